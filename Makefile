@@ -1,0 +1,47 @@
+# Everything runs in .venv; each target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test soak bench format clean
+
+help:
+	@echo "make demo   build, train, score and report on synthetic actors (runs/demo/report/index.html)"
+	@echo "make test   format check, lint, types, tests"
+	@echo "make setup  .venv with everything, and the face models"
+	@echo "make bench  speed against the usual alternative; make soak  the long tests"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "dfmnist needs Python 3.11 or newer: install it, then 'make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)'"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "dfmnist needs Python's venv module: install it ('apt-get install python3-venv' on Debian)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/dfmnist fetch faces
+	@touch $@
+
+demo: setup
+	$(BIN)/dfmnist demo --out runs/demo
+
+test: setup
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not soak"
+
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak
+
+bench: setup
+	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
+
+format: setup
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench
+
+clean:
+	rm -rf runs $(VENV)

@@ -1,0 +1,39 @@
+"""Write a clip at the three qualities: one encoder call and one setting for real and fake."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dfmnist.core.files import sha256_file
+from dfmnist.media.video import Quality, write_video
+
+
+@dataclass(frozen=True)
+class Written:
+    """One file of a clip."""
+
+    quality: Quality
+    file_name: str
+    """Relative to the dataset's folder."""
+    sha256: str
+
+
+def compress(
+    frames_rgb_u8: npt.NDArray[np.uint8],
+    fps: Fraction,
+    root: Path,
+    stem: str,
+    comment: str,
+    qualities: Sequence[Quality],
+) -> list[Written]:
+    """Encode frames (n, h, w, 3) to `root/clips/<stem>.<quality>.mp4` for each quality."""
+    written = []
+    for quality in qualities:
+        name = f"clips/{stem}.{quality.value}.mp4"
+        write_video(root / name, frames_rgb_u8, fps, crf=quality.crf, comment=comment)
+        written.append(Written(quality, name, sha256_file(root / name)))
+    return written

@@ -1,0 +1,1 @@
+"""What every other room uses: the ten actions, errors, files, runs, jobs."""

@@ -1,0 +1,94 @@
+"""Independent jobs over local processes, with progress; a killed job leaves no half file."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+console = Console(stderr=True)
+
+
+def progress_bar() -> Progress:
+    """The bar that every long stage shows, on standard error."""
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def cpu_count() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_jobs(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    *,
+    workers: int | None = None,
+    describe: str,
+) -> Iterator[Result]:
+    """Yield `function(job)` for each job, in the order of `jobs`, with a progress bar.
+
+    `function` must be importable (a module's top level). `workers` processes, one thread each;
+    None is one per core, 1 runs in this process. The first failure stops the rest and is raised.
+    """
+    if not jobs:
+        return
+    workers = min(workers or cpu_count(), len(jobs))
+    with progress_bar() as bar:
+        task = bar.add_task(describe, total=len(jobs))
+        if workers == 1:
+            for job in jobs:
+                yield function(job)
+                bar.advance(task)
+            return
+        yield from _run_pool(function, jobs, workers, lambda: bar.advance(task))
+
+
+def _run_pool(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    workers: int,
+    advance: Callable[[], None],
+) -> Iterator[Result]:
+    kept: dict[str, str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+    try:
+        futures = [pool.submit(function, job) for job in jobs]
+        waiting: set[Future[Any]] = set(futures)
+        nxt = 0
+        while nxt < len(futures):
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()  # raise at once, not in order
+                advance()
+            while nxt < len(futures) and futures[nxt].done():
+                yield futures[nxt].result()
+                nxt += 1
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)

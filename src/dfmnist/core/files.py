@@ -1,0 +1,92 @@
+"""Files that are whole or absent, folders that are ours or refused, and hashes."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dfmnist.core.errors import InputError
+
+MARKER = ".dfmnist"
+"""Names the kind of folder it lies in; a folder with other content and no marker is refused."""
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, with the same suffix, renamed to it on success.
+
+    On an exception the temporary file is removed and `path` is as it was. A killed process
+    leaves a hidden `.tmp-*` file at most.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in `path`. Raises `InputError` naming the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError.of(path, "no such file", "a JSON file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError.of(path, f"not valid JSON ({error})", "a JSON file") from None
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """Hexadecimal SHA-256 of the UTF-8 bytes of `text`."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def cache_dir() -> Path:
+    """The user's cache folder for this program; `DFMNIST_CACHE` moves it."""
+    if chosen := os.environ.get("DFMNIST_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "dfmnist"
+
+
+def claim_folder(folder: Path, kind: str) -> None:
+    """Make `folder` ours for `kind`, or refuse it because it holds something else.
+
+    A new or empty folder gets a marker; one with the same marker is taken up again (resume).
+    """
+    marker = folder / MARKER
+    if folder.exists() and not folder.is_dir():
+        raise InputError.of(folder, "is a file", "a folder to write to")
+    if marker.exists():
+        found = marker.read_text(encoding="utf-8").strip()
+        if found != kind:
+            raise InputError.of(folder, f"holds a {found}", f"a new folder, or one with a {kind}")
+        return
+    if folder.exists() and any(p for p in folder.iterdir() if not p.name.startswith(".tmp-")):
+        raise InputError.of(folder, "holds something else", f"a new folder, or one with a {kind}")
+    write_text(marker, kind + "\n")

@@ -1,0 +1,54 @@
+"""Photos: one reader, so that orientation, alpha and grey are handled in one place."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import atomic_path
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+def is_image(path: Path) -> bool:
+    """Whether the suffix of `path` is that of a photo."""
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """The photo in `path` as RGB, (h, w, 3) uint8, turned as its EXIF orientation says.
+
+    Transparent pixels lie on white. Raises `InputError`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError.of(path, "no such file", "a photo")
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            rgb = _on_white(upright)
+            return np.array(rgb, dtype=np.uint8)
+    except UnidentifiedImageError:
+        raise InputError.of(path, "not a picture", "a JPEG or PNG photo") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError.of(path, f"cannot be read ({error})", "a whole JPEG or PNG") from None
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # 16-bit grey: Pillow's own conversion clips at 255
+        grey = np.asarray(image, dtype=np.uint16) >> 8
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert(
+        "RGB"
+    )
+
+
+def write_image(path: Path, image_rgb_u8: NDArray[np.uint8]) -> None:
+    """Write (h, w, 3) RGB as PNG, or JPEG at quality 92, by the suffix; whole or not at all."""
+    with atomic_path(Path(path)) as temporary:
+        Image.fromarray(image_rgb_u8).save(temporary, quality=92)
