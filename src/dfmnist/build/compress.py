@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfmnist.core.files import sha256_file
+from dfmnist.dataset.manifest import clip_file_name
 from dfmnist.media.video import Quality, write_video
 
 
@@ -26,14 +27,14 @@ def compress(
     frames_rgb_u8: npt.NDArray[np.uint8],
     fps: Fraction,
     root: Path,
-    stem: str,
+    clip_id: str,
     comment: str,
     qualities: Sequence[Quality],
 ) -> list[Written]:
-    """Encode frames (n, h, w, 3) to `root/clips/<stem>.<quality>.mp4` for each quality."""
+    """Encode frames (n, h, w, 3) below `root`, once for each quality."""
     written = []
     for quality in qualities:
-        name = f"clips/{stem}.{quality.value}.mp4"
+        name = clip_file_name(clip_id, quality.value)
         write_video(root / name, frames_rgb_u8, fps, crf=quality.crf, comment=comment)
         written.append(Written(quality, name, sha256_file(root / name)))
     return written

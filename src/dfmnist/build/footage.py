@@ -109,6 +109,22 @@ def write_csv(path: Path, footage: Iterable[Footage]) -> None:
             )
 
 
+def renumbered(footage: Iterable[Footage], beside: Iterable[Footage]) -> list[Footage]:
+    """`footage` with takes changed where a different clip in `beside` has the same key."""
+    taken = {f.key: f for f in beside}
+    result = []
+    for own in footage:
+        new = own
+        while (other := taken.get(new.key)) and (other.path, other.start_s) != (
+            own.path,
+            own.start_s,
+        ):
+            new = replace(new, take=new.take + 1)
+        taken[new.key] = own
+        result.append(new)
+    return result
+
+
 def _media_below(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError.of(folder, "no such file or folder", "a folder of clips, or a CSV file")
@@ -182,7 +198,9 @@ def _with_own_takes(found: list[Footage]) -> list[Footage]:
                 take += 1
         own = replace(footage, take=take)
         if own.key in used:
-            raise InputError.of(own.path, f"is a second {own.key}", "one row per person, action, take")
+            raise InputError.of(
+                own.path, f"is a second {own.key}", "one row per person, action, take"
+            )
         used.add(own.key)
         numbered.append(own)
     return numbered

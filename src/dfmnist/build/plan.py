@@ -72,7 +72,8 @@ def with_splits(groups: Sequence[Sequence[Footage]], seed: int) -> list[list[Foo
         if footage.split and stated.setdefault(footage.identity, footage.split) != footage.split:
             raise InputError.of(footage.path, f"puts {footage.identity} into two splits", "one")
     everyone = sorted({f.identity for group in groups for f in group})
-    split_of = assign_splits([p for p in everyone if p not in stated], seed, FRACTIONS) | stated
+    unstated = [p for p in everyone if p not in stated]
+    split_of = (assign_splits(unstated, seed, FRACTIONS) if unstated else {}) | stated
     return [[replace(f, split=split_of[f.identity]) for f in group] for group in groups]
 
 

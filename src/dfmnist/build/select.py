@@ -83,8 +83,8 @@ def choose(footage: Footage, num_frames: int, fps: Fraction, size_px: int) -> Ch
     if faces is None or info.box_xyxy is None:
         return Choice(box_xyxy=None, source_frame=None, reason=info.reason)
     index, reason = source_frame(faces)
-    box = tuple(float(v) for v in info.box_xyxy)
-    return Choice(box_xyxy=box, source_frame=index, reason=reason)
+    left, top, right, bottom = (float(v) for v in info.box_xyxy)
+    return Choice(box_xyxy=(left, top, right, bottom), source_frame=index, reason=reason)
 
 
 def crop(footage: Footage, choice: Choice, num_frames: int, fps: Fraction, size_px: int) -> Frames:
@@ -139,7 +139,7 @@ def _sharpness(frames_rgb_u8: Frames) -> npt.NDArray[np.float64]:
         - middle[:, 1:-1, :-2]
         - middle[:, 1:-1, 2:]
     )
-    return laplacian.reshape(n, -1).var(axis=1).astype(np.float64)
+    return np.asarray(laplacian.reshape(n, -1).var(axis=1), np.float64)
 
 
 def save(path: Path, model: BaseModel) -> None:

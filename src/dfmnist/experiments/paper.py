@@ -5,14 +5,12 @@ exact; what was read off a bar chart by eye (±0.005) says so in `read_off`.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from dfmnist.core.actions import TEN, Action
 
 CITATION = "Huang, Wang, Du, Du and Xu: DeepFake MNIST+: A DeepFake Facial Animation Dataset, 2021"
 
-Model = Literal["resnet50", "resnet101", "resnet152", "xception", "mesoinception4"]
-MODELS: tuple[Model, ...] = ("resnet50", "resnet101", "resnet152", "xception", "mesoinception4")
+MODELS: tuple[str, ...] = ("resnet50", "resnet101", "resnet152", "xception", "mesoinception4")
 """In the order of Table 3's columns."""
 MODEL_TITLES: dict[str, str] = {
     "resnet50": "ResNet-50",

@@ -74,7 +74,7 @@ class Chart:
     """What a person who cannot see it needs to know."""
 
 
-def _settings(theme: Theme) -> dict[str, Any]:
+def _settings(theme: Theme) -> Any:
     return {
         "font.family": "DejaVu Sans",
         "font.size": 9.0,
@@ -104,7 +104,11 @@ def bare(axes: Axes, theme: Theme, *, grid: Literal["x", "y"] = "x") -> None:
 
 
 def draw(
-    folder: Path, stem: str, alt: str, paint: Callable[[Figure, Theme], None], size_in: tuple[float, float]
+    folder: Path,
+    stem: str,
+    alt: str,
+    paint: Callable[[Figure, Theme], None],
+    size_in: tuple[float, float],
 ) -> Chart:
     """Paint the chart once in each theme into `folder/stem-light.svg` and `…-dark.svg`.
 

@@ -1,10 +1,12 @@
 """The only place that picks frames from a clip."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfmnist.core.errors import InputError
 from dfmnist.media.video import frames_at, probe
 
 
@@ -26,3 +28,27 @@ def sample_frames(path: Path, count: int) -> tuple[NDArray[np.int64], NDArray[np
     """
     indices = evenly(probe(path).num_frames, count)
     return indices, frames_at(path, indices)
+
+
+def read_stretch(
+    path: Path,
+    start_s: float,
+    end_s: float | None,
+    *,
+    fps: Fraction,
+    num_frames: int,
+) -> NDArray[np.uint8]:
+    """Up to `num_frames` frames at `fps` from `start_s` on: (k, h, w, 3) uint8 RGB.
+
+    Each moment takes the frame shown then, so a clip of another rate keeps its speed. Fewer
+    frames where the file or the stretch (`end_s`) ends sooner. Raises `InputError`, also when
+    no frame lies in the stretch.
+    """
+    info = probe(path)
+    stop_s = info.duration_s if end_s is None else min(end_s, info.duration_s)
+    wanted = min(num_frames, int((stop_s - start_s) * float(fps) + 1e-6))
+    if wanted < 1:
+        raise InputError.of(path, f"no frame after {start_s} s", f"under {info.duration_s:.2f} s")
+    moments_s = start_s + np.arange(wanted) / float(fps)
+    indices = np.floor(moments_s * float(info.fps) + 1e-6).astype(np.int64)
+    return frames_at(path, np.minimum(indices, info.num_frames - 1))

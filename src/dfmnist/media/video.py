@@ -33,6 +33,7 @@ __all__ = [
     "is_image",
     "is_video",
     "iter_frames",
+    "opened",
     "packets",
     "probe",
     "read_comment",
@@ -56,14 +57,18 @@ X264 = {
     # scene cuts and no adaptive B-frames: I B B P B B P ..., whatever is filmed. The rest makes
     # the bytes the same on every processor.
     "x264-params": (
-        f"keyint={GOP}:min-keyint={GOP}:scenecut=0:open-gop=0:b-adapt=0:b-pyramid=none:"
+        f"keyint={GOP}:scenecut=0:open-gop=0:b-adapt=0:b-pyramid=none:"
         "threads=1:lookahead-threads=1:sliced-threads=0:cpu-independent=1"
     ),
 }
 
 CONTAINER = {"movflags": "+faststart", "fflags": "+bitexact"}  # bitexact: no version tag
 
-_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+# Without full chroma, swscale darkens every frame by one to two levels (measured).
+_FULL_CHROMA = Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.BITEXACT | _FULL_CHROMA
+_TO_YUV = Interpolation.BICUBIC | _EXACT
+_TO_RGB = Interpolation.BILINEAR | _EXACT
 _SPACES = {  # H.273 matrix coefficients to swscale's tables; anything else is read as BT.601
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
@@ -124,8 +129,11 @@ def is_video(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first video stream; any failure inside is an `InputError`."""
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first video stream, decoded by one thread.
+
+    Any failure of the codec library inside is an `InputError`.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError.of(path, "no such file", "a video")
@@ -171,7 +179,7 @@ def probe(path: Path) -> VideoInfo:
     Raises `InputError`: no such file, not a video, no video stream, no frames, cut short.
     """
     path = Path(path)
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         times, discarded = [], 0
         for packet in container.demux(stream):
             if packet.size == 0:
@@ -229,7 +237,7 @@ def _decode(path: Path) -> Iterator[VideoFrame]:
     """Decoded frames in showing order. Raises `InputError` on a damaged or cut file."""
     path = Path(path)
     count = 0
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         stream.codec_context.options = {"err_detect": "explode"}
         try:
             for packet in container.demux(stream):
@@ -256,11 +264,11 @@ def _decode(path: Path) -> Iterator[VideoFrame]:
 
 def _to_rgb(frame: VideoFrame) -> NDArray[np.uint8]:
     full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
-    array = frame.reformat(
+    array: NDArray[np.generic] = frame.reformat(
         format="rgb24",
         src_colorspace=_SPACES.get(frame.colorspace, Colorspace.ITU601),
         src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-        interpolation=_EXACT,
+        interpolation=_TO_RGB,
     ).to_ndarray()
     if turns := round(frame.rotation / 90) % 4:
         array = np.ascontiguousarray(np.rot90(array, turns))
@@ -328,25 +336,27 @@ def write_video(
     """
     path = Path(path)
     count = 0
-    with atomic_path(path) as temporary:
-        with av.open(str(temporary), "w", format="mp4", options=CONTAINER) as container:
-            if comment:
-                container.metadata["comment"] = comment
-            stream: VideoStream | None = None
-            for image in frames:
-                if stream is None:
-                    stream = _add_stream(path, container, image, fps, crf)
-                if image.shape != (stream.height, stream.width, 3):
-                    raise InputError.of(
-                        path,
-                        f"frame {count} has shape {image.shape}",
-                        f"frames of {stream.width}x{stream.height}",
-                    )
-                container.mux(stream.encode(_from_rgb(image, count, fps)))
-                count += 1
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options=CONTAINER) as container,
+    ):
+        if comment:
+            container.metadata["comment"] = comment
+        stream: VideoStream | None = None
+        for image in frames:
             if stream is None:
-                raise InputError.of(path, "no frames to write", "one frame or more")
-            container.mux(stream.encode(None))
+                stream = _add_stream(path, container, image, fps, crf)
+            if image.shape != (stream.height, stream.width, 3):
+                raise InputError.of(
+                    path,
+                    f"frame {count} has shape {image.shape}",
+                    f"frames of {stream.width}x{stream.height}",
+                )
+            container.mux(stream.encode(_from_rgb(image, count, fps)))
+            count += 1
+        if stream is None:
+            raise InputError.of(path, "no frames to write", "one frame or more")
+        container.mux(stream.encode(None))
     return count
 
 
@@ -378,7 +388,7 @@ def _from_rgb(image: NDArray[np.uint8], index: int, fps: Fraction) -> VideoFrame
         format="yuv420p",
         dst_colorspace=Colorspace.ITU601,
         dst_color_range=ColorRange.MPEG,
-        interpolation=_EXACT,
+        interpolation=_TO_YUV,
     )
     frame.pts = index
     frame.time_base = 1 / Fraction(fps)
@@ -387,13 +397,13 @@ def _from_rgb(image: NDArray[np.uint8], index: int, fps: Fraction) -> VideoFrame
 
 def read_comment(path: Path) -> str:
     """The container's comment field, "" where there is none. Raises `InputError`."""
-    with _opened(path) as (container, _):
+    with opened(path) as (container, _):
         return container.metadata.get("comment", "")
 
 
 def packets(path: Path) -> list[Packet]:
     """The coded frames of `path` in decoding order; nothing is decoded. Raises `InputError`."""
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         return [
             Packet(packet.size, packet.is_keyframe, packet.pts or 0)
             for packet in container.demux(stream)

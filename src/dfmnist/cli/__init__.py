@@ -1,0 +1,30 @@
+"""The `dfmnist` command: each file here holds one group of commands."""
+
+import sys
+
+import typer
+
+from dfmnist.cli import animate, build, dataset, demo, detect, fetch, report
+from dfmnist.core.errors import InputError
+
+app = typer.Typer(
+    name="dfmnist",
+    help="Make, screen, publish and detect facial-animation deepfakes (DeepFake MNIST+).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (demo, fetch, build, animate, dataset, detect, report):
+    group.register(app)
+
+
+def main() -> None:
+    """Run the command line. Bad input is one line on standard error and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"dfmnist: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("dfmnist: stopped; run the same command to go on", file=sys.stderr)
+        sys.exit(130)

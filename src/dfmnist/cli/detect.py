@@ -1,0 +1,92 @@
+"""`dfmnist train` and `dfmnist score`: a detector from a dataset, and its P(fake) on one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(train)
+    app.command()(score)
+
+
+def train(
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder with a metadata.jsonl.")],
+    out: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("runs/train"),
+    network: Annotated[
+        str, typer.Option(help="resnet50, resnet101, resnet152, xception, mesoinception4, meso4.")
+    ] = "resnet50",
+    quality: Annotated[str, typer.Option(help="raw, c23, c40 or mixed.")] = "raw",
+    weights: Annotated[
+        str,
+        typer.Option(help="none, or a file to start from (.pth, .safetensors, .h5)."),
+    ] = "none",
+    freeze: Annotated[bool, typer.Option(help="Train the last layer only.")] = False,
+    frames_per_clip: Annotated[int, typer.Option(help="Evenly spaced over each clip.")] = 32,
+    size_px: Annotated[
+        int | None, typer.Option(help="Side of the frames; default: the paper's.")
+    ] = None,
+    epochs: Annotated[int, typer.Option()] = 50,
+    batch_size: Annotated[int, typer.Option()] = 64,
+    learning_rate: Annotated[float, typer.Option(help="At the start; decays to 0.")] = 2e-4,
+    augmentation: Annotated[str, typer.Option(help="none or flip.")] = "none",
+    precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Train a detector on the train split; prints its run folder.
+
+    A finished run with the same options is reused, a killed one goes on.
+    """
+    from dfmnist.core.files import read_json
+    from dfmnist.detect.config import TrainConfig
+    from dfmnist.detect.train import RUN, train
+
+    config = TrainConfig(
+        network=network,
+        quality=quality,
+        weights=weights,
+        freeze=freeze,
+        frames_per_clip=frames_per_clip,
+        size_px=size_px,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        augmentation=augmentation,
+        precision=precision,
+        seed=seed,
+    )
+    folder = train(config, dataset, out)
+    best = read_json(folder / RUN)["best_validation"]
+    typer.echo(
+        f"{folder}: epoch {best['epoch']} of {epochs}, "
+        f"validation accuracy {best['val_accuracy']:.3f}, AUC {best['val_auc']:.3f}"
+    )
+
+
+def score(
+    run: Annotated[Path, typer.Argument(help="Run folder, as `dfmnist train` prints it.")],
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder with a metadata.jsonl.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    quality: Annotated[
+        list[str] | None, typer.Option(help="raw, c23 or c40; repeatable. Default: the run's own.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Parquet to write; default: scores-SPLIT.parquet in RUN.")
+    ] = None,
+) -> None:
+    """P(fake) for each frame of a split, as Parquet, and the headline figures."""
+    from dfmnist.detect.metrics import evaluate
+    from dfmnist.detect.score import score
+
+    path = out or run / f"scores-{split}.parquet"
+    table = score(run, dataset, split, quality, path)
+    result = evaluate(table)
+    typer.echo(
+        f"{path}: {result.num_clips} clips of {result.num_identities} people, "
+        f"{result.num_frames} frames, {result.num_unscored} clips not scored"
+    )
+    for level, figures in (("frame", result.frame), ("clip", result.clip)):
+        texts = [f"{k} {v.value:.3f} [{v.low:.3f}, {v.high:.3f}]" for k, v in figures.items()]
+        typer.echo(f"per {level}: " + ", ".join(texts))

@@ -1,0 +1,1 @@
+"""The dataset on disk: its manifest, splits, audit, card and counts."""

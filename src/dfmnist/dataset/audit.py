@@ -1,0 +1,242 @@
+"""Does anything but the forgery tell real from fake? Two classifiers look.
+
+*Protocol*: rate, length, size, GOP, codec settings, container fields, that is, what whoever made
+the files decided. It must stay at chance: an AUC of 0.6 fails the dataset. *Signal*: packet
+sizes, quantiser, noise, sharpness, brightness, motion. It cannot fail, being partly the forgery
+itself; it is the baseline that every detector must beat.
+
+Both are cross-validated with the clips of one identity always in one fold. The AUC is taken
+within folds and averaged over their pairs of clips, so that features that never vary give
+exactly 0.5.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfmnist.core.engine import run_jobs
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import write_json
+from dfmnist.core.runs import plain
+from dfmnist.dataset.classify import AucEstimate, cross_validate, one_feature_auc
+from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
+from dfmnist.media.inspect import protocol_facts, signal_facts
+
+Facts = Mapping[str, str | float]
+
+AUDIT = "audit.json"
+LIMIT = 0.6
+SIGNAL_CLIPS = 400
+"""Decoded clips of each quality; the baseline's interval is narrow enough by then."""
+_POOL_FROM = 200
+
+
+class AuditError(InputError):
+    """The protocol tells real from fake; the message lists what leaks."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature by itself."""
+
+    name: str
+    auc: float
+    """Direction-agnostic, in 0.5 to 1, on all audited files."""
+    real: str
+    """Commonest value, or mean, in real clips."""
+    fake: str
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What the audit found."""
+
+    passed: bool
+    limit: float
+    files: int
+    protocol: AucEstimate
+    """Of the worst of: all files together, and each quality by itself."""
+    protocol_by_quality: dict[str, AucEstimate]
+    """Includes `all`."""
+    leaks: tuple[Feature, ...]
+    """Of a failed audit: protocol features that reach the limit alone, worst first."""
+    varying: tuple[Feature, ...]
+    """Protocol features that vary at all, within some quality."""
+    signal: dict[str, AucEstimate]
+    """The baseline, for each quality."""
+    signal_features: dict[str, tuple[Feature, ...]]
+
+    def require_pass(self) -> None:
+        """Raise `AuditError` naming the leaking features unless the audit passed."""
+        if self.passed:
+            return
+        listed = self.leaks or self.varying
+        names = "; ".join(f"{f.name} (real {f.real}, fake {f.fake})" for f in listed[:5])
+        raise AuditError(
+            f"protocol audit failed: AUC {self.protocol.auc:.2f} from {names}; expected below "
+            f"{self.limit}, so that nothing but the forgery tells real from fake"
+        )
+
+
+def audit(dataset: Path | Manifest, *, workers: int | None = None) -> AuditReport:
+    """Audit a dataset folder, or a manifest that is not written yet.
+
+    Reads the headers of every file and decodes `SIGNAL_CLIPS` clips of each quality. Raises
+    `InputError` for an unreadable file or fewer than two clips of a label; a failed audit is a
+    report with `passed` False (`require_pass` raises).
+    """
+    manifest = dataset if isinstance(dataset, Manifest) else read_manifest(dataset)
+    clips = manifest.clips
+    for label in ("real", "fake"):
+        if (n := len({c.clip_id for c in clips if c.label == label})) < 2:
+            raise InputError.of(manifest.root, f"holds {n} {label} clips", "two or more to audit")
+    facts = _measure(protocol_facts, manifest, clips, workers, "audit: protocol")
+    by_quality = {"all": _estimate(clips, facts)}
+    features: dict[str, Feature] = {}
+    for quality in sorted({c.quality for c in clips}):
+        chosen = [i for i, c in enumerate(clips) if c.quality == quality]
+        part, some = [clips[i] for i in chosen], [facts[i] for i in chosen]
+        if not _both_labels(part):
+            continue
+        by_quality[quality.value] = _estimate(part, some)
+        for feature in _features(part, some):
+            if feature.name not in features or feature.auc > features[feature.name].auc:
+                features[feature.name] = feature
+    features |= _missing_qualities(clips)
+    varying = tuple(sorted(features.values(), key=lambda f: (-f.auc, f.name)))
+    worst = max(by_quality.values(), key=lambda estimate: estimate.auc)
+    signal, signal_features = _signal(manifest, workers)
+    passed = worst.auc < LIMIT
+    return AuditReport(
+        passed=passed,
+        limit=LIMIT,
+        files=len(clips),
+        protocol=worst,
+        protocol_by_quality=by_quality,
+        leaks=() if passed else tuple(f for f in varying if f.auc >= LIMIT),
+        varying=varying,
+        signal=signal,
+        signal_features=signal_features,
+    )
+
+
+def write_audit(root: Path, report: AuditReport) -> Path:
+    """Write `audit.json` into the dataset folder."""
+    path = Path(root) / AUDIT
+    write_json(path, plain(report))
+    return path
+
+
+def _read_facts(function: Callable[[Path], Facts], path: Path) -> Facts:
+    return function(path)
+
+
+def _measure(
+    function: Callable[[Path], Facts],
+    manifest: Manifest,
+    clips: Sequence[Clip],
+    workers: int | None,
+    describe: str,
+) -> list[Facts]:
+    paths = [manifest.path(clip) for clip in clips]
+    if workers is None and len(paths) < _POOL_FROM:
+        workers = 1  # starting processes takes longer
+    return list(run_jobs(partial(_read_facts, function), paths, workers=workers, describe=describe))
+
+
+def _both_labels(clips: Sequence[Clip]) -> bool:
+    return len({clip.label for clip in clips}) == 2
+
+
+def _estimate(clips: Sequence[Clip], facts: Sequence[Facts]) -> AucEstimate:
+    """The cross-validated AUC of `facts`, with the quality as one of them."""
+    table = [{**f, "quality": c.quality.value} for f, c in zip(facts, clips, strict=True)]
+    return cross_validate(
+        _encode(table), _is_fake(clips), [c.source_id for c in clips], [c.clip_id for c in clips]
+    )
+
+
+def _is_fake(clips: Sequence[Clip]) -> NDArray[np.bool_]:
+    return np.array([clip.label == "fake" for clip in clips])
+
+
+def _encode(table: Sequence[Facts]) -> NDArray[np.float64]:
+    """(clips, columns): amounts as they are, kinds one-hot (the 20 commonest), constants out."""
+    columns = []
+    for name in sorted({key for facts in table for key in facts}):
+        values = [facts.get(name, "") for facts in table]
+        if len(set(values)) < 2:
+            continue
+        if all(isinstance(v, float) for v in values):
+            columns.append(np.array(values, dtype=np.float64))
+            continue
+        kinds = [str(v) for v in values]
+        common = sorted(set(kinds), key=lambda k: (-kinds.count(k), k))[:20]
+        columns.extend(np.array([k == kind for k in kinds], dtype=np.float64) for kind in common)
+    return np.stack(columns, 1) if columns else np.zeros((len(table), 0))
+
+
+def _features(clips: Sequence[Clip], table: Sequence[Facts]) -> list[Feature]:
+    """Every feature that varies, judged alone."""
+    fake = _is_fake(clips)
+    found = []
+    for name in sorted({key for facts in table for key in facts}):
+        values = [facts.get(name, "") for facts in table]
+        if len(set(values)) > 1:
+            real, made = ([v for v, f in zip(values, fake, strict=True) if f == k] for k in (0, 1))
+            auc = one_feature_auc(values, fake)
+            found.append(Feature(name, auc, _typical(real, made), _typical(made, real)))
+    return found
+
+
+def _typical(values: Sequence[str | float], others: Sequence[str | float]) -> str:
+    """What to show of one class: a mean, or the commonest value, cut to where classes differ."""
+    if all(isinstance(v, float) for v in values):
+        return f"{np.mean(np.array(values, dtype=np.float64)):.6g}"
+    ours, theirs = _commonest(values), _commonest(others)
+    if len(ours) <= 40:
+        return ours
+    start = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), 0)
+    start = max(0, ours.rfind(" ", 0, start) + 1)
+    return f"…{ours[start : start + 32]}…"
+
+
+def _commonest(values: Sequence[str | float]) -> str:
+    texts = [str(v) for v in values]
+    return max(sorted(set(texts)), key=texts.count)
+
+
+def _missing_qualities(clips: Sequence[Clip]) -> dict[str, Feature]:
+    """A quality that one class has more of is a leak that no single quality shows."""
+    qualities: list[str | float] = [clip.quality.value for clip in clips]
+    fake = _is_fake(clips)
+    auc = one_feature_auc(qualities, fake)
+    if auc < LIMIT:
+        return {}
+    real, made = ([v for v, f in zip(qualities, fake, strict=True) if f == k] for k in (0, 1))
+    return {"quality": Feature("quality", auc, _commonest(real), _commonest(made))}
+
+
+def _signal(
+    manifest: Manifest, workers: int | None
+) -> tuple[dict[str, AucEstimate], dict[str, tuple[Feature, ...]]]:
+    estimates, features = {}, {}
+    for quality in sorted({c.quality for c in manifest.clips}):
+        clips = [c for c in manifest.clips if c.quality == quality]
+        if not _both_labels(clips):
+            continue
+        if len(clips) > SIGNAL_CLIPS:
+            order = np.random.default_rng(0).permutation(len(clips))[:SIGNAL_CLIPS]
+            clips = [clips[i] for i in sorted(order)]
+        table = _measure(signal_facts, manifest, clips, workers, f"audit: signal {quality}")
+        values = np.array([[float(v) for v in facts.values()] for facts in table])
+        estimates[quality.value] = cross_validate(
+            values, _is_fake(clips), [c.source_id for c in clips], [c.clip_id for c in clips]
+        )
+        ranked = sorted(_features(clips, table), key=lambda f: (-f.auc, f.name))
+        features[quality.value] = tuple(ranked)
+    return estimates, features

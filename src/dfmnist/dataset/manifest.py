@@ -1,0 +1,340 @@
+"""The manifest: one validated record a clip in `metadata.jsonl`, the waist of the project.
+
+Everything before it writes it, everything after reads it. The form is Hugging Face's
+VideoFolder (`file_name` first), so `datasets.load_dataset("videofolder", data_dir=DIR)` reads it.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from dfmnist.core.actions import Action
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import sha256_file, sha256_text, write_text
+from dfmnist.media.video import Quality
+
+METADATA = "metadata.jsonl"
+REJECTED = "rejected.jsonl"
+SCHEMA_VERSION: Literal[1] = 1
+SPLITS = ("train", "validation", "test")
+
+Label = Literal["real", "fake"]
+Split = Literal["train", "validation", "test"]
+Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+
+
+def _relative(name: str) -> str:
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
+        raise ValueError(f"'{name}' leaves the dataset folder")
+    return name
+
+
+def _rate(text: str) -> str:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"'{text}' is no frame rate such as 25 or 30000/1001") from None
+    if rate <= 0 or str(rate) != text:
+        raise ValueError(f"'{text}' is no positive frame rate in lowest terms")
+    return text
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Screening(_Record):
+    """What one liveness detector said of the clip."""
+
+    detector: Text
+    live: bool
+    score: float
+    reason: str
+
+
+class Clip(_Record):
+    """One video file of the dataset."""
+
+    file_name: Annotated[str, AfterValidator(_relative)]
+    """POSIX path inside the dataset folder."""
+    clip_id: Text
+    """Shared by the clip's qualities."""
+    label: Label
+    action: Action
+    """What is performed; `talk` for talking."""
+    quality: Quality
+    split: Split
+    source_id: Text
+    """Who is seen."""
+    source_frame: Annotated[int, Field(ge=0)] | None
+    """Which frame of the source was animated; None for real clips."""
+    driver_id: str
+    """Whose motion it is; "" for real clips."""
+    take: Annotated[int, Field(ge=0)]
+    generator: str
+    """Name and weights' hash of the animator; "" for real clips."""
+    seed: int
+    screening: tuple[Screening, ...]
+    fps: Annotated[str, AfterValidator(_rate)]
+    """Frames a second, "25" or "30000/1001"."""
+    num_frames: Annotated[int, Field(gt=0)]
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    licence: Text
+    consent: Text
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+    @model_validator(mode="after")
+    def _fits_label(self) -> "Clip":
+        made = (self.driver_id != "", self.generator != "", self.source_frame is not None)
+        if self.label == "real" and any(made):
+            raise ValueError("a real clip has no driver_id, generator or source_frame")
+        if self.label == "fake" and not all(made):
+            raise ValueError("a fake clip needs driver_id, generator and source_frame")
+        return self
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second."""
+        return Fraction(self.fps)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the clip."""
+        return float(self.num_frames / self.rate)
+
+
+class Rejected(_Record):
+    """An attempt that did not become a clip, and why. The spoof rate counts these too."""
+
+    attempt_id: Text
+    label: Label
+    action: Action | None
+    """None where it failed before an action was chosen (a source photo without a face)."""
+    split: Split | None
+    source_id: Text
+    source_frame: Annotated[int, Field(ge=0)] | None
+    driver_id: str
+    take: Annotated[int, Field(ge=0)]
+    generator: str
+    seed: int
+    screening: tuple[Screening, ...]
+    reason: Text
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The clips of one dataset folder."""
+
+    root: Path
+    clips: tuple[Clip, ...]
+
+    def path(self, clip: Clip) -> Path:
+        """Where the clip's file lies."""
+        return self.root / clip.file_name
+
+    def select(
+        self,
+        *,
+        split: str | None = None,
+        quality: str | None = None,
+        label: str | None = None,
+        action: str | None = None,
+    ) -> "Manifest":
+        """The clips that have all the given values; same root, same order."""
+        kept = tuple(
+            clip
+            for clip in self.clips
+            if split in (None, clip.split)
+            and quality in (None, clip.quality)
+            and label in (None, clip.label)
+            and action in (None, clip.action)
+        )
+        return Manifest(self.root, kept)
+
+    @cached_property
+    def identities(self) -> tuple[str, ...]:
+        """Every `source_id`, sorted."""
+        return tuple(sorted({clip.source_id for clip in self.clips}))
+
+
+def clip_file_name(clip_id: str, quality: str) -> str:
+    """Where a clip lies in its folder.
+
+    No folder is named after a split: `datasets` would take it for one and drop the metadata.
+    """
+    return f"clips/{quality}/{clip_id}.mp4"
+
+
+_R = TypeVar("_R", Clip, Rejected)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The validated manifest of a dataset folder, or of the given `.jsonl` file.
+
+    Raises `InputError` naming the file and line: not JSON, a field missing, unknown or wrong, a
+    path that leaves the folder, a clip listed twice, qualities of one clip that disagree.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / METADATA
+    if not file.is_file():
+        raise InputError.of(file, "no such file", "a dataset folder with a metadata.jsonl")
+    clips = _read_lines(file, Clip)
+    if not clips:
+        raise InputError.of(file, "holds no clips", "one record or more")
+    _check_unique(file, clips)
+    _check_links(file, clips)
+    return Manifest(file.parent, tuple(clips))
+
+
+def read_rejected(root: Path) -> tuple[Rejected, ...]:
+    """The rejected attempts of a dataset folder; empty when there is no such file."""
+    file = Path(root) / REJECTED
+    return tuple(_read_lines(file, Rejected)) if file.is_file() else ()
+
+
+def write_manifest(root: Path, clips: Iterable[Clip], name: str = METADATA) -> Path:
+    """Write `clips`, sorted by file name, whole or not at all. To be the last file written."""
+    ordered = sorted(clips, key=lambda clip: clip.file_name)
+    _check_unique(Path(root) / name, ordered)
+    return _write_lines(Path(root) / name, ordered)
+
+
+def write_rejected(root: Path, rejected: Iterable[Rejected]) -> Path:
+    """Write the rejected attempts, sorted by their id, whole or not at all."""
+    ordered = sorted(rejected, key=lambda attempt: attempt.attempt_id)
+    return _write_lines(Path(root) / REJECTED, ordered)
+
+
+def manifest_hash(root: Path) -> str:
+    """SHA-256 over `metadata.jsonl` and `rejected.jsonl`: two equal datasets have one hash."""
+    files = [Path(root) / METADATA, Path(root) / REJECTED]
+    if not files[0].is_file():
+        raise InputError.of(files[0], "no such file", "a dataset folder with a metadata.jsonl")
+    return sha256_text(" ".join(sha256_file(f) if f.is_file() else "-" for f in files))
+
+
+def _write_lines(file: Path, records: Sequence[BaseModel]) -> Path:
+    write_text(file, "".join(f"{record.model_dump_json()}\n" for record in records))
+    return file
+
+
+def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
+    records: list[_R] = []
+    validate = kind.model_validate_json
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    try:
+                        records.append(validate(line))
+                    except ValidationError as error:
+                        raise _bad_line(file, number, line, error) from None
+    except UnicodeDecodeError as error:
+        raise InputError.of(file, f"is not UTF-8 text ({error.reason})", "JSON lines") from None
+    return records
+
+
+def _bad_line(file: Path, number: int, line: str, error: ValidationError) -> InputError:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return InputError.of(f"{file}:{number}", "not valid JSON", "one JSON record a line")
+    message = first["msg"].removeprefix("Value error, ")
+    problem = f"{where}: {message}" if where else message
+    return InputError.of(f"{file}:{number}", problem, f"a record of schema {SCHEMA_VERSION}")
+
+
+_PER_FILE = frozenset({"file_name", "quality", "sha256"})
+
+
+def _check_unique(file: Path, clips: Iterable[Clip]) -> None:
+    names: set[str] = set()
+    pairs: set[tuple[str, str]] = set()
+    first: dict[str, Clip] = {}
+    for clip in clips:
+        if clip.file_name in names:
+            raise InputError.of(file, f"lists {clip.file_name} twice", "each file once")
+        pair = (clip.clip_id, clip.quality.value)
+        if pair in pairs:
+            raise InputError.of(file, f"lists clip {pair[0]} in {pair[1]} twice", "each once")
+        names.add(clip.file_name)
+        pairs.add(pair)
+        other = first.setdefault(clip.clip_id, clip)
+        if other is not clip and (field := _disagree(clip, other)):
+            raise InputError.of(
+                file,
+                f"{clip.file_name} and {other.file_name} are one clip but differ in {field}",
+                "the qualities of a clip to agree",
+            )
+
+
+def _disagree(a: Clip, b: Clip) -> str | None:
+    """The first field in which two qualities of one clip differ but must not."""
+    ours, theirs = a.__dict__, b.__dict__
+    for field, value in ours.items():
+        if field not in _PER_FILE and value != theirs[field]:
+            return field
+    return None
+
+
+def _check_links(file: Path, clips: Iterable[Clip]) -> None:
+    """Refuse a file that a symbolic link takes out of the dataset folder."""
+    root = file.parent.resolve()
+    inside: dict[str, bool] = {}
+    for clip in clips:
+        folder, _, _ = clip.file_name.rpartition("/")
+        if folder not in inside:
+            inside[folder] = (root / folder).resolve().is_relative_to(root)
+        path = root / clip.file_name
+        if not inside[folder] or (path.is_symlink() and not path.resolve().is_relative_to(root)):
+            raise InputError.of(
+                file, f"{clip.file_name} is a link out of the folder", "files inside the folder"
+            )
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of how many."""
+
+    accepted: int
+    attempts: int
+
+
+def acceptance(
+    clips: Iterable[Clip], rejected: Iterable[Rejected], label: str
+) -> dict[Action, Count]:
+    """For each action attempted, the clips of `label` accepted, of all attempts made."""
+    accepted = {(clip.clip_id, clip.action) for clip in clips if clip.label == label}
+    won = [action for _, action in accepted]
+    lost = [r.action for r in rejected if r.label == label and r.action is not None]
+    return {
+        action: Count(won.count(action), won.count(action) + lost.count(action))
+        for action in Action
+        if action in won or action in lost
+    }
+
+
+def spoof_counts(clips: Iterable[Clip], rejected: Iterable[Rejected]) -> dict[Action, Count]:
+    """Fakes that passed screening, of all fakes attempted: the spoof rate of section 3.3."""
+    return acceptance(clips, rejected, "fake")

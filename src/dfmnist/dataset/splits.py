@@ -1,0 +1,71 @@
+"""Splits by identity: nobody is in two of them, neither seen nor driving."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from dfmnist.core.errors import InputError
+from dfmnist.dataset.manifest import SPLITS, Clip
+
+FRACTIONS = (0.7, 0.15, 0.15)
+"""Train, validation, test (section 4.1)."""
+
+
+def assign_splits(
+    identities: Iterable[str] | Mapping[str, float],
+    seed: int,
+    fractions: Sequence[float] = FRACTIONS,
+) -> dict[str, str]:
+    """Each identity's split, the same for the same identities and seed in any order.
+
+    A mapping gives weights (clips of each identity): the heaviest are placed first, each where
+    most is missing, so that the splits' weights come near `fractions`. Every split gets one
+    identity at least. Raises `InputError` for fewer than three identities.
+    """
+    if len(fractions) != len(SPLITS) or min(fractions) <= 0:
+        raise InputError(f"split fractions {tuple(fractions)}; expected three above zero")
+    weights = (
+        {str(k): float(v) for k, v in identities.items()}
+        if isinstance(identities, Mapping)
+        else dict.fromkeys(map(str, identities), 1.0)
+    )
+    if len(weights) < len(SPLITS):
+        raise InputError(
+            f"{len(weights)} identities; expected at least {len(SPLITS)}, one for each of "
+            + ", ".join(SPLITS)
+        )
+    names = sorted(weights)
+    order = np.random.default_rng(seed).permutation(len(names))
+    heaviest_first = sorted((names[i] for i in order), key=lambda name: -weights[name])
+    total = sum(weights.values())
+    missing = {s: f / sum(fractions) * total for s, f in zip(SPLITS, fractions, strict=True)}
+    count = dict.fromkeys(SPLITS, 0)
+    placed: dict[str, str] = {}
+    for index, name in enumerate(heaviest_first):
+        empty = [split for split in SPLITS if not count[split]]
+        choice = empty if len(heaviest_first) - index <= len(empty) else SPLITS
+        split = max(choice, key=lambda s: missing[s])
+        placed[name] = split
+        missing[split] -= weights[name]
+        count[split] += 1
+    return {name: placed[name] for name in names}
+
+
+def assert_disjoint(clips: Iterable[Clip], *, drivers: bool = True) -> None:
+    """Refuse clips in which a person, seen or driving, is in two splits.
+
+    `drivers=False` looks at sources only, as the paper's protocol needs (one volunteer drives
+    all). Raises `InputError` naming the person, the role and the splits.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for clip in clips:
+        people = [(clip.source_id, "source")]
+        if drivers and clip.driver_id:
+            people.append((clip.driver_id, "driver"))
+        for person, role in people:
+            split, first_role = found.setdefault(person, (clip.split, role))
+            if split != clip.split:
+                raise InputError(
+                    f"{clip.file_name}: {role} {person} is in {clip.split}, and as {first_role} "
+                    f"in {split}; expected each person in one split"
+                )

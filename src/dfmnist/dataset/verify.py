@@ -1,0 +1,66 @@
+"""Is a dataset folder still what its manifest says?"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from dfmnist.core.engine import run_jobs
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import sha256_file
+from dfmnist.dataset.manifest import SPLITS, Clip, read_manifest, read_rejected
+from dfmnist.dataset.provenance import read_provenance
+from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.media.video import is_video, probe, read_comment
+
+
+def verify(root: Path, *, workers: int | None = None, drivers: bool = True) -> list[str]:
+    """What is wrong with the dataset in `root`, one line each; empty when nothing is.
+
+    Every file is there, has its hash, and holds what its record says; its provenance tag agrees
+    with its label; no video lies there that the manifest does not list; nobody is in two splits;
+    no folder name would mislead VideoFolder. Raises `InputError` when there is no valid manifest.
+    """
+    manifest = read_manifest(root)
+    read_rejected(manifest.root)
+    if workers is None and len(manifest.clips) < 500:
+        workers = 1
+    check = partial(_check_clip, manifest.root)
+    results = run_jobs(check, manifest.clips, workers=workers, describe="verify")
+    problems = [problem for found in results for problem in found]
+    try:
+        assert_disjoint(manifest.clips, drivers=drivers)
+    except InputError as error:
+        problems.append(str(error))
+    listed = {manifest.path(clip).resolve() for clip in manifest.clips}
+    problems += [
+        f"{path.relative_to(manifest.root)}: not in the manifest"
+        for path in sorted(manifest.root.rglob("*"))
+        if is_video(path) and not path.name.startswith(".tmp-") and path.resolve() not in listed
+    ]
+    return problems + list(_misleading(manifest.clips))
+
+
+def _check_clip(root: Path, clip: Clip) -> list[str]:
+    path = root / clip.file_name
+    if not path.is_file():
+        return [f"{clip.file_name}: missing"]
+    if (found := sha256_file(path)) != clip.sha256:
+        return [f"{clip.file_name}: SHA-256 is {found[:12]}…, expected {clip.sha256[:12]}…"]
+    try:
+        info, tag = probe(path), read_provenance(read_comment(path))
+    except InputError as error:
+        return [str(error)]
+    said = (clip.width, clip.height, clip.num_frames, clip.fps)
+    seen = (info.width, info.height, info.num_frames, str(info.fps))
+    problems = [] if said == seen else [f"{clip.file_name}: holds {seen}, expected {said}"]
+    if tag is None or tag[0] != clip.label:
+        label = "no provenance tag" if tag is None else f"a tag of a {tag[0]} clip"
+        problems.append(f"{clip.file_name}: carries {label}, expected {clip.label}")
+    return problems
+
+
+def _misleading(clips: tuple[Clip, ...]) -> Iterator[str]:
+    """Folders that `datasets` would take for splits, dropping the metadata."""
+    folders = {part for clip in clips for part in clip.file_name.split("/")[:-1]}
+    for name in sorted(folders & {*SPLITS, "valid", "val", "dev", "eval", "training"}):
+        yield f"folder '{name}': named like a split; VideoFolder would lose the metadata"

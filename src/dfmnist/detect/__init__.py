@@ -1,0 +1,1 @@
+"""Detectors: networks, training straight from the clips, scores as Parquet, metrics, CAM."""

@@ -1,0 +1,194 @@
+"""Frames straight from the MP4s: decoded in sequence, resized, kept as uint8 where they fit.
+
+The order of frames follows from (seed, epoch) alone, so a resumed run sees what the unbroken
+one would have seen. Fake is 1, real is 0.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from dfmnist.core.engine import progress_bar
+from dfmnist.core.errors import InputError
+from dfmnist.dataset.manifest import Clip, Manifest
+from dfmnist.media.sample import evenly, sample_frames
+
+RAM_BUDGET_BYTES = 4 * 1024**3
+"""Decoded frames of one split beyond this are decoded anew in every epoch."""
+STREAM_CLIPS = 64
+"""When streaming, the clips held, and shuffled among each other, at a time."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A clip in the qualities asked for."""
+
+    clip_id: str
+    fake: bool
+    paths: tuple[Path, ...]
+    """One file a quality."""
+    num_frames: int
+    """Frames that are used of each file."""
+
+
+def select_samples(
+    manifest: Manifest, split: str, qualities: Sequence[str], frames_per_clip: int
+) -> list[Sample]:
+    """The clips of `split` in `qualities`, sorted. Raises `InputError`: none, or one class."""
+    by_clip: dict[str, list[Clip]] = {}
+    for quality in qualities:
+        for clip in manifest.select(split=split, quality=quality).clips:
+            by_clip.setdefault(clip.clip_id, []).append(clip)
+    asked = f"{split} clips in {' and '.join(qualities)}"
+    if not by_clip:
+        raise InputError.of(manifest.root, f"holds no {asked}", "some of both classes")
+    samples = []
+    for clip_id, clips in sorted(by_clip.items()):
+        if len(clips) != len(qualities):
+            found = ", ".join(c.quality for c in clips)
+            what = f"clip {clip_id} is there in {found} only"
+            raise InputError.of(manifest.root, what, " and ".join(qualities))
+        paths = tuple(manifest.path(c) for c in clips)
+        for path in paths:
+            if not path.is_file():
+                raise InputError.of(path, "no such file", "the clip that the manifest names")
+        used = len(evenly(min(c.num_frames for c in clips), frames_per_clip))
+        samples.append(Sample(clip_id, clips[0].label == "fake", paths, used))
+    if len({s.fake for s in samples}) == 1:
+        only = "fake" if samples[0].fake else "real"
+        raise InputError.of(manifest.root, f"{asked} are all {only}", "some of both classes")
+    return samples
+
+
+def decode(path: Path, count: int, size_px: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Indices (k,) and frames (k, size_px, size_px, 3) RGB, evenly spaced. Raises `InputError`."""
+    indices, frames = sample_frames(path, count)
+    if frames.shape[1:3] == (size_px, size_px):
+        return indices, frames
+    size = (size_px, size_px)
+    resized = [Image.fromarray(f).resize(size, Image.Resampling.LANCZOS) for f in frames]
+    return indices, np.stack([np.asarray(r) for r in resized])
+
+
+class ClipFrames:
+    """The frames of `samples`: in RAM after `load` where they fit the budget, else decoded."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        *,
+        size_px: int,
+        budget_bytes: int = RAM_BUDGET_BYTES,
+    ) -> None:
+        self.samples = tuple(samples)
+        self.size_px = size_px
+        self.num_qualities = len(self.samples[0].paths)
+        total = self.num_qualities * sum(s.num_frames for s in self.samples)
+        self.fits = total * size_px**2 * 3 <= budget_bytes
+        self._held: dict[tuple[int, int], NDArray[np.uint8]] = {}
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of one quality."""
+        return sum(s.num_frames for s in self.samples)
+
+    def load(self, describe: str, *, quiet: bool = False) -> None:
+        """Decode everything once, with a progress bar, where it fits; else do nothing."""
+        if not self.fits:
+            return
+        keys = [(i, q) for i in range(len(self.samples)) for q in range(self.num_qualities)]
+        with progress_bar() as bar:
+            task = bar.add_task(describe, total=len(keys), visible=not quiet)
+            for key in keys:
+                self._held[key] = self.clip(*key)
+                bar.advance(task)
+
+    def clip(self, sample: int, quality: int) -> NDArray[np.uint8]:
+        """The frames (k, size_px, size_px, 3) of one clip in one quality."""
+        if (held := self._held.get((sample, quality))) is not None:
+            return held
+        wanted = self.samples[sample]
+        path = wanted.paths[quality]
+        _, frames = decode(path, wanted.num_frames, self.size_px)
+        if len(frames) != wanted.num_frames:
+            what = f"holds {len(frames)} usable frames"
+            raise InputError.of(path, what, f"{wanted.num_frames}, as the manifest says")
+        return frames
+
+
+class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
+    """One epoch: uint8 images (batch, 3, h, w) and targets (batch,), shuffled by (seed, epoch).
+
+    Every clip appears in one quality, drawn anew each epoch. The last, smaller batch is left
+    out, since batch norm should not see it.
+    """
+
+    def __init__(
+        self, frames: ClipFrames, *, batch_size: int, seed: int, epoch: int, flip: bool
+    ) -> None:
+        self.frames, self.flip = frames, flip
+        self.batch_size = min(batch_size, frames.num_frames)
+        self.seed, self.epoch = seed, epoch
+
+    def __len__(self) -> int:
+        return self.frames.num_frames // self.batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        samples = self.frames.samples
+        order = rng.permutation(len(samples))
+        qualities = rng.integers(self.frames.num_qualities, size=len(samples))
+        held = len(samples) if self.frames.fits else STREAM_CLIPS
+        rest: list[tuple[NDArray[np.uint8], bool]] = []
+        for start in range(0, len(order), held):
+            for i in order[start : start + held]:
+                clip = self.frames.clip(int(i), int(qualities[i]))
+                rest += [(frame, samples[i].fake) for frame in clip]
+            rest = [rest[i] for i in rng.permutation(len(rest))]
+            while len(rest) >= self.batch_size:
+                batch, rest = rest[: self.batch_size], rest[self.batch_size :]
+                images = np.stack([frame for frame, _ in batch])
+                if self.flip:
+                    mirrored = rng.random(len(batch)) < 0.5
+                    images[mirrored] = images[mirrored, :, ::-1]
+                yield _tensors(images, [fake for _, fake in batch])
+
+
+class EvalBatches(IterableDataset[tuple[Tensor, Tensor]]):
+    """Every frame of every quality once, in order."""
+
+    def __init__(self, frames: ClipFrames, batch_size: int) -> None:
+        self.frames, self.batch_size = frames, batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        images: list[NDArray[np.uint8]] = []
+        fakes: list[bool] = []
+        for i, sample in enumerate(self.frames.samples):
+            for quality in range(self.frames.num_qualities):
+                images += list(self.frames.clip(i, quality))
+                fakes += [sample.fake] * sample.num_frames
+                while len(images) >= self.batch_size:
+                    yield _tensors(np.stack(images[: self.batch_size]), fakes[: self.batch_size])
+                    images, fakes = images[self.batch_size :], fakes[self.batch_size :]
+        if images:
+            yield _tensors(np.stack(images), fakes)
+
+
+def loader(
+    batches: TrainBatches | EvalBatches,
+) -> DataLoader[tuple[Tensor, Tensor]]:
+    """The batches as they are, in this process: decoding is never the limit (measured)."""
+    return DataLoader(batches, batch_size=None, num_workers=0)
+
+
+def _tensors(images: NDArray[np.uint8], fakes: Sequence[bool]) -> tuple[Tensor, Tensor]:
+    """Channels-last memory is what decoding gives, and what convolutions like."""
+    targets = torch.tensor(fakes, dtype=torch.float32)
+    return torch.from_numpy(images).permute(0, 3, 1, 2), targets

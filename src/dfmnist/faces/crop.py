@@ -1,0 +1,104 @@
+"""One square crop for a whole clip, as First Order Motion Model's crop-video makes it.
+
+The union of the MTCNN boxes over the clip, 10% more on each side, squared, 256x256 (paper,
+appendix A). One box for all frames, so that the head moves in the crop as it moved in the room.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from dfmnist.faces.mtcnn import Mtcnn
+
+Float = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.uint8]
+
+EVERY = 5
+"""The face is looked for in each fifth frame and in the last: it moves little in 0.2 s."""
+MARGIN = 0.1
+"""Added on each side, as a share of the box's width and height."""
+MIN_SEEN = 0.8
+"""Share of the looked-at frames that must show the face."""
+
+
+@dataclass(frozen=True)
+class CropInfo:
+    """What `crop_clip` did."""
+
+    box_xyxy: Float | None
+    """(4,) the square in pixels of the footage, may reach beyond it; None if there is no crop."""
+    reason: str
+    """Why there is no crop; empty when there is one."""
+
+
+def face_box_union(
+    frames_rgb_u8: Frames, mtcnn: Mtcnn, every: int = EVERY
+) -> tuple[Float | None, str]:
+    """The union (4,) of one person's boxes over (n, h, w, 3) frames, or None and the reason.
+
+    The person is the largest face in the first frame that shows one, then whoever overlaps the
+    last box most.
+    """
+    looked = sorted({*range(0, len(frames_rgb_u8), every), len(frames_rgb_u8) - 1} - {-1})
+    boxes: list[Float] = []
+    for index in looked:
+        found = mtcnn.detect(frames_rgb_u8[index])
+        chosen = found.largest() if not boxes else _same_person(found.boxes_xyxy, boxes[-1])
+        if chosen is not None:
+            boxes.append(found.boxes_xyxy[chosen])
+    if not boxes:
+        return None, "no face found"
+    if len(boxes) < MIN_SEEN * len(looked):
+        return None, f"face seen in only {len(boxes)} of {len(looked)} frames looked at"
+    stack = np.stack(boxes)
+    return np.concatenate([stack[:, :2].min(axis=0), stack[:, 2:].max(axis=0)]), ""
+
+
+def _same_person(boxes_xyxy: Float, last_xyxy: Float) -> int | None:
+    """Index of the box that overlaps the last one most, or None when none does."""
+    if not len(boxes_xyxy):
+        return None
+    near = np.maximum(boxes_xyxy[:, :2], last_xyxy[:2])
+    far = np.minimum(boxes_xyxy[:, 2:], last_xyxy[2:])
+    shared = np.clip(far - near, 0, None).prod(axis=1)
+    best = int(np.argmax(shared))
+    return best if shared[best] > 0 else None
+
+
+def squared(box_xyxy: Float, margin: float = MARGIN) -> Float:
+    """`box_xyxy` with `margin` more on each side, then made square around its centre: (4,)."""
+    centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
+    side = float((box_xyxy[2:] - box_xyxy[:2]).max()) * (1 + 2 * margin)
+    return np.concatenate([centre - side / 2, centre + side / 2]).astype(np.float32)
+
+
+def square_crop(frames_rgb_u8: Frames, box_xyxy: npt.ArrayLike, size: int = 256) -> Frames:
+    """The box of every frame, (n, size, size, 3); beyond the frame's edge its last pixels repeat.
+
+    Corners are rounded to whole pixels, so that no frame is shifted by part of a pixel.
+    """
+    height, width = frames_rgb_u8.shape[1:3]
+    left, top, right, bottom = (math.floor(v + 0.5) for v in np.asarray(box_xyxy, np.float64))
+    rows = np.clip(np.arange(top, max(bottom, top + 1)), 0, height - 1)
+    columns = np.clip(np.arange(left, max(right, left + 1)), 0, width - 1)
+    out = np.empty((len(frames_rgb_u8), size, size, 3), np.uint8)
+    for index, frame in enumerate(frames_rgb_u8):
+        cut = Image.fromarray(frame[rows[:, None], columns])
+        out[index] = np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS))
+    return out
+
+
+def crop_clip(
+    frames_rgb_u8: Frames, mtcnn: Mtcnn, size: int = 256
+) -> tuple[Frames | None, CropInfo]:
+    """Cut the one face out of a clip (n, h, w, 3): (n, size, size, 3), or None with the reason."""
+    if not len(frames_rgb_u8):
+        return None, CropInfo(None, "no frames")
+    box, reason = face_box_union(frames_rgb_u8, mtcnn)
+    if box is None:
+        return None, CropInfo(None, reason)
+    box = squared(box)
+    return square_crop(frames_rgb_u8, box, size), CropInfo(box, "")

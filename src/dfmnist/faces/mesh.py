@@ -1,0 +1,234 @@
+"""Face mesh (468 points) and iris (71 eye and 5 iris points each) by OpenVINO, one thread.
+
+Models: Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile
+GPUs", 2019; Ablavatski et al., "Real-time Pupil Tracking from Monocular Video", 2020. The region
+looked at follows mediapipe's graph: the previous points' box, turned so that the eyes are level,
+squared, half as large again.
+"""
+
+import functools
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import openvino
+from PIL import Image
+
+from dfmnist.faces.mtcnn import Mtcnn, mtcnn
+from dfmnist.faces.weights import face_model
+
+Float = npt.NDArray[np.float32]
+RgbImage = npt.NDArray[np.uint8]
+
+MESH_PX = 192
+IRIS_PX = 64
+MIN_SCORE = 0.5
+"""Face presence below this is no face (mediapipe's min_tracking_confidence)."""
+MESH_MARGIN = 1.5
+IRIS_MARGIN = 2.3
+"""Of the eye's width (mediapipe's iris graph)."""
+RIGHT_EYE_OUTER, RIGHT_EYE_INNER = 33, 133
+LEFT_EYE_INNER, LEFT_EYE_OUTER = 362, 263
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square of the image, turned."""
+
+    centre_xy: tuple[float, float]
+    side_px: float
+    angle_rad: float
+    """Clockwise as seen; 0 is upright."""
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """What the iris model sees, in pixels of the image."""
+
+    contours: Float
+    """(2, 71, 3): the person's right eye, then the left; the first 16 lie on the eyelids' edge."""
+    irises: Float
+    """(2, 5, 3): centre, then four points on the rim."""
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """One face in one image."""
+
+    points: Float
+    """(468, 3) pixels; z grows away from the camera, on the scale of x."""
+    score: float
+    """Face presence, 0 to 1."""
+    eyes: Eyes | None = None
+
+
+class FaceMesh:
+    """Finds the mesh in single images and follows it through clips."""
+
+    def __init__(self, detector: Mtcnn | None = None) -> None:
+        self._detector = detector or mtcnn()
+        self._mesh = _Model("face_landmark", 1, (1404, 1))
+        self._iris = _Model("iris_landmark", 2, (213, 15))
+
+    def __call__(
+        self, image_rgb_u8: RgbImage, box_xyxy: Float | None = None, *, with_eyes: bool = True
+    ) -> Mesh | None:
+        """The mesh of the largest face, or of the one in `box_xyxy`; None when there is none."""
+        if box_xyxy is None:
+            found = self._detector.detect(image_rgb_u8)
+            best = found.largest()
+            if best is None:
+                return None
+            region = _region_of_box(found.boxes_xyxy[best], found.points[best])
+        else:
+            region = _region_of_box(box_xyxy, None)
+        first = self._run(image_rgb_u8, region)
+        if first is None:
+            return None
+        # again from its own points, as tracking would: the detector's box is only roughly centred
+        mesh = self._run(image_rgb_u8, region_of_points(first.points))
+        return self._with_eyes(image_rgb_u8, mesh) if mesh and with_eyes else mesh
+
+    def track(
+        self, frames_rgb_u8: Iterable[RgbImage], *, with_eyes: bool = True
+    ) -> list[Mesh | None]:
+        """The same face through a clip: a mesh or None for each frame.
+
+        Detects in the first frame and whenever the face is lost, else looks where it was.
+        """
+        track: list[Mesh | None] = []
+        last: Mesh | None = None
+        for frame in frames_rgb_u8:
+            mesh = self._run(frame, region_of_points(last.points)) if last else None
+            if mesh is None:
+                mesh = self(frame, with_eyes=False)
+            track.append(self._with_eyes(frame, mesh) if mesh and with_eyes else mesh)
+            last = mesh
+        return track
+
+    def _run(self, image: RgbImage, region: Region) -> Mesh | None:
+        patch, transform = cut_region(image, region, MESH_PX)
+        raw, logit = self._mesh(patch[None])
+        score = 1.0 / (1.0 + float(np.exp(-np.clip(logit[0, 0], -50, 50))))
+        if score < MIN_SCORE:
+            return None
+        points = _to_image(raw.reshape(-1, 3), transform)
+        return Mesh(points, score) if np.isfinite(points).all() else None
+
+    def _with_eyes(self, image: RgbImage, mesh: Mesh) -> Mesh:
+        corners = ((RIGHT_EYE_OUTER, RIGHT_EYE_INNER), (LEFT_EYE_INNER, LEFT_EYE_OUTER))
+        patches, transforms = [], []
+        for first, second in corners:
+            region = _region_of_eye(mesh.points[first], mesh.points[second])
+            patch, transform = cut_region(image, region, IRIS_PX)
+            patches.append(patch)
+            transforms.append(transform)
+        # the model knows eyes whose nose is on the image's right; the left eye is mirrored for it
+        patches[1] = patches[1][:, ::-1]
+        contours: list[Float] = []
+        irises: list[Float] = []
+        for values, into in zip(self._iris(np.stack(patches)), (contours, irises), strict=True):
+            points = values.reshape(2, -1, 3)
+            points[1, :, 0] = IRIS_PX - points[1, :, 0]
+            into += [_to_image(p, t) for p, t in zip(points, transforms, strict=True)]
+        return Mesh(mesh.points, mesh.score, Eyes(np.stack(contours), np.stack(irises)))
+
+
+@functools.lru_cache(maxsize=1)
+def face_mesh() -> FaceMesh:
+    """The process's face mesh, compiled once."""
+    return FaceMesh()
+
+
+def region_of_points(points: Float) -> Region:
+    """Where to look for a face whose points in the frame before were `points` (468, 3)."""
+    across = points[LEFT_EYE_OUTER, :2] - points[RIGHT_EYE_OUTER, :2]
+    angle = float(np.arctan2(across[1], across[0]))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    level = points[:, :2] @ turn.T
+    low, high = level.min(axis=0), level.max(axis=0)
+    centre = turn.T @ ((low + high) / 2)
+    side = float((high - low).max()) * MESH_MARGIN
+    return Region((float(centre[0]), float(centre[1])), side, angle)
+
+
+def _region_of_box(box_xyxy: Float, points: Float | None) -> Region:
+    angle = 0.0
+    if points is not None:
+        across = points[1] - points[0]
+        angle = float(np.arctan2(across[1], across[0]))
+    centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
+    side = float((box_xyxy[2:] - box_xyxy[:2]).max()) * MESH_MARGIN
+    return Region((float(centre[0]), float(centre[1])), side, angle)
+
+
+def _region_of_eye(first: Float, second: Float) -> Region:
+    across = second[:2] - first[:2]
+    centre = (first[:2] + second[:2]) / 2
+    side = max(1.0, float(np.hypot(*across)) * IRIS_MARGIN)
+    angle = float(np.arctan2(across[1], across[0]))
+    return Region((float(centre[0]), float(centre[1])), side, angle)
+
+
+def cut_region(image_rgb_u8: RgbImage, region: Region, size: int) -> tuple[Float, Float]:
+    """The region as (size, size, 3) of 0..1, black beyond the image, and the (2, 3) matrix that
+    takes its pixels (corner origin) back to the image."""
+    step = region.side_px / size
+    cos, sin = np.cos(region.angle_rad) * step, np.sin(region.angle_rad) * step
+    x, y = region.centre_xy
+    half = size / 2
+    matrix = np.array(
+        [[cos, -sin, x - cos * half + sin * half], [sin, cos, y - sin * half - cos * half]]
+    )
+    picture, shrink = Image.fromarray(image_rgb_u8), max(1, int(step))
+    if shrink > 1:  # bilinear sampling alone would skip pixels of a large face
+        picture = picture.reduce(shrink)
+    patch = picture.transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        tuple((matrix / shrink).ravel().tolist()),
+        Image.Resampling.BILINEAR,
+    )
+    return np.asarray(patch, np.float32) / 255.0, matrix.astype(np.float32)
+
+
+def _to_image(points: Float, matrix: Float) -> Float:
+    """Model pixels (n, 3) to image pixels."""
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    xy = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    return np.concatenate([xy, points[:, 2:] * scale], axis=1).astype(np.float32)
+
+
+class _Model:
+    """A compiled model: images in, flat vectors out."""
+
+    def __init__(self, name: str, batch: int, sizes: tuple[int, ...]) -> None:
+        """`sizes`: the elements for each image of the outputs wanted, in the order wanted."""
+        core = openvino.Core()
+        model = core.read_model(str(face_model(name)))
+        height, width = (model.input().partial_shape[axis].get_length() for axis in (1, 2))
+        model.reshape([batch, height, width, 3])
+        # float32 everywhere: bf16 would make the points jump, and differ between processors
+        options: dict[str, Any] = {
+            "INFERENCE_NUM_THREADS": 1,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "NUM_STREAMS": 1,
+        }
+        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self._lock = threading.Lock()
+        self._batch = batch
+        self._sizes = sizes
+
+    def __call__(self, patches: Float) -> list[Float]:
+        """Run on (batch, size, size, 3) of 0..1: an array (batch, n) for each n of `sizes`."""
+        with self._lock:
+            self._request.infer([np.ascontiguousarray(patches)])
+            outputs = [
+                np.array(self._request.get_output_tensor(index).data, np.float32)
+                for index in range(len(self._sizes))
+            ]
+        flat = {output.size // self._batch: output for output in outputs}
+        return [flat[size].reshape(self._batch, size) for size in self._sizes]

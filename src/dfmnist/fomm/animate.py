@@ -1,0 +1,164 @@
+"""Animate a source frame with a driving clip: relative (the paper's), absolute or scaled motion."""
+
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from scipy.spatial import ConvexHull, QhullError
+from torch import Tensor
+
+from dfmnist.core.errors import InputError
+from dfmnist.fomm.checkpoint import load_networks
+from dfmnist.fomm.generator import SourceCode
+from dfmnist.fomm.keypoints import Keypoints, inverse_2x2
+
+Frames = npt.NDArray[np.uint8]
+Motion = Literal["relative", "absolute", "relative_scaled"]
+BATCH = 8
+"""Frames per pass of the keypoint detector."""
+
+
+class EncodedSource:
+    """What is computed once a source: its features and keypoints."""
+
+    def __init__(self, code: SourceCode, keypoints: Keypoints) -> None:
+        self.code = code
+        self.keypoints = keypoints
+
+
+def transfer(source: Keypoints, driving: Keypoints, motion: Motion) -> Keypoints:
+    """Where the source's keypoints go for each driving frame; the first one is the reference.
+
+    Relative: `kp_s + scale (kp_d - kp_d0)` and `J_d J_d0^-1 J_s` (Siarohin et al., 2019, eq. 12);
+    scale is 1, or for `relative_scaled` the ratio of the hulls' linear sizes.
+    Shapes: source (1, k, ...), driving (n, k, ...); gives (n, k, ...).
+    """
+    if motion not in get_args(Motion):
+        raise InputError(
+            f"unknown motion '{motion}'; expected one of {', '.join(get_args(Motion))}"
+        )
+    if motion == "absolute":
+        return driving
+    first = driving.at(slice(0, 1))
+    scale = hull_scale(source, first) if motion == "relative_scaled" else 1.0
+    value = source.value + scale * (driving.value - first.value)
+    jacobian = driving.jacobian @ inverse_2x2(first.jacobian) @ source.jacobian
+    return Keypoints(value, jacobian)
+
+
+def hull_scale(source: Keypoints, first: Keypoints) -> float:
+    """Square root of the ratio of the areas of the keypoints' convex hulls; 1 if one is flat."""
+    try:
+        # in the plane, scipy's `volume` is the area
+        areas = [ConvexHull(kp.value[0].double().numpy()).volume for kp in (source, first)]
+    except QhullError:
+        return 1.0
+    return float(np.sqrt(areas[0]) / np.sqrt(areas[1]))
+
+
+class Animator:
+    """A motion model held ready. One torch thread is enough: run one process a core."""
+
+    def __init__(self, weights: Path | None = None) -> None:
+        """Load `weights` (`.pth.tar` or safetensors); None is the shipped actors model."""
+        networks = load_networks(weights)
+        self.config = networks.config
+        layout = {"memory_format": torch.channels_last}
+        self._detector = networks.kp_detector.to(**layout)  # type: ignore[call-overload]
+        self._generator = networks.generator.to(**layout)  # type: ignore[call-overload]
+
+    @property
+    def size(self) -> int:
+        """Side of the frames it gives, in pixels."""
+        return self.config.image_size
+
+    @torch.inference_mode()
+    def encode(self, source_rgb_u8: Frames) -> EncodedSource:
+        """Features and keypoints of one source image (h, w[, 1, 3 or 4]) of any size."""
+        image = self._tensor(as_frames(source_rgb_u8, "source", 1, self.size))
+        return EncodedSource(self._generator.encode(image), self._detector(image))
+
+    @torch.inference_mode()
+    def keypoints(self, driving_rgb_u8: Frames) -> Keypoints:
+        """Keypoints of driving frames (n, h, w, 3); they serve any number of sources."""
+        frames = as_frames(driving_rgb_u8, "driving", None, self.size)
+        parts = [
+            self._detector(self._tensor(frames[i : i + BATCH]))
+            for i in range(0, len(frames), BATCH)
+        ]
+        return Keypoints(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+    @torch.inference_mode()
+    def animate(
+        self, source: EncodedSource, driving: Keypoints, motion: Motion = "relative"
+    ) -> Frames:
+        """The source moving as the driver: uint8 RGB (n, size, size, 3)."""
+        target = transfer(source.keypoints, driving, motion)
+        out = np.empty((len(target.value), self.size, self.size, 3), np.uint8)
+        for i in range(len(out)):  # larger batches are no faster on a CPU
+            made = self._generator.decode(source.code, source.keypoints, target.at(slice(i, i + 1)))
+            pixels = made.prediction[0].permute(1, 2, 0) * 255
+            out[i] = pixels.round().clamp(0, 255).to(torch.uint8).numpy()
+        return out
+
+    @staticmethod
+    def _tensor(frames: Frames) -> Tensor:
+        x = torch.from_numpy(frames).permute(0, 3, 1, 2).float().div(255)
+        return x.contiguous(memory_format=torch.channels_last)
+
+
+def animate(
+    source_rgb_u8: Frames,
+    driving_rgb_u8: Frames,
+    *,
+    weights: Path | str | None = None,
+    motion: Motion = "relative",
+) -> Frames:
+    """Animate `source_rgb_u8` (h, w, 3) with `driving_rgb_u8` (n, h, w, 3).
+
+    `weights` is a published `.pth.tar` or our safetensors; None is the shipped small model, which
+    has seen synthetic actors only. Both inputs should be face crops; other sizes are resized.
+    Returns uint8 RGB (n, 256, 256, 3). Raises `InputError`.
+    """
+    model = Animator(None if weights is None else Path(weights))
+    return model.animate(model.encode(source_rgb_u8), model.keypoints(driving_rgb_u8), motion)
+
+
+def as_frames(pixels: Frames, what: str, count: int | None, size: int) -> Frames:
+    """`pixels` as (n, size, size, 3): grey is repeated, alpha laid on white, sizes resized.
+
+    `count` 1 takes a single image. Raises `InputError` for anything that is no uint8 picture.
+    """
+    pixels = np.asarray(pixels)
+    expected = "a uint8 image (h, w, 3)" if count == 1 else "uint8 frames (n, h, w, 3), n ≥ 1"
+    found = f"{what} frames are {pixels.dtype} {pixels.shape}"
+    if pixels.dtype != np.uint8 or 0 in pixels.shape:
+        raise InputError(f"{found}; expected {expected}")
+    if count == 1:
+        if pixels.ndim == 4 and len(pixels) == 1:
+            pixels = pixels[0]
+        if pixels.ndim == 2:
+            pixels = pixels[..., None]
+        pixels = pixels[None]
+    elif pixels.ndim == 3 and pixels.shape[-1] not in (1, 3, 4):
+        pixels = pixels[..., None]  # (n, h, w) grey
+    if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3, 4):
+        raise InputError(f"{found}; expected {expected}")
+    if pixels.shape[1:] == (size, size, 3):
+        return np.ascontiguousarray(pixels)
+    return np.stack([_picture(frame, size) for frame in pixels])
+
+
+def _picture(frame: Frames, size: int) -> Frames:
+    if frame.shape[-1] == 1:
+        frame = np.repeat(frame, 3, axis=-1)
+    image = Image.fromarray(frame)
+    if frame.shape[-1] == 4:
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image).convert("RGB")
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image)

@@ -1,0 +1,98 @@
+"""Shapes of the motion model: `FommConfig()` is the published vox-256, `actors()` our small one."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from dfmnist.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class FommConfig:
+    """Sizes of keypoint detector, dense motion and generator. Defaults: vox-256.
+
+    Source: Siarohin et al., "First Order Motion Model for Image Animation", NeurIPS 2019,
+    and `config/vox-256.yaml` of the public implementation.
+    """
+
+    image_size: int = 256
+    """Side of the frames in pixels."""
+    num_kp: int = 10
+    """Keypoints; each has a position and a 2×2 Jacobian."""
+    num_channels: int = 3
+    """Colour channels."""
+    temperature: float = 0.1
+    """Divides the keypoint heatmap's logits: lower is more peaked."""
+    kp_variance: float = 0.01
+    """Variance of the Gaussians shown to dense motion, in units where the frame is [-1, 1]."""
+    kp_expansion: int = 32
+    kp_max_features: int = 1024
+    kp_blocks: int = 5
+    kp_scale: float = 0.25
+    """The detector sees the frame reduced by this factor."""
+    kp_kernel: int = 7
+    kp_padding: int = 0
+    """Padding of the detector's last convolutions; 0 as published."""
+    motion_expansion: int = 64
+    motion_max_features: int = 1024
+    motion_blocks: int = 5
+    motion_scale: float = 0.25
+    motion_kernel: int = 7
+    generator_expansion: int = 64
+    generator_max_features: int = 512
+    generator_down_blocks: int = 2
+    generator_bottleneck_blocks: int = 6
+    final_kernel: int = 7
+    blend: bool = False
+    """Mix the warped source with the decoded picture by a full-size mask (not upstream's)."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, bool) and field.name != "kp_padding" and value <= 0:
+                raise InputError(f"motion model: {field.name} is {value}; expected more than 0")
+        for name in ("kp_scale", "motion_scale"):
+            inverse = 1 / getattr(self, name)
+            if abs(inverse - round(inverse)) > 1e-6 or inverse < 1:
+                raise InputError(f"motion model: {name} is {1 / inverse}; expected 1, 1/2, 1/4, …")
+
+    def at_size(self, image_size: int) -> "FommConfig":
+        """The same network for smaller or larger frames.
+
+        Keypoints and dense motion keep seeing the same number of pixels, so weights carry over.
+        """
+        ratio = self.image_size / image_size
+        return dataclasses.replace(
+            self,
+            image_size=image_size,
+            kp_scale=min(1.0, self.kp_scale * ratio),
+            motion_scale=min(1.0, self.motion_scale * ratio),
+        )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], origin: str) -> "FommConfig":
+        """A config from JSON; `origin` names the file in the error. Raises `InputError`."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise InputError.of(origin, f"unknown model settings {', '.join(unknown)}", "ours")
+        return cls(**values)
+
+
+def actors(num_kp: int = 20) -> FommConfig:
+    """The shipped small network, trained on synthetic actors."""
+    return FommConfig(
+        num_kp=num_kp,
+        kp_variance=0.004,
+        kp_expansion=16,
+        kp_max_features=192,
+        kp_kernel=3,
+        kp_padding=1,
+        motion_expansion=16,
+        motion_max_features=192,
+        motion_kernel=3,
+        generator_expansion=16,
+        generator_max_features=96,
+        generator_bottleneck_blocks=2,
+        final_kernel=3,
+        blend=True,
+    )

@@ -1,0 +1,91 @@
+"""Generator: warps the source's features by dense motion, hides what was hidden, decodes."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dfmnist.fomm.blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d, resize, warp
+from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.dense_motion import DenseMotionNetwork
+from dfmnist.fomm.keypoints import Keypoints
+
+
+class SourceCode(NamedTuple):
+    """What is computed once a source, whatever number of frames follows."""
+
+    image: Float[Tensor, "b 3 h w"]
+    reduced: Float[Tensor, "b 3 p q"]
+    features: Float[Tensor, "b c r s"]
+
+
+class Generated(NamedTuple):
+    """A generated picture and how it came about."""
+
+    prediction: Float[Tensor, "b 3 h w"]
+    """RGB in [0, 1]."""
+    occlusion: Float[Tensor, "b 1 p q"]
+    """1 where the source shows the pixel, 0 where it is made up."""
+    deformation: Float[Tensor, "b p q 2"]
+    warped: Float[Tensor, "b 3 h w"] | None
+    """The source warped at full size; only with `blend`."""
+
+
+class OcclusionAwareGenerator(nn.Module):
+    """Encoder, dense motion, bottleneck and decoder."""
+
+    def __init__(self, config: FommConfig) -> None:
+        super().__init__()
+        self.blend = config.blend
+        downs = config.generator_down_blocks
+        wide = [
+            min(config.generator_max_features, config.generator_expansion * 2**i)
+            for i in range(downs + 1)
+        ]
+        self.dense_motion_network = DenseMotionNetwork(config)
+        self.first = SameBlock2d(config.num_channels, wide[0], 7)
+        self.down_blocks = nn.ModuleList(DownBlock2d(wide[i], wide[i + 1]) for i in range(downs))
+        self.up_blocks = nn.ModuleList(
+            UpBlock2d(wide[i + 1], wide[i]) for i in reversed(range(downs))
+        )
+        self.bottleneck = nn.Sequential()
+        for i in range(config.generator_bottleneck_blocks):
+            self.bottleneck.add_module(f"r{i}", ResBlock2d(wide[-1]))
+        # with `blend` a fourth channel refines the mask at full size (eyelids are a few pixels)
+        outputs, kernel = config.num_channels + int(config.blend), config.final_kernel
+        self.final = nn.Conv2d(wide[0], outputs, kernel, padding=kernel // 2)
+
+    def encode(self, source: Float[Tensor, "b 3 h w"]) -> SourceCode:
+        """The source's part of the work. RGB in [0, 1]."""
+        features = self.first(source)
+        for block in self.down_blocks:
+            features = block(features)
+        return SourceCode(source, self.dense_motion_network.reduce(source), features)
+
+    def decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Generated:
+        """The frame that shows the encoded source at the driving keypoints."""
+        motion = self.dense_motion_network(code.reduced, source, driving)
+        height, width = code.features.shape[-2:]
+        grid = resize(motion.deformation.permute(0, 3, 1, 2), (height, width))
+        out = warp(code.features, grid.permute(0, 2, 3, 1))
+        occlusion = torch.sigmoid(motion.occlusion_logit)
+        out = out * resize(occlusion, (height, width)).to(out.dtype)
+        out = self.bottleneck(out)
+        for block in self.up_blocks:
+            out = block(out)
+        out = self.final(out).float()
+        if not self.blend:
+            return Generated(torch.sigmoid(out), occlusion, motion.deformation, None)
+        size_hw = (code.image.shape[-2], code.image.shape[-1])
+        full = resize(motion.deformation.permute(0, 3, 1, 2), size_hw).permute(0, 2, 3, 1)
+        warped = warp(code.image, full, padding="border")
+        seen = torch.sigmoid(resize(motion.occlusion_logit, size_hw) + out[:, 3:])
+        prediction = seen * warped + (1 - seen) * torch.sigmoid(out[:, :3])
+        return Generated(prediction, occlusion, motion.deformation, warped)
+
+    def forward(
+        self, image: Float[Tensor, "b 3 h w"], source: Keypoints, driving: Keypoints
+    ) -> Generated:
+        """`encode` and `decode` in one."""
+        return self.decode(self.encode(image), source, driving)

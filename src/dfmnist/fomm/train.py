@@ -1,0 +1,412 @@
+"""Train the small animator from clips of synthetic actors, whose true points are known.
+
+Every step depends on (config, step number) alone, so a run that is killed and goes on from its
+last checkpoint draws what the unbroken run would have drawn.
+"""
+
+import copy
+import dataclasses
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import claim_folder, write_json
+from dfmnist.core.runs import plain
+from dfmnist.fomm.blocks import AntiAliasInterpolation2d, coordinate_grid
+from dfmnist.fomm.checkpoint import save_networks
+from dfmnist.fomm.config import FommConfig, actors
+from dfmnist.fomm.data import Batch, Draw, Footage, draw_batch, load_footage
+from dfmnist.fomm.generator import Generated, OcclusionAwareGenerator
+from dfmnist.fomm.keypoints import Keypoints, KPDetector
+from dfmnist.fomm.losses import RandomTransform, equivariance, gradient_l1, keypoint_l1, pyramid_l1
+from dfmnist.fomm.sheet import save_sheet
+
+POINTS = (
+    "eye_left_upper",
+    "eye_left_lower",
+    "eye_right_upper",
+    "eye_right_lower",
+    "pupil_left",
+    "pupil_right",
+    "brow_left_inner",
+    "brow_left_outer",
+    "brow_right_inner",
+    "brow_right_outer",
+    "nose_tip",
+    "nose_bridge",
+    "mouth_left",
+    "mouth_right",
+    "lip_upper_outer",
+    "lip_upper_inner",
+    "lip_lower_inner",
+    "lip_lower_outer",
+    "chin",
+    "jaw_left",
+    "jaw_right",
+    "ear_left",
+    "ear_right",
+    "forehead",
+)
+"""What the keypoints of the actors model are taught to be."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training at one size and batch."""
+
+    steps: int
+    draw: Draw
+    lr: float
+    """Adam's step at the start; falls along half a cosine."""
+    last_lr: float
+    """Adam's step at the end."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Factors of the losses."""
+
+    pyramid: float = 10.0
+    gradient: float = 10.0
+    warped: float = 4.0
+    """On the warped source alone, so that motion is learnt rather than painted."""
+    keypoint: float = 20.0
+    jacobian: float = 4.0
+    equivariance: float = 0.0
+    """Value and Jacobian; costs a third pass of the detector. Needless where points are taught."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A run of training; its recipe, whole."""
+
+    phases: tuple[Phase, ...]
+    model: FommConfig = field(default_factory=lambda: actors(len(POINTS)))
+    points: tuple[str, ...] = POINTS
+    weights: Weights = Weights()
+    seed: int = 1
+    epoch_steps: int = 100
+    """Steps between checkpoints, curve points and validation."""
+    held_out: int = 8
+    """Clips kept for validation, the last ones."""
+    margin: tuple[float, float] = (0.02, 0.16)
+    """What the crop leaves around the face points, a share of their extent."""
+    ema: float = 0.998
+    """Decay of the averaged weights, which are what is saved for use."""
+    sheet_epochs: int = 3
+    """Epochs between picture sheets."""
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise InputError("train-animator: no phases; expected at least one")
+        if len(self.points) != self.model.num_kp:
+            raise InputError(
+                f"train-animator: {len(self.points)} points for {self.model.num_kp} keypoints; "
+                "expected one each"
+            )
+        for phase in self.phases:
+            if phase.steps % self.epoch_steps:
+                raise InputError(
+                    f"train-animator: a phase of {phase.steps} steps; "
+                    f"expected a multiple of {self.epoch_steps}"
+                )
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return sum(phase.steps for phase in self.phases)
+
+    def at(self, step: int) -> tuple[Phase, float]:
+        """The phase of `step` and Adam's step size there."""
+        start = 0
+        for phase in self.phases:
+            if step < start + phase.steps:
+                share = (step - start) / phase.steps
+                fall = (1 + np.cos(np.pi * share)) / 2
+                warm = min(1.0, (step + 1) / 100)
+                return phase, warm * float(phase.last_lr + (phase.lr - phase.last_lr) * fall)
+            start += phase.steps
+        return self.phases[-1], self.phases[-1].last_lr
+
+
+def attention(truth: Keypoints, source: Tensor, target: Tensor, names: tuple[str, ...]) -> Tensor:
+    """(b, 1, h, w): more weight on eyes, mouth, and pixels that the driving changes."""
+    height, width = target.shape[-2:]
+    grid = coordinate_grid(height, width)
+    weight = 1 + 6 * (target - source).abs().mean(dim=1).clamp(max=0.4)
+    for part, reach, gain in (
+        ("eye_left", 0.11, 5.0),
+        ("eye_right", 0.11, 5.0),
+        ("lip", 0.16, 2.0),
+    ):
+        chosen = [i for i, name in enumerate(names) if name.startswith(part)]
+        if chosen:
+            centre = truth.value[:, chosen].mean(dim=1)[:, None, None]
+            weight = weight + gain * torch.exp(-((grid - centre) ** 2).sum(-1) / (2 * reach**2))
+    return weight[:, None]
+
+
+class AnimatorModule(L.LightningModule):
+    """Detector and generator under training, with their running average."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.config = config
+        torch.manual_seed(config.seed)  # initial weights; Lightning offers no generator for them
+        self.kp_detector = KPDetector(config.model)
+        self.generator = OcclusionAwareGenerator(config.model)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(torch.nn.ModuleList([self.kp_detector, self.generator]))
+        self.averaged.requires_grad_(False).eval()
+
+    def resize(self, size: int) -> None:
+        """Set both networks' reducing blur for frames of `size`; weights do not depend on it."""
+        config = self.config.model.at_size(size)
+        averaged_detector, averaged_generator = self.averaged
+        for detector in (self.kp_detector, averaged_detector):
+            detector.down = AntiAliasInterpolation2d(3, config.kp_scale)
+        for generator in (self.generator, averaged_generator):
+            generator.dense_motion_network.down = AntiAliasInterpolation2d(3, config.motion_scale)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam on both networks."""
+        both = [*self.kp_detector.parameters(), *self.generator.parameters()]
+        return torch.optim.Adam(both, lr=self.config.phases[0].lr, betas=(0.9, 0.99))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Size and step size by step number."""
+        phase, lr = self.config.at(self.global_step)
+        if (
+            round(1 / self.config.model.at_size(phase.draw.size).kp_scale)
+            != self.kp_detector.down.step
+        ):
+            self.resize(phase.draw.size)
+        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+            group["lr"] = lr
+
+    def animate(self, batch: Batch, detector: Any, generator: Any) -> tuple[Generated, Keypoints]:
+        """The targets made from the sources, and the keypoints of every image of the batch."""
+        images = torch.cat([batch.source, batch.target, batch.driver_first, batch.driver])
+        found = detector(images)
+        b, cross = len(batch.source), len(batch.driver)
+        source, target = found.at(slice(0, b)), found.at(slice(b, 2 * b))
+        if cross:
+            moved = relative(
+                source.at(slice(b - cross, b)),
+                found.at(slice(2 * b, 2 * b + cross)),
+                found.at(slice(2 * b + cross, None)),
+            )
+            target = Keypoints(
+                torch.cat([target.value[: b - cross], moved.value]),
+                torch.cat([target.jacobian[: b - cross], moved.jacobian]),
+            )
+        return generator(batch.source, source, target), found
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Every weighted loss of a batch."""
+        made, found = self.animate(batch, self.kp_detector, self.generator)
+        b, factor = len(batch.source), self.config.weights
+        where = attention(
+            batch.truth.at(slice(b, 2 * b)), batch.source, batch.target, self.config.points
+        )
+        value, jacobian = keypoint_l1(found, batch.truth)
+        terms = {
+            "pyramid": factor.pyramid * pyramid_l1(made.prediction, batch.target, where),
+            "gradient": factor.gradient * gradient_l1(made.prediction, batch.target, where),
+            "keypoint": factor.keypoint * value,
+            "jacobian": factor.jacobian * jacobian,
+        }
+        if made.warped is not None:
+            terms["warped"] = factor.warped * pyramid_l1(made.warped, batch.target, where)
+        if factor.equivariance:
+            generator = torch.Generator().manual_seed(self.global_step)
+            transform = RandomTransform(b, generator)
+            moved = self.kp_detector(transform.image(batch.target))
+            v, j = equivariance(found.at(slice(b, 2 * b)), moved, transform)
+            terms["equivariance"] = factor.equivariance * (v + j)
+        return terms
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Sum of the losses."""
+        terms = self.losses(batch)
+        for name, term in terms.items():
+            self.log(name, term.detach(), on_step=False, on_epoch=True, batch_size=1)
+        return torch.stack(list(terms.values())).sum()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradient: a nearly singular Jacobian can throw one step far off."""
+        torch.nn.utils.clip_grad_norm_(
+            [*self.kp_detector.parameters(), *self.generator.parameters()], 10.0
+        )
+
+    @torch.no_grad()
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Average the weights; normalisation statistics are averages already."""
+        decay = min(self.config.ema, (1 + self.global_step) / (10 + self.global_step))
+        for kept, module in zip(self.averaged, (self.kp_detector, self.generator), strict=True):
+            for old, new in zip(kept.parameters(), module.parameters(), strict=True):
+                old.lerp_(new, 1 - decay)
+            for old, new in zip(kept.buffers(), module.buffers(), strict=True):
+                if old.shape == new.shape:
+                    old.copy_(new)
+
+    def save(self, path: Path, provenance: dict[str, Any]) -> None:
+        """Write the averaged weights for use."""
+        detector, generator = self.averaged
+        save_networks(path, self.config.model, detector, generator, provenance)
+
+
+def relative(source: Keypoints, first: Keypoints, driving: Keypoints) -> Keypoints:
+    """Relative motion, one reference a pair: (b, k, ...) each."""
+    from dfmnist.fomm.keypoints import inverse_2x2
+
+    return Keypoints(
+        source.value + driving.value - first.value,
+        driving.jacobian @ inverse_2x2(first.jacobian) @ source.jacobian,
+    )
+
+
+class _Steps(Dataset[Batch]):
+    """Batches of one epoch, by step number."""
+
+    def __init__(self, footage: Footage, config: TrainConfig, clips: list[int]) -> None:
+        self.footage, self.config, self.clips = footage, config, clips
+        self.first = 0
+
+    def __len__(self) -> int:
+        return self.config.epoch_steps
+
+    def __getitem__(self, index: int) -> Batch:
+        step = self.first + index
+        phase, _ = self.config.at(step)
+        return draw_batch(self.footage, phase.draw, self.clips, self.config.seed, step)
+
+
+class _Watch(L.Callback):
+    """Validation, picture sheets and weights for use, after each epoch."""
+
+    def __init__(self, out: Path, footage: Footage, clips: list[int], steps: _Steps) -> None:
+        self.out, self.footage, self.clips, self.steps = out, footage, clips, steps
+        self.clock = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.steps.first = trainer.global_step
+
+    @torch.no_grad()
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, AnimatorModule)
+        config, step = pl_module.config, trainer.global_step
+        size = config.at(step - 1)[0].draw.size
+        detector, generator = pl_module.averaged
+        scores = []
+        for i in range(4):  # same people and pictures every time: seeds apart from training's
+            batch = draw_batch(self.footage, Draw(size, 2, 6), self.clips, config.seed + 7919, i)
+            made, found = pl_module.animate(batch, detector, generator)
+            scores.append(validation_scores(batch, made, found))
+            if i == 0 and (step // config.epoch_steps) % config.sheet_epochs == 0:
+                save_sheet(self.out / "sheets" / f"{step:06d}.png", batch, made)
+        values = {k: float(np.mean([s[k] for s in scores])) for k in scores[0]}
+        now = time.monotonic()
+        values["seconds_per_step"] = (now - self.clock) / config.epoch_steps
+        self.clock = now
+        pl_module.log_dict({f"val_{k}": v for k, v in values.items()}, batch_size=1)
+        text = " ".join(f"{k} {v:.4f}" for k, v in values.items())
+        terms = {
+            k: float(v) for k, v in trainer.callback_metrics.items() if not k.startswith("val")
+        }
+        text += " | " + " ".join(f"{k} {v:.3f}" for k, v in terms.items())
+        print(f"{time.strftime('%H:%M:%S')} step {step} {text}", flush=True)
+        pl_module.save(self.out / "last.safetensors", {"steps": step, "config": plain(config)})
+
+
+def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[str, float]:
+    """L1, PSNR on changed pixels of our pictures and of standing still, keypoints' error."""
+    changed = ((batch.target - batch.source).abs().amax(dim=1, keepdim=True) > 0.08).float()
+    area = (changed.sum() * 3).clamp(min=1)
+
+    def psnr(pictures: Tensor) -> float:
+        return float(-10 * torch.log10((((pictures - batch.target) ** 2) * changed).sum() / area))
+
+    value, _ = keypoint_l1(found, batch.truth)
+    return {
+        "l1": float((made.prediction - batch.target).abs().mean()),
+        "l1_still": float((batch.source - batch.target).abs().mean()),
+        "psnr": psnr(made.prediction),
+        "psnr_still": psnr(batch.source),
+        "kp": float(value),
+    }
+
+
+def train_animator(
+    config: TrainConfig,
+    clips: Path,
+    out: Path,
+    *,
+    initial: Path | None = None,
+    threads: int | None = None,
+) -> Path:
+    """Train on the clips under `clips`; goes on from `out`'s last checkpoint if it has one.
+
+    Writes `last.safetensors` (averaged weights, for use), `checkpoints/`, `curve/metrics.csv` and
+    `sheets/*.png` under `out`, and returns the weights' path. `initial` is a checkpoint of
+    another run, whose weights and optimiser this one starts from. Raises `InputError`.
+    """
+    claim_folder(out, "animator-run")
+    if threads:
+        torch.set_num_threads(threads)
+    write_json(out / "config.json", plain(config))
+    footage = load_footage(
+        clips, config.points, config.model.image_size, margin=config.margin, seed=config.seed
+    )
+    count = len(footage.frames)
+    if count <= config.held_out + 1:
+        raise InputError.of(clips, f"holds {count} clips", f"more than {config.held_out + 1}")
+    train = list(range(count - config.held_out))
+    steps = _Steps(footage, config, train)
+    watch = _Watch(out, footage, list(range(count - config.held_out, count)), steps)
+    last = out / "checkpoints" / "last.ckpt"
+    resume = last if last.is_file() else initial
+    saver = ModelCheckpoint(
+        dirpath=out / "checkpoints", save_last=True, save_top_k=0, save_on_train_epoch_end=True
+    )
+    trainer = L.Trainer(
+        max_epochs=config.steps // config.epoch_steps,
+        accelerator="cpu",
+        callbacks=[watch, saver],
+        logger=CSVLogger(out, name="curve", version=""),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=config.epoch_steps,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*num_workers.*")
+        loader: DataLoader[Batch] = DataLoader(steps, batch_size=None)
+        trainer.fit(AnimatorModule(config), loader, ckpt_path=resume, weights_only=False)
+    return out / "last.safetensors"
+
+
+def actors_recipe(seed: int = 1) -> TrainConfig:
+    """What the shipped weights were trained with."""
+    return TrainConfig(
+        seed=seed,
+        phases=(
+            Phase(3000, Draw(128, 5, 3), 1e-3, 3e-4),
+            Phase(1000, Draw(256, 2, 2), 3e-4, 3e-5),
+        ),
+    )
+
+
+def with_phases(config: TrainConfig, phases: tuple[Phase, ...]) -> TrainConfig:
+    """`config` with another schedule: a run may be lengthened before it ends."""
+    return dataclasses.replace(config, phases=phases)

@@ -1,0 +1,185 @@
+"""Whole systems as plain functions: each returns the configs of every stage, and says what
+departs from the paper."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dfmnist.build.film import FilmConfig
+from dfmnist.build.jobs import BuildConfig
+from dfmnist.detect.config import TrainConfig
+
+LICENCE = "CC0-1.0 (synthetic actors; body and face model: MakeHuman data, CC0)"
+CONSENT = "none needed: the people are synthetic and depict nobody"
+QUALITIES = ("raw", "c23", "c40")
+
+SYNTHETIC = (
+    "The people are synthetic actors, not people: figures here say nothing about detecting "
+    "animations of real faces."
+)
+NOT_IMAGENET = (
+    "No network starts from ImageNet weights (they are not shipped); all layers are trained "
+    "from random values, where the paper fine-tunes ImageNet ResNets."
+)
+REAL_CLASS = (
+    "Real clips perform the same ten actions and talk, so that the action does not betray the "
+    "class; the paper's real clips (VoxCeleb1) only talk."
+)
+LOCAL_DETECTORS = (
+    "The screening uses two local liveness detectors with thresholds fixed beforehand on real "
+    "(bona fide) clips, where the paper asked two vendors' services."
+)
+SMALL_ANIMATOR = (
+    "Animations come from a small First Order Motion Model trained on synthetic actors, where "
+    "the paper used the authors' vox weights; it blends the warped source with generated pixels."
+)
+BETAS = "Adam runs with betas (0.9, 0.999); the paper prints (0.999, 0.9), taken for a slip."
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that makes one system from footage to report."""
+
+    name: str
+    film: FilmConfig | None
+    """None: the footage is the user's."""
+    build: BuildConfig
+    training: tuple[TrainConfig, ...]
+    departures: tuple[str, ...]
+    """What differs from the paper, in sentences for the report."""
+
+
+def smoke() -> Recipe:
+    """As small as every stage still does its work: for tests, not for results."""
+    training = tuple(
+        TrainConfig(
+            network=network,
+            quality="raw",
+            size_px=size_px,
+            frames_per_clip=2,
+            epochs=1,
+            batch_size=4,
+            precision="32",
+        )
+        for network, size_px in (("resnet50", 64), ("mesoinception4", 64))
+    )
+    return Recipe(
+        name="smoke",
+        film=FilmConfig(
+            people=(2, 1, 1),
+            clips_per_action=(1, 1, 1),
+            drivers=(1, 1, 1),
+            takes=1,
+            num_frames=24,
+        ),
+        build=BuildConfig(
+            per_action=3,
+            attempts_per_clip=1,
+            num_frames=24,
+            licence=LICENCE,
+            consent=CONSENT,
+            synthetic=True,
+        ),
+        training=training,
+        departures=("Smoke size: a test of the machinery, not a result.", SYNTHETIC),
+    )
+
+
+def demo() -> Recipe:
+    """The paper in miniature on synthetic actors: about twenty minutes on two cores."""
+    resnet = [
+        TrainConfig(
+            network="resnet50",
+            quality=quality,
+            size_px=64,
+            frames_per_clip=8,
+            epochs=6,
+            batch_size=32,
+            zero_init_residual=True,
+            last_stride=1,
+            precise_bn_frames=256,
+            precision="auto",
+        )
+        for quality in QUALITIES
+    ]
+    meso = [
+        TrainConfig(
+            network="mesoinception4",
+            quality=quality,
+            size_px=128,
+            frames_per_clip=8,
+            epochs=8,
+            batch_size=32,
+            precise_bn_frames=256,
+        )
+        for quality in QUALITIES
+    ]
+    return Recipe(
+        name="demo",
+        film=FilmConfig(people=(14, 4, 4), clips_per_action=(9, 3, 3), drivers=(2, 1, 1), takes=2),
+        build=BuildConfig(
+            per_action=11,
+            attempts_per_clip=3,
+            licence=LICENCE,
+            consent=CONSENT,
+            synthetic=True,
+        ),
+        training=(*resnet, *meso),
+        departures=(
+            SYNTHETIC,
+            REAL_CLASS,
+            "110 fakes and as many real clips of 2 seconds, where the paper has 10,000 of each.",
+            "Drivers are split like sources (four synthetic people, two takes of each action); "
+            "the paper's one volunteer drives all splits.",
+            SMALL_ANIMATOR,
+            LOCAL_DETECTORS,
+            "Two of the five detectors: ResNet-50 at 64 px (paper: 224) and MesoInception-4 at "
+            "128 px (paper: 256).",
+            "ResNet-50's last stage keeps stride 1 and its blocks start as the identity.",
+            NOT_IMAGENET,
+            "8 evenly spaced frames a clip, batches of 32 (paper: 64), 6 epochs for ResNet-50 and "
+            "8 for MesoInception-4 (paper: 50).",
+            "Batch norm's statistics are re-estimated before each validation; the paper keeps "
+            "running averages.",
+            BETAS,
+        ),
+    )
+
+
+def paper(imagenet: Path | None = None) -> Recipe:
+    """The paper's sizes and schedules. Needs the user's footage and, to be practical, a GPU.
+
+    `imagenet` is a folder with `<network>.pth` for the ResNets and Xception (torchvision's and
+    timm's files); Xception is then frozen but for its head. Without it all starts at random.
+    """
+    networks = ("resnet50", "resnet101", "resnet152", "xception", "mesoinception4")
+
+    def training(network: str, quality: str) -> TrainConfig:
+        if imagenet is None or network == "mesoinception4":
+            return TrainConfig(network=network, quality=quality)
+        weights = str(imagenet / f"{network}.pth")
+        return TrainConfig(
+            network=network, quality=quality, weights=weights, freeze=network == "xception"
+        )
+
+    return Recipe(
+        name="paper",
+        film=None,
+        build=BuildConfig(
+            per_action=1000,
+            num_frames=50,
+            fps=Fraction(25),
+            driver_protocol="shared",
+            noise_sigma=0.0,
+            licence="state the licence of your footage",
+            consent="state how the people shown agreed",
+        ),
+        training=tuple(training(n, q) for n in networks for q in QUALITIES),
+        departures=(
+            *(() if imagenet else (NOT_IMAGENET,)),
+            LOCAL_DETECTORS,
+            "32 evenly spaced frames a clip; the paper gives no number.",
+            "The learning rate decays with power 0.9; the paper gives no power.",
+            BETAS,
+        ),
+    )

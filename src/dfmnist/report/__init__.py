@@ -1,0 +1,1 @@
+"""The report: one self-contained folder that tells what was made, measured and found."""

@@ -1,0 +1,80 @@
+// The page works without this: it adds playing in step, the quality switch and the place marker.
+(() => {
+  "use strict";
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  const together = (videos) => {
+    for (const video of videos) {
+      video.currentTime = 0;
+      video.play().catch(() => {});
+    }
+  };
+  const playing = (row) => all("video", row).some((video) => !video.paused);
+  const stop = (row) => all("video", row).forEach((video) => video.pause());
+
+  for (const row of all("[data-row]")) {
+    const button = row.querySelector("[data-play]");
+    if (!button) continue;
+    button.hidden = false;
+    const show = () => { button.textContent = playing(row) ? "Pause" : "Play together"; };
+    button.addEventListener("click", () => (playing(row) ? stop(row) : together(all("video", row))));
+    for (const video of all("video", row)) {
+      video.addEventListener("play", show);
+      video.addEventListener("pause", show);
+    }
+  }
+
+  for (const radio of all('input[name="quality"]')) {
+    radio.addEventListener("change", () => {
+      for (const video of all("video")) {
+        const source = video.dataset[radio.value];
+        if (!source) continue;
+        const was = !video.paused;
+        const at = video.currentTime;
+        video.src = source;
+        video.currentTime = at;
+        if (was) video.play().catch(() => {});
+      }
+    });
+  }
+
+  const toggle = document.getElementById("autoplay");
+  if (toggle && "IntersectionObserver" in window) {
+    const seen = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) stop(entry.target);
+        else if (!playing(entry.target)) together(all("video", entry.target));
+      }
+    }, { threshold: 0.6 });
+    const set = (on) => {
+      toggle.setAttribute("aria-pressed", String(on));
+      for (const row of all("[data-row]")) {
+        if (on) seen.observe(row);
+        else { seen.unobserve(row); stop(row); }
+      }
+    };
+    toggle.hidden = false;
+    toggle.addEventListener("click", () => set(toggle.getAttribute("aria-pressed") !== "true"));
+    set(!calm);
+  }
+
+  const links = new Map(all("nav.contents a").map((a) => [a.hash.slice(1), a]));
+  if ("IntersectionObserver" in window) {
+    const marker = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        for (const link of links.values()) link.removeAttribute("aria-current");
+        const link = links.get(entry.target.id);
+        if (!link) continue;
+        link.setAttribute("aria-current", "true");
+        const list = link.closest("ol");
+        list.scrollTo({ left: link.offsetLeft - list.clientWidth / 2, behavior: calm ? "auto" : "smooth" });
+      }
+    }, { rootMargin: "-15% 0px -75% 0px" });
+    for (const id of links.keys()) {
+      const section = document.getElementById(id);
+      if (section) marker.observe(section);
+    }
+  }
+})();

@@ -1,0 +1,267 @@
+"""The page's sentences and number formats: plain language for a person who knows none of it."""
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dfmnist.dataset.audit import AuditReport
+from dfmnist.dataset.manifest import Rejected
+from dfmnist.dataset.summary import Summary
+from dfmnist.experiments.paper import MODEL_TITLES
+from dfmnist.experiments.results import Estimate, SpoofRate, wilson
+from dfmnist.experiments.tables import Cell
+
+TITLE = "Can a machine tell an animated face from a filmed one?"
+
+SYNTHETIC = (
+    "Everyone on this page is a synthetic actor: computer graphics, not a person. So every clip "
+    "may be shown, and the truth about each is known. It also means that nothing here measures "
+    "how well a detector works in the real world, on real people."
+)
+
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    ("Real clip", "A person as the camera saw them. On synthetic actors, the camera is a renderer."),
+    (
+        "Fake clip",
+        "One still frame of a person, moved by a program so that it repeats what somebody else "
+        "(the driver) does in another clip.",
+    ),
+    (
+        "Liveness detector",
+        "The guard in a banking or identity app: it decides whether a live person is in front of "
+        "the camera. The action-specific one also asks whether the person did what was asked.",
+    ),
+    ("Spoof rate", "The share of fakes that every guard let through. High is bad for the guard."),
+    (
+        "raw, c23, c40",
+        "How hard a clip is compressed with H.264: hardly, as a video site does, and heavily.",
+    ),
+    (
+        "Frame accuracy",
+        "The share of single frames that a detector calls by their right name. With as many real "
+        "as fake frames, guessing gives 50%.",
+    ),
+    (
+        "AUC",
+        "The chance that a fake gets a higher score than a real clip: 0.5 is guessing, 1 is "
+        "perfect. Unlike accuracy it does not depend on where the line is drawn.",
+    ),
+    (
+        "95% interval",
+        "How much the figure might have differed with other people in the test. It is found by "
+        "drawing the test's people again and again (1,000 times). Few people make it wide, and "
+        "itself rough.",
+    ),
+    (
+        "Train, validation, test",
+        "Clips to learn from, clips to choose the best moment of learning, and clips used once, "
+        "to measure. Nobody appears in two of them.",
+    ),
+)
+
+
+def pct(fraction: float) -> str:
+    """`87.3%`."""
+    return f"{fraction * 100:.1f}%"
+
+
+def span(estimate: Estimate) -> str:
+    """`80.1 to 92.5%`."""
+    return f"{estimate.low * 100:.1f} to {estimate.high * 100:.1f}%"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 clip`, `1,200 clips`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def a_list(items: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One of the four tiles at the top."""
+
+    number: str
+    what: str
+    more: str
+    words: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The finding in a sentence or two."""
+
+    text: str
+    not_learnt: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """A box of the path."""
+
+    name: str
+    say: str
+    count: str
+    waist: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """Wrapped for the wide drawing."""
+        return textwrap.wrap(self.say, 19)
+
+    @property
+    def pairs(self) -> list[str]:
+        """Wrapped for the tall drawing."""
+        return textwrap.wrap(self.say, 48)
+
+
+def best_raw(cells: Iterable[Cell]) -> Cell | None:
+    """The detector with the highest frame accuracy on raw among those that ran."""
+    ran = [c for c in cells if c.quality == "raw" and c.frame_accuracy is not None]
+    return max(ran, key=lambda c: c.frame_accuracy.value if c.frame_accuracy else 0.0, default=None)
+
+
+def verdict(cells: dict[tuple[str, str], Cell], recipe: str) -> Verdict:
+    """What the detectors learnt; "not learnt" unless ResNet-50's lower bound beats guessing."""
+    resnet, best = cells.get(("raw", "resnet50")), best_raw(cells.values())
+    if best is None or best.frame_accuracy is None:
+        return Verdict("No detector was trained and scored on raw clips yet, so there is no finding.")
+    stamp = (
+        "This is a run at smoke size, to test the machinery: its figures are no result. "
+        if recipe == "smoke"
+        else ""
+    )
+    if resnet is not None and resnet.frame_accuracy is not None and not resnet.learnt:
+        found = resnet.frame_accuracy
+        return Verdict(
+            f"{stamp}On raw clips ResNet-50 names {pct(found.value)} of frames correctly, but the "
+            f"95% interval ({span(found)}) reaches guessing (50%), so this is not evidence that "
+            "it can tell fake from real.",
+            not_learnt=True,
+        )
+    found = best.frame_accuracy
+    text = (
+        f"{stamp}On raw clips, {MODEL_TITLES[best.model]} names {pct(found.value)} of single "
+        f"frames correctly (95% interval {span(found)}; guessing gives 50%)."
+    )
+    if best.paper is not None:
+        text += (
+            f" The paper reports {best.paper.percent} for the same network, on other people, "
+            "another animator and fifty times the clips or more: the two are not comparable."
+        )
+    worst = cells.get(("c40", best.model))
+    if worst is not None and worst.frame_accuracy is not None:
+        heavy = worst.frame_accuracy
+        apart = heavy.high < found.low or heavy.low > found.high
+        text += f" Heavy compression makes it {pct(heavy.value)} ({span(heavy)})"
+        text += "." if apart else ", a difference that the overlapping intervals do not settle."
+    return Verdict(text)
+
+
+def total(rates: Sequence[SpoofRate]) -> Estimate | None:
+    """All actions together."""
+    return wilson(sum(r.accepted for r in rates), sum(r.attempts for r in rates))
+
+
+def facts(
+    cells: dict[tuple[str, str], Cell],
+    summary: Summary,
+    rates: Sequence[SpoofRate],
+    audit: AuditReport | None,
+) -> list[Fact]:
+    """The four tiles: detector, clips, spoof rate, audit."""
+    best, spoof = best_raw(cells.values()), total(rates)
+    tiles = []
+    if best is not None and best.frame_accuracy is not None:
+        found = best.frame_accuracy
+        tiles.append(
+            Fact(
+                pct(found.value),
+                f"of raw test frames named correctly by {MODEL_TITLES[best.model]}, the best here",
+                f"95% interval {span(found)}, over {plural(found.groups, 'test identity', 'test identities')}",
+            )
+        )
+    else:
+        tiles.append(Fact("not run", "detectors", "train and score one to fill this", words=True))
+    tiles.append(
+        Fact(
+            f"{summary.clips:,}",
+            f"clips: {summary.real:,} real and {summary.fake:,} fake",
+            f"of {plural(summary.identities, 'person', 'people')}, in "
+            f"{plural(len(summary.by_quality), 'quality', 'qualities')} each, "
+            f"{summary.hours * 60:.0f} minutes",
+        )
+    )
+    if spoof is not None:
+        kept = sum(r.accepted for r in rates)
+        tiles.append(
+            Fact(
+                pct(spoof.value),
+                "of the fakes got past every guard",
+                f"{kept:,} of {spoof.n:,} tries; in the paper from 23% (yaw) to 61% (smile)",
+            )
+        )
+    if audit is None:
+        tiles.append(Fact("not run", "audit", "see “Is the comparison fair?”", words=True))
+    else:
+        tiles.append(
+            Fact(
+                "passed" if audit.passed else "failed",
+                "audit: do the files betray the class?",
+                f"AUC {audit.protocol.auc:.2f} from file facts alone; 0.5 is guessing, "
+                f"{audit.limit:g} fails",
+                words=True,
+            )
+        )
+    return tiles
+
+
+def steps(
+    summary: Summary, rates: Sequence[SpoofRate], num_runs: int, num_maps: int, size: str
+) -> list[Step]:
+    """The seven boxes of the path, with this dataset's counts."""
+    tried, kept = sum(r.attempts for r in rates), sum(r.accepted for r in rates)
+    people = plural(summary.identities, "person", "people")
+    return [
+        Step("Select", "Keep a frontal, sharp frame with open eyes; crop to the face.", people),
+        Step(
+            "Animate",
+            "Move that one frame as a driver moves in another clip.",
+            plural(tried, "try", "tries"),
+        ),
+        Step("Screen", "Ask liveness detectors: is this a live person?", f"{kept:,} kept"),
+        Step(
+            "Compress",
+            "Write real and fake with one encoder and one setting.",
+            plural(len(summary.by_quality), "quality", "qualities"),
+        ),
+        Step(
+            "Dataset",
+            f"Real and fake, {size}, split by person, audited.",
+            plural(summary.clips, "clip"),
+            waist=True,
+        ),
+        Step("Train", "Teach detectors on one quality; measure on new people.", plural(num_runs, "run")),
+        Step("Explain", "Draw where the detector found its evidence.", plural(num_maps, "map")),
+    ]
+
+
+def common_reason(rejected: Sequence[Rejected]) -> str:
+    """The most frequent reason, numbers apart, with its first wording."""
+    firsts: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for record in rejected:
+        reason = record.reason.split("; ")[0]
+        key = re.sub(r"[-−+]?\d+(\.\d+)?", "#", reason)
+        firsts.setdefault(key, reason)
+        counts[key] += 1
+    if not counts:
+        return ""
+    key, count = counts.most_common(1)[0]
+    wording = firsts[key] if "#" not in key else f"{firsts[key]} (for one)"
+    return f"{wording}: {count} of {len(rejected)}"

@@ -1,0 +1,119 @@
+"""Networks: published counts, the authors' weights, seeded initialisation, honest loading."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dfmnist.core.errors import InputError
+from dfmnist.detect import networks
+from dfmnist.detect.networks.mesonet import MesoNet
+from dfmnist.detect.networks.resnet import LAYERS, ResNet
+from dfmnist.detect.networks.xception import Xception
+
+torch.set_num_threads(1)
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+
+
+def count(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("resnet50", 25_557_032), ("resnet101", 44_549_160), ("resnet152", 60_192_808)],
+)
+def test_resnet_has_the_published_number_of_parameters(name: str, published: int) -> None:
+    with torch.device("meta"):
+        assert count(ResNet(LAYERS[name], num_classes=1000)) == published
+
+
+def test_xception_and_mesonets_have_the_published_number_of_parameters() -> None:
+    with torch.device("meta"):
+        assert count(Xception(num_classes=1000)) == 22_855_952
+        assert count(MesoNet(inception=True)) == 28_615
+        assert count(MesoNet(inception=False)) == 27_977
+
+
+def test_public_parameter_names() -> None:
+    with torch.device("meta"):
+        resnet, xception = ResNet(LAYERS["resnet50"]).state_dict(), Xception().state_dict()
+    for key in ("layer1.0.downsample.1.running_var", "layer4.2.bn3.weight", "fc.bias"):
+        assert key in resnet
+    for key in (
+        "block1.rep.0.conv1.weight",  # no ReLU before the first
+        "block2.rep.1.pointwise.weight",
+        "block12.rep.5.weight",
+        "block3.skipbn.bias",
+        "conv4.conv1.weight",
+    ):
+        assert key in xception
+    assert xception["block12.rep.1.pointwise.weight"].shape[0] == 728  # grows at its end
+
+
+@pytest.mark.parametrize(
+    ("name", "size_px"),
+    [("resnet50", 64), ("xception", 64), ("mesoinception4", 64), ("meso4", 96)],
+)
+def test_build_gives_one_logit_a_frame_from_the_seed_alone(name: str, size_px: int) -> None:
+    first = networks.build(name, seed=3, size_px=size_px)
+    torch.rand(7)  # the global generator must not matter
+    again, other = (networks.build(name, seed=s, size_px=size_px) for s in (3, 4))
+    frames = torch.randint(0, 256, (2, 3, size_px, size_px), dtype=torch.uint8)
+    images = first.normalise(frames)
+    with torch.no_grad():
+        logits = first(images)
+        assert logits.shape == (2,)
+        assert torch.isfinite(logits).all()
+        assert torch.equal(logits, again(images))
+        assert not torch.equal(logits, other(images))
+
+
+def test_last_stride_doubles_the_maps_and_keeps_the_parameters() -> None:
+    images = torch.zeros(1, 3, 64, 64)
+    nets = [networks.build("resnet50", size_px=64, last_stride=s) for s in (2, 1)]
+    with torch.no_grad():
+        assert [n.feature_maps(images).shape[-1] for n in nets] == [2, 4]
+    assert nets[0].state_dict().keys() == nets[1].state_dict().keys()
+
+
+@pytest.mark.parametrize("version", ["MesoInception_DF", "MesoInception_F2F", "Meso4_DF"])
+def test_mesonet_reproduces_the_authors_outputs(version: str) -> None:
+    weights = SHARED / "data" / "weights" / "mesonet" / f"{version}.h5"
+    if not weights.exists():
+        pytest.skip("the MesoNet authors' weights are not in ../shared/data/weights/mesonet")
+    reference = json.loads((SHARED / "reference" / "mesonet_outputs.json").read_text())
+    frames = np.load(SHARED / "reference" / "fomm" / "parity_seed0.npz")
+    stack = np.concatenate([frames["source"][None], frames["driving"]])
+    name = "mesoinception4" if "Inception" in version else "meso4"
+    network = networks.build(name, weights)
+    with torch.no_grad():
+        logits = network(network.normalise(torch.from_numpy(stack).permute(0, 3, 1, 2)))
+    p_real = torch.sigmoid(-logits).numpy()
+    np.testing.assert_allclose(p_real, reference["values"][version], atol=2e-5)
+
+
+def test_imagenet_checkpoint_keeps_our_head_and_says_so(tmp_path: Path) -> None:
+    options = {"size_px": 64, "num_classes": 7}
+    torch.save(networks.build("resnet50", seed=1, **options).state_dict(), tmp_path / "in.pth")
+    network = networks.build("resnet50", seed=2, size_px=64)
+    head = network.fc.weight.clone()
+    assert networks.load_weights(network, tmp_path / "in.pth") == "all but the head"
+    assert torch.equal(network.fc.weight, head)
+    other = networks.build("resnet50", seed=1, size_px=64)
+    assert torch.equal(network.layer3[2].conv2.weight, other.layer3[2].conv2.weight)
+
+
+def test_unfit_weights_are_refused_in_one_line(tmp_path: Path) -> None:
+    text = tmp_path / "weights.pth"
+    text.write_text("not weights")
+    torch.save({"layer9.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    for path, said in ((text, "cannot be read"), (tmp_path / "other.pth", "lacks"),
+                       (tmp_path / "none.pth", "no such file")):  # fmt: skip
+        with pytest.raises(InputError, match=said) as error:
+            networks.build("mesoinception4", path)
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="expected one of"):
+        networks.build("vgg")
