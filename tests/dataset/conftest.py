@@ -65,6 +65,16 @@ def rejection(**changes: Any) -> Rejected:
     return Rejected(**{**values, **changes})
 
 
+@pytest.fixture(name="record")
+def _record() -> Callable[..., Clip]:
+    return record
+
+
+@pytest.fixture(name="rejection")
+def _rejection() -> Callable[..., Rejected]:
+    return rejection
+
+
 def frames_of(person: int, label: str, n: int) -> np.ndarray:
     """Moving gradients with a person's own colours; fakes and reals are alike."""
     rng = np.random.default_rng([person, len(label), ord(label[0])])

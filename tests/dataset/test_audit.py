@@ -10,7 +10,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.dataset.audit import AuditError, audit, write_audit
 from dfmnist.dataset.classify import cross_validate, one_feature_auc
-from dfmnist.dataset.manifest import read_manifest, write_manifest
+from dfmnist.dataset.manifest import Manifest, read_manifest, write_manifest
 from dfmnist.media.video import write_video
 
 Writer = Callable[[Path, np.ndarray, int, str], int]
@@ -159,6 +159,17 @@ def test_too_few_people_falls_back_to_clips() -> None:
         fake[:, None].astype(float), fake, ["one"] * 8, [str(i) for i in range(8)]
     )
     assert (estimate.grouped_by, estimate.auc) == ("clip", 1.0)
+
+
+def test_a_single_fake_is_judged_by_single_features(make_dataset) -> None:
+    manifest = read_manifest(make_dataset())
+    fakes = manifest.select(label="fake").clips[:1]
+    honest = audit(Manifest(manifest.root, manifest.select(label="real").clips + fakes))
+    assert (honest.protocol.auc, honest.signal["raw"].grouped_by) == (0.5, "none")
+    other = read_manifest(make_dataset(fake_writer=other_rate, name="other"))
+    fakes = other.select(label="fake").clips[:1]
+    leaky = audit(Manifest(other.root, other.select(label="real").clips + fakes))
+    assert not leaky.passed
 
 
 def test_one_feature() -> None:

@@ -19,8 +19,8 @@ def frames_of(
     return ClipFrames(samples, size_px=32, budget_bytes=budget)
 
 
-def epoch(frames: ClipFrames, number: int, *, seed: int = 0, flip: bool = False) -> torch.Tensor:
-    batches = TrainBatches(frames, batch_size=8, seed=seed, epoch=number, flip=flip)
+def epoch(frames: ClipFrames, number: int, *, seed: int = 0, kind: str = "none") -> torch.Tensor:
+    batches = TrainBatches(frames, batch_size=8, seed=seed, epoch=number, augmentation=kind)
     got = list(batches)
     assert len(got) == len(batches)
     return torch.cat([images for images, _ in got])
@@ -36,7 +36,7 @@ def test_frames_cover_the_whole_clip(dataset: Path) -> None:
 def test_every_frame_comes_once_an_epoch_with_its_label(dataset: Path) -> None:
     frames = frames_of(dataset)
     frames.load("decode", quiet=True)
-    got = list(TrainBatches(frames, batch_size=8, seed=0, epoch=0, flip=False))
+    got = list(TrainBatches(frames, batch_size=8, seed=0, epoch=0))
     targets = torch.cat([t for _, t in got])
     images = torch.cat([i for i, _ in got])
     assert targets.sum() == 12
@@ -66,12 +66,21 @@ def test_beyond_the_budget_frames_are_decoded_again_and_the_same(dataset: Path) 
 
 def test_flip_mirrors_about_half(dataset: Path) -> None:
     frames = frames_of(dataset)
-    plain, flipped = epoch(frames, 0), epoch(frames, 0, flip=True)
+    plain, flipped = epoch(frames, 0), epoch(frames, 0, kind="flip")
     key = sorted(i.numpy().tobytes() for i in plain)
     same = sum(f.numpy().tobytes() in key for f in flipped)
     mirrored = sum(f.flip(2).contiguous().numpy().tobytes() in key for f in flipped)
     assert same + mirrored == 24
     assert 4 <= mirrored <= 20
+
+
+def test_strong_augmentation_changes_every_frame_and_repeats_itself(dataset: Path) -> None:
+    frames = frames_of(dataset)
+    plain, strong = epoch(frames, 0), epoch(frames, 0, kind="strong")
+    assert not {i.numpy().tobytes() for i in plain} & {i.numpy().tobytes() for i in strong}
+    assert torch.equal(strong, epoch(frames, 0, kind="strong"))
+    sharp, blurred = (i.float().diff(dim=2).abs().mean((1, 2, 3)) for i in (plain, strong))
+    assert blurred.mean() == pytest.approx(float(sharp.mean()), rel=0.2)  # detail stays
 
 
 def test_mixed_draws_one_quality_a_clip_and_epoch(dataset: Path) -> None:
@@ -105,5 +114,5 @@ def test_what_cannot_be_trained_on_is_refused(dataset: Path, tmp_path: Path) -> 
         attempt(lambda c: c.split == "train", "validation")
     with pytest.raises(InputError, match="all real; expected some of both classes"):
         attempt(lambda c: c.label == "real")
-    with pytest.raises(InputError, match=r"a-real\.mp4: no such file"):
+    with pytest.raises(InputError, match=r"a-fake\.mp4: no such file"):
         attempt(lambda c: True)  # the manifest without its clips

@@ -36,10 +36,8 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from dfmnist.detect import fit, train
-from dfmnist.detect.config import TrainConfig
+from dfmnist.detect import train
 dataset, runs, folder = map(Path, sys.argv[1:])
-torch.save  # the process is killed from outside, at a moment it does not know
 train.train(train.read_config(folder), dataset, runs)
 """
 
@@ -93,10 +91,13 @@ def test_a_killed_run_goes_on_as_the_unbroken_one(
         process.wait()
     assert (folder / "last.ckpt").exists()
     assert not (folder / "run.json").exists()
+    begun = pl.read_csv(folder / "metrics.csv")
     assert train(TINY, dataset, tmp_path, quiet=True) == folder
     columns = ["epoch", "train_loss", "val_loss", "val_accuracy", "val_auc"]
     resumed, whole = (pl.read_csv(f / "metrics.csv")[columns] for f in (folder, finished))
     assert resumed.equals(whole)
+    kept = pl.read_csv(folder / "metrics.csv")
+    assert kept["seconds"][0] == begun["seconds"][0]  # the first epoch was not run again
     again, once = (load_file(f / "weights.safetensors") for f in (folder, finished))
     assert all(torch.equal(again[k], once[k]) for k in once)
 
@@ -148,7 +149,7 @@ def test_bad_configs_name_the_flag() -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run_in_one_line(dataset: Path, tmp_path: Path) -> None:
     config = replace(TINY, learning_rate=1e30, loss="bce")
-    with pytest.raises(InputError, match="not finite|the loss is (nan|inf)") as error:
+    with pytest.raises(InputError, match=r"not finite|the loss is (nan|inf)") as error:
         train(config, dataset, tmp_path, quiet=True)
     assert "\n" not in str(error.value)
 

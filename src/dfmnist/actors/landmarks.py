@@ -25,6 +25,9 @@ class Landmarks:
     """(p,)"""
     ring: NDArray[np.int64]
     """(p, k) vertices around each."""
+    upper_lids: tuple[NDArray[np.int64], NDArray[np.int64]]
+    """Vertices of the upper lid's rim, left and right eye, by rising x."""
+    lower_lids: tuple[NDArray[np.int64], NDArray[np.int64]]
     weights: F32
     """(p, 2, k): tangents are `weights @ ring positions`, per metre of the shared head's surface,
     the first level (to the person's left, or back on the right side), the second up."""
@@ -80,42 +83,73 @@ def find_landmarks() -> Landmarks:
     names = tuple(sorted(chosen))
     vertices = np.array([chosen[n] for n in names])
     ring, weights = _rings(mean, vertices, skin)
-    return Landmarks(names, vertices, ring, weights)
+    upper, lower = _lid_rims(head, skin)
+    mirrored = [
+        np.array([_mirror(int(v), mean, skin) for v in rim[::-1]]) for rim in (upper, lower)
+    ]
+    return Landmarks(
+        names, vertices, ring, (upper, mirrored[0]), (lower, mirrored[1]), weights
+    )
 
 
 def _nearest(mean: F32, target: NDArray[Any], allowed: NDArray[np.bool_]) -> int:
     return int((np.linalg.norm(mean - target, axis=1) + np.where(allowed, 0, 1)).argmin())
 
 
-def _left_eye(head: HeadModel, skin: NDArray[np.bool_]) -> dict[str, int]:
-    """Corners and lids: the rim of the eyeball's part that is seen from the front."""
+def _eye_window(
+    head: HeadModel,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
+    """x of columns, z of rows, and where the left eyeball is seen from the front."""
     centre = head.mean[head.eye_left].mean(0)
     x = centre[0] + np.arange(-0.024, 0.024, EYE_STEP_M)
     z = centre[2] + np.arange(-0.012, 0.012, EYE_STEP_M)
     grid_x, grid_z = np.meshgrid(x, z)
     faces = front_faces(head, grid_x, grid_z)
     seen = (faces >= 0) & head.eye_left[head.faces[np.maximum(faces, 0)]].all(2)
+    return x, z, seen
+
+
+def _lid_vertex(head: HeadModel, skin: NDArray[np.bool_], x: float, z: float) -> int:
+    """The frontmost vertex of the left eye's lids at (x, z)."""
+    centre = head.mean[head.eye_left].mean(0)
+    lids = skin & (head.mean[:, 1] < centre[1])
+    lids &= np.linalg.norm(head.mean - centre, axis=1) < 0.03
+    near = np.hypot(head.mean[:, 0] - x, head.mean[:, 2] - z) + np.where(lids, 0, 1)
+    candidates = np.flatnonzero(near < near.min() + 0.0012)
+    return int(candidates[head.mean[candidates, 1].argmin()])
+
+
+def _left_eye(head: HeadModel, skin: NDArray[np.bool_]) -> dict[str, int]:
+    """Corners and lids: the rim of the eyeball's part that is seen from the front."""
+    x, z, seen = _eye_window(head)
     rows, columns = np.nonzero(seen)
-    front = head.mean[:, 1] < centre[1]
-    lids = skin & front & (np.linalg.norm(head.mean - centre, axis=1) < 0.03)
 
     def vertex(column: float, row: float) -> int:
-        target_x = x[0] + column * EYE_STEP_M
-        target_z = z[0] + row * EYE_STEP_M
-        flat = np.hypot(head.mean[:, 0] - target_x, head.mean[:, 2] - target_z)
-        near = flat + np.where(lids, 0, 1)
-        candidates = np.flatnonzero(near < near.min() + 0.0012)
-        return int(candidates[head.mean[candidates, 1].argmin()])
+        return _lid_vertex(head, skin, x[0] + column * EYE_STEP_M, z[0] + row * EYE_STEP_M)
 
     middle = round((columns.min() + columns.max()) / 2)
     at_middle = rows[abs(columns - middle) <= 1]
-    inner, outer = columns.argmin(), columns.argmax()
     return {
-        "eye_left_inner": vertex(columns[inner] - 1, rows[columns == columns.min()].mean()),
-        "eye_left_outer": vertex(columns[outer] + 1, rows[columns == columns.max()].mean()),
+        "eye_left_inner": vertex(columns.min() - 1, rows[columns == columns.min()].mean()),
+        "eye_left_outer": vertex(columns.max() + 1, rows[columns == columns.max()].mean()),
         "eye_left_upper": vertex(middle, at_middle.max() + 1),
         "eye_left_lower": vertex(middle, at_middle.min() - 1),
     }
+
+
+def _lid_rims(
+    head: HeadModel, skin: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    x, z, seen = _eye_window(head)
+    upper: list[int] = []
+    lower: list[int] = []
+    for column in np.flatnonzero(seen.any(0)):
+        rows = np.flatnonzero(seen[:, column])
+        upper.append(_lid_vertex(head, skin, x[column], z[rows.max()] + EYE_STEP_M))
+        lower.append(_lid_vertex(head, skin, x[column], z[rows.min()] - EYE_STEP_M))
+    rims = [np.array(list(dict.fromkeys(rim))) for rim in (upper, lower)]
+    ordered = [rim[np.argsort(head.mean[rim, 0])] for rim in rims]
+    return ordered[0], ordered[1]
 
 
 def _middle(head: HeadModel, skin: NDArray[np.bool_]) -> dict[str, int]:

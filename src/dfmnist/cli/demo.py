@@ -1,14 +1,16 @@
 """`dfmnist demo`: the whole path, from nothing to a report, on synthetic actors."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dfmnist.cli.build import Workers
 from dfmnist.core.engine import console, run_jobs
 from dfmnist.core.errors import InputError
-from dfmnist.recipes import Recipe
+
+if TYPE_CHECKING:
+    from dfmnist.recipes import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +35,7 @@ def demo(
     typer.echo(f"report: {page}")
 
 
-def run_recipe(recipe: Recipe, out: Path, workers: int | None = None) -> tuple[Path, list[str]]:
+def run_recipe(recipe: "Recipe", out: Path, workers: int | None = None) -> tuple[Path, list[str]]:
     """Run every stage of `recipe` below `out`, each taken up where it was.
 
     Returns the report's page and its headline numbers, a line each.
@@ -61,7 +63,7 @@ def run_recipe(recipe: Recipe, out: Path, workers: int | None = None) -> tuple[P
     return write_report(dataset, out / "runs", out / "report", context)
 
 
-def train_all(recipe: Recipe, dataset: Path, runs: Path, workers: int | None) -> list[Path]:
+def train_all(recipe: "Recipe", dataset: Path, runs: Path, workers: int | None) -> list[Path]:
     """Train every detector of the recipe, side by side; finished runs are taken as they are."""
     from dfmnist.detect.train import TrainJob, run_train_job
 

@@ -31,7 +31,7 @@ def train(
     epochs: Annotated[int, typer.Option()] = 50,
     batch_size: Annotated[int, typer.Option()] = 64,
     learning_rate: Annotated[float, typer.Option(help="At the start; decays to 0.")] = 2e-4,
-    augmentation: Annotated[str, typer.Option(help="none or flip.")] = "none",
+    augmentation: Annotated[str, typer.Option(help="none, flip or strong.")] = "none",
     precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:

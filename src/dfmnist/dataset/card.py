@@ -109,7 +109,7 @@ def _opening(summary: Summary) -> str:
         f"{summary.identities} people, {summary.hours * 60:.1f} minutes, in "
         f"{len(summary.by_quality)} qualities ({summary.files} files, "
         f"{summary.bytes / 1e6:.1f} MB). Fakes are facial animations made with a first order "
-        "motion model, in the form of *DeepFake MNIST+* (arXiv 2108.07949)."
+        "motion model, as in *DeepFake MNIST+: A DeepFake Facial Animation Dataset*."
     )
 
 
@@ -178,8 +178,8 @@ test = clips.filter(lambda split, quality: split == "test" and quality == "raw",
 ```
 
 `datasets` calls the whole of it `train`; the real split is the column `split`, disjoint by
-identity. `label` is `real` or `fake`, `file_name` becomes `video`. `dfmnist verify` checks every
-file against its SHA-256."""
+identity. `label` is `real` or `fake`; `file_name` becomes `video`, which `torchcodec` decodes.
+`dfmnist verify` checks every file against its SHA-256."""
 
 
 def _bullets(head: str, values: list[str]) -> str:

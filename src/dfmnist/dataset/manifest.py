@@ -5,11 +5,12 @@ VideoFolder (`file_name` first), so `datasets.load_dataset("videofolder", data_d
 """
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
@@ -38,12 +39,13 @@ Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
 
 def _relative(name: str) -> str:
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
+    parts = name.split("/")
+    if "" in parts or ".." in parts or "\\" in name or ":" in parts[0]:
         raise ValueError(f"'{name}' leaves the dataset folder")
     return name
 
 
+@lru_cache(maxsize=64)
 def _rate(text: str) -> str:
     try:
         rate = Fraction(text)
@@ -245,9 +247,16 @@ def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     try:
-                        records.append(validate(line))
+                        record = validate(line)
                     except ValidationError as error:
                         raise _bad_line(file, number, line, error) from None
+                    if "schema_version" not in record.model_fields_set:
+                        raise InputError.of(
+                            f"{file}:{number}",
+                            "schema_version: Field required",
+                            f"a record of schema {SCHEMA_VERSION}",
+                        )
+                    records.append(record)
     except UnicodeDecodeError as error:
         raise InputError.of(file, f"is not UTF-8 text ({error.reason})", "JSON lines") from None
     return records
@@ -306,8 +315,9 @@ def _check_links(file: Path, clips: Iterable[Clip]) -> None:
         folder, _, _ = clip.file_name.rpartition("/")
         if folder not in inside:
             inside[folder] = (root / folder).resolve().is_relative_to(root)
-        path = root / clip.file_name
-        if not inside[folder] or (path.is_symlink() and not path.resolve().is_relative_to(root)):
+        path = f"{root}/{clip.file_name}"
+        out = os.path.islink(path) and not Path(path).resolve().is_relative_to(root)
+        if out or not inside[folder]:
             raise InputError.of(
                 file, f"{clip.file_name} is a link out of the folder", "files inside the folder"
             )

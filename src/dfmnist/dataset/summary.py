@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dfmnist.core.actions import Action
-from dfmnist.dataset.manifest import Count, Manifest, Rejected, acceptance
+from dfmnist.dataset.manifest import SPLITS, Count, Manifest, Rejected, acceptance
+from dfmnist.media.video import Quality
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,8 @@ class Summary:
 def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:
     """Count the clips of `manifest` and, for the spoof rate, the `rejected` attempts."""
     distinct = list({clip.clip_id: clip for clip in manifest.clips}.values())
-    people = {
-        split: len({c.source_id for c in distinct if c.split == split})
-        for split in ("train", "validation", "test")
-    }
-    by_split = _table((c.split, c.label) for c in distinct)
+    people = {split: len({c.source_id for c in distinct if c.split == split}) for split in SPLITS}
+    by_split = _table(((c.split, c.label) for c in distinct), SPLITS)
     files = [manifest.path(clip) for clip in manifest.clips]
     return Summary(
         clips=len(distinct),
@@ -52,16 +50,19 @@ def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:
         drivers=len({clip.driver_id for clip in distinct if clip.driver_id}),
         hours=sum(clip.duration_s for clip in distinct) / 3600,
         bytes=sum(file.stat().st_size for file in files if file.exists()),
-        by_action=_table((c.action.value, c.label) for c in distinct),
-        by_split={s: by_split.get(s, {}) | {"identities": n} for s, n in people.items()},
-        by_quality=_table((c.quality.value, c.label) for c in manifest.clips),
+        by_action=_table(((c.action.value, c.label) for c in distinct), Action),
+        by_split={
+            s: by_split.get(s, {"real": 0, "fake": 0}) | {"identities": n}
+            for s, n in people.items()
+        },
+        by_quality=_table(((c.quality.value, c.label) for c in manifest.clips), Quality),
         fake_attempts=acceptance(manifest.clips, rejected, "fake"),
         real_attempts=acceptance(manifest.clips, rejected, "real"),
     )
 
 
-def _table(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    table: dict[str, dict[str, int]] = {}
-    for (row, column), number in sorted(Counter(pairs).items()):
-        table.setdefault(row, {"real": 0, "fake": 0})[column] = number
-    return table
+def _table(pairs: Iterable[tuple[str, str]], rows: Iterable[str]) -> dict[str, dict[str, int]]:
+    """row → label → how many, for the `rows` that occur, in their order."""
+    counts = Counter(pairs)
+    table = {row: {label: counts[row, label] for label in ("real", "fake")} for row in rows}
+    return {row: cells for row, cells in table.items() if any(cells.values())}

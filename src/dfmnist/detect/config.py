@@ -30,13 +30,13 @@ class TrainConfig:
     poly_power: float = 0.9
     """Learning rate times (1 - step / steps) to this power; the paper gives no power."""
     loss: str | None = None
-    """`bce` or `mse`; None is the paper's: mean squared error of P(fake) for MesoNets, else cross entropy."""
+    """None is the paper's: `mse`, squared error of P(fake), for MesoNets, else `bce`."""
     weights: str = "none"
     """`none` (every layer starts at random), or a file of weights to start from."""
     freeze: bool = False
     """Train the head only, as the paper does for Xception; needs `weights`."""
     augmentation: str = "none"
-    """The paper names none. `flip` mirrors each frame with probability one half."""
+    """The paper names none. `flip`, or `strong`: see `data.augment`. Small sets need it."""
     zero_init_residual: bool = False
     """ResNets: each block starts as the identity, which helps short runs from scratch."""
     last_stride: int = 2
@@ -55,7 +55,7 @@ class TrainConfig:
         _one_of("--network", self.network, tuple(BUILDERS))
         _one_of("--quality", self.quality, (*QUALITIES, "mixed"))
         _one_of("--loss", self.loss, (None, "bce", "mse"))
-        _one_of("--augmentation", self.augmentation, ("none", "flip"))
+        _one_of("--augmentation", self.augmentation, ("none", "flip", "strong"))
         _one_of("--precision", self.precision, ("auto", "32", "bf16"))
         _one_of("--last-stride", str(self.last_stride), ("1", "2"))
         for name in ("frames_per_clip", "epochs", "batch_size"):

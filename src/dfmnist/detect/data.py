@@ -56,14 +56,14 @@ def select_samples(
             what = f"clip {clip_id} is there in {found} only"
             raise InputError.of(manifest.root, what, " and ".join(qualities))
         paths = tuple(manifest.path(c) for c in clips)
-        for path in paths:
-            if not path.is_file():
-                raise InputError.of(path, "no such file", "the clip that the manifest names")
         used = len(evenly(min(c.num_frames for c in clips), frames_per_clip))
         samples.append(Sample(clip_id, clips[0].label == "fake", paths, used))
     if len({s.fake for s in samples}) == 1:
         only = "fake" if samples[0].fake else "real"
         raise InputError.of(manifest.root, f"{asked} are all {only}", "some of both classes")
+    for path in (p for s in samples for p in s.paths):
+        if not path.is_file():
+            raise InputError.of(path, "no such file", "the clip that the manifest names")
     return samples
 
 
@@ -131,9 +131,15 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(
-        self, frames: ClipFrames, *, batch_size: int, seed: int, epoch: int, flip: bool
+        self,
+        frames: ClipFrames,
+        *,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        augmentation: str = "none",
     ) -> None:
-        self.frames, self.flip = frames, flip
+        self.frames, self.augmentation = frames, augmentation
         self.batch_size = min(batch_size, frames.num_frames)
         self.seed, self.epoch = seed, epoch
 
@@ -154,11 +160,35 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
             rest = [rest[i] for i in rng.permutation(len(rest))]
             while len(rest) >= self.batch_size:
                 batch, rest = rest[: self.batch_size], rest[self.batch_size :]
-                images = np.stack([frame for frame, _ in batch])
-                if self.flip:
-                    mirrored = rng.random(len(batch)) < 0.5
-                    images[mirrored] = images[mirrored, :, ::-1]
+                images = augment(np.stack([f for f, _ in batch]), self.augmentation, rng)
                 yield _tensors(images, [fake for _, fake in batch])
+
+
+def augment(images: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """`images` (n, h, w, 3) as `kind` says, each one drawn on its own.
+
+    `none`: as they are. `flip`: mirrored or not. `strong`: also moved by up to a tenth of the
+    side (edges reflected), and each colour channel with another gain and offset, so that
+    neither a person's colours nor the framing of a clip can be learnt by heart.
+    """
+    if kind == "none":
+        return images
+    count, side = images.shape[:2]
+    images = images.copy()
+    mirrored = rng.random(count) < 0.5
+    images[mirrored] = images[mirrored, :, ::-1]
+    if kind == "flip":
+        return images
+    most = max(1, side // 10)
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="reflect")
+    corners = rng.integers(0, 2 * most + 1, (count, 2))
+    pairs = zip(padded, corners, strict=True)
+    moved = np.stack([image[y : y + side, x : x + side] for image, (y, x) in pairs])
+    gain = rng.uniform(0.6, 1.4, (count, 1, 1, 3)).astype(np.float32)
+    offset = rng.uniform(-40, 40, (count, 1, 1, 3)).astype(np.float32)
+    coloured = (moved - np.float32(128)) * gain + (128 + offset)
+    result: NDArray[np.uint8] = np.clip(np.rint(coloured), 0, 255).astype(np.uint8)
+    return result
 
 
 class EvalBatches(IterableDataset[tuple[Tensor, Tensor]]):

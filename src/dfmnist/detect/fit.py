@@ -71,7 +71,7 @@ class Fit(pl.LightningModule):
             batch_size=self.config.batch_size,
             seed=self.config.seed,
             epoch=epoch,
-            flip=self.config.augmentation == "flip",
+            augmentation=self.config.augmentation,
         )
 
     # training

@@ -15,7 +15,8 @@ from dfmnist.experiments.paper import FIGURE2_SPOOF_RATE, MODEL_TITLES, figure6
 from dfmnist.experiments.results import Curve, Estimate, SpoofRate
 from dfmnist.experiments.style import Chart, Theme, bare, draw
 
-WIDTH_IN = 6.4
+WIDTH_IN = 5.2
+"""Narrow, so that the text is still readable on a phone."""
 ROW_IN = 0.36
 PERCENT = FuncFormatter(lambda value, _: f"{value * 100:.0f}%")
 
@@ -34,7 +35,7 @@ def _percent_axis(axes: Axes, left: float = 0.0) -> None:
     axes.xaxis.tick_top()
 
 
-def _place(figure: Figure, *, left_in: float, right_in: float, bottom_in: float = 0.55) -> Axes:
+def _place(figure: Figure, *, left_in: float, right_in: float, bottom_in: float = 0.62) -> Axes:
     """Axes with margins in inches, so that rows keep their height."""
     width, height = figure.get_size_inches()
     axes = figure.add_axes(
@@ -49,7 +50,7 @@ def _place(figure: Figure, *, left_in: float, right_in: float, bottom_in: float 
 
 
 def _key(figure: Figure, entries: Sequence[tuple[str, str, str, str]], theme: Theme) -> None:
-    """A one-line key under the chart: (marker, edge colour, fill colour, text)."""
+    """A key under the chart, two entries a line: (marker, edge colour, fill colour, text)."""
     handles = [
         figure.gca().plot(
             [], [], marker, color=edge, markerfacecolor=fill, markersize=6, label=text
@@ -60,9 +61,9 @@ def _key(figure: Figure, entries: Sequence[tuple[str, str, str, str]], theme: Th
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0.0, 0.0),
-        ncols=len(handles),
+        ncols=2,
         frameon=False,
-        handletextpad=0.2,
+        handletextpad=0.45,
         columnspacing=1.4,
         borderaxespad=0.1,
         fontsize=8.5,
@@ -90,19 +91,23 @@ def figure2(folder: Path, rates: Sequence[SpoofRate]) -> Chart:
         entries.append(("D", theme.paper, "none", "the paper's"))
         _key(figure, entries, theme)
 
-    return draw(folder, "figure2", _alt2(rates), paint, (WIDTH_IN, ROW_IN * len(rates) + 0.9))
+    return draw(folder, "figure2", _alt2(rates), paint, (WIDTH_IN, ROW_IN * len(rates) + 1.0))
 
 
 def _spoof_row(axes: Axes, row: int, rate: SpoofRate, theme: Theme, *, several: bool) -> None:
     label = f"{rate.accepted} of {rate.attempts}"
-    axes.text(1.03, row, label, va="center", fontsize=8.5, color=theme.ink, clip_on=False)
+    nothing = rate.attempts > 0 and rate.accepted == 0
+    axes.text(
+        1.03, row, label, va="center", fontsize=8.5, clip_on=False,
+        color=theme.fake if nothing else theme.ink, weight="bold" if nothing else "normal",
+    )  # fmt: skip
     if (estimate := rate.estimate) is None:
         return
     axes.barh(row, estimate.value, height=0.5, color=theme.fake, alpha=0.85, linewidth=0, zorder=2)
     if estimate.value == 0:  # a bar of no length still needs to be seen
         axes.plot([0, 0], [row - 0.25, row + 0.25], color=theme.fake, linewidth=2.5, zorder=3)
     axes.plot([estimate.low, estimate.high], [row, row], color=theme.ink, linewidth=1, zorder=4)
-    if several:
+    if several and len(rate.by_detector) > 1:
         for name, (passed, seen) in rate.by_detector.items():
             marker, lift = ("o", -0.17) if name.startswith("action") else ("^", 0.17)
             axes.plot(
@@ -152,17 +157,26 @@ def figure6_chart(folder: Path, accuracies: Accuracies, model: str) -> Chart:
             for quality, estimate in by_quality.items():
                 colour = theme.quality[quality]
                 y = row + 0.26 * (qualities.index(quality) - (len(qualities) - 1) / 2)
-                axes.plot([estimate.low, estimate.high], [y, y], color=colour, linewidth=2)
-                axes.plot(estimate.value, y, marks[quality], color=colour, markersize=6, zorder=4)
+                if estimate.groups > 1:  # one person alone gives no interval
+                    axes.plot([estimate.low, estimate.high], [y, y], color=colour, linewidth=2)
+                axes.plot(
+                    estimate.value,
+                    y,
+                    marks[quality],
+                    color=colour,
+                    markersize=6,
+                    zorder=4,
+                    clip_on=False,
+                )
                 published = figure6(action, quality)
                 if published is not None and published.value >= left:
                     axes.plot(published.value, y, "D", color=colour, markerfacecolor="none",
                               markersize=6, markeredgewidth=1.2, zorder=3)  # fmt: skip
         entries = [(marks[q], theme.quality[q], theme.quality[q], q) for q in qualities]
-        entries.append(("D", theme.paper, "none", "the paper's, in the colour of its quality"))
+        entries.append(("D", theme.paper, "none", "the paper's"))
         _key(figure, entries, theme)
 
-    size = (WIDTH_IN, 0.42 * len(accuracies) + 0.9)
+    size = (WIDTH_IN, 0.42 * len(accuracies) + 1.0)
     return draw(folder, "figure6", _alt6(accuracies, title), paint, size)
 
 
@@ -183,8 +197,8 @@ def curves(folder: Path, runs: Sequence[Curve]) -> Chart:
     def paint(figure: Figure, theme: Theme) -> None:
         grid = figure.subplots(lines, columns, sharex=False, sharey=True, squeeze=False)
         figure.subplots_adjust(
-            left=0.075, right=0.985, bottom=0.48 / (1.75 * lines + 0.3),
-            top=1 - 0.42 / (1.75 * lines + 0.3), hspace=0.62, wspace=0.12,
+            left=0.095, right=0.985, bottom=0.62 / (1.6 * lines + 0.5),
+            top=1 - 0.3 / (1.6 * lines + 0.5), hspace=0.62, wspace=0.12,
         )  # fmt: skip
         for index, axes in enumerate(grid.flat):
             if index >= len(runs):
@@ -193,7 +207,7 @@ def curves(folder: Path, runs: Sequence[Curve]) -> Chart:
             _curve_panel(axes, runs[index], theme)
         entries = [
             ("-", theme.quality["raw"], "none", "validation accuracy"),
-            ("-", theme.fake, "none", "training loss, from its first value (1) to zero"),
+            ("-", theme.fake, "none", "training loss (its first value: 100%)"),
             ("o", theme.quality["raw"], theme.quality["raw"], "epoch kept"),
         ]
         _key(figure, entries, theme)
@@ -201,16 +215,16 @@ def curves(folder: Path, runs: Sequence[Curve]) -> Chart:
     alt = "Training of each run by epoch. " + "; ".join(
         f"{c.title}: best validation accuracy {max(c.accuracy):.0%}" for c in runs if c.accuracy
     )
-    return draw(folder, "curves", alt, paint, (WIDTH_IN, 1.75 * lines + 0.3))
+    return draw(folder, "curves", alt, paint, (WIDTH_IN, 1.6 * lines + 0.5))
 
 
 def _curve_panel(axes: Axes, curve: Curve, theme: Theme) -> None:
     bare(axes, theme, grid="y")
     axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(PERCENT)
-    axes.yaxis.set_major_locator(MaxNLocator(2))
+    axes.set_yticks([0, 0.5, 1])
     axes.tick_params(labelsize=8, labelcolor=theme.muted)
-    axes.set_title(curve.title, fontsize=9, loc="left", color=theme.ink)
+    axes.set_title(curve.title, fontsize=8, loc="left", color=theme.ink)
     axes.axhline(0.5, color=theme.muted, linewidth=0.8, linestyle=(0, (2, 2)))
     epochs = range(1, len(curve.accuracy) + 1)
     if curve.loss:

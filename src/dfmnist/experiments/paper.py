@@ -42,7 +42,7 @@ class Published:
     @property
     def percent(self) -> str:
         """`96.58%`, or `~94.5%` when read off a chart."""
-        text = f"{self.value * 100:.2f}".rstrip("0").rstrip(".")
+        text = f"{self.value * 100:.3f}".rstrip("0").rstrip(".")
         return f"{'~' if self.read_off else ''}{text}%"
 
 

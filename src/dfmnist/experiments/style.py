@@ -45,7 +45,7 @@ LIGHT = Theme(
     band="#f4f4f1",
     real="#0f766e",
     fake="#c2410c",
-    quality={"raw": "#3b2a8c", "c23": "#7361d6", "c40": "#b3a5f0"},
+    quality={"raw": "#3b2a8c", "c23": "#6d59d3", "c40": "#9d8ae6"},
     paper="#1d2026",
     backdrop="#ffffff",
 )

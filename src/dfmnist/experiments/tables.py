@@ -54,8 +54,12 @@ class Cell:
 
     @property
     def learnt(self) -> bool:
-        """Whether the 95% lower bound of the frame accuracy is above guessing."""
-        return self.frame_accuracy is not None and self.frame_accuracy.low > 0.5
+        """Whether the 95% lower bound of the frame accuracy is above guessing.
+
+        One person alone gives no interval over people, so never then.
+        """
+        found = self.frame_accuracy
+        return found is not None and found.groups > 1 and found.low > 0.5
 
     def _estimate(self, unit: str, name: str) -> Estimate | None:
         if (found := self.evaluation) is None:

@@ -87,7 +87,9 @@ class ResBlock2d(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         y = self.conv1(F.relu(self.norm1(x), inplace=True))
-        return x + self.conv2(F.relu(self.norm2(y), inplace=True))
+        y = self.conv2(F.relu(self.norm2(y), inplace=True))
+        out: Tensor = x + y
+        return out
 
 
 class _Encoder(nn.Module):

@@ -55,6 +55,7 @@ def load_networks(path: Path | None = None) -> Networks:
     for name, module in _modules(networks).items():
         problems += _load(name, module, state.get(name, {}))
     if problems:
+        problems.sort(key=lambda text: not text.startswith("has no"))
         more = f" and {len(problems) - 6} more" if len(problems) > 6 else ""
         raise InputError.of(path, "; ".join(problems[:6]) + more, EXPECTED)
     return networks

@@ -87,9 +87,9 @@ def local_affines(points: Array, names: Sequence[str]) -> Array:
     rigid = np.array([not any(part in name for part in SOFT_POINTS) for name in names])
     mean = points.mean(axis=0, dtype=np.float64)
     base, moved = mean[rigid], points[:, rigid].astype(np.float64)
-    everywhere = _fit(base, moved, np.ones((1, len(base))), np.eye(2)[None, None])
+    everywhere = _fit(base, moved, np.ones((1, len(base))), np.eye(2)[None, None], 1e-3)
     near = np.exp(-((mean[:, None] - base) ** 2).sum(-1) / (2 * REACH**2))
-    return _fit(base, moved, near, everywhere).astype(np.float32)
+    return _fit(base, moved, near, everywhere, 0.1).astype(np.float32)
 
 
 def _fit(
@@ -97,14 +97,18 @@ def _fit(
     moved: npt.NDArray[np.float64],
     weights: npt.NDArray[np.float64],
     prior: npt.NDArray[np.float64],
+    strength: float,
 ) -> npt.NDArray[np.float64]:
-    """Linear parts (n, k, 2, 2) taking `base` (r, 2) to `moved` (n, r, 2) under weights (k, r)."""
+    """Linear parts (n, k, 2, 2) taking `base` (r, 2) to `moved` (n, r, 2) under weights (k, r).
+
+    Each is pulled to `prior` by `strength`, a share of the spread of `base`.
+    """
     share = weights / weights.sum(axis=1, keepdims=True)
     from_offset = base - (share @ base)[:, None]  # (k, r, 2)
     to_offset = moved[:, None] - np.einsum("kr,nri->nki", share, moved)[:, :, None]
     cross = np.einsum("kr,nkri,krj->nkij", share, to_offset, from_offset)
     square = np.einsum("kr,kri,krj->kij", share, from_offset, from_offset)
-    pull = 0.1 * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(2)
+    pull = strength * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(2)
     # a @ inv(b), written as a solve of the transposes
     right = np.swapaxes(cross + prior @ pull, -1, -2)
     return np.swapaxes(np.linalg.solve(np.swapaxes(square + pull, -1, -2)[None], right), -1, -2)
@@ -138,7 +142,7 @@ def load_footage(
         chosen = [list(named).index(n) for n in names]
         points.append(every[:, chosen])
         affines.append(every)
-        identities.append(int(truth["identity_seed"]))
+        identities.append(int(truth["identity"]))
         groups.append(str(truth["performance_seed"]))
     counts = np.cumsum([len(a) for a in affines])[:-1]
     fitted = np.split(local_affines(np.concatenate(affines), list(named))[:, chosen], counts)
@@ -194,8 +198,10 @@ def draw_batch(footage: Footage, draw: Draw, clips: Sequence[int], seed: int, st
     value = torch.from_numpy(np.stack([footage.points[c][f] for c, f in rows]))
     jacobian = torch.from_numpy(np.stack([footage.jacobians[c][f] for c, f in rows]))
     images, truth = augment(images, Keypoints(value, jacobian), draw, footage.names, rng)
-    counts = [len(source), len(target), len(first), len(driver)]
-    return Batch(*images.split(counts), truth)
+    n, m = len(source), len(first)
+    return Batch(
+        images[:n], images[n : 2 * n], images[2 * n : 2 * n + m], images[2 * n + m :], truth
+    )
 
 
 def reduce_to(images: Tensor, size: int) -> Tensor:

@@ -72,13 +72,17 @@ class DenseMotionNetwork(nn.Module):
         """Motion that takes the source (already reduced) to the driving keypoints."""
         batch, channels, height, width = reduced.shape
         count = self.num_kp + 1
-        flows = sparse_motions(source, driving, height, width)
+        with torch.autocast(reduced.device.type, enabled=False):  # bf16 has no room for positions
+            flows = sparse_motions(source, driving, height, width)
         copies = reduced[:, None].expand(batch, count, channels, height, width)
-        warped = warp(copies.flatten(0, 1), flows.flatten(0, 1)).unflatten(0, (batch, count))
+        warped = warp(copies.flatten(0, 1), flows.flatten(0, 1)).reshape(
+            batch, count, channels, height, width
+        )
         bumps = gaussians(driving.value, height, width, self.kp_variance)
         bumps = bumps - gaussians(source.value, height, width, self.kp_variance)
         bumps = torch.cat([torch.zeros_like(bumps[:, :1]), bumps], dim=1)[:, :, None]
         features = self.hourglass(torch.cat([bumps.to(warped.dtype), warped], dim=2).flatten(1, 2))
         mask = torch.softmax(self.mask(features).float(), dim=1)
-        deformation = torch.einsum("bkhw,bkhwi->bhwi", mask, flows)
+        with torch.autocast(reduced.device.type, enabled=False):
+            deformation = torch.einsum("bkhw,bkhwi->bhwi", mask, flows)
         return DenseMotion(deformation, self.occlusion(features).float())

@@ -55,6 +55,9 @@ class OcclusionAwareGenerator(nn.Module):
         # with `blend` a fourth channel refines the mask at full size (eyelids are a few pixels)
         outputs, kernel = config.num_channels + int(config.blend), config.final_kernel
         self.final = nn.Conv2d(wide[0], outputs, kernel, padding=kernel // 2)
+        if config.blend:
+            # start from the warped source: painting everything anew takes far longer to learn
+            nn.init.constant_(self.final.bias[3:], 2.0)  # type: ignore[index]
 
     def encode(self, source: Float[Tensor, "b 3 h w"]) -> SourceCode:
         """The source's part of the work. RGB in [0, 1]."""

@@ -50,11 +50,12 @@ class KPDetector(nn.Module):
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Keypoints:
         """Keypoints of RGB images in [0, 1]."""
         features = self.predictor(self.down(image))
-        logits = self.kp(features).float()
+        logits, maps = self.kp(features).float(), self.jacobian(features).float()
         batch, _, height, width = logits.shape
-        heat = torch.softmax(logits.flatten(2) / self.temperature, dim=2)
-        grid = coordinate_grid(height, width, image.device).reshape(-1, 2)
-        value = heat @ grid
-        maps = self.jacobian(features).float().reshape(batch, self.num_kp, 4, -1)
-        jacobian = torch.einsum("bkp,bkjp->bkj", heat, maps).reshape(batch, self.num_kp, 2, 2)
-        return Keypoints(value, jacobian)
+        # autocast would turn these products to bf16, and a keypoint would jump by pixels
+        with torch.autocast(image.device.type, enabled=False):
+            heat = torch.softmax(logits.flatten(2) / self.temperature, dim=2)
+            value = heat @ coordinate_grid(height, width, image.device).reshape(-1, 2)
+            maps = maps.reshape(batch, self.num_kp, 4, -1)
+            jacobian = torch.einsum("bkp,bkjp->bkj", heat, maps)
+        return Keypoints(value, jacobian.reshape(batch, self.num_kp, 2, 2))

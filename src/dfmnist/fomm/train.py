@@ -16,12 +16,11 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, write_json
+from dfmnist.core.files import claim_folder, write_json, write_text
 from dfmnist.core.runs import plain
 from dfmnist.fomm.blocks import AntiAliasInterpolation2d, coordinate_grid
 from dfmnist.fomm.checkpoint import save_networks
@@ -166,18 +165,20 @@ class AnimatorModule(L.LightningModule):
         torch.manual_seed(config.seed)  # initial weights; Lightning offers no generator for them
         self.kp_detector = KPDetector(config.model)
         self.generator = OcclusionAwareGenerator(config.model)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(torch.nn.ModuleList([self.kp_detector, self.generator]))
         self.averaged.requires_grad_(False).eval()
+        self.frame_size = config.model.image_size
 
     def resize(self, size: int) -> None:
         """Set both networks' reducing blur for frames of `size`; weights do not depend on it."""
+        self.frame_size = size
         config = self.config.model.at_size(size)
-        averaged_detector, averaged_generator = self.averaged
-        for detector in (self.kp_detector, averaged_detector):
+        for detector in (self.kp_detector, self.averaged[0]):
             detector.down = AntiAliasInterpolation2d(3, config.kp_scale)
-        for generator in (self.generator, averaged_generator):
-            generator.dense_motion_network.down = AntiAliasInterpolation2d(3, config.motion_scale)
+        for generator in (self.generator, self.averaged[1]):
+            motion: Any = generator.dense_motion_network
+            motion.down = AntiAliasInterpolation2d(3, config.motion_scale)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam on both networks."""
@@ -187,10 +188,7 @@ class AnimatorModule(L.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Size and step size by step number."""
         phase, lr = self.config.at(self.global_step)
-        if (
-            round(1 / self.config.model.at_size(phase.draw.size).kp_scale)
-            != self.kp_detector.down.step
-        ):
+        if phase.draw.size != self.frame_size:
             self.resize(phase.draw.size)
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = lr
@@ -257,9 +255,8 @@ class AnimatorModule(L.LightningModule):
         for kept, module in zip(self.averaged, (self.kp_detector, self.generator), strict=True):
             for old, new in zip(kept.parameters(), module.parameters(), strict=True):
                 old.lerp_(new, 1 - decay)
-            for old, new in zip(kept.buffers(), module.buffers(), strict=True):
-                if old.shape == new.shape:
-                    old.copy_(new)
+            for statistic, now in zip(kept.buffers(), module.buffers(), strict=True):
+                statistic.copy_(now)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         """Write the averaged weights for use."""
@@ -320,14 +317,20 @@ class _Watch(L.Callback):
         now = time.monotonic()
         values["seconds_per_step"] = (now - self.clock) / config.epoch_steps
         self.clock = now
-        pl_module.log_dict({f"val_{k}": v for k, v in values.items()}, batch_size=1)
-        text = " ".join(f"{k} {v:.4f}" for k, v in values.items())
-        terms = {
-            k: float(v) for k, v in trainer.callback_metrics.items() if not k.startswith("val")
-        }
-        text += " | " + " ".join(f"{k} {v:.3f}" for k, v in terms.items())
+        terms = {k: float(v) for k, v in trainer.callback_metrics.items()}
+        row = {"step": float(step), **terms, **{f"val_{k}": v for k, v in values.items()}}
+        append_row(self.out / "curve.csv", row)
+        text = " ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "step")
         print(f"{time.strftime('%H:%M:%S')} step {step} {text}", flush=True)
         pl_module.save(self.out / "last.safetensors", {"steps": step, "config": plain(config)})
+
+
+def append_row(path: Path, row: dict[str, float]) -> None:
+    """Add a row to a CSV file; rows of the same or a later step (of a killed run) are dropped."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = [line for line in lines[1:] if float(line.split(",")[0]) < row["step"]]
+    new = ",".join(f"{value:.6g}" for value in row.values())
+    write_text(path, "\n".join([",".join(row), *lines, new]) + "\n")
 
 
 def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[str, float]:
@@ -354,13 +357,15 @@ def train_animator(
     out: Path,
     *,
     initial: Path | None = None,
+    stop_after: int | None = None,
     threads: int | None = None,
 ) -> Path:
     """Train on the clips under `clips`; goes on from `out`'s last checkpoint if it has one.
 
-    Writes `last.safetensors` (averaged weights, for use), `checkpoints/`, `curve/metrics.csv` and
+    Writes `last.safetensors` (averaged weights, for use), `checkpoints/`, `curve.csv` and
     `sheets/*.png` under `out`, and returns the weights' path. `initial` is a checkpoint of
-    another run, whose weights and optimiser this one starts from. Raises `InputError`.
+    another run, whose weights and optimiser this one starts from; `stop_after` ends early, after
+    so many epochs. Raises `InputError`.
     """
     claim_folder(out, "animator-run")
     if threads:
@@ -381,13 +386,12 @@ def train_animator(
         dirpath=out / "checkpoints", save_last=True, save_top_k=0, save_on_train_epoch_end=True
     )
     trainer = L.Trainer(
-        max_epochs=config.steps // config.epoch_steps,
+        max_epochs=stop_after or config.steps // config.epoch_steps,
         accelerator="cpu",
         callbacks=[watch, saver],
-        logger=CSVLogger(out, name="curve", version=""),
+        logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        log_every_n_steps=config.epoch_steps,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*num_workers.*")

@@ -118,7 +118,9 @@ def _tiles(manifest: Manifest, sample: Sample, out: Path, who: str) -> list[Tile
         alt = f"Driving clip: {fake.driver_id} performs {title}"
         tiles.append(Tile("driver", "Driver", "someone else performs", alt, src, poster))
     tiles.append(
-        _player(manifest, sample.fake, out, "fake", f"{name}-fake", "the photo, moved by the driver")
+        _player(
+            manifest, sample.fake, out, "fake", f"{name}-fake", "the photo, moved by the driver"
+        )
     )
     if sample.real:
         real = next(iter(sample.real.values()))

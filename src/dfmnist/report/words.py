@@ -4,14 +4,16 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from dfmnist.core.actions import Action
 from dfmnist.dataset.audit import AuditReport
-from dfmnist.dataset.manifest import Rejected
+from dfmnist.dataset.manifest import Clip, Rejected
 from dfmnist.dataset.summary import Summary
 from dfmnist.experiments.paper import MODEL_TITLES
 from dfmnist.experiments.results import Estimate, SpoofRate, wilson
 from dfmnist.experiments.tables import Cell
+from dfmnist.report.samples import Row
 
 TITLE = "Can a machine tell an animated face from a filmed one?"
 
@@ -22,7 +24,10 @@ SYNTHETIC = (
 )
 
 GLOSSARY: tuple[tuple[str, str], ...] = (
-    ("Real clip", "A person as the camera saw them. On synthetic actors, the camera is a renderer."),
+    (
+        "Real clip",
+        "A person as the camera saw them. On synthetic actors, the camera is a renderer.",
+    ),
     (
         "Fake clip",
         "One still frame of a person, moved by a program so that it repeats what somebody else "
@@ -68,7 +73,9 @@ def pct(fraction: float) -> str:
 
 
 def span(estimate: Estimate) -> str:
-    """`80.1 to 92.5%`."""
+    """`80.1 to 92.5%`; one person alone gives no interval over people."""
+    if estimate.groups == 1:
+        return "none, from one person"
     return f"{estimate.low * 100:.1f} to {estimate.high * 100:.1f}%"
 
 
@@ -112,7 +119,7 @@ class Step:
     @property
     def lines(self) -> list[str]:
         """Wrapped for the wide drawing."""
-        return textwrap.wrap(self.say, 19)
+        return textwrap.wrap(self.say, 18)
 
     @property
     def pairs(self) -> list[str]:
@@ -130,7 +137,9 @@ def verdict(cells: dict[tuple[str, str], Cell], recipe: str) -> Verdict:
     """What the detectors learnt; "not learnt" unless ResNet-50's lower bound beats guessing."""
     resnet, best = cells.get(("raw", "resnet50")), best_raw(cells.values())
     if best is None or best.frame_accuracy is None:
-        return Verdict("No detector was trained and scored on raw clips yet, so there is no finding.")
+        return Verdict(
+            "No detector was trained and scored on raw clips yet, so there is no finding."
+        )
     stamp = (
         "This is a run at smoke size, to test the machinery: its figures are no result. "
         if recipe == "smoke"
@@ -139,9 +148,9 @@ def verdict(cells: dict[tuple[str, str], Cell], recipe: str) -> Verdict:
     if resnet is not None and resnet.frame_accuracy is not None and not resnet.learnt:
         found = resnet.frame_accuracy
         return Verdict(
-            f"{stamp}On raw clips ResNet-50 names {pct(found.value)} of frames correctly, but the "
-            f"95% interval ({span(found)}) reaches guessing (50%), so this is not evidence that "
-            "it can tell fake from real.",
+            f"{stamp}On raw clips ResNet-50 names {pct(found.value)} of frames correctly, but "
+            f"the 95% interval ({span(found)}) does not exclude guessing (50%), so this is no "
+            "evidence that it can tell fake from real.",
             not_learnt=True,
         )
     found = best.frame_accuracy
@@ -151,8 +160,8 @@ def verdict(cells: dict[tuple[str, str], Cell], recipe: str) -> Verdict:
     )
     if best.paper is not None:
         text += (
-            f" The paper reports {best.paper.percent} for the same network, on other people, "
-            "another animator and fifty times the clips or more: the two are not comparable."
+            f" The paper reports {best.paper.percent} for this network, with 20,000 clips of other "
+            "people and another animator: compare the pattern, not the number."
         )
     worst = cells.get(("c40", best.model))
     if worst is not None and worst.frame_accuracy is not None:
@@ -183,7 +192,7 @@ def facts(
             Fact(
                 pct(found.value),
                 f"of raw test frames named correctly by {MODEL_TITLES[best.model]}, the best here",
-                f"95% interval {span(found)}, over {plural(found.groups, 'test identity', 'test identities')}",
+                f"95% interval {span(found)}; test of {plural(found.groups, 'person', 'people')}",
             )
         )
     else:
@@ -194,7 +203,7 @@ def facts(
             f"clips: {summary.real:,} real and {summary.fake:,} fake",
             f"of {plural(summary.identities, 'person', 'people')}, in "
             f"{plural(len(summary.by_quality), 'quality', 'qualities')} each, "
-            f"{summary.hours * 60:.0f} minutes",
+            f"{plural(max(1, round(summary.hours * 60)), 'minute')} in all",
         )
     )
     if spoof is not None:
@@ -246,7 +255,11 @@ def steps(
             plural(summary.clips, "clip"),
             waist=True,
         ),
-        Step("Train", "Teach detectors on one quality; measure on new people.", plural(num_runs, "run")),
+        Step(
+            "Train",
+            "Teach detectors on one quality; measure on new people.",
+            plural(num_runs, "run"),
+        ),
         Step("Explain", "Draw where the detector found its evidence.", plural(num_maps, "map")),
     ]
 
@@ -263,5 +276,120 @@ def common_reason(rejected: Sequence[Rejected]) -> str:
     if not counts:
         return ""
     key, count = counts.most_common(1)[0]
-    wording = firsts[key] if "#" not in key else f"{firsts[key]} (for one)"
-    return f"{wording}: {count} of {len(rejected)}"
+    such = ", such as" if "#" in key else ""
+    return f"{count} of {len(rejected)}{such}: {firsts[key]}"
+
+
+PATH = (
+    "One still frame of a person and a clip of somebody else performing an action go in; a clip "
+    "of the first person performing that action comes out. What gets past the guards becomes the "
+    "dataset."
+)
+CLIPS = (
+    "One fake for each action: the first by name, not the best. From left to right the photo that "
+    "was animated, the driver whose motion it was given, the fake, and a real clip to compare."
+)
+SCREENING = (
+    "The paper kept only fakes that commercial liveness services took for living people. Here two "
+    "local detectors stand in for them: one asks whether the clip shows the action that was asked "
+    "for, the other whether it looks like a live person at all. Both guard blinking, yawing, "
+    "nodding and opening the mouth; the second alone guards the rest, as in the paper. Their "
+    "limits were fixed on clips of real performances before any fake was made."
+)
+FIGURE2 = (
+    "The paper prints two of its ten rates, 61% for smiling and 23% for yawing; its detectors, "
+    "people and animator were others."
+)
+DETECTORS = (
+    "Each detector sees single frames and says how likely each is fake. It learns from some "
+    "people and is measured on others it has never seen."
+)
+CURVES = (
+    "Validation accuracy by epoch; the dotted line is guessing. The epoch with the best "
+    "validation accuracy is kept, and only that one meets the test clips."
+)
+MAPS = (
+    "Red marks where the detector found most evidence for “fake” in a frame, blue the least. A "
+    "map shows the place, not the strength."
+)
+NO_MAPS = "it needs a finished run on raw clips (dfmnist train --quality raw)."
+
+
+def lead(*, synthetic: bool) -> str:
+    """What this is, for a person who has not read the paper."""
+    whom = "synthetic people" if synthetic else "people"
+    return (
+        "To prove that you are alive, an app may ask you to blink, nod or turn your head. Software "
+        f"can make a single photo do all that. Here, photos of {whom} are animated through ten "
+        "actions, the fakes are shown to two liveness detectors, and other detectors learn to "
+        "tell the fakes that got through from real clips."
+    )
+
+
+def people_shown(clip: Clip) -> str:
+    """Who is on the page when they are people."""
+    return (
+        f"The people shown agreed as follows: {clip.consent.rstrip('.')}. Licence: "
+        f"{clip.licence.rstrip('.')}. The figures hold for these people and this animator; they "
+        "are no measure of real-world performance."
+    )
+
+
+def opening_row(row: Row) -> Row:
+    """The row that opens the page, with a caption."""
+    tiles = tuple(t for t in row.tiles if t.role != "real")
+    motion = row.title.lower()
+    said = f"A photo and somebody else’s motion ({motion}) make a clip of what never happened."
+    return replace(row, tiles=tiles, caption=said)
+
+
+def dataset_text(summary: Summary) -> str:
+    """The dataset in a few sentences."""
+    talking = summary.by_action.get(Action.TALK.value, {}).get("real", 0)
+    performing = summary.real - talking
+    size = f"In all {plural(summary.files, 'file')}, {summary.bytes / 1e6:.0f} MB."
+    if not performing:
+        return (
+            f"All {plural(summary.real, 'real clip')} talk, as in the paper, so the action itself "
+            f"may betray the class. {size}"
+        )
+    others = f" and {talking:,} talk" if talking else ""
+    return (
+        f"Of the {plural(summary.real, 'real clip')}, {performing:,} perform the same ten actions "
+        f"as the fakes{others}: what is done does not say whether it was faked. {size}"
+    )
+
+
+def table3_note(test_people: int) -> str:
+    """How to read the table."""
+    return (
+        "The paper splits by clip; here nobody in the test was seen in training, which is harder. "
+        f"With {plural(test_people, 'person', 'people')} in the test the intervals are rough "
+        "themselves."
+    )
+
+
+def figure6_note(detector: str) -> str:
+    """Caption of Figure 6."""
+    return (
+        f"{detector}: share of single frames named correctly, by what is performed. For an action "
+        "it is the share of its fakes that are caught; the last line is the share of real frames "
+        "left in peace. A detector that calls everything fake would be perfect on all lines but "
+        "the last. A hollow mark is the paper’s, in the colour of its quality; where a mark has no "
+        "line, only one person was tested."
+    )
+
+
+def maps_note(detector: str) -> str:
+    """Caption of Figure 7."""
+    return (
+        f"{detector}. The middle frame of the first test fake of each action, above the same frame "
+        "under its activation map. The paper finds the mouth for open mouth, head and neck for "
+        "look up, and the profile for head movements."
+    )
+
+
+def footer(version: str, *, synthetic: bool) -> str:
+    """Last line of the page."""
+    said = "The people are synthetic actors; no one is shown. " if synthetic else ""
+    return f"{said}Fakes carry their origin in the file’s metadata. Written by dfmnist {version}."

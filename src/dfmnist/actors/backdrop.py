@@ -1,0 +1,96 @@
+"""Quiet backgrounds, painted once per person and out of focus."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from dfmnist.actors.head import F32
+from dfmnist.actors.identity import Identity, Rgb
+
+BASE = 192
+
+
+def paint_backdrop(identity: Identity, size: int) -> F32:
+    """(size, size, 3) display values, 0 to 1."""
+    drop = identity.backdrop
+    rng = np.random.default_rng([drop.noise_seed, 4])
+    first, second, third = (_display(c) for c in (drop.first, drop.second, drop.third))
+    rows, columns = np.mgrid[:BASE, :BASE] / BASE
+    if drop.kind == "gradient":
+        angle = rng.uniform(0, 2 * np.pi)
+        t = 0.5 + 0.7 * ((columns - 0.5) * np.cos(angle) + (rows - 0.5) * np.sin(angle))
+        picture = _mix(first, second, t * 0.6)
+    elif drop.kind == "wall":
+        centre = rng.uniform(0.2, 0.8, 2)
+        glow = np.exp(-((columns - centre[0]) ** 2 + (rows - centre[1]) ** 2) / 0.22)
+        picture = first * (0.62 + 0.5 * glow[..., None])
+    else:
+        picture = _scene(drop.kind, rng, first, second, third)
+    vignette = 1 - 0.18 * ((columns - 0.5) ** 2 + (rows - 0.5) ** 2)[..., None] * 2
+    image = Image.fromarray((np.clip(picture * vignette, 0, 1) * 255 + 0.5).astype(np.uint8))
+    big = image.resize((size, size), Image.Resampling.BICUBIC)
+    result = np.asarray(big, np.float32) / 255
+    grain = rng.normal(0, 0.004, (size, size, 1)).astype(np.float32)  # against banding
+    return np.clip(result + grain, 0, 1)
+
+
+def _scene(
+    kind: str, rng: np.random.Generator, first: F32, second: F32, third: F32
+) -> NDArray[np.float64]:
+    image = Image.new("RGB", (BASE, BASE), _ink(first))
+    draw = ImageDraw.Draw(image)
+
+    def box(x: float, y: float, w: float, h: float, colour: F32) -> None:
+        corners = [x * BASE, y * BASE, (x + w) * BASE, (y + h) * BASE]
+        draw.rectangle([round(c) for c in corners], fill=_ink(colour))
+
+    if kind == "shapes":
+        for colour in (second, third, _blend(first, second), _blend(first, third)):
+            x, y = rng.uniform(-0.1, 1.1, 2)
+            r = rng.uniform(0.12, 0.4)
+            ellipse = [(x - r) * BASE, (y - r) * BASE, (x + r) * BASE, (y + r) * BASE]
+            draw.ellipse(ellipse, fill=_ink(_blend(first, colour, 0.55)))
+        blur = 16.0
+    elif kind == "room":
+        side = rng.integers(2)
+        left = rng.uniform(-0.1, 0.1) if side == 0 else rng.uniform(0.6, 0.75)
+        box(0, 0.72, 1, 0.3, _blend(first, second, 0.5))
+        for shelf in range(4):
+            y = 0.08 + 0.2 * shelf
+            box(left, y + 0.15, 0.4, 0.02, _blend(third, first, 0.3))
+            x = left
+            while x < left + 0.38:
+                w = rng.uniform(0.02, 0.06)
+                book = np.clip(rng.choice([0.5, 0.8, 1.1]) * _blend(second, third, rng.random()), 0, 1)
+                box(x, y + rng.uniform(0.0, 0.05), w, 0.15, book)
+                x += w + rng.uniform(0, 0.02)
+        box(1 - left - 0.35, rng.uniform(0.1, 0.3), 0.22, 0.26, _blend(third, second, 0.4))
+        blur = 7.0
+    else:
+        left, width = rng.uniform(-0.1, 0.55), rng.uniform(0.35, 0.55)
+        light = np.clip(np.array([0.86, 0.91, 0.97]) * rng.uniform(0.85, 1.02), 0, 1)
+        box(left, -0.1, width, 0.75, light)
+        box(left + width / 2 - 0.012, -0.1, 0.024, 0.75, _blend(first, third, 0.3))
+        box(left, 0.28, width, 0.02, _blend(first, third, 0.3))
+        box(left - 0.09, -0.1, 0.1, 0.95, _blend(second, first, 0.4))
+        blur = 8.0
+    soft = image.filter(ImageFilter.GaussianBlur(blur * rng.uniform(0.8, 1.2)))
+    return np.asarray(soft, np.float64) / 255
+
+
+def _display(colour: Rgb) -> F32:
+    c = np.array(colour, np.float32)
+    return np.where(c <= 0.0031308, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055)
+
+
+def _mix(a: F32, b: F32, t: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(a + (b - a) * np.clip(t, 0, 1)[..., None])
+
+
+def _blend(a: F32, b: F32, t: float = 0.5) -> F32:
+    return np.asarray(a + (b - a) * t, np.float32)
+
+
+def _ink(colour: F32) -> tuple[int, int, int]:
+    r, g, b = (int(np.clip(c, 0, 1) * 255 + 0.5) for c in colour)
+    return (r, g, b)

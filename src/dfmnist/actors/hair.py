@@ -1,0 +1,310 @@
+"""Hair as a few thin shells over the scalp, which the renderer cuts into strands.
+
+Every shell is a grid of directions from the middle of the skull. Its vertices carry a strand
+coordinate (constant along a strand), a length along the strand, and the distance to the hairline:
+the renderer draws strands as streaks of noise in these coordinates.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from dfmnist.actors.deform import Body
+from dfmnist.actors.head import F32
+from dfmnist.actors.identity import Hair
+
+COLUMNS, CAP_ROWS, DROP_ROWS = 72, 30, 12
+LAYERS = {"buzz": 3, "short": 4, "curly": 5, "tied": 3}
+DEFAULT_LAYERS = 4
+FRONT_DEG, TEMPLE_DEG, SIDE_DEG = 0.0, 48.0, 76.0
+
+
+@dataclass(frozen=True, eq=False)
+class HairMesh:
+    """Shells in the neutral pose; m vertices."""
+
+    vertices: F32
+    """(m, 3)"""
+    faces: NDArray[np.int32]
+    normals: F32
+    tangents: F32
+    """(m, 3) along the strands, root to tip."""
+    strands: F32
+    """(m, 3) strand coordinate, length along it, distance inside the hairline; metres."""
+    layer: F32
+    """(m,) 0 at the scalp to 1 outside."""
+    head_weight: F32
+    """(m,) 1 moves with the head, 0 lies on the shoulders."""
+
+
+def grow_hair(body: Body) -> HairMesh:
+    """The hair of this person around the neutral head."""
+    hair = body.identity.hair
+    rng = np.random.default_rng([hair.noise_seed, 3])
+    centre = _skull_centre(body)
+    hanging = hair.length_m > 0
+    azimuth, polar = _grid(hanging)
+    directions = np.stack(
+        [np.sin(polar) * np.sin(azimuth), -np.sin(polar) * np.cos(azimuth), np.cos(polar)], -1
+    )
+    radius = _skull_radius(body, centre, directions)
+    scalp = centre + directions * radius[..., None]
+    inside = _inside_hairline(hair, azimuth, polar, radius, rng)
+    thick = _thickness(hair, azimuth, polar, inside, rng)
+    layers = LAYERS.get(hair.style, DEFAULT_LAYERS)
+    parts = []
+    for i in range(layers):
+        level = i / (layers - 1)
+        cap = centre + directions * (radius + 0.0012 + thick * (0.12 + 0.88 * level))[..., None]
+        parts.append(_shell(hair, cap, scalp, azimuth, polar, inside, level, rng))
+    tied = [_bun(hair, centre, radius, rng)] if hair.style == "tied" else []
+    return _join(parts + tied)
+
+
+def _skull_centre(body: Body) -> NDArray[np.float64]:
+    ears = body.neutral[body.model.masks["ears"] > 0.5]
+    eyes = body.eye_centres.mean(0)
+    return np.array([0.0, ears[:, 1].mean() + 0.008, eyes[2] + 0.030])
+
+
+def _grid(hanging: bool) -> tuple[F32, F32]:
+    azimuth = np.linspace(-np.pi, np.pi, COLUMNS + 1)
+    polar = np.linspace(0.02, np.radians(100 if hanging else 138), CAP_ROWS)
+    a, p = np.meshgrid(azimuth, polar)
+    return a.astype(np.float32), p.astype(np.float32)
+
+
+@wp.kernel  # type: ignore[untyped-decorator]
+def _radius_kernel(
+    mesh: wp.uint64,
+    origin: wp.vec3,
+    directions: wp.array(dtype=wp.vec3),
+    out: wp.array(dtype=float),
+):
+    i = wp.tid()
+    query = wp.mesh_query_ray(mesh, origin, directions[i], 0.4)
+    out[i] = -1.0
+    if query.result:
+        out[i] = query.t
+
+
+def _skull_radius(body: Body, centre: NDArray[np.float64], directions: F32) -> F32:
+    """Distance from the centre to the skin in each direction, ears smoothed away."""
+    model = body.model
+    eyes = model.eye_left | model.eye_right
+    faces = model.faces[~(eyes | model.tongue)[model.faces].any(1)]
+    mesh = wp.Mesh(
+        wp.array(body.neutral, dtype=wp.vec3, device="cpu"),
+        wp.array(faces.ravel(), dtype=int, device="cpu"),
+    )
+    flat = np.ascontiguousarray(directions.reshape(-1, 3), np.float32)
+    out = wp.zeros(len(flat), dtype=float, device="cpu")
+    wp.launch(
+        _radius_kernel,
+        len(flat),
+        [mesh.id, wp.vec3(*centre), wp.array(flat, dtype=wp.vec3, device="cpu"), out],
+        device="cpu",
+    )
+    radius = out.numpy().reshape(directions.shape[:2])
+    radius = np.where(radius < 0, np.median(radius[radius > 0]), radius)
+    kernel = np.array([1, 4, 6, 4, 1]) / 16
+    for _ in range(2):
+        wrapped = np.concatenate([radius[:, -3:-1], radius, radius[:, 1:3]], 1)
+        radius = sum(k * wrapped[:, i : i + radius.shape[1]] for i, k in enumerate(kernel))
+        padded = np.pad(radius, ((2, 2), (0, 0)), mode="edge")
+        radius = sum(k * padded[i : i + radius.shape[0]] for i, k in enumerate(kernel))
+    radius[:, -1] = radius[:, 0]
+    return radius.astype(np.float32)
+
+
+def _inside_hairline(
+    hair: Hair, azimuth: F32, polar: F32, radius: F32, rng: np.random.Generator
+) -> F32:
+    """Metres inside the hairline, negative outside, for each direction."""
+    side = np.degrees(np.abs(azimuth))
+    front = 25 + 7 * hair.hairline
+    temple = 25 + 9 * hair.hairline
+    knots = [0, 22, 44, 60, 72, 82, 95, 108, 130, 180]
+    elevation = [front, front + 1, temple, 14, -6, -26, -8, -10, -34, -38]
+    if hair.style in ("short", "side", "back", "buzz"):
+        elevation[4:] = [-4, -22, -2, -4, -28, -32]
+    line = np.interp(side, knots, elevation)
+    phase = rng.uniform(0, 6.28, 3)
+    line = line + 1.1 * np.sin(7 * azimuth + phase[0]) + 0.8 * np.sin(17 * azimuth + phase[1])
+    return (np.radians(90 - np.degrees(polar) - line) * radius).astype(np.float32)
+
+
+def _thickness(
+    hair: Hair, azimuth: F32, polar: F32, inside: F32, rng: np.random.Generator
+) -> F32:
+    """Metres of hair above the scalp."""
+    taper = np.clip(inside / 0.035, 0, 1)
+    taper = taper * taper * (3 - 2 * taper)
+    top = np.clip(np.cos(polar) * 1.1, 0, 1)
+    sides = {"side": 0.28, "back": 0.3, "short": 0.55, "volume": 0.7, "buzz": 1.0, "curly": 0.9,
+             "bob": 0.85, "long": 0.8, "tied": 0.9}[hair.style]  # fmt: skip
+    level = sides + (1 - sides) * top
+    front = np.cos(azimuth) * np.sin(polar)
+    if hair.style in ("back", "volume", "side"):
+        level = level + 0.35 * np.clip(front, 0, 1) * np.clip(top * 2, 0, 1)
+    if hair.part:
+        x = np.sin(polar) * np.sin(azimuth)
+        groove = np.exp(-(((x - 0.33 * hair.part) / 0.09) ** 2)) * np.clip(top * 3, 0, 1)
+        level = level * (1 - 0.55 * groove) + 0.15 * np.clip(-x * hair.part, 0, 1) * top
+    waves = np.zeros_like(polar)
+    for _ in range(9 if hair.style == "curly" else 5):
+        k, m = rng.integers(3, 22 if hair.style == "curly" else 9), rng.uniform(3, 12)
+        waves += rng.normal(0, 1) * np.sin(k * azimuth + m * polar + rng.uniform(0, 6.28))
+    level = level * (1 + (0.10 if hair.style == "curly" else 0.045) * waves)
+    return (hair.thickness_m * (0.16 + 0.84 * taper) * np.clip(level, 0.1, 2)).astype(np.float32)
+
+
+def _shell(
+    hair: Hair,
+    cap: NDArray[np.float64],
+    scalp: NDArray[np.float64],
+    azimuth: F32,
+    polar: F32,
+    inside: F32,
+    level: float,
+    rng: np.random.Generator,
+) -> HairMesh:
+    strand, along = _strand_coordinates(hair, scalp, azimuth, polar)
+    weight = np.ones_like(polar)
+    if hair.length_m > 0:
+        cap, strand, along, inside, weight = _hang(
+            hair, cap, azimuth, strand, along, inside, level, rng
+        )
+    rows, columns = strand.shape
+    index = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
+    faces = np.stack([a, c, b, b, c, d], -1).reshape(-1, 3)
+    across = np.gradient(cap, axis=1)
+    down = np.gradient(cap, axis=0)
+    normals = np.cross(down, across)
+    tangents = (
+        down * np.gradient(strand, axis=1)[..., None]
+        - across * np.gradient(strand, axis=0)[..., None]
+    )
+    sign = np.sign((tangents * down).sum(-1, keepdims=True) + 1e-9)
+    flat = faces[(inside.ravel()[faces] > -0.02).any(1)]
+    return HairMesh(
+        vertices=cap.reshape(-1, 3).astype(np.float32),
+        faces=flat.astype(np.int32),
+        normals=_unit(normals).reshape(-1, 3),
+        tangents=_unit(tangents * sign).reshape(-1, 3),
+        strands=np.stack([strand, along, inside], -1).reshape(-1, 3).astype(np.float32),
+        layer=np.full(strand.size, level, np.float32),
+        head_weight=weight.ravel().astype(np.float32),
+    )
+
+
+def _unit(vectors: NDArray[np.floating]) -> F32:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-9)).astype(np.float32)
+
+
+def _strand_coordinates(
+    hair: Hair, scalp: NDArray[np.float64], azimuth: F32, polar: F32
+) -> tuple[F32, F32]:
+    x = np.sin(polar) * np.sin(azimuth)
+    y = -np.sin(polar) * np.cos(azimuth)
+    z = np.cos(polar)
+    if hair.style in ("side", "bob", "long", "volume"):
+        back = np.clip((np.degrees(np.abs(azimuth)) - 105) / 50, 0, 1)
+        back = back * back * (3 - 2 * back) * np.clip(polar / 0.9, 0, 1)
+        lean = 0.35 * (np.abs(x))
+        strand = 0.095 * ((1 - back) * (np.arcsin(np.clip(y, -1, 1)) - lean) + back * azimuth)
+        along = 0.1 * np.abs(np.arctan2(x - 0.33 * hair.part, np.maximum(z, 0.02)))
+    elif hair.style in ("back", "tied"):
+        strand = 0.095 * np.arcsin(np.clip(x, -1, 1))
+        along = 0.1 * np.arctan2(y, np.maximum(z, 0.02))
+    else:
+        strand = 0.095 * azimuth
+        along = 0.1 * polar
+    return strand.astype(np.float32), along.astype(np.float32)
+
+
+def _hang(
+    hair: Hair,
+    cap: NDArray[np.float64],
+    azimuth: F32,
+    strand: F32,
+    along: F32,
+    inside: F32,
+    level: float,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], F32, F32, F32, F32]:
+    """Add rows that fall from the cap's rim at the sides and the back."""
+    drop = np.linspace(0, 1, DROP_ROWS + 1)[1:, None]
+    side = np.degrees(np.abs(azimuth[:1]))
+    length = hair.length_m + 0.075
+    rim = cap[-1]
+    flare = 1 + (0.10 if hair.style == "bob" else 0.05) * np.sin(np.pi * drop * 0.6)
+    flare = flare - (0.16 * drop**3 if hair.style == "bob" else 0.10 * drop)
+    middle = rim.mean(0)
+    wave = 0.004 * hair.curl * np.sin(drop * 14 + 5 * azimuth[:1]) * drop
+    rows = np.empty((DROP_ROWS, rim.shape[0], 3))
+    rows[..., :2] = middle[:2] + (rim - middle)[None, :, :2] * (flare + wave * 10)[..., None]
+    rows[..., 2] = rim[None, :, 2] - drop * length
+    ends = np.interp(side, [0, 58, 66, 78, 180], [-0.05, -0.05, 0.0, 0.05, 0.05])
+    ragged = 0.012 * np.interp(
+        np.arange(side.size), np.arange(0, side.size, 2), rng.normal(0, 1, (side.size + 1) // 2)
+    )
+    tip = (1 - drop) * length + ragged[None]
+    edge = np.minimum(np.broadcast_to(ends, tip.shape), np.minimum(tip, 0.05))
+    # the front edge of the curtain leans back a little as it falls
+    edge = edge - 0.006 * drop * (side < 90)
+    cap_edge = np.where(side > 62, np.maximum(inside, ends), inside)
+    fall = np.broadcast_to(strand[-1:], (DROP_ROWS, strand.shape[1]))
+    return (
+        np.concatenate([cap, rows]),
+        np.concatenate([strand, fall]),
+        np.concatenate([along, along[-1:] + drop * length]),
+        np.concatenate([cap_edge, edge]).astype(np.float32),
+        np.concatenate([np.ones_like(along), 1 - 0.75 * np.broadcast_to(drop, fall.shape) ** 1.2]),
+    )
+
+
+def _bun(
+    hair: Hair, centre: NDArray[np.float64], radius: F32, rng: np.random.Generator
+) -> HairMesh:
+    """A knot at the back of the crown, seen above the head."""
+    at = np.radians(rng.uniform(30, 62))
+    reach = float(radius.max()) + 0.012
+    middle = centre + reach * np.array([0.0, np.sin(at), np.cos(at)])
+    size = rng.uniform(0.028, 0.042)
+    u, v = np.meshgrid(np.linspace(-np.pi, np.pi, 29), np.linspace(0.02, np.pi - 0.02, 15))
+    ball = np.stack([np.sin(v) * np.sin(u), -np.sin(v) * np.cos(u), 0.85 * np.cos(v)], -1)
+    cap = middle + size * ball
+    spiral = 0.03 * (u + 1.6 * v)
+    full = np.full(u.shape, 0.05, np.float32)
+    index = np.arange(u.size).reshape(u.shape)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
+    across, down = np.gradient(cap, axis=1), np.gradient(cap, axis=0)
+    return HairMesh(
+        vertices=cap.reshape(-1, 3).astype(np.float32),
+        faces=np.stack([a, c, b, b, c, d], -1).reshape(-1, 3).astype(np.int32),
+        normals=_unit(ball).reshape(-1, 3),
+        tangents=_unit(down - 0.8 * across).reshape(-1, 3),
+        strands=np.stack([spiral, 0.05 * v, full], -1).reshape(-1, 3).astype(np.float32),
+        layer=np.zeros(u.size, np.float32),
+        head_weight=np.ones(u.size, np.float32),
+    )
+
+
+def _join(parts: list[HairMesh]) -> HairMesh:
+    starts = np.cumsum([0] + [len(p.vertices) for p in parts[:-1]])
+    return HairMesh(
+        vertices=np.concatenate([p.vertices for p in parts]),
+        faces=np.concatenate(
+            [p.faces + s for p, s in zip(parts, starts, strict=True)]
+        ).astype(np.int32),
+        normals=np.concatenate([p.normals for p in parts]),
+        tangents=np.concatenate([p.tangents for p in parts]),
+        strands=np.concatenate([p.strands for p in parts]),
+        layer=np.concatenate([p.layer for p in parts]),
+        head_weight=np.concatenate([p.head_weight for p in parts]),
+    )

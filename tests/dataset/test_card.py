@@ -1,0 +1,70 @@
+import pytest
+
+from dfmnist.core.actions import Action
+from dfmnist.dataset.audit import audit
+from dfmnist.dataset.card import SYNTHETIC, CardText, card, write_card
+from dfmnist.dataset.manifest import Count, read_manifest
+from dfmnist.dataset.summary import summarise
+from dfmnist.dataset.verify import verify
+
+
+def test_summary(make_dataset, rejection) -> None:
+    manifest = read_manifest(make_dataset(qualities=("raw", "c23")))
+    found = summarise(manifest, [rejection(action="blink"), rejection(action="yaw")])
+    assert (found.clips, found.files, found.real, found.fake) == (16, 32, 8, 8)
+    assert (found.identities, found.drivers) == (8, 3)
+    assert found.hours == pytest.approx(16 * 10 / 25 / 3600)
+    assert found.bytes == sum(p.stat().st_size for p in manifest.root.rglob("*.mp4"))
+    assert found.by_split["train"] == {"real": 4, "fake": 4, "identities": 4}
+    assert found.by_quality == {q: {"real": 16 // 2, "fake": 8} for q in ("raw", "c23")}
+    assert sum(row["fake"] for row in found.by_action.values()) == 8
+    assert found.fake_attempts[Action.BLINK] == Count(1, 2)
+
+
+def test_card(make_dataset, rejection) -> None:
+    manifest = read_manifest(make_dataset())
+    report = audit(manifest)
+    text = CardText("Tiny", synthetic_actors=True, departures=("Two seconds.",))
+    path = write_card(manifest, (rejection(action="blink"),), report, text)
+    written = path.read_text()
+    assert written.startswith('---\npretty_name: "Tiny"\nlicense: apache-2.0\n')
+    assert SYNTHETIC in written
+    assert "| Blink | 1 of 1 | 1 of 2 |" in written
+    assert "AUC 0.500 [0.500, 0.500], passed" in written
+    assert "- Consent: no person is shown" in written
+    assert "- Two seconds." in written
+    filmed = card(manifest, (), report, CardText("Tiny", synthetic_actors=False))
+    assert SYNTHETIC not in filmed
+    assert "Departures" not in filmed
+
+
+def test_verify(make_dataset) -> None:
+    root = make_dataset(people=3)
+    assert verify(root) == []
+    clips = [root / c.file_name for c in read_manifest(root).clips]
+    clips[0].write_bytes(clips[0].read_bytes() + b"x")
+    clips[1].unlink()
+    (root / "clips/raw/extra.mp4").write_bytes(b"")
+    problems = verify(root)
+    assert len(problems) == 3
+    assert problems[0].startswith(f"{clips[0].relative_to(root)}: SHA-256")
+    assert problems[1].endswith(": missing")
+    assert problems[2] == "clips/raw/extra.mp4: not in the manifest"
+
+
+def test_verify_reads_the_files(make_dataset, record) -> None:
+    from dfmnist.core.files import sha256_file
+    from dfmnist.dataset.manifest import write_manifest
+    from dfmnist.media.video import read_frames, write_video
+
+    root = make_dataset(people=3)
+    clips = list(read_manifest(root).clips)
+    path = root / clips[0].file_name
+    write_video(path, read_frames(path)[:4], clips[0].rate, crf=18, comment="other")
+    clips[0] = clips[0].model_copy(update={"sha256": sha256_file(path)})
+    clips[1] = clips[1].model_copy(update={"split": "test"})
+    write_manifest(root, clips)
+    problems = "\n".join(verify(root))
+    assert "holds (32, 32, 4, '25'), expected (32, 32, 10, '25')" in problems
+    assert "no provenance tag" in problems
+    assert "is in" in problems

@@ -1,0 +1,107 @@
+"""Losses against values worked out by hand or in float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from dfmnist.fomm.keypoints import Keypoints, inverse_2x2
+from dfmnist.fomm.losses import (
+    RandomTransform,
+    equivariance,
+    gradient_l1,
+    keypoint_l1,
+    pyramid_l1,
+    weighted_mean,
+)
+
+
+def picture(*values: float) -> torch.Tensor:
+    """(1, 1, 2, 2)"""
+    return torch.tensor(values, dtype=torch.float32).reshape(1, 1, 2, 2)
+
+
+def test_pyramid_averages_over_levels() -> None:
+    a, b = picture(0, 0, 0, 0), picture(1, 0, 0, -3)
+    # full size: (1 + 3) / 4 = 1; half size: |mean| = |-2 / 4| = 0.5
+    assert pyramid_l1(a, b, levels=1).item() == pytest.approx(1.0)
+    assert pyramid_l1(a, b, levels=2).item() == pytest.approx(0.75)
+
+
+def test_pyramid_with_weight() -> None:
+    a, b = picture(0, 0, 0, 0), picture(1, 0, 0, -3)
+    weight = picture(3, 1, 1, 1)
+    # (3·1 + 1·3) / 6 = 1; half size has one pixel, so its weight cancels
+    assert pyramid_l1(a, b, weight, levels=1).item() == pytest.approx(1.0)
+    assert pyramid_l1(a, b, picture(1, 0, 0, 0), levels=1).item() == pytest.approx(1.0)
+    assert pyramid_l1(a, b, picture(0, 0, 0, 1), levels=2).item() == pytest.approx(1.75)
+
+
+def test_weighted_mean_averages_channels_first() -> None:
+    error = torch.stack([picture(1, 1, 1, 1)[0, 0], picture(3, 3, 3, 3)[0, 0]])[None]
+    assert weighted_mean(error, picture(1, 2, 3, 4)).item() == pytest.approx(2.0)
+
+
+def test_gradient_sees_edges_and_not_brightness() -> None:
+    a = picture(0, 0, 0, 0)
+    assert gradient_l1(a, a + 0.5).item() == 0
+    # error [[1, 0], [0, 0]]: across |-1|, |0| -> 0.5; down |-1|, |0| -> 0.5
+    assert gradient_l1(picture(1, 0, 0, 0), a).item() == pytest.approx(1.0)
+    # the weight of the right or lower pixel counts: 0 for both changes
+    assert gradient_l1(picture(1, 0, 0, 0), a, picture(1, 0, 0, 1)).item() == pytest.approx(0.0)
+
+
+def test_keypoints_outside_the_frame_do_not_count() -> None:
+    eye = torch.eye(2).expand(1, 2, 2, 2)
+    found = Keypoints(torch.zeros(1, 2, 2), eye * 3)
+    true = Keypoints(torch.tensor([[[0.5, -0.1], [1.5, 0.0]]]), eye)
+    value, jacobian = keypoint_l1(found, true)
+    assert value.item() == pytest.approx(0.3)
+    assert jacobian.item() == pytest.approx(1.0)  # |3 - 1| on two of four entries
+
+
+def test_inverse_against_numpy() -> None:
+    m = np.random.default_rng(0).normal(size=(7, 3, 2, 2))
+    np.testing.assert_allclose(inverse_2x2(torch.from_numpy(m)), np.linalg.inv(m), atol=1e-9)
+
+
+def test_transform_points_and_jacobian_in_float64() -> None:
+    transform = RandomTransform(2, torch.Generator().manual_seed(3), affine=0.2, spline=0.05)
+    points = torch.rand(2, 5, 2, generator=torch.Generator().manual_seed(4)) * 1.6 - 0.8
+
+    def reference(b: int, xy: np.ndarray) -> np.ndarray:
+        theta = transform.theta[b].double().numpy()
+        control = transform.control[b, :, 0].double().numpy()
+        distance = np.abs(xy - transform.centres.double().numpy()).sum(1)
+        return theta[:, :2] @ xy + theta[:, 2] + control @ (distance**2 * np.log(distance + 1e-6))
+
+    moved, slope = transform.points(points), transform.jacobian(points)
+    for b in range(2):
+        for k in range(5):
+            xy = points[b, k].double().numpy()
+            np.testing.assert_allclose(moved[b, k], reference(b, xy), atol=1e-5)
+            for j in range(2):
+                step = np.eye(2)[j] * 1e-5
+                difference = (reference(b, xy + step) - reference(b, xy - step)) / 2e-5
+                np.testing.assert_allclose(slope[b, k, :, j].detach(), difference, atol=1e-3)
+
+
+def test_equivariance_is_zero_for_an_equivariant_detector() -> None:
+    """Such a detector finds p' with T(p') = p, and J' with T'(p')·J' = J."""
+    transform = RandomTransform(3, torch.Generator().manual_seed(1))
+    moved = torch.rand(3, 6, 2, generator=torch.Generator().manual_seed(2)) - 0.5
+    slope = transform.jacobian(moved).detach()
+    j_moved = torch.randn(3, 6, 2, 2, generator=torch.Generator().manual_seed(5)) + 2 * torch.eye(2)
+    original = Keypoints(transform.points(moved), slope @ j_moved)
+    value, jacobian = equivariance(original, Keypoints(moved, j_moved), transform)
+    assert value.item() < 1e-6
+    assert jacobian.item() < 1e-4
+    other = Keypoints(moved + 0.1, j_moved * 1.5)
+    worse_value, worse_jacobian = equivariance(original, other, transform)
+    assert worse_value.item() > 0.05
+    assert worse_jacobian.item() > 0.2
+
+
+def test_equivariance_of_a_picture_without_noise_is_the_picture() -> None:
+    image = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    still = RandomTransform(1, torch.Generator().manual_seed(0), affine=0.0, spline=0.0)
+    torch.testing.assert_close(still.image(image), image, atol=1e-5, rtol=0)
