@@ -38,7 +38,7 @@ def imported_rooms(path: Path) -> set[str]:
     return found & LEVEL_OF.keys()
 
 
-FILES = [p for p in SRC.rglob("*.py") if p.parent != SRC or p.stem in LEVEL_OF]
+FILES = sorted(p for p in SRC.rglob("*.py") if p.parent != SRC or p.stem in LEVEL_OF)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(SRC).as_posix())

@@ -11,7 +11,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.metrics import evaluate
 from dfmnist.detect.score import SCHEMA, score
-from dfmnist.detect.train import train
+from dfmnist.detect.train import load_run, train
+from dfmnist.detect.video import detect_video
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +67,14 @@ def test_a_clip_that_cannot_be_read_stays_with_its_reason(
     assert set(broken["clip_id"]) == {"g-fake", "h-real"}
     assert all("mp4" in reason for reason in broken["reason"])
     assert evaluate(table).num_unscored == 2
+
+
+def test_one_video_gets_the_score_of_its_clip(run: Path, dataset: Path) -> None:
+    video = dataset / "clips" / "raw" / "g-fake.mp4"
+    found = detect_video(video, load_run(run), cropped=True)
+    table = score(run, dataset, quiet=True).filter(pl.col("clip_id") == "g-fake")
+    assert found.frames == (1, 3, 5, 7)
+    np.testing.assert_allclose(found.p_fake_per_frame, table["p_fake"], rtol=1e-4)
+    assert found.p_fake == pytest.approx(1 / (1 + np.exp(-table["logit"].mean())), rel=1e-4)
+    with pytest.raises(InputError, match=r"g-fake\.mp4: no face found"):
+        detect_video(video, load_run(run))

@@ -11,7 +11,7 @@ from dfmnist.fomm.animate import Animator, animate, as_frames, hull_scale, trans
 from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import Keypoints, KPDetector
-from fomm.test_networks import tiny
+from tests.fomm.test_networks import tiny
 
 
 @pytest.fixture(scope="module")

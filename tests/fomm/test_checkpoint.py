@@ -16,7 +16,7 @@ from dfmnist.fomm.checkpoint import (
 )
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import KPDetector
-from fomm.test_networks import tiny
+from tests.fomm.test_networks import tiny
 
 
 def saved(path: Path) -> tuple[KPDetector, OcclusionAwareGenerator]:

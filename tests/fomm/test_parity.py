@@ -13,7 +13,7 @@ from dfmnist.fomm.checkpoint import load_networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import KPDetector
-from fomm.seeded import DATA, seeded_state, state_shapes
+from tests.fomm.seeded import DATA, seeded_state, state_shapes
 
 pytestmark = pytest.mark.parity
 MOTIONS: tuple[Motion, ...] = ("absolute", "relative", "relative_scaled")

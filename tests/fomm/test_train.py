@@ -23,7 +23,7 @@ from dfmnist.fomm.data import (
 from dfmnist.fomm.keypoints import Keypoints
 from dfmnist.fomm.train import POINTS, AnimatorModule, Phase, TrainConfig, relative, train_animator
 from dfmnist.media.video import write_video
-from fomm.test_networks import tiny
+from tests.fomm.test_networks import tiny
 
 NAMES = ("eye_left_upper", "eye_right_upper", "lip_upper_inner")
 
@@ -43,7 +43,7 @@ def film(folder: Path, people: int = 4, frames: int = 3) -> None:
                 picture[y - 4 : y + 4, x - 4 : x + 4] = colour
         path = folder / f"{person:02d}.mp4"
         write_video(path, pictures, Fraction(25), crf=10)
-        truth = {"identity": person, "performance_seed": person // 2}
+        truth = {"identity_seed": person, "performance_seed": person // 2}
         marks = {name: points[:, i].tolist() for i, name in enumerate(names)}
         path.with_suffix(".json").write_text(json.dumps({**truth, "landmarks2d": marks}))
 

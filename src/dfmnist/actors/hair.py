@@ -16,9 +16,9 @@ from dfmnist.actors.head import F32
 from dfmnist.actors.identity import Hair
 
 COLUMNS, CAP_ROWS, DROP_ROWS = 72, 30, 12
-LAYERS = {"buzz": 3, "short": 4, "curly": 5, "tied": 3}
-DEFAULT_LAYERS = 4
-FRONT_DEG, TEMPLE_DEG, SIDE_DEG = 0.0, 48.0, 76.0
+LAYERS = {"buzz": 2, "curly": 4}
+DEFAULT_LAYERS = 3
+SCALP_GAP_M = 0.0022
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def grow_hair(body: Body) -> HairMesh:
     parts = []
     for i in range(layers):
         level = i / (layers - 1)
-        cap = centre + directions * (radius + 0.0012 + thick * (0.12 + 0.88 * level))[..., None]
+        cap = centre + directions * (radius + SCALP_GAP_M + thick * (0.12 + 0.88 * level))[..., None]
         parts.append(_shell(hair, cap, scalp, azimuth, polar, inside, level, rng))
     tied = [_bun(hair, centre, radius, rng)] if hair.style == "tied" else []
     return _join(parts + tied)
@@ -107,16 +107,21 @@ def _skull_radius(body: Body, centre: NDArray[np.float64], directions: F32) -> F
         [mesh.id, wp.vec3(*centre), wp.array(flat, dtype=wp.vec3, device="cpu"), out],
         device="cpu",
     )
-    radius = out.numpy().reshape(directions.shape[:2])
-    radius = np.where(radius < 0, np.median(radius[radius > 0]), radius)
+    raw = out.numpy().reshape(directions.shape[:2])
+    raw = np.where(raw < 0, np.median(raw[raw > 0]), raw)
+    smooth = raw
     kernel = np.array([1, 4, 6, 4, 1]) / 16
-    for _ in range(2):
-        wrapped = np.concatenate([radius[:, -3:-1], radius, radius[:, 1:3]], 1)
-        radius = sum(k * wrapped[:, i : i + radius.shape[1]] for i, k in enumerate(kernel))
-        padded = np.pad(radius, ((2, 2), (0, 0)), mode="edge")
-        radius = sum(k * padded[i : i + radius.shape[0]] for i, k in enumerate(kernel))
+    for _ in range(4):
+        wrapped = np.concatenate([smooth[:, -3:-1], smooth, smooth[:, 1:3]], 1)
+        smooth = sum(k * wrapped[:, i : i + smooth.shape[1]] for i, k in enumerate(kernel))
+        padded = np.pad(smooth, ((2, 2), (0, 0)), mode="edge")
+        smooth = sum(k * padded[i : i + smooth.shape[0]] for i, k in enumerate(kernel))
+    side = np.degrees(np.abs(np.arctan2(directions[..., 0], -directions[..., 1])))
+    low = directions[..., 2] < 0.35
+    ear = np.exp(-(((side - 90) / 26) ** 4)) * low
+    radius = raw * (1 - ear) + smooth * ear
     radius[:, -1] = radius[:, 0]
-    return radius.astype(np.float32)
+    return np.asarray(radius, np.float32)
 
 
 def _inside_hairline(
@@ -140,7 +145,7 @@ def _thickness(
     hair: Hair, azimuth: F32, polar: F32, inside: F32, rng: np.random.Generator
 ) -> F32:
     """Metres of hair above the scalp."""
-    taper = np.clip(inside / 0.035, 0, 1)
+    taper = np.clip(inside / 0.022, 0, 1)
     taper = taper * taper * (3 - 2 * taper)
     top = np.clip(np.cos(polar) * 1.1, 0, 1)
     sides = {"side": 0.28, "back": 0.3, "short": 0.55, "volume": 0.7, "buzz": 1.0, "curly": 0.9,
@@ -189,7 +194,7 @@ def _shell(
         - across * np.gradient(strand, axis=0)[..., None]
     )
     sign = np.sign((tangents * down).sum(-1, keepdims=True) + 1e-9)
-    flat = faces[(inside.ravel()[faces] > -0.02).any(1)]
+    flat = faces[(inside.ravel()[faces] > -0.005).any(1)]
     return HairMesh(
         vertices=cap.reshape(-1, 3).astype(np.float32),
         faces=flat.astype(np.int32),
@@ -212,13 +217,13 @@ def _strand_coordinates(
     x = np.sin(polar) * np.sin(azimuth)
     y = -np.sin(polar) * np.cos(azimuth)
     z = np.cos(polar)
-    if hair.style in ("side", "bob", "long", "volume"):
+    if hair.style in ("side", "bob", "long"):
         back = np.clip((np.degrees(np.abs(azimuth)) - 105) / 50, 0, 1)
         back = back * back * (3 - 2 * back) * np.clip(polar / 0.9, 0, 1)
         lean = 0.35 * (np.abs(x))
         strand = 0.095 * ((1 - back) * (np.arcsin(np.clip(y, -1, 1)) - lean) + back * azimuth)
         along = 0.1 * np.abs(np.arctan2(x - 0.33 * hair.part, np.maximum(z, 0.02)))
-    elif hair.style in ("back", "tied"):
+    elif hair.style in ("back", "tied", "volume"):
         strand = 0.095 * np.arcsin(np.clip(x, -1, 1))
         along = 0.1 * np.arctan2(y, np.maximum(z, 0.02))
     else:

@@ -19,6 +19,8 @@ EXTRACT_VERSION = 1
 """Raised when `extract.py` changes what it keeps; part of the cache file's name."""
 
 F32 = NDArray[np.float32]
+TRACE = 0.12
+"""Share of the neck's motion below which skin stays still."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +103,19 @@ def _model(a: dict[str, NDArray[Any]]) -> HeadModel:
         facial_names=tuple(str(n) for n in a["facial_names"]),
         facial=a["facial"].astype(np.float32).reshape(len(a["facial_names"]), -1),
         faces=a["faces"],
-        bone_weights=a["bone_weights"],
+        bone_weights=_without_traces(a["bone_weights"]),
         masks={**masks, "jaw": a["jaw_weight"]},
         eye_left=a["part_eye_left"],
         eye_right=a["part_eye_right"],
         tongue=a["part_tongue"],
     )
+
+
+def _without_traces(weights: F32) -> F32:
+    """Bone weights (v, 4) with the last traces in shoulders and chest taken to zero.
+
+    What the neck moves by a fraction of a millimetre can then be rendered once as still.
+    """
+    total = weights.sum(1, keepdims=True)
+    kept = np.clip((total - TRACE) / (1 - TRACE), 0, 1)
+    return (weights * (kept / np.maximum(total, 1e-6))).astype(np.float32)

@@ -284,9 +284,9 @@ def _hair(rng: np.random.Generator, shape: Shape, tone: float) -> Hair:
         likely = likely | {"curly": 3.5, "side": 0.3, "back": 0.4}
     p = np.array([likely[s] for s in HAIR_STYLES])
     style = str(rng.choice(HAIR_STYLES, p=p / p.sum()))
-    low, high = {"buzz": (0.003, 0.006), "short": (0.008, 0.016), "side": (0.014, 0.028),
-                 "back": (0.012, 0.022), "volume": (0.024, 0.04), "curly": (0.022, 0.045),
-                 "bob": (0.014, 0.024), "long": (0.012, 0.022), "tied": (0.006, 0.011)}[style]  # fmt: skip
+    low, high = {"buzz": (0.003, 0.006), "short": (0.010, 0.020), "side": (0.020, 0.036),
+                 "back": (0.016, 0.030), "volume": (0.028, 0.045), "curly": (0.026, 0.050),
+                 "bob": (0.018, 0.030), "long": (0.016, 0.028), "tied": (0.008, 0.014)}[style]  # fmt: skip
     length = {"bob": (0.05, 0.09), "long": (0.14, 0.24)}.get(style, (0.0, 0.0))
     return Hair(
         style=style,

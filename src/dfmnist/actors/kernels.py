@@ -5,6 +5,8 @@ No `from __future__ import annotations` here: warp reads the annotations as type
 
 import warp as wp
 
+wp.set_module_options({"enable_backward": False, "optimization_level": 3})
+
 SKIN = wp.constant(0)
 EYE_LEFT = wp.constant(1)
 EYE_RIGHT = wp.constant(2)
@@ -13,7 +15,7 @@ TONGUE = wp.constant(4)
 TEETH = wp.constant(5)
 HAIR = wp.constant(6)
 LASH = wp.constant(7)
-NOTHING = wp.constant(-1)
+CLOTH = wp.constant(8)
 
 
 @wp.struct
@@ -121,7 +123,7 @@ def lit(s: Scene, n: wp.vec3, visible: float, ao: float, wrap: wp.vec3) -> wp.ve
         wp.max((k + wrap[2]) / (1.0 + wrap[2]), 0.0),
     )
     # the rim of a shadow on skin is red
-    shade = wp.vec3(wp.pow(visible, 0.7), visible, visible)
+    shade = wp.vec3(visible * (1.45 - 0.45 * visible), visible, visible)
     dome = mix3(s.ground, s.sky, 0.5 + 0.5 * n[2]) * ao
     return wp.cw_mul(wp.cw_mul(s.key, key), shade) + s.fill * f + dome
 
@@ -142,16 +144,21 @@ def shade_skin(
     row = (s.high_z - rest[2]) / (s.high_z - s.low_z) * float(texture.shape[0])
     texel = read_skin(texture, column, row)
     albedo = wp.vec3(texel[0], texel[1], texel[2])
-    lines = 1.0 + 0.16 * noise2(11, rest[0] * 900.0, rest[2] * 160.0)
-    albedo = mix3(albedo, s.lips * lines, 0.92 * lips)
+    if lips > 0.01:
+        lines = 1.0 + 0.16 * noise2(11, rest[0] * 900.0, rest[2] * 160.0)
+        albedo = mix3(albedo, s.lips * lines, 0.92 * lips)
     albedo = albedo * (1.0 - 0.78 * lid)
     light = lit(s, n, visible, ao, wp.vec3(0.28, 0.12, 0.07))
     facing = wp.max(wp.dot(n, view), 0.0)
-    fresnel = 0.028 + 0.6 * wp.pow(1.0 - facing, 5.0)
+    graze = (1.0 - facing) * (1.0 - facing)
+    fresnel = 0.028 + 0.6 * graze * graze * (1.0 - facing)
     gloss = texel[3] * (1.0 - lips) + 1.2 * lips
-    wide = highlight(s, n, view, 12.0)
-    sharp = highlight(s, n, view, 46.0)
-    shine = gloss * fresnel * (0.55 * wide + 0.45 * sharp) * wp.max(wp.dot(n, s.key_dir) * 3.0, 0.0)
+    shine = float(0.0)
+    front = wp.dot(n, s.key_dir)
+    if front > 0.0:
+        wide = highlight(s, n, view, 12.0)
+        sharp = highlight(s, n, view, 46.0)
+        shine = gloss * fresnel * (0.55 * wide + 0.45 * sharp) * front * 3.0
     rim = fresnel * 0.30 * ao
     return wp.cw_mul(albedo, light) + s.key * (visible * wp.min(shine, 1.5)) + s.sky * rim
 
@@ -262,9 +269,9 @@ def hair_cover(s: Scene, strand: wp.vec3, layer: float, noise: float) -> float:
     inside = strand[2] + ragged - 0.006 * layer
     cover = smooth(-0.002, 0.011, inside)
     if layer < 0.02:
-        return cover * 0.96
-    need = 0.55 * layer - 0.42
-    return cover * smooth(need - 0.16, need + 0.16, noise)
+        return cover
+    need = 0.62 * layer - 0.40
+    return cover * smooth(need - 0.22, need + 0.22, noise)
 
 
 @wp.func
@@ -310,7 +317,7 @@ def display(s: Scene, c: wp.vec3) -> wp.vec3:
     return out
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def trace(
     s: Scene,
     mesh: wp.uint64,
@@ -342,8 +349,8 @@ def trace(
     start = float(0.0)
     key = float(-1.0)
     depth = float(9.0)
-    for _ in range(12):
-        if open > 0.03:
+    for _ in range(9):
+        if open > 0.0:
             q = wp.mesh_query_ray(mesh, s.camera + ray * start, ray, 4.0)
             if q.result:
                 start = start + q.t
@@ -378,7 +385,7 @@ def trace(
                 elif m == SKIN:
                     above = collar_line(s, r)
                     if above < 0.0:
-                        m = 8
+                        m = CLOTH
                         colour = shade_cloth(s, r, n, above, e[2], seen)
                     else:
                         ao = e[2] * (0.6 + 0.4 * smooth(0.0, 0.02, above))
@@ -387,6 +394,8 @@ def trace(
                     colour = shade_mouth(s, m, r, p, n, view)
                 total = total + colour * (open * cover)
                 open = open * (1.0 - cover)
+                if open < 0.06:
+                    open = 0.0
                 if key < 0.0 and open < 0.5:
                     key = float(m)
                     depth = start
@@ -395,19 +404,23 @@ def trace(
                 start = 9.0
         if start > 5.0:
             break
-    alpha = 1.0 - open
+    alpha = 1.0 - open  # a last thin rest of light counts as none: see above
     if alpha > 0.0:
         total = display(s, total / alpha)
     colours[i] = wp.vec4(total[0], total[1], total[2], alpha)
     keys[i] = wp.vec2(key, depth)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel
 def occlude(
     mesh: wp.uint64,
+    which: wp.array(dtype=int),
+    camera: wp.vec3,
     points: wp.array(dtype=wp.vec3),
     normals: wp.array(dtype=wp.vec3),
+    faces: wp.array2d(dtype=int),
     material: wp.array(dtype=int),
+    rest: wp.array(dtype=wp.vec3),
     directions: wp.array(dtype=wp.vec3),
     relative: int,
     reach: float,
@@ -419,8 +432,11 @@ def occlude(
     `relative` 1: directions are on the upper half ball and turned to the normal (ambient light);
     0: they are towards a lamp (soft shadow).
     """
-    i = wp.tid()
+    i = which[wp.tid()]
     n = normals[i]
+    if relative == 0 and wp.dot(n, wp.normalize(camera - points[i])) < -0.25:
+        out[i] = 0.5
+        return
     side = wp.vec3(1.0, 0.0, 0.0)
     if wp.abs(n[0]) > 0.8:
         side = wp.vec3(0.0, 1.0, 0.0)
@@ -432,12 +448,20 @@ def occlude(
         d = directions[k]
         if relative == 1:
             d = u * d[0] + v * d[1] + n * d[2]
-        if wp.dot(d, n) > -0.25:
+        if wp.dot(d, n) > -0.2:
             q = wp.mesh_query_ray(mesh, points[i] + n * 0.0015 + d * 0.001, d, reach)
             share = float(1.0)
             if q.result:
                 share = 0.0
-                if material[q.face] == HAIR:
-                    share = 1.0 - hair_opacity
+                m = material[q.face]
+                if m == HAIR:
+                    inside = (
+                        rest[faces[q.face, 0]][2] * q.u
+                        + rest[faces[q.face, 1]][2] * q.v
+                        + rest[faces[q.face, 2]][2] * (1.0 - q.u - q.v)
+                    )
+                    share = 1.0 - hair_opacity * smooth(0.0, 0.012, inside)
+                if m == LASH:
+                    share = 1.0
             light = light + share
     out[i] = light / float(count)

@@ -22,10 +22,14 @@ from dfmnist.actors.skin import paint_skin, unroll
 from dfmnist.actors.truth import CameraView
 
 NECKLINE_INDEX = {"crew": 0, "v": 1, "turtle": 2, "shirt": 3, "open": 4}
-AMBIENT_RAYS, SHADOW_RAYS = 40, 8
+AMBIENT_RAYS, SHADOW_RAYS = 40, 6
 CLOTH_M = 0.007
-EDGE_SAMPLES = ((-0.25, -0.375), (0.375, -0.25), (-0.375, 0.25), (0.25, 0.375))
-CONTRAST = 0.10
+EDGE_SAMPLES = ((-0.30, -0.34), (0.40, -0.08), (-0.16, 0.38))
+"""Beside the pixel's own centre."""
+CONTRAST, HAIR_CONTRAST = 0.10, 0.22
+DEPTH_JUMP_M = 0.012
+TILE = 12
+"""Pixels; larger than any triangle."""
 
 wp.config.quiet = True
 
@@ -75,9 +79,9 @@ class Stage:
         vertices, normals, _ = self._geometry(posed)
         self.points = wp.array(vertices, dtype=wp.vec3, device=device)
         self.mesh = wp.Mesh(self.points, self._flat_faces)
-        self._bake_ambient(normals)
         self._grid = _pixel_grid(size)
-        self.pixels = wp.array(self._grid, dtype=wp.vec2, device=device)
+        self._bake_ambient(normals)
+        self._paint_plate(posed)
 
     def _assemble(self) -> None:
         """Static arrays of the joined mesh: body, teeth, lashes, hair."""
@@ -119,6 +123,12 @@ class Stage:
         self.extra_host[:body, 0] = model.masks["lips"]
         self.extra_host[:body, 1] = self._lid_lines()
         self.extra_host[self.starts[2] :, 3] = self.hair.layer
+        still = model.bone_weights.sum(1) <= 0
+        self.moves = np.ones(len(rest), bool)
+        self.moves[:body] = ~still
+        self.moving = np.flatnonzero(~still).astype(np.int32)
+        self.moving_points = wp.array(self.moving, dtype=int, device=device)
+        self.all_points = wp.array(np.arange(body, dtype=np.int32), dtype=int, device=device)
 
     def _lid_lines(self) -> F32:
         marks = find_landmarks()
@@ -176,25 +186,37 @@ class Stage:
             [np.sqrt(1 - height**2) * np.cos(angle), np.sqrt(1 - height**2) * np.sin(angle), height],
             1,
         )
-        self._occlude(ball.astype(np.float32), 1, 0.25, 0.35, out, self.starts[0])
+        self._occlude(
+            ball.astype(np.float32), 1, 0.25, 0.35, out, self.all_points, self.starts[0]
+        )
         ambient = out.numpy()
         body = self.starts[0]
         self.extra_host[:body, 2] = 0.12 + 0.88 * np.clip(ambient[:body], 0, 1)
         self.extra = wp.array(self.extra_host, dtype=wp.vec4, device=self.device)
         self.visibility = wp.ones(count, dtype=float, device=self.device)
-        self._lit_vertices = body
 
     def _occlude(
-        self, directions: F32, relative: int, reach: float, hair: float, out: wp.array, count: int
+        self,
+        directions: F32,
+        relative: int,
+        reach: float,
+        hair: float,
+        out: wp.array,
+        which: wp.array,
+        count: int,
     ) -> None:
         wp.launch(
             kernels.occlude,
             count,
             [
                 self.mesh.id,
+                which,
+                self.scene_base().camera,
                 self.points,
                 self.normals,
+                self.face_array,
                 self.material_array,
+                self.rest,
                 wp.array(directions, dtype=wp.vec3, device=self.device),
                 relative,
                 reach,
@@ -222,7 +244,7 @@ class Stage:
         s.lips, s.hair = wp.vec3(*i.skin.lips), wp.vec3(*i.hair.colour)
         s.hair_shine, s.hair_curl = i.hair.shine, i.hair.curl
         s.hair_seed = i.hair.noise_seed % 100_000
-        s.hair_frequency = 420.0
+        s.hair_frequency = 270.0
         s.iris, s.sclera = wp.vec3(*i.eyes.iris), wp.vec3(*i.eyes.sclera)
         s.iris_m, s.pupil, s.eye_radius = i.eyes.iris_m, i.eyes.pupil, body.eye_radius
         s.lash = i.eyes.lashes
@@ -233,7 +255,7 @@ class Stage:
         s.collar_y = float(self.model.mean_bones[0, 1]) - 0.01
         return s
 
-    def scene(self, posed: Posed, jaw_open: float) -> kernels.Scene:
+    def scene(self, posed: Posed) -> kernels.Scene:
         """The scene of one frame."""
         s = self.scene_base()
         s.eye_left, s.eye_right = (wp.vec3(*map(float, c)) for c in posed.eye_centres)
@@ -248,15 +270,56 @@ class Stage:
 
     def shoot(self, posed: Posed) -> NDArray[np.uint8]:
         """(size, size, 3) sRGB of one pose."""
+        vertices = self._update(posed)
+        self._occlude(
+            self._key_rays(), 0, 0.45, 0.75, self.visibility, self.moving_points, self.moving.size
+        )
+        active = np.flatnonzero(self._active(vertices))
+        image, keys = self.plate.copy(), self.plate_keys.copy()
+        return self._finish(self.scene(posed), image, keys, active)
+
+    def _update(self, posed: Posed) -> F32:
         vertices, normals, tangents = self._geometry(posed)
         self.points.assign(vertices)
         self.mesh.refit()
         self.normals.assign(normals)
         self.tangents.assign(tangents)
-        scene = self.scene(posed, 0.0)
-        self._occlude(self._key_rays(), 0, 0.45, 0.75, self.visibility, self._lit_vertices)
-        colours, keys = self._trace(scene, self.pixels)
-        return self._finish(scene, colours, keys)
+        return vertices
+
+    def _paint_plate(self, posed: Posed) -> None:
+        """Render the background and the torso once: neither ever moves."""
+        size = self.size
+        self._occlude(
+            self._key_rays(), 0, 0.45, 0.75, self.visibility, self.all_points, self.starts[0]
+        )
+        self.plate_done = False
+        self.plate = self.backdrop
+        self.plate_keys = np.full((size, size, 2), -1, np.float32)
+        everything = np.arange(size * size)
+        image, keys = self.plate.copy(), self.plate_keys.copy()
+        self._finish(self.scene(posed), image, keys, everything)
+        self.plate, self.plate_keys = image, keys
+        self.plate_still = (keys[..., 0] < 0) | (keys[..., 0] == int(kernels.CLOTH))
+        self.plate_done = True
+        self._neutral_active = self._tiles(self._update(posed))
+
+    def _tiles(self, vertices: F32) -> NDArray[np.bool_]:
+        """(tiles, tiles) that something which moves may touch."""
+        count = -(-self.size // TILE)
+        pixels = self.view.project(vertices[self.moves])
+        at = np.clip(pixels // TILE, -1, count).astype(int) + 1
+        marked = np.zeros((count + 2, count + 2), bool)
+        marked[at[:, 1], at[:, 0]] = True
+        grown = np.zeros_like(marked[1:-1, 1:-1])
+        for down in range(3):
+            for right in range(3):
+                grown |= marked[down : down + count, right : right + count]
+        return grown
+
+    def _active(self, vertices: F32) -> NDArray[np.bool_]:
+        """(size * size,) pixels to trace in this frame; the rest is as on the plate."""
+        tiles = self._tiles(vertices) | self._neutral_active
+        return tiles.repeat(TILE, 0).repeat(TILE, 1)[: self.size, : self.size].ravel()
 
     @functools.cache  # noqa: B019 - one entry per stage, which lives as long
     def _key_rays(self) -> F32:
@@ -270,8 +333,16 @@ class Stage:
         spread = side * (r * np.cos(k * 2.399963))[:, None] + up * (r * np.sin(k * 2.399963))[:, None]
         return _unit_rows((key + spread).astype(np.float32))
 
-    def _trace(self, scene: kernels.Scene, samples: wp.array) -> tuple[F32, F32]:
-        count = samples.shape[0]
+    def _as_on_plate(self, keys: F32) -> NDArray[np.bool_]:
+        """(size, size) pixels that show, with all their neighbours, what the plate shows."""
+        if not self.plate_done:
+            return np.zeros(keys.shape[:2], bool)
+        same = np.abs(keys - self.plate_keys).max(2) < 1e-5
+        same[1:-1, 1:-1] &= same[:-2, 1:-1] & same[2:, 1:-1] & same[1:-1, :-2] & same[1:-1, 2:]
+        return same & self.plate_still
+
+    def _trace(self, scene: kernels.Scene, samples: F32) -> tuple[F32, F32]:
+        count = len(samples)
         colours = wp.empty(count, dtype=wp.vec4, device=self.device)
         keys = wp.empty(count, dtype=wp.vec2, device=self.device)
         wp.launch(
@@ -288,7 +359,7 @@ class Stage:
                 self.extra,
                 self.visibility,
                 self.texture,
-                samples,
+                wp.array(samples, dtype=wp.vec2, device=self.device),
                 colours,
                 keys,
             ],
@@ -296,18 +367,27 @@ class Stage:
         )
         return colours.numpy(), keys.numpy()
 
-    def _finish(self, scene: kernels.Scene, colours: F32, keys: F32) -> NDArray[np.uint8]:
+    def _finish(
+        self, scene: kernels.Scene, image: F32, keys: F32, active: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Trace the active pixels into `image` and `keys`, then their edges more finely."""
         size = self.size
-        image = _over(colours, self.backdrop.reshape(-1, 3)).reshape(size, size, 3)
-        edges = np.flatnonzero(_edges(image, keys.reshape(size, size, 2)).ravel())
+        flat, flat_keys = image.reshape(-1, 3), keys.reshape(-1, 2)
+        behind = self.backdrop.reshape(-1, 3)
+        colours, found = self._trace(scene, self._grid[active])
+        flat[active] = _over(colours, behind[active])
+        flat_keys[active] = found
+        still = self._as_on_plate(keys)
+        image[still] = self.plate[still]
+        marked = (_edges(image, keys) & ~still).ravel()
+        edges = active[marked[active]]
         if edges.size:
-            centre = self._grid[edges]
-            samples = (centre[:, None] + np.array(EDGE_SAMPLES, np.float32)).reshape(-1, 2)
-            fine, _ = self._trace(scene, wp.array(samples, dtype=wp.vec2, device=self.device))
-            behind = np.repeat(self.backdrop.reshape(-1, 3)[edges], len(EDGE_SAMPLES), 0)
-            mean = _over(fine, behind).reshape(edges.size, len(EDGE_SAMPLES), 3).mean(1)
-            image.reshape(-1, 3)[edges] = mean
-        return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+            offsets = np.array(EDGE_SAMPLES, np.float32)
+            fine, _ = self._trace(scene, (self._grid[edges][:, None] + offsets).reshape(-1, 2))
+            over = _over(fine, np.repeat(behind[edges], len(offsets), 0))
+            total = over.reshape(edges.size, len(offsets), 3).sum(1) + flat[edges]
+            flat[edges] = total / (len(offsets) + 1)
+        return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8).reshape(size, size, 3)
 
 
 def _over(colours: F32, behind: F32) -> F32:
@@ -321,10 +401,13 @@ def _edges(image: F32, keys: F32) -> NDArray[np.bool_]:
     luma = image.mean(2)
     marked = np.zeros(luma.shape, bool)
     for axis in (0, 1):
+        hair = keys[..., 0] == int(kernels.HAIR)
+        both = hair[1:] & hair[:-1] if axis == 0 else hair[:, 1:] & hair[:, :-1]
+        limit = np.where(both, HAIR_CONTRAST, CONTRAST)
         jump = (
             (np.diff(keys[..., 0], axis=axis) != 0)
-            | (np.abs(np.diff(keys[..., 1], axis=axis)) > 0.012)
-            | (np.abs(np.diff(luma, axis=axis)) > CONTRAST)
+            | (~both & (np.abs(np.diff(keys[..., 1], axis=axis)) > DEPTH_JUMP_M))
+            | (np.abs(np.diff(luma, axis=axis)) > limit)
         )
         lead = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
         trail = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))

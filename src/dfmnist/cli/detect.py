@@ -1,4 +1,4 @@
-"""`dfmnist train` and `dfmnist score`: a detector from a dataset, and its P(fake) on one."""
+"""`dfmnist train`, `score` and `detect`: a detector from a dataset, and what it says of one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(train)
     app.command()(score)
+    app.command()(detect)
 
 
 def train(
@@ -90,3 +91,20 @@ def score(
     for level, figures in (("frame", result.frame), ("clip", result.clip)):
         texts = [f"{k} {v.value:.3f} [{v.low:.3f}, {v.high:.3f}]" for k, v in figures.items()]
         typer.echo(f"per {level}: " + ", ".join(texts))
+
+
+def detect(
+    videos: Annotated[list[Path], typer.Argument(help="Videos, each of one person.")],
+    run: Annotated[Path, typer.Option(help="Run folder, as `dfmnist train` prints it.")],
+    cropped: Annotated[
+        bool, typer.Option("--cropped", help="The videos are face crops already.")
+    ] = False,
+) -> None:
+    """P(fake) of each video: 0 is real, 1 is fake."""
+    from dfmnist.detect.train import load_run
+    from dfmnist.detect.video import detect_video
+
+    loaded = load_run(run)
+    for video in videos:
+        found = detect_video(video, loaded, cropped=cropped)
+        typer.echo(f"{video}: P(fake) {found.p_fake:.3f}, {len(found.frames)} frames")

@@ -40,7 +40,7 @@ class Picture:
 def resize(image_rgb_u8: Frames, side: int, *, sharp_pixels: bool = False) -> Frames:
     """The image (h, w, 3) at `side` x `side`; `sharp_pixels` keeps single pixels visible."""
     how = Image.Resampling.NEAREST if sharp_pixels else Image.Resampling.LANCZOS
-    return np.asarray(Image.fromarray(image_rgb_u8).resize((side, side), how))
+    return np.array(Image.fromarray(image_rgb_u8).resize((side, side), how))
 
 
 def strip(clip: Path, count: int, side: int = 128) -> Frames:

@@ -24,6 +24,8 @@ FACE_POINTS = ("forehead", "chin", "ear_left", "ear_right", "cheek_left", "cheek
 """Span what an MTCNN box holds: the crop follows them."""
 SOFT_POINTS = ("lip", "mouth", "upper", "lower", "pupil", "chin", "jaw", "brow", "neck", "head_top")
 """Name parts of points that move by themselves: no guide to how the head is turned."""
+REST_FRAMES = 2
+"""Clips begin with so many frames of a face at rest."""
 REACH = 0.5
 """Width of the neighbourhood that decides a point's Jacobian, in half frames."""
 
@@ -142,7 +144,7 @@ def load_footage(
         chosen = [list(named).index(n) for n in names]
         points.append(every[:, chosen])
         affines.append(every)
-        identities.append(int(truth["identity"]))
+        identities.append(int(truth["identity_seed"]))
         groups.append(str(truth["performance_seed"]))
     counts = np.cumsum([len(a) for a in affines])[:-1]
     fitted = np.split(local_affines(np.concatenate(affines), list(named))[:, chosen], counts)
@@ -174,6 +176,8 @@ class Draw:
     """Pairs of one person."""
     cross: int
     """Pairs whose driver is another person giving the same performance."""
+    rest: float = 0.4
+    """Share of sources that are the face at rest, as sources are when the model is used."""
 
 
 def draw_batch(footage: Footage, draw: Draw, clips: Sequence[int], seed: int, step: int) -> Batch:
@@ -184,6 +188,8 @@ def draw_batch(footage: Footage, draw: Draw, clips: Sequence[int], seed: int, st
     for i in range(draw.same + draw.cross):
         clip = int(rng.choice(clips))
         a, b = (int(v) for v in rng.choice(len(footage.frames[clip]), 2, replace=False))
+        if rng.random() < draw.rest and b >= REST_FRAMES:
+            a = int(rng.integers(REST_FRAMES))
         source.append((clip, a))
         target.append((clip, b))
         if i >= draw.same:

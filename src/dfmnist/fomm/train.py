@@ -99,7 +99,7 @@ class TrainConfig:
     """Steps between checkpoints, curve points and validation."""
     held_out: int = 8
     """Clips kept for validation, the last ones."""
-    margin: tuple[float, float] = (0.02, 0.16)
+    margin: tuple[float, float] = (-0.02, 0.12)
     """What the crop leaves around the face points, a share of their extent."""
     ema: float = 0.998
     """Decay of the averaged weights, which are what is saved for use."""
@@ -405,8 +405,8 @@ def actors_recipe(seed: int = 1) -> TrainConfig:
     return TrainConfig(
         seed=seed,
         phases=(
-            Phase(3000, Draw(128, 5, 3), 1e-3, 3e-4),
-            Phase(1000, Draw(256, 2, 2), 3e-4, 3e-5),
+            Phase(4000, Draw(128, 5, 3), 1e-3, 2e-4),
+            Phase(1000, Draw(256, 2, 2), 2e-4, 2e-5),
         ),
     )
 

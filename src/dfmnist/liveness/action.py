@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dfmnist.core.actions import Action
-from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.pose import Signals, signals
 from dfmnist.liveness.movement import WORDS, movement
 from dfmnist.liveness.thresholds import MIN_SEEN, Thresholds, judge, shipped
+from dfmnist.liveness.tracking import track
 from dfmnist.liveness.verdict import Verdict
 
 Frames = npt.NDArray[np.uint8]
@@ -75,13 +75,13 @@ class ActionDetector:
 
     def __call__(self, frames_rgb_u8: Frames, fps: Fraction, action: Action) -> Verdict:
         """Judge (n, h, w, 3) frames in which `action` (one of the ten) was asked for."""
-        return self.judge(signals(face_mesh().track(frames_rgb_u8)), fps, action)
+        return self.judge(signals(track(frames_rgb_u8)), fps, action)
 
-    def judge(self, track: Signals, fps: Fraction, action: Action) -> Verdict:
+    def judge(self, found: Signals, fps: Fraction, action: Action) -> Verdict:
         """As the call, from signals that were measured already."""
-        if reason := seen_too_little(track):
+        if reason := seen_too_little(found):
             return Verdict(self.name, False, 0.0, reason)
-        values = movement(track, float(fps)).values()
+        values = movement(found, float(fps)).values()
         score, reason = judge(self._thresholds.actions[action.value], values, WORDS)
         return Verdict(self.name, not reason, score, reason)
 

@@ -19,13 +19,13 @@ from dfmnist.core.engine import run_jobs
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.faces.crop import crop_clip
-from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.faces.pose import signals
 from dfmnist.liveness import passive
 from dfmnist.liveness.action import seen_too_little
 from dfmnist.liveness.attacks import planar_warp, repeated_still
 from dfmnist.liveness.movement import movement
+from dfmnist.liveness.tracking import track
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import read_frames
 
@@ -119,12 +119,12 @@ def observe_clip(
     frames_rgb_u8: Frames, fps: Fraction, identity: int, shown: Action, kind: str
 ) -> Example:
     """Measure one clip (n, 256, 256, 3) as both detectors do."""
-    track = face_mesh().track(frames_rgb_u8)
-    found = signals(track)
+    meshes = track(frames_rgb_u8)
+    found = signals(meshes)
     if problem := seen_too_little(found):
         return Example(identity, shown, kind, {}, {}, problem)
     moved = movement(found, float(fps)).values()
-    return Example(identity, shown, kind, moved, passive.measure(frames_rgb_u8, track), "")
+    return Example(identity, shown, kind, moved, passive.measure(frames_rgb_u8, meshes), "")
 
 
 def as_json(example: Example) -> dict[str, object]:

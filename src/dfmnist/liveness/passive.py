@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dfmnist.core.actions import Action
-from dfmnist.faces.mesh import Mesh, face_mesh
+from dfmnist.faces.mesh import Mesh
 from dfmnist.faces.pose import signals
 from dfmnist.liveness.action import seen_too_little
 from dfmnist.liveness.planar import coherence, jitter, residuals, shape_change
 from dfmnist.liveness.thresholds import Thresholds, judge, shipped
+from dfmnist.liveness.tracking import track
 from dfmnist.liveness.verdict import Verdict
 
 Float = npt.NDArray[np.float64]
@@ -55,29 +56,29 @@ class UniversalDetector:
 
     def __call__(self, frames_rgb_u8: Frames, fps: Fraction, action: Action) -> Verdict:
         """Judge (n, h, w, 3) frames; neither `fps` nor `action` matters."""
-        return self.judge(frames_rgb_u8, face_mesh().track(frames_rgb_u8))
+        return self.judge(frames_rgb_u8, track(frames_rgb_u8))
 
-    def judge(self, frames_rgb_u8: Frames, track: Sequence[Mesh | None]) -> Verdict:
+    def judge(self, frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> Verdict:
         """As the call, with a mesh for each frame that was found already."""
-        if reason := seen_too_little(signals(track)):
+        if reason := seen_too_little(signals(meshes)):
             return Verdict(self.name, False, 0.0, reason)
-        values = measure(frames_rgb_u8, track)
+        values = measure(frames_rgb_u8, meshes)
         score, reason = judge(self._thresholds.universal, values, WORDS)
         return Verdict(self.name, not reason, score, reason)
 
 
-def measure(frames_rgb_u8: Frames, track: Sequence[Mesh | None]) -> dict[str, float]:
+def measure(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> dict[str, float]:
     """The values of `MEASURES` for a clip whose face was found in at least one frame."""
-    found = signals(track)
+    found = signals(meshes)
     size_px = float(np.nanmedian(found.size_px))
-    face_rest, eye_rest = residuals([mesh for mesh in track if mesh is not None], size_px)
-    kept, flicker = detail(frames_rgb_u8, track)
+    face_rest, eye_rest = residuals([mesh for mesh in meshes if mesh is not None], size_px)
+    kept, flicker = detail(frames_rgb_u8, meshes)
     centre = np.stack([found.centre_x_px, found.centre_y_px], axis=1)
     steps = np.hypot(*np.diff(centre, axis=0).T) / size_px
     return {
         "shape_change": shape_change(face_rest, eye_rest),
         # bounds compare ratios, so the logarithm is turned back into one
-        "coherence": float(np.exp(coherence(frames_rgb_u8, track))),
+        "coherence": float(np.exp(coherence(frames_rgb_u8, meshes))),
         "jitter": jitter(face_rest),
         "temporal_noise": temporal_noise(frames_rgb_u8),
         "detail_kept": kept,
@@ -103,7 +104,7 @@ def temporal_noise(frames_rgb_u8: Frames) -> float:
     return float(np.percentile(deviation, 25))
 
 
-def detail(frames_rgb_u8: Frames, track: Sequence[Mesh | None]) -> tuple[float, float]:
+def detail(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> tuple[float, float]:
     """(detail kept, flicker): fine detail of the face against the start of the same clip.
 
     Detail is the mean square of a band of 2 to 4 px on the face, its camera noise averaged by
@@ -113,7 +114,7 @@ def detail(frames_rgb_u8: Frames, track: Sequence[Mesh | None]) -> tuple[float, 
     energy = np.array(
         [
             _fine_energy(frame, mesh)
-            for frame, mesh in zip(frames_rgb_u8, track, strict=True)
+            for frame, mesh in zip(frames_rgb_u8, meshes, strict=True)
             if mesh is not None
         ]
     )

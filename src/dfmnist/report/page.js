@@ -59,6 +59,48 @@
     set(!calm);
   }
 
+  const quiz = document.getElementById("quiz");
+  const pairs = all("article[data-row]")
+    .map((row) => ({
+      title: row.querySelector("h3").textContent,
+      real: row.querySelector(".tile.real video"),
+      fake: row.querySelector(".tile.fake video"),
+    }))
+    .filter((pair) => pair.real && pair.fake);
+  if (quiz && pairs.length) {
+    const say = document.getElementById("quiz-say");
+    const next = document.getElementById("quiz-next");
+    const screens = all("video", quiz);
+    const buttons = all(".tiles button", quiz);
+    let turn = -1, right = 0, asked = 0, real = 0;
+    const open = say.textContent;
+    const deal = () => {
+      turn = (turn + 1) % pairs.length;
+      real = Math.random() < 0.5 ? 0 : 1;
+      screens.forEach((video, i) => {
+        const shown = i === real ? pairs[turn].real : pairs[turn].fake;
+        video.className = "";
+        video.poster = shown.poster;
+        video.src = shown.currentSrc || shown.src;
+      });
+      if (!calm) together(screens);
+      buttons.forEach((button) => { button.disabled = false; });
+      say.textContent = `${pairs[turn].title}. ${open}`;
+    };
+    buttons.forEach((button, i) => button.addEventListener("click", () => {
+      asked += 1;
+      right += i === real ? 1 : 0;
+      screens.forEach((video, k) => { video.className = k === real ? "is-real" : "is-fake"; });
+      buttons.forEach((each) => { each.disabled = true; });
+      say.textContent = `${i === real ? "Right" : "No"}: the ${real ? "second" : "first"} is real, ` +
+        `the other is animated. You have ${right} of ${asked}.`;
+      next.focus();
+    }));
+    next.addEventListener("click", deal);
+    quiz.hidden = false;
+    deal();
+  }
+
   const links = new Map(all("nav.contents a").map((a) => [a.hash.slice(1), a]));
   if ("IntersectionObserver" in window) {
     const marker = new IntersectionObserver((entries) => {

@@ -119,12 +119,12 @@ class Step:
     @property
     def lines(self) -> list[str]:
         """Wrapped for the wide drawing."""
-        return textwrap.wrap(self.say, 18)
+        return textwrap.wrap(self.say, 17)
 
     @property
     def pairs(self) -> list[str]:
         """Wrapped for the tall drawing."""
-        return textwrap.wrap(self.say, 48)
+        return textwrap.wrap(self.say, 46)
 
 
 def best_raw(cells: Iterable[Cell]) -> Cell | None:

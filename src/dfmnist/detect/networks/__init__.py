@@ -1,5 +1,6 @@
 """The five detectors by name: `build("resnet50")`."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def _read(network: Detector, path: Path) -> Mapping[str, Tensor]:
             raise InputError.of(path, f"cannot be read ({error})", "safetensors") from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever its readers do
+    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError.of(path, f"cannot be read ({text})", "a PyTorch state dict") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else None

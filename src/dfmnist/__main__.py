@@ -1,0 +1,5 @@
+"""`python -m dfmnist`."""
+
+from dfmnist.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""One video, one verdict: sample, crop to the face as the dataset was, score."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from dfmnist.core.errors import InputError
+from dfmnist.detect.score import frame_logits
+from dfmnist.detect.train import Run
+from dfmnist.faces.crop import face_box_union, square_crop, squared
+from dfmnist.faces.mtcnn import mtcnn
+from dfmnist.media.sample import sample_frames
+
+CROP_PX = 256
+"""Clips of the dataset are crops of this size, so that a detector sees what it was trained on."""
+
+
+@dataclass(frozen=True)
+class VideoScore:
+    """What a detector says of one video."""
+
+    path: Path
+    p_fake: float
+    """Sigmoid of the frames' mean logit."""
+    frames: tuple[int, ...]
+    """The frames looked at."""
+    p_fake_per_frame: tuple[float, ...]
+
+
+def detect_video(path: Path, run: Run, *, cropped: bool = False) -> VideoScore:
+    """The score of `path` by a finished run, from evenly spaced frames of the whole video.
+
+    `cropped`: the video is a face crop already, like the dataset's clips. Raises `InputError`:
+    not a video, or no face.
+    """
+    indices, frames = sample_frames(path, run.config.frames_per_clip)
+    if not cropped:
+        box, reason = face_box_union(frames, mtcnn(), every=1)
+        if box is None:
+            raise InputError.of(path, reason, "a video of one face, or --cropped")
+        frames = square_crop(frames, squared(box), CROP_PX)
+    size = (run.config.input_size_px,) * 2
+    resized = [Image.fromarray(f).resize(size, Image.Resampling.LANCZOS) for f in frames]
+    logits = frame_logits(run.network, np.stack([np.asarray(r) for r in resized]))
+    return VideoScore(
+        Path(path),
+        float(_sigmoid(logits.astype(np.float64).mean(keepdims=True))[0]),
+        tuple(int(i) for i in indices),
+        tuple(float(p) for p in _sigmoid(logits.astype(np.float64))),
+    )
+
+
+def _sigmoid(logits: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    p: np.ndarray = 0.5 * (1 + np.tanh(logits / 2))  # does not overflow
+    return p

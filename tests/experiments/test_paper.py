@@ -1,0 +1,59 @@
+"""Every exact number stands in the paper's own text."""
+
+import re
+from pathlib import Path
+
+from dfmnist.core.actions import TEN, Action
+from dfmnist.experiments import paper
+from dfmnist.experiments.paper import Published
+
+
+def exact() -> list[Published]:
+    """All that is not read off a chart by eye."""
+    tables = (paper.TABLE2, paper.TABLE3, paper.TABLE4, paper.TABLE5, paper.TABLE6)
+    figures = (
+        paper.FIGURE2_SPOOF_RATE,
+        paper.FIGURE5_SINGLE_ACTION,
+        paper.FIGURE6_RAW,
+        paper.FIGURE6_C40,
+        paper.FIGURE4_ACCURACY,
+        paper.PROSE,
+    )
+    cells = [cell for table in (*tables, *figures) for cell in table.values()]
+    cells += [paper.FIGURE5_MEAN, paper.FIGURE5_ALL_ACTIONS, paper.FIGURE6_EASY_C40]
+    return [cell for cell in cells if not cell.read_off]
+
+
+def test_every_exact_number_is_printed_in_the_paper(shared: Path) -> None:
+    text = (shared / "paper" / "deepfake-mnist-plus.txt").read_text(encoding="utf-8")
+    printed = {float(number) for number in re.findall(r"(\d+(?:\.\d+)?)\s?%", text)}
+    missing = [cell for cell in exact() if round(cell.value * 100, 3) not in printed]
+    assert not missing
+
+
+def test_tables_are_complete() -> None:
+    assert len(paper.TABLE2) == 11
+    assert len(paper.TABLE3) == 15
+    assert len(paper.TABLE4) == 24
+    assert len(paper.TABLE5) == 12
+    assert len(paper.TABLE6) == 6
+    assert [row.name for row in paper.TABLE1][-1] == "DeepFake MNIST+"
+
+
+def test_values_stand_in_their_own_cells() -> None:
+    assert paper.TABLE3["raw", "resnet50"].value == 0.9658
+    assert paper.TABLE3["c40", "xception"].percent == "83.143%"
+    assert paper.TABLE4["resnet152", "c40->raw"].value == 0.7672
+    assert paper.TABLE5["c23", "mesoinception4"].value == 0.5694
+    assert paper.TABLE2["on DeepFake MNIST+", "Face2Face"].value == 0.675
+    assert ("on DeepFake MNIST+", "DeepFake MNIST+") not in paper.TABLE2
+
+
+def test_charts_say_what_was_read_off() -> None:
+    assert list(paper.FIGURE6_RAW) == list(TEN)
+    assert [a for a in TEN if not paper.FIGURE6_RAW[a].read_off] == [Action.LEFT_SLOPE]
+    assert paper.FIGURE6_RAW[Action.YAW].percent == "~94.5%"
+    assert paper.figure6(Action.EMBARRASSMENT, "c40") == paper.FIGURE6_C40[Action.EMBARRASSMENT]
+    assert paper.figure6(Action.YAW, "c23") is None
+    mean = sum(paper.FIGURE5_SINGLE_ACTION[a].value for a in TEN) / len(TEN)
+    assert abs(mean - paper.FIGURE5_MEAN.value) < 0.005

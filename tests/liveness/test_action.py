@@ -1,0 +1,88 @@
+"""The action detector, with the shipped bounds, on clips whose movement is known."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dfmnist.core.actions import TEN, Action
+from dfmnist.faces.pose import Signals
+from dfmnist.liveness.action import ActionDetector
+from dfmnist.liveness.fit import is_wrong
+
+MakeSignals = Callable[..., Signals]
+Pulse = Callable[..., npt.NDArray[np.float64]]
+FPS = Fraction(25)
+
+
+def _blink() -> npt.NDArray[np.float64]:
+    track = np.zeros(50)
+    track[20:25] = (-0.1, -0.24, -0.25, -0.15, -0.05)
+    return track
+
+
+def _performed(make: MakeSignals, pulse: Pulse, action: Action) -> Signals:
+    """A clear, plain performance of each action."""
+    tracks = {
+        Action.BLINK: {"eye_right": _blink(), "eye_left": _blink()},
+        Action.OPEN_MOUTH: {"mouth_open": pulse(0.9, 8, 36)},
+        Action.YAW: {"yaw_deg": pulse(30, 6, 20) - pulse(30, 28, 20)},
+        Action.NOD: {"pitch_deg": -pulse(20, 8, 18) + pulse(15, 26, 18)},
+        Action.RIGHT_SLOPE: {"roll_deg": pulse(24, 8, 36)},
+        Action.LEFT_SLOPE: {"roll_deg": -pulse(24, 8, 36)},
+        Action.LOOK_UP: {"pitch_deg": pulse(20, 8, 36)},
+    }
+    return make(**tracks[action])
+
+
+PLAIN = (
+    Action.BLINK,
+    Action.OPEN_MOUTH,
+    Action.YAW,
+    Action.NOD,
+    Action.RIGHT_SLOPE,
+    Action.LEFT_SLOPE,
+    Action.LOOK_UP,
+)
+
+
+@pytest.mark.parametrize("shown", PLAIN)
+def test_accepts_what_was_asked_and_nothing_else(
+    make_signals: MakeSignals, pulse: Pulse, shown: Action
+) -> None:
+    detector = ActionDetector()
+    track = _performed(make_signals, pulse, shown)
+    verdict = detector.judge(track, FPS, shown)
+    assert verdict.live, verdict.reason
+    assert verdict.score >= 0.5
+    assert verdict.reason == ""
+    for asked in TEN:
+        if is_wrong(shown, asked):
+            refused = detector.judge(track, FPS, asked)
+            assert not refused.live, asked
+            assert refused.score < 0.5
+            assert refused.reason
+
+
+def test_rest_is_no_action(make_signals: MakeSignals, pulse: Pulse) -> None:
+    for asked in TEN:
+        assert not ActionDetector().judge(make_signals(), FPS, asked).live
+
+
+def test_surprise_contains_an_open_mouth_and_the_reverse_is_wrong() -> None:
+    assert not is_wrong(Action.SURPRISE, Action.OPEN_MOUTH)
+    assert is_wrong(Action.OPEN_MOUTH, Action.SURPRISE)
+    assert is_wrong(Action.TALK, Action.BLINK)
+
+
+def test_no_face_is_a_verdict_with_a_reason(make_signals: MakeSignals, pulse: Pulse) -> None:
+    blank = np.full((6, 256, 256, 3), 90, np.uint8)
+    verdict = ActionDetector()(blank, FPS, Action.NOD)
+    assert (verdict.detector, verdict.live, verdict.score) == ("action", False, 0.0)
+    assert verdict.reason == "face found in 0 of 6 frames"
+    lost = np.zeros(50)
+    lost[:10] = np.nan
+    track = make_signals(yaw_deg=lost)
+    assert "40 of 50" in ActionDetector().judge(track, FPS, Action.YAW).reason
