@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.fomm.test_networks import tiny
 
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.animate import Animator, animate, as_frames, hull_scale, transfer
 from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import Keypoints, KPDetector
-from tests.fomm.test_networks import tiny
 
 
 @pytest.fixture(scope="module")

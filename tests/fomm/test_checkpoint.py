@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.fomm.test_networks import tiny
 
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import (
@@ -16,7 +17,6 @@ from dfmnist.fomm.checkpoint import (
 )
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import KPDetector
-from tests.fomm.test_networks import tiny
 
 
 def saved(path: Path) -> tuple[KPDetector, OcclusionAwareGenerator]:

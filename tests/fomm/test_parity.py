@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.fomm.seeded import DATA, seeded_state, state_shapes
 
 from dfmnist.fomm.animate import Animator, Motion, animate, transfer
 from dfmnist.fomm.blocks import AntiAliasInterpolation2d
@@ -13,7 +14,6 @@ from dfmnist.fomm.checkpoint import load_networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import KPDetector
-from tests.fomm.seeded import DATA, seeded_state, state_shapes
 
 pytestmark = pytest.mark.parity
 MOTIONS: tuple[Motion, ...] = ("absolute", "relative", "relative_scaled")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.fomm.test_networks import tiny
 
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import load_networks, read_provenance
@@ -23,7 +24,6 @@ from dfmnist.fomm.data import (
 from dfmnist.fomm.keypoints import Keypoints
 from dfmnist.fomm.train import POINTS, AnimatorModule, Phase, TrainConfig, relative, train_animator
 from dfmnist.media.video import write_video
-from tests.fomm.test_networks import tiny
 
 NAMES = ("eye_left_upper", "eye_right_upper", "lip_upper_inner")
 
@@ -79,6 +79,18 @@ def test_killed_run_ends_as_the_unbroken_one(tmp_path: Path) -> None:
     steps = [line.split(",")[0] for line in lines]
     assert steps == ["step", "1", "2", "3", "4"]
     assert {"pyramid", "keypoint", "val_psnr", "val_psnr_still"} <= set(lines[0].split(","))
+
+
+def test_starts_from_other_weights(tmp_path: Path) -> None:
+    film(tmp_path / "clips")
+    first = train_animator(config(), tmp_path / "clips", tmp_path / "a", stop_after=1, threads=1)
+    module = AnimatorModule(config())
+    module.start_from(first)
+    kept = load_networks(first).generator.final.weight
+    assert torch.equal(module.generator.final.weight, kept)
+    assert torch.equal(module.averaged[1].final.weight, kept)  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="another configuration"):
+        AnimatorModule(config(model=tiny(blend=True, kp_variance=0.02))).start_from(first)
 
 
 def test_overfits_one_pair(tmp_path: Path) -> None:

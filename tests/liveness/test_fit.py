@@ -1,6 +1,7 @@
 """Bounds come from bona fide clips of the right people alone; figures count what they should."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.errors import InputError
 from dfmnist.liveness import passive
 from dfmnist.liveness.action import RULES
-from dfmnist.liveness.evaluate import figures, report
+from dfmnist.liveness.evaluate import figures, write_report
 from dfmnist.liveness.examples import BONA_FIDE, STILL, WARP, Example, as_json, from_json, plan
 from dfmnist.liveness.fit import WIDEST, fit, is_wrong
 from dfmnist.liveness.movement import WORDS
@@ -83,7 +84,7 @@ def test_other_people_attacks_and_too_few_are_refused() -> None:
         fit(_clips(200_000, 2, BONA_FIDE))
 
 
-def test_figures_count_asked_wrong_and_attacks() -> None:
+def test_figures_count_asked_wrong_and_attacks(tmp_path: Path) -> None:
     fitted = fit(_clips(200_000, 12, BONA_FIDE))
     held_out = _clips(400_000, 5, BONA_FIDE, STILL, WARP)
     lost = Example(400_004, Action.NOD, BONA_FIDE, {}, {}, "no face found")
@@ -99,13 +100,18 @@ def test_figures_count_asked_wrong_and_attacks() -> None:
     assert found.universal(STILL) == Rate(0, 55)
     assert found.universal(WARP) == Rate(0, 55)
     assert found.unseen == 1
-    page = report(found, fitted)
+    path = tmp_path / "SCREENING.md"
+    write_report(found, fitted, path)
+    path.write_text(path.read_text() + "What a person wrote.\n")
+    write_report(found, fitted, path)
+    page = path.read_text()
+    assert page.count("What a person wrote.") == 1
     assert "| nod | screened | 4 of 5 (80.0%) |" in page
     assert "surprise contains open_mouth" in page
     assert "0 of 55" in page
 
 
-def test_examples_are_planned_by_purpose_and_read_back(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_examples_are_planned_by_purpose_and_read_back(tmp_path: Path) -> None:
     jobs = plan(tmp_path, "evaluation", 2, with_attacks=True)
     assert len(jobs) == 22
     assert {job.identity for job in jobs} == {400_000, 400_001}

@@ -186,7 +186,12 @@ def test_runs_on_another_dataset_are_left_out(
     folder = make_run(tmp_path / "runs", made.dataset, "resnet50", "raw", skill=3.0)
     record = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(record | {"manifest_hash": "0" * 64}))
-    _, headline = write_report(made.dataset, tmp_path / "runs", tmp_path / "out", ReportContext())
+    out = tmp_path / "out"
+    stale = out / "assets" / "figures" / "old.svg"
+    write_report(made.dataset, tmp_path / "none", out, ReportContext())
+    stale.write_text("from an earlier report")
+    _, headline = write_report(made.dataset, tmp_path / "runs", out, ReportContext())
+    assert not stale.exists()
     assert "no finding" in headline[-1]
 
 

@@ -61,14 +61,16 @@ def _scene(
             x = left
             while x < left + 0.38:
                 w = rng.uniform(0.02, 0.06)
-                book = np.clip(rng.choice([0.5, 0.8, 1.1]) * _blend(second, third, rng.random()), 0, 1)
+                book = np.clip(
+                    rng.choice([0.5, 0.8, 1.1]) * _blend(second, third, rng.random()), 0, 1
+                )
                 box(x, y + rng.uniform(0.0, 0.05), w, 0.15, book)
                 x += w + rng.uniform(0, 0.02)
         box(1 - left - 0.35, rng.uniform(0.1, 0.3), 0.22, 0.26, _blend(third, second, 0.4))
         blur = 7.0
     else:
         left, width = rng.uniform(-0.1, 0.55), rng.uniform(0.35, 0.55)
-        light = np.clip(np.array([0.86, 0.91, 0.97]) * rng.uniform(0.85, 1.02), 0, 1)
+        light = np.array([0.86, 0.91, 0.97], np.float32) * np.float32(rng.uniform(0.85, 1.02))
         box(left, -0.1, width, 0.75, light)
         box(left + width / 2 - 0.012, -0.1, 0.024, 0.75, _blend(first, third, 0.3))
         box(left, 0.28, width, 0.02, _blend(first, third, 0.3))

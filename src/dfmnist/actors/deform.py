@@ -166,7 +166,7 @@ class Body:
             used = weights[:, i] > 0
             part = vertices[used] @ matrix[:3, :3].T.astype(np.float32)
             result[used] += weights[used, i, None] * (part + matrix[:3, 3].astype(np.float32))
-        return result
+        return np.asarray(result, np.float32)
 
     def _gazes(self, moment: Moment, head: NDArray[np.float64]) -> F32:
         forward = np.array([0.0, -1.0, 0.0])
@@ -222,9 +222,7 @@ def _neutral(model: HeadModel, identity: Identity) -> tuple[F32, NDArray[np.floa
     picked = model.changes[np.arange(len(names)), sign].astype(np.float32)
     strength = np.abs(values_of).astype(np.float32)
     offset = offset + np.tensordot(strength, picked, 1)
-    joints = joints + np.tensordot(
-        strength, model.change_bones[np.arange(len(names)), sign], 1
-    )
+    joints = joints + np.tensordot(strength, model.change_bones[np.arange(len(names)), sign], 1)
     return (model.mean + offset).astype(np.float32), joints
 
 
@@ -232,6 +230,8 @@ STRONG = ("ear-wing", "ear-flap", "shape-triangle", "trans-out", "head-trans", "
           "nose-trans-out", "epicanthus", "head-age", "eye-push", "nose-compression",
           "mouth-trans", "head-angle", "scale-vert", "eye-height", "eye-trans")  # fmt: skip
 """Changes that look wrong well before their limit: used at less strength."""
+FRIENDLY = ("mouth-angles-up", "eyebrows-angle-up", "eyebrows-trans-up", "l-eye-height2-incr",
+            "r-eye-height2-incr")  # fmt: skip
 
 
 def changes_for(names: tuple[str, ...], draws: tuple[float, ...]) -> F32:
@@ -243,4 +243,8 @@ def changes_for(names: tuple[str, ...], draws: tuple[float, ...]) -> F32:
     for i, name in enumerate(names):
         if any(s in name for s in STRONG):
             result[i] *= 0.5
+        if name.startswith("nose"):
+            result[i] *= 0.7
+        if name in FRIENDLY:  # else half of all people look cross
+            result[i] = 0.45 * result[i] + 0.22
     return result

@@ -29,7 +29,8 @@ CRF = 10
 """The intermediate is cropped, noised and encoded again: it should lose next to nothing here."""
 FPS = 25
 WIDE = 384
-TRUTH_VERSION = 1
+FILM_VERSION = 2
+"""Raised when clips come to look different: what was filmed before is then filmed again."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,13 @@ def is_complete(job: FilmJob) -> bool:
         return False
     known = read_json(scalars)
     action = "random" if job.action is None else Action(job.action).value
-    wanted = (job.identity_seed, action, job.performance_seed, job.num_frames, job.size)
-    keys = ("identity_seed", "action", "performance_seed", "num_frames", "size")
+    wanted = (FILM_VERSION, job.identity_seed, action, job.performance_seed, job.num_frames,
+              job.size)  # fmt: skip
+    keys = ("film_version", "identity_seed", "action", "performance_seed", "num_frames", "size")
     return tuple(known.get(k) for k in keys) == wanted
 
 
-def film_clip(
-    identity: Identity, performance: Performance, path: Path, size: int = WIDE
-) -> Path:
+def film_clip(identity: Identity, performance: Performance, path: Path, size: int = WIDE) -> Path:
     """Render every frame, write the MP4 and its truth. The same input gives the same bytes."""
     recorder = _Recorder()
     scalars, arrays = truth_paths(path)
@@ -86,7 +86,7 @@ def film_clip(
     write_video(path, frames, Fraction(performance.fps), crf=CRF)
     truth = recorder.arrays(performance, renderer.stage(identity).model.facial_names)
     with atomic_path(arrays) as temporary, temporary.open("wb") as file:
-        np.savez(file, **truth)
+        np.savez(file, **truth)  # type: ignore[arg-type]
     write_json(scalars, _scalars(identity, performance, size, truth))
     return path
 
@@ -148,7 +148,7 @@ def _scalars(
 
     pose = truth["pose_deg"]
     return {
-        "truth_version": TRUTH_VERSION,
+        "film_version": FILM_VERSION,
         "identity_seed": identity.seed,
         "performance_seed": performance.seed,
         "action": performance.action,
@@ -156,7 +156,8 @@ def _scalars(
         "num_frames": len(performance),
         "size": size,
         "pose": {
-            name: short(pose[:, i], 3) for i, name in enumerate(("yaw_deg", "pitch_deg", "roll_deg"))
+            name: short(pose[:, i], 3)
+            for i, name in enumerate(("yaw_deg", "pitch_deg", "roll_deg"))
         },
         "facial": {name: short(track, 4) for name, track in performance.facial.items()},
         "gaze_deg": short(truth["gaze_deg"], 2),

@@ -8,16 +8,19 @@ the renderer draws strands as streaks of noise in these coordinates.
 from dataclasses import dataclass
 
 import numpy as np
-import warp as wp
 from numpy.typing import NDArray
 
+from dfmnist.actors import kernels
 from dfmnist.actors.deform import Body
+from dfmnist.actors.device import send, wp
 from dfmnist.actors.head import F32
 from dfmnist.actors.identity import Hair
 
 COLUMNS, CAP_ROWS, DROP_ROWS = 72, 30, 12
-LAYERS = {"buzz": 2, "curly": 4}
-DEFAULT_LAYERS = 3
+LAYERS = {"curly": 3, "volume": 3}
+DEFAULT_LAYERS = 2
+SOLID = {2: 0.68, 3: 0.5}
+"""Height of the closed innermost shell, as a share of the thickness; wisps lie above it."""
 SCALP_GAP_M = 0.0022
 
 
@@ -53,11 +56,19 @@ def grow_hair(body: Body) -> HairMesh:
     scalp = centre + directions * radius[..., None]
     inside = _inside_hairline(hair, azimuth, polar, radius, rng)
     thick = _thickness(hair, azimuth, polar, inside, rng)
+    if hanging:
+        radius = radius + _over_ears(azimuth, polar)
     layers = LAYERS.get(hair.style, DEFAULT_LAYERS)
     parts = []
     for i in range(layers):
         level = i / (layers - 1)
-        cap = centre + directions * (radius + SCALP_GAP_M + thick * (0.12 + 0.88 * level))[..., None]
+        cap = (
+            centre
+            + directions
+            * (radius + SCALP_GAP_M + thick * (SOLID[layers] + (1 - SOLID[layers]) * level))[
+                ..., None
+            ]
+        )
         parts.append(_shell(hair, cap, scalp, azimuth, polar, inside, level, rng))
     tied = [_bun(hair, centre, radius, rng)] if hair.style == "tied" else []
     return _join(parts + tied)
@@ -76,38 +87,17 @@ def _grid(hanging: bool) -> tuple[F32, F32]:
     return a.astype(np.float32), p.astype(np.float32)
 
 
-@wp.kernel  # type: ignore[untyped-decorator]
-def _radius_kernel(
-    mesh: wp.uint64,
-    origin: wp.vec3,
-    directions: wp.array(dtype=wp.vec3),
-    out: wp.array(dtype=float),
-):
-    i = wp.tid()
-    query = wp.mesh_query_ray(mesh, origin, directions[i], 0.4)
-    out[i] = -1.0
-    if query.result:
-        out[i] = query.t
-
-
 def _skull_radius(body: Body, centre: NDArray[np.float64], directions: F32) -> F32:
     """Distance from the centre to the skin in each direction, ears smoothed away."""
     model = body.model
     eyes = model.eye_left | model.eye_right
     faces = model.faces[~(eyes | model.tongue)[model.faces].any(1)]
-    mesh = wp.Mesh(
-        wp.array(body.neutral, dtype=wp.vec3, device="cpu"),
-        wp.array(faces.ravel(), dtype=int, device="cpu"),
-    )
-    flat = np.ascontiguousarray(directions.reshape(-1, 3), np.float32)
+    mesh = wp.Mesh(send(body.neutral, wp.vec3, "cpu"), send(faces.ravel(), int, "cpu"))
+    flat = directions.reshape(-1, 3)
     out = wp.zeros(len(flat), dtype=float, device="cpu")
-    wp.launch(
-        _radius_kernel,
-        len(flat),
-        [mesh.id, wp.vec3(*centre), wp.array(flat, dtype=wp.vec3, device="cpu"), out],
-        device="cpu",
-    )
-    raw = out.numpy().reshape(directions.shape[:2])
+    inputs = [mesh.id, wp.vec3(*centre), send(flat, wp.vec3, "cpu"), out]
+    wp.launch(kernels.reach, len(flat), inputs, device="cpu")
+    raw: NDArray[np.float64] = out.numpy().astype(np.float64).reshape(directions.shape[:2])
     raw = np.where(raw < 0, np.median(raw[raw > 0]), raw)
     smooth = raw
     kernel = np.array([1, 4, 6, 4, 1]) / 16
@@ -138,32 +128,39 @@ def _inside_hairline(
     line = np.interp(side, knots, elevation)
     phase = rng.uniform(0, 6.28, 3)
     line = line + 1.1 * np.sin(7 * azimuth + phase[0]) + 0.8 * np.sin(17 * azimuth + phase[1])
-    return (np.radians(90 - np.degrees(polar) - line) * radius).astype(np.float32)
+    return np.asarray(np.radians(90 - np.degrees(polar) - line) * radius, np.float32)
 
 
-def _thickness(
-    hair: Hair, azimuth: F32, polar: F32, inside: F32, rng: np.random.Generator
-) -> F32:
+def _thickness(hair: Hair, azimuth: F32, polar: F32, inside: F32, rng: np.random.Generator) -> F32:
     """Metres of hair above the scalp."""
     taper = np.clip(inside / 0.022, 0, 1)
     taper = taper * taper * (3 - 2 * taper)
     top = np.clip(np.cos(polar) * 1.1, 0, 1)
     sides = {"side": 0.28, "back": 0.3, "short": 0.55, "volume": 0.7, "buzz": 1.0, "curly": 0.9,
-             "bob": 0.85, "long": 0.8, "tied": 0.9}[hair.style]  # fmt: skip
+             "bob": 1.05, "long": 1.0, "tied": 0.9}[hair.style]  # fmt: skip
     level = sides + (1 - sides) * top
     front = np.cos(azimuth) * np.sin(polar)
     if hair.style in ("back", "volume", "side"):
         level = level + 0.35 * np.clip(front, 0, 1) * np.clip(top * 2, 0, 1)
     if hair.part:
         x = np.sin(polar) * np.sin(azimuth)
-        groove = np.exp(-(((x - 0.33 * hair.part) / 0.09) ** 2)) * np.clip(top * 3, 0, 1)
-        level = level * (1 - 0.55 * groove) + 0.15 * np.clip(-x * hair.part, 0, 1) * top
+        groove = np.exp(-(((x - 0.33 * hair.part) / 0.14) ** 2)) * np.clip(top * 3, 0, 1)
+        level = level * (1 - 0.45 * groove) + 0.15 * np.clip(-x * hair.part, 0, 1) * top
     waves = np.zeros_like(polar)
     for _ in range(9 if hair.style == "curly" else 5):
         k, m = rng.integers(3, 22 if hair.style == "curly" else 9), rng.uniform(3, 12)
         waves += rng.normal(0, 1) * np.sin(k * azimuth + m * polar + rng.uniform(0, 6.28))
     level = level * (1 + (0.10 if hair.style == "curly" else 0.045) * waves)
-    return (hair.thickness_m * (0.16 + 0.84 * taper) * np.clip(level, 0.1, 2)).astype(np.float32)
+    thickness = hair.thickness_m * (0.16 + 0.84 * taper) * np.clip(level, 0.1, 2)
+    return np.asarray(thickness, np.float32)
+
+
+def _over_ears(azimuth: F32, polar: F32) -> F32:
+    """Metres by which hair that hangs stands off the head to pass over the ears."""
+    side = np.degrees(np.abs(azimuth))
+    low = np.clip((np.degrees(polar) - 50) / 40, 0, 1)
+    bump = 0.020 * np.exp(-(((side - 92) / 34) ** 2)) * low * low * (3 - 2 * low)
+    return bump.astype(np.float32)
 
 
 def _shell(
@@ -193,7 +190,10 @@ def _shell(
         down * np.gradient(strand, axis=1)[..., None]
         - across * np.gradient(strand, axis=0)[..., None]
     )
-    sign = np.sign((tangents * down).sum(-1, keepdims=True) + 1e-9)
+    turn = np.gradient(strand, axis=1) * np.gradient(along, axis=0) - np.gradient(
+        strand, axis=0
+    ) * np.gradient(along, axis=1)
+    sign = np.sign(turn + 1e-12)[..., None]
     flat = faces[(inside.ravel()[faces] > -0.005).any(1)]
     return HairMesh(
         vertices=cap.reshape(-1, 3).astype(np.float32),
@@ -208,24 +208,26 @@ def _shell(
 
 def _unit(vectors: NDArray[np.floating]) -> F32:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / np.maximum(length, 1e-9)).astype(np.float32)
+    return np.asarray(vectors / np.maximum(length, 1e-9), np.float32)
 
 
 def _strand_coordinates(
     hair: Hair, scalp: NDArray[np.float64], azimuth: F32, polar: F32
 ) -> tuple[F32, F32]:
+    strand: NDArray[np.floating]
+    along: NDArray[np.floating]
     x = np.sin(polar) * np.sin(azimuth)
     y = -np.sin(polar) * np.cos(azimuth)
     z = np.cos(polar)
     if hair.style in ("side", "bob", "long"):
         back = np.clip((np.degrees(np.abs(azimuth)) - 105) / 50, 0, 1)
         back = back * back * (3 - 2 * back) * np.clip(polar / 0.9, 0, 1)
-        lean = 0.35 * (np.abs(x))
+        lean = 0.35 * x * x
         strand = 0.095 * ((1 - back) * (np.arcsin(np.clip(y, -1, 1)) - lean) + back * azimuth)
-        along = 0.1 * np.abs(np.arctan2(x - 0.33 * hair.part, np.maximum(z, 0.02)))
+        along = 0.1 * np.arctan2(x - 0.33 * hair.part, z + 0.2)
     elif hair.style in ("back", "tied", "volume"):
         strand = 0.095 * np.arcsin(np.clip(x, -1, 1))
-        along = 0.1 * np.arctan2(y, np.maximum(z, 0.02))
+        along = 0.1 * np.arctan2(y, z + 0.02)
     else:
         strand = 0.095 * azimuth
         along = 0.1 * polar
@@ -247,30 +249,51 @@ def _hang(
     side = np.degrees(np.abs(azimuth[:1]))
     length = hair.length_m + 0.075
     rim = cap[-1]
-    flare = 1 + (0.10 if hair.style == "bob" else 0.05) * np.sin(np.pi * drop * 0.6)
-    flare = flare - (0.16 * drop**3 if hair.style == "bob" else 0.10 * drop)
+    flare = 1 + 0.10 * np.sin(np.pi * drop * 0.6)
+    flare = flare - (0.16 * drop**3 if hair.style == "bob" else 0.02 * drop)
     middle = rim.mean(0)
-    wave = 0.004 * hair.curl * np.sin(drop * 14 + 5 * azimuth[:1]) * drop
+    locks = np.zeros((DROP_ROWS, side.size))
+    for _ in range(6):
+        k = int(rng.integers(4, 19))
+        phase = rng.uniform(0, 6.28) + drop * rng.uniform(-3, 3)
+        locks += rng.normal(0, 0.35) * np.sin(k * azimuth[:1] + phase)
+    wave = 0.010 * locks * (0.3 + drop)
+    wave = wave + 0.016 * (0.15 + hair.curl) * np.sin(drop * 17 + 6 * azimuth[:1]) * drop
     rows = np.empty((DROP_ROWS, rim.shape[0], 3))
-    rows[..., :2] = middle[:2] + (rim - middle)[None, :, :2] * (flare + wave * 10)[..., None]
+    rows[..., :2] = middle[:2] + (rim - middle)[None, :, :2] * (flare + wave * 5)[..., None]
     rows[..., 2] = rim[None, :, 2] - drop * length
-    ends = np.interp(side, [0, 58, 66, 78, 180], [-0.05, -0.05, 0.0, 0.05, 0.05])
-    ragged = 0.012 * np.interp(
+    ends = np.interp(side, [0, 52, 60, 76, 180], [-0.05, -0.05, 0.0, 0.05, 0.05])
+    ragged = 0.022 * np.interp(
         np.arange(side.size), np.arange(0, side.size, 2), rng.normal(0, 1, (side.size + 1) // 2)
     )
     tip = (1 - drop) * length + ragged[None]
     edge = np.minimum(np.broadcast_to(ends, tip.shape), np.minimum(tip, 0.05))
     # the front edge of the curtain leans back a little as it falls
     edge = edge - 0.006 * drop * (side < 90)
-    cap_edge = np.where(side > 62, np.maximum(inside, ends), inside)
+    lower = np.clip((np.arange(len(inside)) / len(inside) - 0.62) / 0.3, 0, 1)[:, None]
+    cap_edge = np.maximum(inside, np.where(side > 52, ends * lower - 0.05 * (1 - lower), -1.0))
     fall = np.broadcast_to(strand[-1:], (DROP_ROWS, strand.shape[1]))
     return (
-        np.concatenate([cap, rows]),
+        _without_kink(np.concatenate([cap, rows])),
         np.concatenate([strand, fall]),
-        np.concatenate([along, along[-1:] + drop * length]),
+        np.concatenate([along, along[-1:] + np.sign(along[-1:]) * drop * length]),
         np.concatenate([cap_edge, edge]).astype(np.float32),
         np.concatenate([np.ones_like(along), 1 - 0.75 * np.broadcast_to(drop, fall.shape) ** 1.2]),
     )
+
+
+def _without_kink(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smooth the rows around the rim, where the cap turns into the fall."""
+    result = grid.copy()
+    near = slice(CAP_ROWS - 7, CAP_ROWS + 4)
+    for _ in range(12):
+        middle = result[near]
+        above, below = (
+            result[CAP_ROWS - 8 : CAP_ROWS + 3],
+            result[CAP_ROWS - 6 : CAP_ROWS + 5],
+        )
+        result[near] = (above + 2 * middle + below) / 4
+    return result
 
 
 def _bun(
@@ -278,9 +301,10 @@ def _bun(
 ) -> HairMesh:
     """A knot at the back of the crown, seen above the head."""
     at = np.radians(rng.uniform(30, 62))
-    reach = float(radius.max()) + 0.012
-    middle = centre + reach * np.array([0.0, np.sin(at), np.cos(at)])
     size = rng.uniform(0.028, 0.042)
+    row = int(round(at / np.radians(138) * (CAP_ROWS - 1)))
+    reach = float(radius[row, 0]) + 0.55 * size  # column 0 is the back of the head
+    middle = centre + reach * np.array([0.0, np.sin(at), np.cos(at)])
     u, v = np.meshgrid(np.linspace(-np.pi, np.pi, 29), np.linspace(0.02, np.pi - 0.02, 15))
     ball = np.stack([np.sin(v) * np.sin(u), -np.sin(v) * np.cos(u), 0.85 * np.cos(v)], -1)
     cap = middle + size * ball
@@ -304,9 +328,9 @@ def _join(parts: list[HairMesh]) -> HairMesh:
     starts = np.cumsum([0] + [len(p.vertices) for p in parts[:-1]])
     return HairMesh(
         vertices=np.concatenate([p.vertices for p in parts]),
-        faces=np.concatenate(
-            [p.faces + s for p, s in zip(parts, starts, strict=True)]
-        ).astype(np.int32),
+        faces=np.concatenate([p.faces + s for p, s in zip(parts, starts, strict=True)]).astype(
+            np.int32
+        ),
         normals=np.concatenate([p.normals for p in parts]),
         tangents=np.concatenate([p.tangents for p in parts]),
         strands=np.concatenate([p.strands for p in parts]),

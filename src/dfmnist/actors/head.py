@@ -118,4 +118,4 @@ def _without_traces(weights: F32) -> F32:
     """
     total = weights.sum(1, keepdims=True)
     kept = np.clip((total - TRACE) / (1 - TRACE), 0, 1)
-    return (weights * (kept / np.maximum(total, 1e-6))).astype(np.float32)
+    return np.asarray(weights * (kept / np.maximum(total, 1e-6)), np.float32)

@@ -1,4 +1,4 @@
-"""Who an actor is: shape, skin, hair, eyes, clothes, light, background and camera, from one seed."""
+"""Who an actor is, from one seed: shape, skin, hair, clothes, light, background and camera."""
 
 from dataclasses import dataclass
 
@@ -286,7 +286,8 @@ def _hair(rng: np.random.Generator, shape: Shape, tone: float) -> Hair:
     style = str(rng.choice(HAIR_STYLES, p=p / p.sum()))
     low, high = {"buzz": (0.003, 0.006), "short": (0.010, 0.020), "side": (0.020, 0.036),
                  "back": (0.016, 0.030), "volume": (0.028, 0.045), "curly": (0.026, 0.050),
-                 "bob": (0.018, 0.030), "long": (0.016, 0.028), "tied": (0.008, 0.014)}[style]  # fmt: skip
+                 "bob": (0.018, 0.030), "long": (0.016, 0.028), "tied": (0.008, 0.014)}[
+        style]  # fmt: skip
     length = {"bob": (0.05, 0.09), "long": (0.14, 0.24)}.get(style, (0.0, 0.0))
     return Hair(
         style=style,
@@ -345,7 +346,7 @@ def _light(rng: np.random.Generator) -> Light:
         sky=_rgb(sky),
         ground=_rgb(ground),
         softness=float(rng.uniform(0.12, 0.35)),
-        exposure=float(rng.uniform(0.88, 1.08)),
+        exposure=float(rng.uniform(0.74, 0.92)),
     )
 
 

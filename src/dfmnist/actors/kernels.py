@@ -1,7 +1,11 @@
 """Warp kernels: one ray per sample, shaded where it lands. Runs on CPU and GPU alike.
 
-No `from __future__ import annotations` here: warp reads the annotations as types.
+No `from __future__ import annotations` here: warp reads the annotations as types. They are not
+types to mypy, which is off for this file; `float(0.0)` is how warp spells a variable.
 """
+
+# mypy: ignore-errors
+# ruff: noqa: UP018
 
 import warp as wp
 
@@ -32,7 +36,6 @@ class Scene:
     fill: wp.vec3
     sky: wp.vec3
     ground: wp.vec3
-    softness: float
     exposure: float
     axis_y: float
     low_z: float
@@ -164,7 +167,9 @@ def shade_skin(
 
 
 @wp.func
-def shade_cloth(s: Scene, rest: wp.vec3, n: wp.vec3, above: float, ao: float, visible: float) -> wp.vec3:
+def shade_cloth(
+    s: Scene, rest: wp.vec3, n: wp.vec3, above: float, ao: float, visible: float
+) -> wp.vec3:
     colour = s.cloth
     weave = 1.0 + 0.10 * noise2(5, rest[0] * 900.0, rest[2] * 900.0)
     weave = weave + 0.12 * noise2(6, rest[0] * 26.0 + rest[1] * 9.0, rest[2] * 16.0)
@@ -206,7 +211,9 @@ def shade_eye(
     fibre = fibre + 0.22 * noise2(22, angle * 14.0, r * 260.0)
     share = r / s.iris_m
     # light that enters the cornea brightens the iris on the far side
-    caustic = 1.0 + 0.5 * wp.dot(wp.normalize(s.key_dir), -(side * wp.cos(angle) + up * wp.sin(angle)))
+    caustic = 1.0 + 0.5 * wp.dot(
+        wp.normalize(s.key_dir), -(side * wp.cos(angle) + up * wp.sin(angle))
+    )
     iris = s.iris * (fibre * caustic * (1.25 - 0.45 * share))
     iris = mix3(iris, s.iris * 0.22, smooth(0.78, 1.0, share))
     iris = iris * smooth(s.pupil - 0.06, s.pupil + 0.06, share)
@@ -229,14 +236,20 @@ def shade_eye(
 
 
 @wp.func
-def shade_mouth(s: Scene, material: int, rest: wp.vec3, p: wp.vec3, n: wp.vec3, view: wp.vec3) -> wp.vec3:
+def shade_mouth(
+    s: Scene, material: int, rest: wp.vec3, p: wp.vec3, n: wp.vec3, view: wp.vec3
+) -> wp.vec3:
     """Cavity, tongue and teeth: lit through the opening, darker with depth behind the lips."""
     depth = wp.max(p[1] - s.mouth[1], 0.0)
-    reach = wp.exp(-depth / (0.006 + 0.022 * s.mouth_open)) * (0.25 + 0.75 * wp.min(s.mouth_open * 2.0, 1.0))
+    reach = wp.exp(-depth / (0.006 + 0.022 * s.mouth_open)) * (
+        0.25 + 0.75 * wp.min(s.mouth_open * 2.0, 1.0)
+    )
     albedo = wp.vec3(0.20, 0.045, 0.04)
     shine = float(0.0)
     if material == TONGUE:
-        albedo = wp.vec3(0.42, 0.13, 0.12) * (1.0 + 0.2 * noise2(31, rest[0] * 700.0, rest[1] * 700.0))
+        albedo = wp.vec3(0.42, 0.13, 0.12) * (
+            1.0 + 0.2 * noise2(31, rest[0] * 700.0, rest[1] * 700.0)
+        )
         shine = 0.10
     if material == TEETH:
         albedo = wp.vec3(0.72, 0.66, 0.55)
@@ -276,10 +289,11 @@ def hair_cover(s: Scene, strand: wp.vec3, layer: float, noise: float) -> float:
 
 @wp.func
 def shade_hair(
-    s: Scene, n: wp.vec3, tangent: wp.vec3, view: wp.vec3, layer: float, noise: float, visible: float,
+    s: Scene, n: wp.vec3, tangent: wp.vec3, view: wp.vec3, layer: float, noise: float,
+    visible: float,
 ) -> wp.vec3:  # fmt: skip
     """Kajiya and Kay, "Rendering fur with three dimensional textures" (1989), two highlights."""
-    colour = s.hair * (1.0 + 0.42 * noise) * (0.58 + 0.42 * layer)
+    colour = s.hair * (1.0 + 0.42 * noise) * (0.72 + 0.28 * layer)
     t = wp.normalize(tangent + n * (0.10 * noise))
     tl = wp.dot(t, s.key_dir)
     diffuse = wp.sqrt(wp.max(1.0 - tl * tl, 0.0))
@@ -289,7 +303,7 @@ def shade_hair(
     th2 = wp.dot(wp.normalize(t - n * 0.14), h)
     first = wp.pow(wp.sqrt(wp.max(1.0 - th * th, 0.0)), 70.0)
     second = wp.pow(wp.sqrt(wp.max(1.0 - th2 * th2, 0.0)), 22.0)
-    ao = 0.45 + 0.55 * layer
+    ao = 0.7 + 0.3 * layer
     dome = mix3(s.ground, s.sky, 0.5 + 0.5 * n[2]) * ao
     light = s.key * (diffuse * side * visible * 0.75) + s.fill * (0.5 * ao) + dome
     gleam = (0.5 + 0.5 * noise) * s.hair_shine * side * visible
@@ -349,6 +363,7 @@ def trace(
     start = float(0.0)
     key = float(-1.0)
     depth = float(9.0)
+    thin = float(0.0)
     for _ in range(9):
         if open > 0.0:
             q = wp.mesh_query_ray(mesh, s.camera + ray * start, ray, 4.0)
@@ -399,6 +414,8 @@ def trace(
                 if key < 0.0 and open < 0.5:
                     key = float(m)
                     depth = start
+                elif key < 0.0:
+                    thin = 1.0 - open
                 start = start + 0.00025
             else:
                 start = 9.0
@@ -408,7 +425,8 @@ def trace(
     if alpha > 0.0:
         total = display(s, total / alpha)
     colours[i] = wp.vec4(total[0], total[1], total[2], alpha)
-    keys[i] = wp.vec2(key, depth)
+    # wisps in front mark the depth, so that no pixel with wisps passes for one without
+    keys[i] = wp.vec2(key, depth + 0.004 * thin)
 
 
 @wp.kernel
@@ -434,8 +452,7 @@ def occlude(
     """
     i = which[wp.tid()]
     n = normals[i]
-    if relative == 0 and wp.dot(n, wp.normalize(camera - points[i])) < -0.25:
-        out[i] = 0.5
+    if relative == 0 and wp.dot(n, wp.normalize(camera - points[i])) < -0.2:
         return
     side = wp.vec3(1.0, 0.0, 0.0)
     if wp.abs(n[0]) > 0.8:
@@ -465,3 +482,25 @@ def occlude(
                     share = 1.0
             light = light + share
     out[i] = light / float(count)
+
+
+@wp.kernel
+def reach(
+    mesh: wp.uint64,
+    origin: wp.vec3,
+    directions: wp.array(dtype=wp.vec3),
+    out: wp.array(dtype=float),
+):
+    """Distance from `origin` to the mesh in each direction, -1 for none within 0.4 m."""
+    i = wp.tid()
+    query = wp.mesh_query_ray(mesh, origin, directions[i], 0.4)
+    out[i] = -1.0
+    if query.result:
+        out[i] = query.t
+
+
+@wp.kernel
+def collar(s: Scene, points: wp.array(dtype=wp.vec3), out: wp.array(dtype=float)):
+    """`collar_line` of many points."""
+    i = wp.tid()
+    out[i] = collar_line(s, points[i])

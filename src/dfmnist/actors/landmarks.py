@@ -87,9 +87,7 @@ def find_landmarks() -> Landmarks:
     mirrored = [
         np.array([_mirror(int(v), mean, skin) for v in rim[::-1]]) for rim in (upper, lower)
     ]
-    return Landmarks(
-        names, vertices, ring, (upper, mirrored[0]), (lower, mirrored[1]), weights
-    )
+    return Landmarks(names, vertices, ring, (upper, mirrored[0]), (lower, mirrored[1]), weights)
 
 
 def _nearest(mean: F32, target: NDArray[Any], allowed: NDArray[np.bool_]) -> int:

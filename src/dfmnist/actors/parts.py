@@ -46,9 +46,9 @@ def grow_teeth(body: Body) -> Teeth:
         edge = line_z + (-0.0008 if sign > 0 else -0.0012)
         z = edge + sign * height * level + 0 * x[None]
         bulge = 0.0015 * np.sin(np.pi * level)
-        vertices = np.stack(
-            [np.broadcast_to(x, z.shape), y[None] - bulge + 0 * z, z], -1
-        ).reshape(-1, 3)
+        vertices = np.stack([np.broadcast_to(x, z.shape), y[None] - bulge + 0 * z, z], -1).reshape(
+            -1, 3
+        )
         arc = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
         number = (arc - arc[-1] / 2) / (TOOTH_M if sign > 0 else TOOTH_M * 0.72)
         rest = np.stack(
@@ -98,8 +98,7 @@ class Lashes:
             along = np.linspace(0, 1, k)
             x = body.model.mean[rim, 0]
             ends = np.minimum(along, 1 - along)
-            for row in (0.0, 1.0):
-                rest.append(np.stack([x, np.full(k, row), ends], 1))
+            rest += [np.stack([x, np.full(k, row), ends], 1) for row in (0.0, 1.0)]
             start += 2 * k
         self.faces: NDArray[np.int32] = np.concatenate(faces).astype(np.int32)
         self.rest: F32 = np.concatenate(rest).astype(np.float32)

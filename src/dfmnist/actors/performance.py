@@ -95,9 +95,7 @@ def smooth_noise(rng: np.random.Generator, n: int, knot_frames: float) -> F64:
     return np.asarray(knots[low] + (knots[low + 1] - knots[low]) * min_jerk(at - low))
 
 
-def perform(
-    action: Action | str, seed: int, num_frames: int = 50, fps: int = 25
-) -> Performance:
+def perform(action: Action | str, seed: int, num_frames: int = 50, fps: int = 25) -> Performance:
     """One take of `action`: another amplitude, timing and repetition for each seed.
 
     Starts near neutral, moves with minimum-jerk onset and offset, and comes back where the clip
@@ -129,9 +127,7 @@ def _natural(take: _Take) -> None:
     take.yaw += rng.normal(0, 0.7) + 0.45 * smooth_noise(rng, take.n, knot)
     take.pitch += rng.normal(0, 0.7) + 0.45 * smooth_noise(rng, take.n, knot)
     take.roll += rng.normal(0, 0.5) + 0.35 * smooth_noise(rng, take.n, knot)
-    take.sway += 0.0012 * np.stack(
-        [smooth_noise(rng, take.n, 1.1 * take.fps) for _ in range(3)], 1
-    )
+    take.sway += 0.0012 * np.stack([smooth_noise(rng, take.n, 1.1 * take.fps) for _ in range(3)], 1)
     jump = np.repeat(rng.normal(0, 0.8, (take.n // 8 + 2, 2)), 8, axis=0)
     take.gaze += jump[rng.integers(8) :][: take.n]
     take.add("mouthPress", np.full(take.n, max(0.0, rng.normal(0.03, 0.04))))
@@ -147,11 +143,8 @@ def _blink(take: _Take, start: float, strength: float = 1.0, slow: float = 1.0) 
         take.uniform(0.02, 0.12) * slow,
         take.uniform(0.12, 0.20) * slow,
     )
-    lag = take.rng.integers(0, 2)
-    for side, late in (("Left", 0), ("Right", 0)) if lag == 0 else (("Left", 0), ("Right", 0)):
-        name = "eyeBlink" + side
-        old = take.facial.get(name, np.zeros(take.n))
-        take.facial[name] = np.maximum(old, np.roll(shape, late))
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        take.facial[name] = np.maximum(take.facial.get(name, np.zeros(take.n)), shape)
     take.gaze[:, 1] -= 2.0 * shape
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dfmnist.core.errors import InputError
 
 SEED_RANGES: dict[str, range] = {
-    "animator": range(0, 100_000),
+    "animator": range(100_000),
     "drivers": range(100_000, 200_000),
     "thresholds": range(200_000, 300_000),
     "dataset": range(300_000, 400_000),

@@ -19,6 +19,16 @@ WIDTH, HEIGHT = 960, 512
 Points = dict[str, F32]
 
 
+def _cover(layer: Image.Image) -> F32:
+    """A drawn layer as cover, 0 to 1."""
+    return np.asarray(np.asarray(layer, np.float32) / 255, np.float32)
+
+
+def _off(point: F32, right: float, down: float) -> F32:
+    """`point` moved by pixels."""
+    return np.asarray(point + np.array([right, down]), np.float32)
+
+
 @dataclass(frozen=True)
 class Unroll:
     """How the picture lies on the mean head: azimuth about (x = 0, `axis_y`), height range."""
@@ -57,9 +67,9 @@ def value_noise(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[in
 
 def _blob(place: F32, radius: tuple[float, float]) -> F32:
     """(rows, columns) Gaussian around `place` with radii in pixels (columns, rows)."""
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
-    squared = ((columns - place[0]) / radius[0]) ** 2 + ((rows - place[1]) / radius[1]) ** 2
-    return np.exp(-squared).astype(np.float32)
+    across = np.exp(-(((np.arange(WIDTH) - place[0]) / radius[0]) ** 2))
+    down = np.exp(-(((np.arange(HEIGHT) - place[1]) / radius[1]) ** 2))
+    return np.outer(down.astype(np.float32), across.astype(np.float32))
 
 
 def paint_skin(identity: Identity) -> F32:
@@ -134,15 +144,15 @@ def _wrinkle(picture: F32, points: Points, amount: float) -> None:
     for side in ("left", "right"):
         nose, mouth = points[f"nostril_{side}"], points[f"mouth_{side}"]
         out = np.sign(mouth[0] - WIDTH / 2)
-        start, end = nose + (out * 5, -6), mouth + (out * 12, 2)
-        bend = (start + end) / 2 + (out * 7, 0)
+        start, end = _off(nose, out * 5, -6), _off(mouth, out * 12, 2)
+        bend = _off(0.5 * (start + end), out * 7, 0)
         draw.line([tuple(2 * p) for p in (start, bend, end)], fill=170, width=4)
         corner = points[f"eye_{side}_outer"]
         for slope in (-9, -1, 8):
-            far = corner + (out * 24, slope)
-            draw.line([tuple(2 * (corner + (out * 7, slope / 3))), tuple(2 * far)], fill=120, width=2)
-    zone = np.asarray(layer.filter(ImageFilter.GaussianBlur(3)).resize((WIDTH, HEIGHT)))
-    _darken(picture, zone.astype(np.float32) / 255, 1.1 * amount)
+            near, far = _off(corner, out * 7, slope / 3), _off(corner, out * 24, slope)
+            draw.line([tuple(2 * near), tuple(2 * far)], fill=120, width=2)
+    soft = layer.filter(ImageFilter.GaussianBlur(3)).resize((WIDTH, HEIGHT))
+    _darken(picture, _cover(soft), 1.1 * amount)
 
 
 def _speckle(
@@ -159,7 +169,7 @@ def _speckle(
         x, y = rng.uniform((WIDTH * 0.3, HEIGHT * 0.3), (WIDTH * 0.7, HEIGHT * 0.95))
         r = rng.uniform(0.9, 2.0)
         draw.ellipse([x - r, y - r, x + r, y + r], fill=int(rng.uniform(150, 230)))
-    zone = np.asarray(layer.filter(ImageFilter.GaussianBlur(0.8)), np.float32) / 255
+    zone = _cover(layer.filter(ImageFilter.GaussianBlur(0.8)))
     _blend(picture, picture[0, 0] * np.array([0.35, 0.22, 0.18], np.float32), zone)
 
 
@@ -172,10 +182,12 @@ def _beard_zone(points: Points, rng: np.random.Generator) -> F32:
     low = points["chin"][1] + 42 - 26 * away
     ragged = 5 * value_noise(rng, (HEIGHT, WIDTH), (9, 9))
     soft = 9.0
-    zone = 1 / (1 + np.exp(-(rows - top + ragged) / soft)) / (1 + np.exp((rows - low + ragged) / soft))
+    zone = (
+        1 / (1 + np.exp(-(rows - top + ragged) / soft)) / (1 + np.exp((rows - low + ragged) / soft))
+    )
     zone *= 1 / (1 + np.exp((away - 0.98) * 25))
     lips = np.exp(-(((columns - mouth[0]) / 50) ** 4) - ((rows - mouth[1]) / 15) ** 4)
-    return (zone * (1 - lips)).astype(np.float32)
+    return np.asarray(zone * (1 - lips), np.float32)
 
 
 def paint_brows(identity: Identity, points: Points) -> F32:
@@ -189,20 +201,22 @@ def paint_brows(identity: Identity, points: Points) -> F32:
     for side in ("left", "right"):
         inner, mid, outer = (points[f"brow_{side}_{p}"] for p in ("inner", "mid", "outer"))
         out = np.sign(outer[0] - inner[0])
-        start = inner + (-out * 3, 6 + lift)
-        peak = mid + (out * 8, 3 + lift - 5 * skin.brow_arch)
-        end = outer + (out * 14, 9 + lift)
+        start = _off(inner, out, 6 + lift)
+        peak = _off(mid, out * 8, 3 + lift - 5 * skin.brow_arch)
+        end = _off(outer, out * 14, 9 + lift)
         for _ in range(int(240 * skin.brow_density)):
             t = rng.beta(1.1, 1.15)
             point = (1 - t) ** 2 * start + 2 * t * (1 - t) * peak + t**2 * end
             thick = skin.brow_width * 6.5 * (0.55 + 1.1 * t) * (1.25 - t) * 1.25
-            point = point + (rng.normal(0, 1.0), thick * rng.uniform(-0.55, 0.55))
+            point = _off(point, rng.normal(0, 1.0), thick * rng.uniform(-0.55, 0.55))
             rise = (1 - t) * 1.1 - 0.25 + rng.normal(0, 0.18)
             length = rng.uniform(5, 9) * (0.7 + 0.3 * skin.brow_width)
-            tip = point + (out * length * np.cos(rise), -length * np.sin(rise))
+            tip = _off(point, out * length * np.cos(rise), -length * np.sin(rise))
             draw.line([tuple(zoom * point), tuple(zoom * tip)],
                       fill=int(rng.uniform(120, 235)), width=int(rng.integers(2, 4)))  # fmt: skip
-    small = layer.filter(ImageFilter.GaussianBlur(1.6)).resize((WIDTH, HEIGHT), Image.Resampling.BOX)
+    small = layer.filter(ImageFilter.GaussianBlur(1.6)).resize(
+        (WIDTH, HEIGHT), Image.Resampling.BOX
+    )
     soft = layer.filter(ImageFilter.GaussianBlur(7)).resize((WIDTH, HEIGHT), Image.Resampling.BOX)
     hairs = np.asarray(small, np.float32) / 255
     ground = np.asarray(soft, np.float32) / 255

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfmnist.actors.film import FilmJob, film
-from dfmnist.actors.seeds import check_range
+from dfmnist.actors.seeds import SEED_RANGES, check_range
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.engine import progress_bar
 from dfmnist.core.errors import InputError
@@ -156,7 +156,7 @@ def evaluate_animator(
         for action in TEN:
             for number, (source, driver) in enumerate(pairs):
                 for take in range(takes):
-                    seed = 400_000 + 1000 * take + number
+                    seed = SEED_RANGES["evaluation"].start + take
                     clips = [
                         _crop(film(_job(out, who, action, seed, num_frames)), animator.size)
                         for who in (source, driver)

@@ -130,7 +130,8 @@ class Hourglass(nn.Module):
         self.out_features = wide[0] + features_in
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        out: Tensor = self.decoder(self.encoder(x))
+        # one layout for the input and the skip that joins it at the end: no copies between
+        out: Tensor = self.decoder(self.encoder(x.contiguous(memory_format=torch.channels_last)))
         return out
 
 

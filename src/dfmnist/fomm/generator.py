@@ -74,7 +74,7 @@ class OcclusionAwareGenerator(nn.Module):
         out = warp(code.features, grid.permute(0, 2, 3, 1))
         occlusion = torch.sigmoid(motion.occlusion_logit)
         out = out * resize(occlusion, (height, width)).to(out.dtype)
-        out = self.bottleneck(out)
+        out = self.bottleneck(out.contiguous(memory_format=torch.channels_last))
         for block in self.up_blocks:
             out = block(out)
         out = self.final(out).float()

@@ -15,15 +15,14 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, write_json, write_text
+from dfmnist.core.files import atomic_path, claim_folder, write_json, write_text
 from dfmnist.core.runs import plain
 from dfmnist.fomm.blocks import AntiAliasInterpolation2d, coordinate_grid
-from dfmnist.fomm.checkpoint import save_networks
+from dfmnist.fomm.checkpoint import load_networks, save_networks
 from dfmnist.fomm.config import FommConfig, actors
 from dfmnist.fomm.data import Batch, Draw, Footage, draw_batch, load_footage
 from dfmnist.fomm.generator import Generated, OcclusionAwareGenerator
@@ -258,6 +257,15 @@ class AnimatorModule(L.LightningModule):
             for statistic, now in zip(kept.buffers(), module.buffers(), strict=True):
                 statistic.copy_(now)
 
+    def start_from(self, path: Path) -> None:
+        """Take over trained weights (safetensors) of the same configuration."""
+        networks = load_networks(path)
+        if networks.config != self.config.model:
+            raise InputError.of(path, "has another configuration", "weights of this model")
+        for own in ([self.kp_detector, self.generator], self.averaged):
+            for module, other in zip(own, (networks.kp_detector, networks.generator), strict=True):
+                module.load_state_dict(other.state_dict())
+
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         """Write the averaged weights for use."""
         detector, generator = self.averaged
@@ -323,6 +331,8 @@ class _Watch(L.Callback):
         text = " ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "step")
         print(f"{time.strftime('%H:%M:%S')} step {step} {text}", flush=True)
         pl_module.save(self.out / "last.safetensors", {"steps": step, "config": plain(config)})
+        with atomic_path(self.out / "last.ckpt") as temporary:
+            trainer.save_checkpoint(temporary)
 
 
 def append_row(path: Path, row: dict[str, float]) -> None:
@@ -362,12 +372,13 @@ def train_animator(
 ) -> Path:
     """Train on the clips under `clips`; goes on from `out`'s last checkpoint if it has one.
 
-    Writes `last.safetensors` (averaged weights, for use), `checkpoints/`, `curve.csv` and
-    `sheets/*.png` under `out`, and returns the weights' path. `initial` is a checkpoint of
-    another run, whose weights and optimiser this one starts from; `stop_after` ends early, after
+    Writes `last.safetensors` (averaged weights, for use), `last.ckpt`, `curve.csv` and
+    `sheets/*.png` under `out`, and returns the weights' path. `initial` is the
+    safetensors of another run, whose weights this one starts from; `stop_after` ends early, after
     so many epochs. Raises `InputError`.
     """
     claim_folder(out, "animator-run")
+    torch.set_flush_denormal(True)  # far from a point its Gaussian is one, and they are slow
     if threads:
         torch.set_num_threads(threads)
     write_json(out / "config.json", plain(config))
@@ -380,23 +391,24 @@ def train_animator(
     train = list(range(count - config.held_out))
     steps = _Steps(footage, config, train)
     watch = _Watch(out, footage, list(range(count - config.held_out, count)), steps)
-    last = out / "checkpoints" / "last.ckpt"
-    resume = last if last.is_file() else initial
-    saver = ModelCheckpoint(
-        dirpath=out / "checkpoints", save_last=True, save_top_k=0, save_on_train_epoch_end=True
-    )
+    module = AnimatorModule(config)
+    last = out / "last.ckpt"
+    if initial is not None and not last.is_file():
+        module.start_from(initial)
     trainer = L.Trainer(
         max_epochs=stop_after or config.steps // config.epoch_steps,
         accelerator="cpu",
-        callbacks=[watch, saver],
+        callbacks=[watch],
         logger=False,
+        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*num_workers.*")
         loader: DataLoader[Batch] = DataLoader(steps, batch_size=None)
-        trainer.fit(AnimatorModule(config), loader, ckpt_path=resume, weights_only=False)
+        resume = last if last.is_file() else None
+        trainer.fit(module, loader, ckpt_path=resume, weights_only=False)
     return out / "last.safetensors"
 
 

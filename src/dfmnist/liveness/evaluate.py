@@ -106,9 +106,17 @@ def _sum(rates: Iterable[Rate]) -> Rate:
     return Rate(sum(r.count for r in found), sum(r.total for r in found))
 
 
+BY_HAND = "<!-- from here on written by hand; kept when this page is written again -->\n"
+
+
 def write_report(figures: Figures, thresholds: Thresholds, path: Path) -> None:
-    """Write `docs/SCREENING.md`: what is judged, on whom it was fitted, and what was measured."""
-    write_text(path, report(figures, thresholds))
+    """Write `docs/SCREENING.md`: what is judged, on whom it was fitted, and what was measured.
+
+    What a person wrote at its end, after the marker, stays.
+    """
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    _, marker, tail = old.partition(BY_HAND)
+    write_text(path, report(figures, thresholds) + "\n" + BY_HAND + (tail if marker else ""))
 
 
 def report(figures: Figures, thresholds: Thresholds) -> str:
@@ -123,7 +131,7 @@ def report(figures: Figures, thresholds: Thresholds) -> str:
 
 _INTRO = """# Screening: how often the two detectors are right
 
-Written by `dfmnist measure-screening` (`liveness/evaluate.py`); do not edit by hand.
+Written by `liveness/evaluate.py` down to the marker; do not edit that part by hand.
 
 - **Fitted** on {fit_clips} bona fide clips of {fit_people} synthetic actors (seeds {fit_seeds},
   range `thresholds`) on {date}, before any animated clip was scored. Nothing else was used.
@@ -132,8 +140,8 @@ Written by `dfmnist measure-screening` (`liveness/evaluate.py`); do not edit by 
   camera noise of sigma 2 added; face not followed in {unseen} of {clips} clips (counted as
   rejected). Attacks are made from the first frame of each clip.
 - Pairs that contain each other, where accepting is no error: {contains}.
-- These are synthetic actors who perform on cue; what the detectors do on real people is in the
-  last section of this page where it was measured, and no bound was fitted to it.
+- These are synthetic actors who perform on cue; what the detectors say of real
+  people stands at the end of this page, and no bound was fitted to it.
 
 ## The asked action, and wrong ones
 

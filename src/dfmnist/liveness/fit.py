@@ -23,7 +23,7 @@ from dfmnist.liveness.thresholds import Bound, Thresholds, as_json, judge
 
 MIN_ACTORS = 3
 WIDEST = 4.0
-"""The search for wrong actions goes no further; the bound goes half as far, as a factor: at most 2"""
+"""The search for wrong actions ends here; the bound goes half as far (a factor of at most 2)."""
 WRONG_ACCEPTED = 0.01
 """Share of the fitting clips of wrong actions that a widened bound may let in."""
 UNIVERSAL_BPCER = 0.03

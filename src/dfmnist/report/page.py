@@ -103,7 +103,15 @@ def write_report(
         thousands=lambda n: f"{n:,}",
     )
     write_text(out / "index.html", html)
+    _drop_unused(out, html)
     return out / "index.html", headline(found, context)
+
+
+def _drop_unused(out: Path, html: str) -> None:
+    """Remove what an earlier report left in `assets` and this page does not show."""
+    for path in (out / "assets").rglob("*"):
+        if path.is_file() and f'"{path.relative_to(out).as_posix()}"' not in html:
+            path.unlink()
 
 
 def gather(data: Path, runs: Path) -> Evidence:

@@ -1,0 +1,275 @@
+"""One person ready to be filmed: joined mesh, textures, light and background, made once."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from dfmnist.actors import kernels
+from dfmnist.actors.backdrop import paint_backdrop
+from dfmnist.actors.deform import Body, Moment, Posed
+from dfmnist.actors.device import send, wp
+from dfmnist.actors.hair import grow_hair
+from dfmnist.actors.head import F32, HeadModel
+from dfmnist.actors.identity import Identity
+from dfmnist.actors.landmarks import find_landmarks
+from dfmnist.actors.parts import Lashes, grow_teeth, pose_teeth
+from dfmnist.actors.skin import paint_skin, unroll
+from dfmnist.actors.truth import CameraView
+
+NECKLINES = {"crew": 0, "v": 1, "turtle": 2, "shirt": 3, "open": 4}
+"""Numbers by which `kernels.collar_line` knows them."""
+AMBIENT_RAYS, SHADOW_RAYS = 40, 5
+AMBIENT_REACH_M, SHADOW_REACH_M = 0.25, 0.45
+AMBIENT_HAIR, SHADOW_HAIR = 0.35, 0.75
+"""How much light a shell of hair stops."""
+CLOTH_M = 0.007
+"""Cloth stands off the skin by so much."""
+GOLDEN = 2.399963
+"""The golden angle: successive points of a spiral spread evenly over a disc."""
+
+
+class Stage:
+    """Everything of one person that does not change from frame to frame."""
+
+    def __init__(self, identity: Identity, size: int, device: str) -> None:
+        self.identity, self.size, self.device = identity, size, device
+        self.body = Body(identity)
+        self.model: HeadModel = self.body.model
+        self.teeth = grow_teeth(self.body)
+        self.lashes = Lashes(self.body)
+        self.hair = grow_hair(self.body)
+        self.view = CameraView.of(identity, self.body, self.hair.vertices, size)
+        self.backdrop = paint_backdrop(identity, size)
+        self.texture = send(paint_skin(identity), wp.vec4, device)
+        body = len(self.body.neutral)
+        self.starts = np.cumsum([body, len(self.teeth.vertices), len(self.lashes.rest)])
+        self._base = self._still_scene()
+        self._adjacent = _adjacency(self.model.faces, body)
+        self._cloth = self._cloth_offset()
+        self._key_rays = self._key_light_rays()
+        self._join_mesh()
+        quiet = np.zeros(len(self.model.facial_names), np.float32)
+        self.neutral: Posed = self.body.pose(Moment((0.0, 0.0, 0.0), quiet, (0.0, 0.0)))
+        vertices, normals, _ = self._geometry(self.neutral)
+        self.points = send(vertices, wp.vec3, device)
+        self.normals = send(normals, wp.vec3, device)
+        self.tangents = wp.zeros(len(vertices), dtype=wp.vec3, device=device)
+        self.visibility = wp.ones(len(vertices), dtype=float, device=device)
+        self.mesh = wp.Mesh(self.points, send(self.faces.ravel(), int, device))
+        self._bake_ambient()
+
+    def _join_mesh(self) -> None:
+        """Static arrays over body, teeth, lashes and hair, in this order."""
+        model, device = self.model, self.device
+        parts = (self.teeth.faces, self.lashes.faces, self.hair.faces)
+        shifted = [faces + start for faces, start in zip(parts, self.starts, strict=True)]
+        self.faces = np.concatenate([model.faces, *shifted]).astype(np.int32)
+        material = np.full(len(model.faces), int(kernels.SKIN))
+        inside = model.masks["inside_mouth"] > 0.5
+        for code, mask in (
+            (kernels.CAVITY, inside),
+            (kernels.TONGUE, model.tongue),
+            (kernels.EYE_LEFT, model.eye_left),
+            (kernels.EYE_RIGHT, model.eye_right),
+        ):
+            material[mask[model.faces].all(1)] = int(code)
+        codes = (kernels.TEETH, kernels.LASH, kernels.HAIR)
+        more = [np.full(len(f), int(c)) for f, c in zip(parts, codes, strict=True)]
+        self.face_array = send(self.faces, int, device)
+        self.material = send(np.concatenate([material, *more]).astype(np.int32), int, device)
+        rest = [model.mean, self.teeth.rest, self.lashes.rest, self.hair.strands]
+        self.rest = send(np.concatenate(rest).astype(np.float32), wp.vec3, device)
+        still = model.bone_weights.sum(1) <= 0
+        behind = model.mean[:, 1] > self._base.axis_y + 0.03
+        self.moves = np.ones(len(self.rest), bool)
+        self.moves[: self.starts[0]] = ~still
+        shadowed = np.flatnonzero(~(still | behind | model.tongue | inside))
+        self.shadowed = send(shadowed.astype(np.int32), int, device)
+        self.all_skin = send(np.arange(self.starts[0], dtype=np.int32), int, device)
+
+    def _lid_lines(self) -> F32:
+        """(v,) how dark the rims of the lids are."""
+        marks = find_landmarks()
+        lines = np.zeros(len(self.body.neutral), np.float32)
+        for rims, amount in ((marks.lower_lids, 0.30), (marks.upper_lids, 0.75)):
+            for rim in rims:
+                lines[rim] = amount * self.identity.eyes.lashes
+        return lines
+
+    def _cloth_offset(self) -> F32:
+        """(v, 1) metres by which cloth stands off the skin, less towards the neckline."""
+        count = len(self.model.mean)
+        above = wp.empty(count, dtype=float, device="cpu")
+        inputs = [self._base, send(self.model.mean, wp.vec3, "cpu"), above]
+        wp.launch(kernels.collar, count, inputs, device="cpu")
+        amount = np.clip((0.004 - above.numpy()) / 0.022, 0, 1)[:, None]
+        return np.asarray(CLOTH_M * amount, np.float32)
+
+    def _geometry(self, posed: Posed) -> tuple[F32, F32, F32]:
+        """Vertices, normals and strand tangents of the joined mesh."""
+        faces = self.model.faces
+        vertices = posed.vertices
+        a, b, c = (vertices[faces[:, k]] for k in range(3))
+        normals = _unit(self._adjacent @ np.cross(b - a, c - a))
+        vertices = vertices + normals * self._cloth
+        hair, matrix = self.hair, posed.head.astype(np.float32)
+        turned = hair.vertices @ matrix[:3, :3].T + matrix[:3, 3]
+        weight = hair.head_weight[:, None]
+        falling = weight * turned + (1 - weight) * hair.vertices
+        teeth = pose_teeth(self.teeth, posed)
+        lashes = self.lashes.pose(posed)
+        joined = np.concatenate([vertices, teeth, lashes, falling]).astype(np.float32)
+        forward = np.broadcast_to(np.array([0, -1, 0], np.float32), lashes.shape)
+        shown = [normals, _teeth_normals(teeth), forward, hair.normals @ matrix[:3, :3].T]
+        tangents = np.zeros_like(joined)
+        tangents[self.starts[2] :] = hair.tangents @ matrix[:3, :3].T
+        return joined, np.concatenate(shown).astype(np.float32), tangents
+
+    def take_pose(self, posed: Posed) -> F32:
+        """Move the mesh to a pose; returns its vertices."""
+        vertices, normals, tangents = self._geometry(posed)
+        self.points.assign(vertices)
+        self.mesh.refit()
+        self.normals.assign(normals)
+        self.tangents.assign(tangents)
+        return vertices
+
+    def _bake_ambient(self) -> None:
+        """Ambient light at each vertex, once, in the neutral pose."""
+        k = np.arange(AMBIENT_RAYS) + 0.5
+        height = np.sqrt(1 - k / AMBIENT_RAYS)  # more rays where they bring more light
+        width = np.sqrt(1 - height**2)
+        rays = np.stack([width * np.cos(k * GOLDEN), width * np.sin(k * GOLDEN), height], 1)
+        light = wp.ones(len(self.rest), dtype=float, device=self.device)
+        self._occlude(rays, True, light, self.all_skin)
+        body = int(self.starts[0])
+        extra = np.zeros((len(self.rest), 4), np.float32)
+        extra[:body, 0] = self.model.masks["lips"]
+        extra[:body, 1] = self._lid_lines()
+        extra[:body, 2] = 0.12 + 0.88 * np.clip(light.numpy()[:body], 0, 1)
+        extra[self.starts[2] :, 3] = self.hair.layer
+        self.extra = send(extra, wp.vec4, self.device)
+
+    def cast_shadows(self, everywhere: bool = False) -> None:
+        """How much of the key light reaches the skin; `everywhere` includes what never moves."""
+        which = self.all_skin if everywhere else self.shadowed
+        self._occlude(self._key_rays, False, self.visibility, which)
+
+    def _occlude(
+        self, rays: NDArray[np.floating], ambient: bool, out: object, which: object
+    ) -> None:
+        inputs = [
+            self.mesh.id,
+            which,
+            self._base.camera,
+            self.points,
+            self.normals,
+            self.face_array,
+            self.material,
+            self.rest,
+            send(rays.astype(np.float32), wp.vec3, self.device),
+            int(ambient),
+            AMBIENT_REACH_M if ambient else SHADOW_REACH_M,
+            AMBIENT_HAIR if ambient else SHADOW_HAIR,
+            out,
+        ]
+        wp.launch(kernels.occlude, len(which), inputs, device=self.device)  # type: ignore[arg-type]
+
+    def _key_light_rays(self) -> F32:
+        """(rays, 3) directions spread over the key light's disc."""
+        azimuth, elevation = np.radians(self.identity.light.key_deg)
+        key = np.array(_towards(azimuth, elevation))
+        side = np.cross(key, [0, 0, 1.0])
+        side /= np.linalg.norm(side)
+        up = np.cross(side, key)
+        k = np.arange(SHADOW_RAYS) + 0.5
+        r = np.sqrt(k / SHADOW_RAYS) * np.tan(self.identity.light.softness)
+        spread = np.outer(r * np.cos(k * GOLDEN), side) + np.outer(r * np.sin(k * GOLDEN), up)
+        return _unit(key + spread)
+
+    def _still_scene(self) -> kernels.Scene:
+        """What the kernels know of camera, light, colours and clothes."""
+        i, view, lay = self.identity, self.view, unroll()
+        s = kernels.Scene()
+        s.camera = wp.vec3(*view.position)
+        s.focal_px, s.centre_x, s.centre_y = view.focal_px, view.centre_x, view.centre_y
+        azimuth, elevation = np.radians(i.light.key_deg)
+        s.key_dir = wp.vec3(*_towards(azimuth, elevation))
+        s.fill_dir = wp.vec3(*_towards(-0.8 * azimuth - 0.2 * np.sign(azimuth), 0.12))
+        s.key, s.fill = wp.vec3(*i.light.key), wp.vec3(*i.light.fill)
+        s.sky, s.ground = wp.vec3(*i.light.sky), wp.vec3(*i.light.ground)
+        s.exposure = i.light.exposure
+        s.axis_y, s.low_z, s.high_z = lay.axis_y, lay.low_z, lay.high_z
+        s.lips, s.hair = wp.vec3(*i.skin.lips), wp.vec3(*i.hair.colour)
+        s.hair_shine, s.hair_curl = i.hair.shine, i.hair.curl
+        s.hair_seed = i.hair.noise_seed % 100_000
+        s.hair_frequency = 270.0
+        s.iris, s.sclera = wp.vec3(*i.eyes.iris), wp.vec3(*i.eyes.sclera)
+        s.iris_m, s.pupil, s.eye_radius = i.eyes.iris_m, i.eyes.pupil, self.body.eye_radius
+        s.lash = i.eyes.lashes
+        s.cloth, s.cloth_second = wp.vec3(*i.clothes.colour), wp.vec3(*i.clothes.second)
+        s.cloth_pattern = i.clothes.pattern
+        s.neckline = NECKLINES[i.clothes.neckline]
+        s.collar_z = float(self.model.mean_bones[0, 2]) - 0.005
+        s.collar_y = float(self.model.mean_bones[0, 1]) - 0.01
+        return s
+
+    def scene(self, posed: Posed) -> kernels.Scene:
+        """The scene of one frame: eyes, and how far the mouth is open, added to the still one."""
+        s = self._base
+        s.eye_left, s.eye_right = (wp.vec3(*map(float, c)) for c in posed.eye_centres)
+        s.gaze_left, s.gaze_right = (wp.vec3(*map(float, g)) for g in posed.gazes)
+        s.head_up = wp.vec3(*map(float, posed.head[:3, 2]))
+        marks = find_landmarks()
+        lips = [marks.names.index(n) for n in ("lip_upper_inner", "lip_lower_inner")]
+        upper, lower = posed.vertices[marks.vertices[lips]]
+        s.mouth = wp.vec3(*map(float, (upper + lower) / 2))
+        s.mouth_open = float(np.clip(np.linalg.norm(upper - lower) / 0.04, 0, 1))
+        return s
+
+    def trace(self, scene: kernels.Scene, samples: F32) -> tuple[F32, F32]:
+        """Colour with cover (n, 4) and material with depth (n, 2) at pixel positions (n, 2)."""
+        count = len(samples)
+        colours = wp.empty(count, dtype=wp.vec4, device=self.device)
+        keys = wp.empty(count, dtype=wp.vec2, device=self.device)
+        inputs = [
+            scene,
+            self.mesh.id,
+            self.face_array,
+            self.material,
+            self.normals,
+            self.rest,
+            self.tangents,
+            self.extra,
+            self.visibility,
+            self.texture,
+            send(samples, wp.vec2, self.device),
+            colours,
+            keys,
+        ]
+        wp.launch(kernels.trace, count, inputs, device=self.device)
+        return colours.numpy(), keys.numpy()
+
+
+def _towards(azimuth: float, elevation: float) -> tuple[float, float, float]:
+    """From the face towards a lamp: azimuth 0 is the camera, positive the image's right."""
+    c = np.cos(elevation)
+    return (float(np.sin(azimuth) * c), float(-np.cos(azimuth) * c), float(np.sin(elevation)))
+
+
+def _teeth_normals(teeth: F32) -> F32:
+    out = teeth - (teeth.mean(0) + np.array([0, 0.02, 0], np.float32))
+    out[:, 2] = 0
+    return _unit(out)
+
+
+def _adjacency(faces: NDArray[np.int32], count: int) -> csr_matrix:
+    """(count, faces): sums the normals of a vertex's faces."""
+    columns = np.repeat(np.arange(len(faces)), 3)
+    return csr_matrix((np.ones(faces.size, np.float32), (faces.ravel(), columns)),
+                      (count, len(faces)))  # fmt: skip
+
+
+def _unit(vectors: NDArray[np.floating]) -> F32:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-12), np.float32)
