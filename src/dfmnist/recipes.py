@@ -94,7 +94,8 @@ def demo() -> Recipe:
             size_px=64,
             frames_per_clip=8,
             epochs=6,
-            batch_size=32,
+            batch_size=16,
+            augmentation="strong",
             zero_init_residual=True,
             last_stride=1,
             precise_bn_frames=256,
@@ -109,7 +110,8 @@ def demo() -> Recipe:
             size_px=128,
             frames_per_clip=8,
             epochs=8,
-            batch_size=32,
+            batch_size=16,
+            augmentation="strong",
             precise_bn_frames=256,
         )
         for quality in QUALITIES
@@ -129,7 +131,7 @@ def demo() -> Recipe:
             SYNTHETIC,
             REAL_CLASS,
             "110 fakes and as many real clips of 2 seconds, where the paper has 10,000 of each.",
-            "Drivers are split like sources (four synthetic people, two takes of each action); "
+            "Drivers are split like sources (four synthetic people, one take of each action); "
             "the paper's one volunteer drives all splits.",
             SMALL_ANIMATOR,
             LOCAL_DETECTORS,
@@ -137,8 +139,10 @@ def demo() -> Recipe:
             "128 px (paper: 256).",
             "ResNet-50's last stage keeps stride 1 and its blocks start as the identity.",
             NOT_IMAGENET,
-            "8 evenly spaced frames a clip, batches of 32 (paper: 64), 6 epochs for ResNet-50 and "
+            "8 evenly spaced frames a clip, batches of 16 (paper: 64), 6 epochs for ResNet-50 and "
             "8 for MesoInception-4 (paper: 50).",
+            "Frames are flipped, shifted and recoloured at random in training; the paper names "
+            "no augmentation.",
             "Batch norm's statistics are re-estimated before each validation; the paper keeps "
             "running averages.",
             BETAS,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.actors import kernels
+from dfmnist.actors import casting
 from dfmnist.actors.deform import Body
 from dfmnist.actors.device import send, wp
 from dfmnist.actors.head import F32
@@ -96,7 +96,7 @@ def _skull_radius(body: Body, centre: NDArray[np.float64], directions: F32) -> F
     flat = directions.reshape(-1, 3)
     out = wp.zeros(len(flat), dtype=float, device="cpu")
     inputs = [mesh.id, wp.vec3(*centre), send(flat, wp.vec3, "cpu"), out]
-    wp.launch(kernels.reach, len(flat), inputs, device="cpu")
+    wp.launch(casting.reach, len(flat), inputs, device="cpu")
     raw: NDArray[np.float64] = out.numpy().astype(np.float64).reshape(directions.shape[:2])
     raw = np.where(raw < 0, np.median(raw[raw > 0]), raw)
     smooth = raw
@@ -302,7 +302,7 @@ def _bun(
     """A knot at the back of the crown, seen above the head."""
     at = np.radians(rng.uniform(30, 62))
     size = rng.uniform(0.028, 0.042)
-    row = int(round(at / np.radians(138) * (CAP_ROWS - 1)))
+    row = round(at / np.radians(138) * (CAP_ROWS - 1))
     reach = float(radius[row, 0]) + 0.55 * size  # column 0 is the back of the head
     middle = centre + reach * np.array([0.0, np.sin(at), np.cos(at)])
     u, v = np.meshgrid(np.linspace(-np.pi, np.pi, 29), np.linspace(0.02, np.pi - 0.02, 15))

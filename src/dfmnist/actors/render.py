@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.actors import kernels
+from dfmnist.actors import shading
 from dfmnist.actors.deform import Moment, Posed
 from dfmnist.actors.device import default_device
 from dfmnist.actors.head import F32
@@ -20,8 +20,8 @@ from dfmnist.actors.stage import Stage
 
 EDGE_SAMPLES = np.array([(-0.30, -0.34), (0.40, -0.08), (-0.16, 0.38)], np.float32)
 """Beside the pixel's own centre."""
-CONTRAST, HAIR_CONTRAST, DEPTH_JUMP_M = 0.10, 0.22, 0.012
-"""What makes an edge: a step in brightness, a step in depth."""
+CONTRAST, HAIR_CONTRAST, EDGE_CONTRAST, DEPTH_JUMP_M = 0.15, 0.30, 0.05, 0.012
+"""What makes an edge: a step in brightness, or a smaller one where another thing begins."""
 TILE = 12
 """Pixels; larger than any triangle."""
 
@@ -76,7 +76,7 @@ class Camera:
         stage.cast_shadows(everywhere=True)
         image, keys = self._develop(stage.neutral, np.arange(stage.size**2))
         self._plate, self._plate_keys = image, keys
-        self._still = keys[..., 0] == int(kernels.CLOTH)
+        self._still = keys[..., 0] == int(shading.CLOTH)
         self._neutral_tiles = self._tiles(vertices)
 
     def shoot(self, posed: Posed) -> NDArray[np.uint8]:
@@ -138,16 +138,17 @@ def _over(colours: F32, behind: F32) -> F32:
 def _edges(image: F32, keys: F32) -> NDArray[np.bool_]:
     """(rows, columns) where another thing begins, at another depth, or the brightness jumps."""
     luma = image.mean(2)
-    hair = keys[..., 0] == int(kernels.HAIR)
+    hair = keys[..., 0] == int(shading.HAIR)
     marked = np.zeros(luma.shape, bool)
     for axis in (0, 1):
         lead = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
         trail = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
         both = hair[lead] & hair[trail]
-        limit = np.where(both, HAIR_CONTRAST, CONTRAST)
-        jump = np.diff(keys[..., 0], axis=axis) != 0
-        jump |= ~both & (np.abs(np.diff(keys[..., 1], axis=axis)) > DEPTH_JUMP_M)
-        jump |= np.abs(np.diff(luma, axis=axis)) > limit
+        other = np.diff(keys[..., 0], axis=axis) != 0
+        other |= np.abs(np.diff(keys[..., 1], axis=axis)) > DEPTH_JUMP_M
+        limit = np.where(other, EDGE_CONTRAST, CONTRAST)
+        limit[both] = HAIR_CONTRAST
+        jump = np.abs(np.diff(luma, axis=axis)) > limit
         marked[lead] |= jump
         marked[trail] |= jump
     return marked

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from dfmnist.actors import kernels
+from dfmnist.actors import casting, shading
 from dfmnist.actors.backdrop import paint_backdrop
 from dfmnist.actors.deform import Body, Moment, Posed
 from dfmnist.actors.device import send, wp
@@ -14,10 +14,11 @@ from dfmnist.actors.identity import Identity
 from dfmnist.actors.landmarks import find_landmarks
 from dfmnist.actors.parts import Lashes, grow_teeth, pose_teeth
 from dfmnist.actors.skin import paint_skin, unroll
+from dfmnist.actors.tiles import TILE_PX, list_triangles
 from dfmnist.actors.truth import CameraView
 
 NECKLINES = {"crew": 0, "v": 1, "turtle": 2, "shirt": 3, "open": 4}
-"""Numbers by which `kernels.collar_line` knows them."""
+"""Numbers by which `shading.collar_line` knows them."""
 AMBIENT_RAYS, SHADOW_RAYS = 40, 5
 AMBIENT_REACH_M, SHADOW_REACH_M = 0.25, 0.45
 AMBIENT_HAIR, SHADOW_HAIR = 0.35, 0.75
@@ -51,11 +52,12 @@ class Stage:
         quiet = np.zeros(len(self.model.facial_names), np.float32)
         self.neutral: Posed = self.body.pose(Moment((0.0, 0.0, 0.0), quiet, (0.0, 0.0)))
         vertices, normals, _ = self._geometry(self.neutral)
-        self.points = send(vertices, wp.vec3, device)
-        self.normals = send(normals, wp.vec3, device)
-        self.tangents = wp.zeros(len(vertices), dtype=wp.vec3, device=device)
-        self.visibility = wp.ones(len(vertices), dtype=float, device=device)
-        self.mesh = wp.Mesh(self.points, send(self.faces.ravel(), int, device))
+        g = self.surface
+        g.points = send(vertices, wp.vec3, device)
+        g.normals = send(normals, wp.vec3, device)
+        g.tangents = wp.zeros(len(vertices), dtype=wp.vec3, device=device)
+        g.visibility = wp.ones(len(vertices), dtype=float, device=device)
+        self.mesh = wp.Mesh(g.points, send(self.faces.ravel(), int, device))
         self._bake_ambient()
 
     def _join_mesh(self) -> None:
@@ -64,24 +66,28 @@ class Stage:
         parts = (self.teeth.faces, self.lashes.faces, self.hair.faces)
         shifted = [faces + start for faces, start in zip(parts, self.starts, strict=True)]
         self.faces = np.concatenate([model.faces, *shifted]).astype(np.int32)
-        material = np.full(len(model.faces), int(kernels.SKIN))
+        material = np.full(len(model.faces), int(shading.SKIN))
         inside = model.masks["inside_mouth"] > 0.5
         for code, mask in (
-            (kernels.CAVITY, inside),
-            (kernels.TONGUE, model.tongue),
-            (kernels.EYE_LEFT, model.eye_left),
-            (kernels.EYE_RIGHT, model.eye_right),
+            (shading.CAVITY, inside),
+            (shading.TONGUE, model.tongue),
+            (shading.EYE_LEFT, model.eye_left),
+            (shading.EYE_RIGHT, model.eye_right),
         ):
             material[mask[model.faces].all(1)] = int(code)
-        codes = (kernels.TEETH, kernels.LASH, kernels.HAIR)
+        codes = (shading.TEETH, shading.LASH, shading.HAIR)
         more = [np.full(len(f), int(c)) for f, c in zip(parts, codes, strict=True)]
-        self.face_array = send(self.faces, int, device)
-        self.material = send(np.concatenate([material, *more]).astype(np.int32), int, device)
+        materials = np.concatenate([material, *more]).astype(np.int32)
+        self._two_sided = np.isin(materials, [int(c) for c in codes])
+        self.surface = casting.Surface()
+        self.surface.faces = send(self.faces, int, device)
+        self.surface.material = send(materials, int, device)
         rest = [model.mean, self.teeth.rest, self.lashes.rest, self.hair.strands]
-        self.rest = send(np.concatenate(rest).astype(np.float32), wp.vec3, device)
+        joined = np.concatenate(rest).astype(np.float32)
+        self.surface.rest = send(joined, wp.vec3, device)
         still = model.bone_weights.sum(1) <= 0
         behind = model.mean[:, 1] > self._base.axis_y + 0.03
-        self.moves = np.ones(len(self.rest), bool)
+        self.moves = np.ones(len(joined), bool)
         self.moves[: self.starts[0]] = ~still
         shadowed = np.flatnonzero(~(still | behind | model.tongue | inside))
         self.shadowed = send(shadowed.astype(np.int32), int, device)
@@ -101,7 +107,7 @@ class Stage:
         count = len(self.model.mean)
         above = wp.empty(count, dtype=float, device="cpu")
         inputs = [self._base, send(self.model.mean, wp.vec3, "cpu"), above]
-        wp.launch(kernels.collar, count, inputs, device="cpu")
+        wp.launch(casting.collar, count, inputs, device="cpu")
         amount = np.clip((0.004 - above.numpy()) / 0.022, 0, 1)[:, None]
         return np.asarray(CLOTH_M * amount, np.float32)
 
@@ -128,11 +134,23 @@ class Stage:
     def take_pose(self, posed: Posed) -> F32:
         """Move the mesh to a pose; returns its vertices."""
         vertices, normals, tangents = self._geometry(posed)
-        self.points.assign(vertices)
+        self.surface.points.assign(vertices)
         self.mesh.refit()
-        self.normals.assign(normals)
-        self.tangents.assign(tangents)
+        self.surface.normals.assign(normals)
+        self.surface.tangents.assign(tangents)
+        self._sort_into_tiles(vertices)
         return vertices
+
+    def _sort_into_tiles(self, vertices: F32) -> None:
+        depth = vertices[:, 1].astype(np.float64) - self.view.position[1]
+        pixels = self.view.project(vertices)
+        lists = list_triangles(pixels, depth, self.faces, self._two_sided, self.size)
+        tiles = casting.Tiles()
+        tiles.starts = send(lists.starts, int, self.device)
+        tiles.triangles = send(lists.triangles, int, self.device)
+        tiles.planes = send(lists.planes, float, self.device)
+        tiles.across, tiles.tile_px = lists.across, float(TILE_PX)
+        self._tiles = tiles
 
     def _bake_ambient(self) -> None:
         """Ambient light at each vertex, once, in the neutral pose."""
@@ -140,40 +158,36 @@ class Stage:
         height = np.sqrt(1 - k / AMBIENT_RAYS)  # more rays where they bring more light
         width = np.sqrt(1 - height**2)
         rays = np.stack([width * np.cos(k * GOLDEN), width * np.sin(k * GOLDEN), height], 1)
-        light = wp.ones(len(self.rest), dtype=float, device=self.device)
+        light = wp.ones(len(self.surface.rest), dtype=float, device=self.device)
         self._occlude(rays, True, light, self.all_skin)
         body = int(self.starts[0])
-        extra = np.zeros((len(self.rest), 4), np.float32)
+        extra = np.zeros((len(light), 4), np.float32)
         extra[:body, 0] = self.model.masks["lips"]
         extra[:body, 1] = self._lid_lines()
         extra[:body, 2] = 0.12 + 0.88 * np.clip(light.numpy()[:body], 0, 1)
         extra[self.starts[2] :, 3] = self.hair.layer
-        self.extra = send(extra, wp.vec4, self.device)
+        self.surface.extra = send(extra, wp.vec4, self.device)
 
     def cast_shadows(self, everywhere: bool = False) -> None:
         """How much of the key light reaches the skin; `everywhere` includes what never moves."""
         which = self.all_skin if everywhere else self.shadowed
-        self._occlude(self._key_rays, False, self.visibility, which)
+        self._occlude(self._key_rays, False, self.surface.visibility, which)
 
     def _occlude(
         self, rays: NDArray[np.floating], ambient: bool, out: object, which: object
     ) -> None:
         inputs = [
+            self.surface,
             self.mesh.id,
             which,
             self._base.camera,
-            self.points,
-            self.normals,
-            self.face_array,
-            self.material,
-            self.rest,
             send(rays.astype(np.float32), wp.vec3, self.device),
             int(ambient),
             AMBIENT_REACH_M if ambient else SHADOW_REACH_M,
             AMBIENT_HAIR if ambient else SHADOW_HAIR,
             out,
         ]
-        wp.launch(kernels.occlude, len(which), inputs, device=self.device)  # type: ignore[arg-type]
+        wp.launch(casting.occlude, len(which), inputs, device=self.device)  # type: ignore[arg-type]
 
     def _key_light_rays(self) -> F32:
         """(rays, 3) directions spread over the key light's disc."""
@@ -187,10 +201,10 @@ class Stage:
         spread = np.outer(r * np.cos(k * GOLDEN), side) + np.outer(r * np.sin(k * GOLDEN), up)
         return _unit(key + spread)
 
-    def _still_scene(self) -> kernels.Scene:
+    def _still_scene(self) -> shading.Scene:
         """What the kernels know of camera, light, colours and clothes."""
         i, view, lay = self.identity, self.view, unroll()
-        s = kernels.Scene()
+        s = shading.Scene()
         s.camera = wp.vec3(*view.position)
         s.focal_px, s.centre_x, s.centre_y = view.focal_px, view.centre_x, view.centre_y
         azimuth, elevation = np.radians(i.light.key_deg)
@@ -214,7 +228,7 @@ class Stage:
         s.collar_y = float(self.model.mean_bones[0, 1]) - 0.01
         return s
 
-    def scene(self, posed: Posed) -> kernels.Scene:
+    def scene(self, posed: Posed) -> shading.Scene:
         """The scene of one frame: eyes, and how far the mouth is open, added to the still one."""
         s = self._base
         s.eye_left, s.eye_right = (wp.vec3(*map(float, c)) for c in posed.eye_centres)
@@ -227,27 +241,22 @@ class Stage:
         s.mouth_open = float(np.clip(np.linalg.norm(upper - lower) / 0.04, 0, 1))
         return s
 
-    def trace(self, scene: kernels.Scene, samples: F32) -> tuple[F32, F32]:
+    def trace(self, scene: shading.Scene, samples: F32) -> tuple[F32, F32]:
         """Colour with cover (n, 4) and material with depth (n, 2) at pixel positions (n, 2)."""
         count = len(samples)
         colours = wp.empty(count, dtype=wp.vec4, device=self.device)
         keys = wp.empty(count, dtype=wp.vec2, device=self.device)
         inputs = [
             scene,
+            self.surface,
+            self._tiles,
             self.mesh.id,
-            self.face_array,
-            self.material,
-            self.normals,
-            self.rest,
-            self.tangents,
-            self.extra,
-            self.visibility,
             self.texture,
             send(samples, wp.vec2, self.device),
             colours,
             keys,
         ]
-        wp.launch(kernels.trace, count, inputs, device=self.device)
+        wp.launch(casting.trace, count, inputs, device=self.device)
         return colours.numpy(), keys.numpy()
 
 

@@ -59,7 +59,8 @@ def targets(per_action: int, splits: Sequence[str] = SPLITS) -> dict[str, int]:
     weights = {s: f for s, f in zip(SPLITS, FRACTIONS, strict=True) if s in splits}
     exact = {s: per_action * f / sum(weights.values()) for s, f in weights.items()}
     whole = {s: int(x) for s, x in exact.items()}
-    by_remainder = sorted(exact, key=lambda s: whole[s] - exact[s])
+    # Equal remainders: the test split first, since its size sets the intervals of every figure.
+    by_remainder = sorted(exact, key=lambda s: (whole[s] - exact[s], s != "test"))
     for split in by_remainder[: per_action - sum(whole.values())]:
         whole[split] += 1
     return {s: whole.get(s, 0) for s in SPLITS}

@@ -1,4 +1,4 @@
-"""Warp kernels: one ray per sample, shaded where it lands. Runs on CPU and GPU alike.
+"""How each surface looks: the functions that the kernels of `casting.py` shade with.
 
 No `from __future__ import annotations` here: warp reads the annotations as types. They are not
 types to mypy, which is off for this file; `float(0.0)` is how warp spells a variable.
@@ -268,8 +268,9 @@ def shade_mouth(
 def strand_noise(s: Scene, strand: float, along: float, layer: float) -> float:
     """-1 to 1: locks, and the hairs in them, drawn out along the strand."""
     f = s.hair_frequency
-    bend = s.hair_curl * 0.012 * noise2(s.hair_seed, strand * 40.0, along * 45.0)
-    x = strand + bend + layer * 0.013
+    x = strand + layer * 0.013
+    if s.hair_curl > 0.1:
+        x = x + s.hair_curl * 0.012 * noise2(s.hair_seed, strand * 40.0, along * 45.0)
     stretch = 0.05 + 0.5 * s.hair_curl * s.hair_curl
     coarse = noise2(s.hair_seed + 1, x * f * 0.22, along * f * 0.22 * stretch)
     fine = noise2(s.hair_seed + 2, x * f, along * f * stretch)
@@ -278,9 +279,12 @@ def strand_noise(s: Scene, strand: float, along: float, layer: float) -> float:
 
 @wp.func
 def hair_cover(s: Scene, strand: wp.vec3, layer: float, noise: float) -> float:
-    ragged = 0.0055 * noise2(s.hair_seed + 3, strand[0] * s.hair_frequency * 0.7, strand[1] * 40.0)
-    inside = strand[2] + ragged - 0.006 * layer
-    cover = smooth(-0.002, 0.011, inside)
+    inside = strand[2] - 0.006 * layer
+    cover = float(1.0)
+    if inside < 0.017:
+        f = s.hair_frequency * 0.7
+        inside = inside + 0.0055 * noise2(s.hair_seed + 3, strand[0] * f, strand[1] * 40.0)
+        cover = smooth(-0.002, 0.011, inside)
     if layer < 0.02:
         return cover
     need = 0.62 * layer - 0.40
@@ -329,178 +333,3 @@ def display(s: Scene, c: wp.vec3) -> wp.vec3:
         else:
             out[k] = 1.055 * wp.pow(v, 1.0 / 2.4) - 0.055
     return out
-
-
-@wp.kernel
-def trace(
-    s: Scene,
-    mesh: wp.uint64,
-    faces: wp.array2d(dtype=int),
-    material: wp.array(dtype=int),
-    normals: wp.array(dtype=wp.vec3),
-    rest: wp.array(dtype=wp.vec3),
-    tangents: wp.array(dtype=wp.vec3),
-    extra: wp.array(dtype=wp.vec4),
-    visibility: wp.array(dtype=float),
-    texture: wp.array2d(dtype=wp.vec4),
-    samples: wp.array(dtype=wp.vec2),
-    colours: wp.array(dtype=wp.vec4),
-    keys: wp.array(dtype=wp.vec2),
-):
-    """Colour with cover (straight alpha, display values) and (material, depth) of each sample.
-
-    `extra` is lips, lid line, ambient light, layer. Shells of hair let the ray through where
-    there is no strand, and add up from front to back.
-    """
-    i = wp.tid()
-    at = samples[i]
-    ray = wp.normalize(
-        wp.vec3((at[0] - s.centre_x) / s.focal_px, 1.0, -(at[1] - s.centre_y) / s.focal_px)
-    )
-    view = -ray
-    total = wp.vec3(0.0, 0.0, 0.0)
-    open = float(1.0)
-    start = float(0.0)
-    key = float(-1.0)
-    depth = float(9.0)
-    thin = float(0.0)
-    for _ in range(9):
-        if open > 0.0:
-            q = wp.mesh_query_ray(mesh, s.camera + ray * start, ray, 4.0)
-            if q.result:
-                start = start + q.t
-                p = s.camera + ray * start
-                a = faces[q.face, 0]
-                b = faces[q.face, 1]
-                c = faces[q.face, 2]
-                w = 1.0 - q.u - q.v
-                n = wp.normalize(normals[a] * q.u + normals[b] * q.v + normals[c] * w)
-                r = rest[a] * q.u + rest[b] * q.v + rest[c] * w
-                e = extra[a] * q.u + extra[b] * q.v + extra[c] * w
-                seen = visibility[a] * q.u + visibility[b] * q.v + visibility[c] * w
-                m = material[q.face]
-                cover = float(1.0)
-                colour = wp.vec3(0.0, 0.0, 0.0)
-                if m == HAIR:
-                    if wp.dot(n, view) < 0.0:
-                        n = -n
-                    noise = strand_noise(s, r[0], r[1], e[3])
-                    cover = hair_cover(s, r, e[3], noise)
-                    if cover > 0.01:
-                        t = tangents[a] * q.u + tangents[b] * q.v + tangents[c] * w
-                        colour = shade_hair(s, n, t, view, e[3], noise, seen)
-                elif m == LASH:
-                    hairs = noise2(41, r[0] * 2200.0, 0.3)
-                    cover = s.lash * smooth(1.0, 0.25, r[1] + 0.55 * hairs) * smooth(0.0, 0.1, r[2])
-                    colour = wp.vec3(0.012, 0.009, 0.008)
-                elif m == EYE_LEFT:
-                    colour = shade_eye(s, mesh, p, s.eye_left, s.gaze_left, view, seen)
-                elif m == EYE_RIGHT:
-                    colour = shade_eye(s, mesh, p, s.eye_right, s.gaze_right, view, seen)
-                elif m == SKIN:
-                    above = collar_line(s, r)
-                    if above < 0.0:
-                        m = CLOTH
-                        colour = shade_cloth(s, r, n, above, e[2], seen)
-                    else:
-                        ao = e[2] * (0.6 + 0.4 * smooth(0.0, 0.02, above))
-                        colour = shade_skin(s, texture, r, n, view, e[0], e[1], ao, seen)
-                else:
-                    colour = shade_mouth(s, m, r, p, n, view)
-                total = total + colour * (open * cover)
-                open = open * (1.0 - cover)
-                if open < 0.06:
-                    open = 0.0
-                if key < 0.0 and open < 0.5:
-                    key = float(m)
-                    depth = start
-                elif key < 0.0:
-                    thin = 1.0 - open
-                start = start + 0.00025
-            else:
-                start = 9.0
-        if start > 5.0:
-            break
-    alpha = 1.0 - open  # a last thin rest of light counts as none: see above
-    if alpha > 0.0:
-        total = display(s, total / alpha)
-    colours[i] = wp.vec4(total[0], total[1], total[2], alpha)
-    # wisps in front mark the depth, so that no pixel with wisps passes for one without
-    keys[i] = wp.vec2(key, depth + 0.004 * thin)
-
-
-@wp.kernel
-def occlude(
-    mesh: wp.uint64,
-    which: wp.array(dtype=int),
-    camera: wp.vec3,
-    points: wp.array(dtype=wp.vec3),
-    normals: wp.array(dtype=wp.vec3),
-    faces: wp.array2d(dtype=int),
-    material: wp.array(dtype=int),
-    rest: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    relative: int,
-    reach: float,
-    hair_opacity: float,
-    out: wp.array(dtype=float),
-):
-    """Share of light that reaches each point from `directions`.
-
-    `relative` 1: directions are on the upper half ball and turned to the normal (ambient light);
-    0: they are towards a lamp (soft shadow).
-    """
-    i = which[wp.tid()]
-    n = normals[i]
-    if relative == 0 and wp.dot(n, wp.normalize(camera - points[i])) < -0.2:
-        return
-    side = wp.vec3(1.0, 0.0, 0.0)
-    if wp.abs(n[0]) > 0.8:
-        side = wp.vec3(0.0, 1.0, 0.0)
-    u = wp.normalize(wp.cross(n, side))
-    v = wp.cross(n, u)
-    light = float(0.0)
-    count = directions.shape[0]
-    for k in range(count):
-        d = directions[k]
-        if relative == 1:
-            d = u * d[0] + v * d[1] + n * d[2]
-        if wp.dot(d, n) > -0.2:
-            q = wp.mesh_query_ray(mesh, points[i] + n * 0.0015 + d * 0.001, d, reach)
-            share = float(1.0)
-            if q.result:
-                share = 0.0
-                m = material[q.face]
-                if m == HAIR:
-                    inside = (
-                        rest[faces[q.face, 0]][2] * q.u
-                        + rest[faces[q.face, 1]][2] * q.v
-                        + rest[faces[q.face, 2]][2] * (1.0 - q.u - q.v)
-                    )
-                    share = 1.0 - hair_opacity * smooth(0.0, 0.012, inside)
-                if m == LASH:
-                    share = 1.0
-            light = light + share
-    out[i] = light / float(count)
-
-
-@wp.kernel
-def reach(
-    mesh: wp.uint64,
-    origin: wp.vec3,
-    directions: wp.array(dtype=wp.vec3),
-    out: wp.array(dtype=float),
-):
-    """Distance from `origin` to the mesh in each direction, -1 for none within 0.4 m."""
-    i = wp.tid()
-    query = wp.mesh_query_ray(mesh, origin, directions[i], 0.4)
-    out[i] = -1.0
-    if query.result:
-        out[i] = query.t
-
-
-@wp.kernel
-def collar(s: Scene, points: wp.array(dtype=wp.vec3), out: wp.array(dtype=float)):
-    """`collar_line` of many points."""
-    i = wp.tid()
-    out[i] = collar_line(s, points[i])
