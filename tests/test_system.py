@@ -46,7 +46,7 @@ def test_the_dataset_is_paired_disjoint_and_audited(undisturbed: tuple[Path, str
     }
     assert who["real"] == who["fake"]
     assert len(raw) * 3 == len(manifest.clips)
-    assert {(c.fps, c.num_frames, c.width, c.height) for c in raw} == {("25", 24, 256, 256)}
+    assert {(c.fps, c.num_frames, c.width, c.height) for c in raw} == {("25", 32, 256, 256)}
     assert all(c.generator.startswith("fomm-actors@") for c in raw if c.label == "fake")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dfmnist.build.film import FilmConfig
 from dfmnist.build.jobs import BuildConfig
+from dfmnist.core.actions import Action
 from dfmnist.detect.config import TrainConfig
 
 LICENCE = "CC0-1.0 (synthetic actors; body and face model: MakeHuman data, CC0)"
@@ -66,16 +67,17 @@ def smoke() -> Recipe:
     return Recipe(
         name="smoke",
         film=FilmConfig(
-            people=(2, 1, 1),
-            clips_per_action=(1, 1, 1),
+            people=(1, 1, 1),
+            clips_per_action=(2, 2, 2),
             drivers=(1, 1, 1),
             takes=1,
-            num_frames=24,
+            num_frames=32,
+            actions=(Action.OPEN_MOUTH, Action.LEFT_SLOPE, Action.SURPRISE),
         ),
         build=BuildConfig(
             per_action=3,
-            attempts_per_clip=1,
-            num_frames=24,
+            attempts_per_clip=2,
+            num_frames=32,
             licence=LICENCE,
             consent=CONSENT,
             synthetic=True,

@@ -25,7 +25,14 @@ def test_a_folder_of_people(tmp_path: Path) -> None:
     clip(tmp_path / "bob#abd#000002.mp4", 5)
     clip(tmp_path / "eve" / "one.mp4", 5)
     write_image(tmp_path / "eve" / "two.png", np.zeros((8, 8, 3), np.uint8))
-    found = read_people(tmp_path, Fraction(2, 5))
+    by_file = [f.identity for f in read_people(tmp_path, Fraction(2, 5))]
+    assert by_file == ["ann", "ann", "bob", "bob", "eve/one", "eve/two"]
+    with pytest.raises(InputError, match=r"ann\.mp4: lies in no person's folder"):
+        read_people(tmp_path, Fraction(2, 5), "folder")
+    for name in ("ann", "bob#abc#000001", "bob#abd#000002"):
+        (tmp_path / name.split("#")[0]).mkdir(exist_ok=True)
+        (tmp_path / f"{name}.mp4").rename(tmp_path / name.split("#")[0] / f"{name}.mp4")
+    found = read_people(tmp_path, Fraction(2, 5), "folder")
     assert [(f.identity, f.take) for f in found] == [
         ("ann", 0),
         ("ann", 1),

@@ -25,6 +25,8 @@ def test_targets_add_up(per_action: int) -> None:
 
 def test_targets_of_the_paper() -> None:
     assert targets(1000) == {"train": 700, "validation": 150, "test": 150}
+    assert targets(11) == {"train": 8, "validation": 1, "test": 2}
+    assert targets(3) == {"train": 1, "validation": 1, "test": 1}
     assert targets(10, ["train"]) == {"train": 10, "validation": 0, "test": 0}
 
 

@@ -1,6 +1,11 @@
 """Jobs over processes."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +36,31 @@ def test_one_worker_is_this_process() -> None:
 def test_a_failure_is_raised(workers: int) -> None:
     with pytest.raises(ValueError, match="-1 is negative"):
         list(run_jobs(square, [1, -1, 2], workers=workers, describe="t"))
+
+
+def write_pid_and_sleep(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
+    marks = [str(tmp_path / name) for name in "ab"]
+    code = (
+        "from tests.core.test_engine import write_pid_and_sleep\n"
+        "from dfmnist.core.engine import run_jobs\n"
+        f"list(run_jobs(write_pid_and_sleep, {marks!r}, workers=2, describe='t'))\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    script = tmp_path / "main.py"
+    script.write_text(f"if __name__ == '__main__':\n    {code.replace(chr(10), chr(10) + '    ')}")
+    parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(root)})
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not all(Path(m).exists() for m in marks):
+        time.sleep(0.1)
+    time.sleep(0.2)
+    workers = [int(Path(m).read_text()) for m in marks]
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    while time.monotonic() < deadline and any(Path(f"/proc/{p}").exists() for p in workers):
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{p}").exists() for p in workers)

@@ -36,6 +36,8 @@ class HairMesh:
     """(m, 3) along the strands, root to tip."""
     strands: F32
     """(m, 3) strand coordinate, length along it, distance inside the hairline; metres."""
+    two_sided: NDArray[np.bool_]
+    """(faces,) shown from behind, too: the closed shell, and what hangs free of the head."""
     layer: F32
     """(m,) 0 at the scalp to 1 outside."""
     head_weight: F32
@@ -201,6 +203,7 @@ def _shell(
         normals=_unit(normals).reshape(-1, 3),
         tangents=_unit(tangents * sign).reshape(-1, 3),
         strands=np.stack([strand, along, inside], -1).reshape(-1, 3).astype(np.float32),
+        two_sided=(flat >= (CAP_ROWS - 6) * columns).any(1) | (level == 0),
         layer=np.full(strand.size, level, np.float32),
         head_weight=weight.ravel().astype(np.float32),
     )
@@ -319,6 +322,7 @@ def _bun(
         normals=_unit(ball).reshape(-1, 3),
         tangents=_unit(down - 0.8 * across).reshape(-1, 3),
         strands=np.stack([spiral, 0.05 * v, full], -1).reshape(-1, 3).astype(np.float32),
+        two_sided=np.zeros(2 * (u.shape[0] - 1) * (u.shape[1] - 1), np.bool_),
         layer=np.zeros(u.size, np.float32),
         head_weight=np.ones(u.size, np.float32),
     )
@@ -334,6 +338,7 @@ def _join(parts: list[HairMesh]) -> HairMesh:
         normals=np.concatenate([p.normals for p in parts]),
         tangents=np.concatenate([p.tangents for p in parts]),
         strands=np.concatenate([p.strands for p in parts]),
+        two_sided=np.concatenate([p.two_sided for p in parts]),
         layer=np.concatenate([p.layer for p in parts]),
         head_weight=np.concatenate([p.head_weight for p in parts]),
     )

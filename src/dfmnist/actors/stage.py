@@ -78,7 +78,8 @@ class Stage:
         codes = (shading.TEETH, shading.LASH, shading.HAIR)
         more = [np.full(len(f), int(c)) for f, c in zip(parts, codes, strict=True)]
         materials = np.concatenate([material, *more]).astype(np.int32)
-        self._two_sided = np.isin(materials, [int(c) for c in codes])
+        self._two_sided = np.isin(materials, [int(shading.TEETH), int(shading.LASH)])
+        self._two_sided[-len(self.hair.faces) :] = self.hair.two_sided
         self.surface = casting.Surface()
         self.surface.faces = send(self.faces, int, device)
         self.surface.material = send(materials, int, device)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dfmnist.actors.head import F32
 
-TILE_PX = 8
+TILE_PX = 4
 LEAST_AREA_PX2 = 1e-4
 
 
@@ -54,7 +54,9 @@ def list_triangles(
     row = first[owner, 1] + within // spans[owner, 0]
     column = first[owner, 0] + within % spans[owner, 0]
     tile = row * across + column
-    order = np.argsort(tile, kind="stable")
+    # sixteen bits are sorted by radix, several times as fast
+    short = np.uint16 if across * across < 2**16 else np.int64
+    order = np.argsort(tile.astype(short), kind="stable")
     starts = np.zeros(across * across + 1, np.int32)
     np.cumsum(np.bincount(tile, minlength=across * across), out=starts[1:])
     return TileLists(starts, chosen[owner[order]].astype(np.int32), planes, across)

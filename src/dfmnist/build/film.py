@@ -35,6 +35,8 @@ class FilmConfig:
     """Times each driver performs each action."""
     num_frames: int = 50
     """Length of every clip."""
+    actions: tuple[Action, ...] = TEN
+    """What is performed, beside talking."""
     first_person: int = 300_000
     """Seed of the first actor (range `dataset`)."""
     first_driver: int = 100_000
@@ -76,11 +78,11 @@ def plan_people(config: FilmConfig, folder: Path) -> list[Footage]:
     found: list[Footage] = []
     first = config.first_person
     for split, count, clips in zip(SPLITS, config.people, config.clips_per_action, strict=True):
-        performed = [a for _ in range(clips) for a in TEN]
+        performed = [a for _ in range(clips) for a in config.actions]
         takes: dict[tuple[int, Action], int] = {}
         for turn, action in enumerate(performed):
             # The actor moves on by one more after each round, so that nobody has one action only.
-            person = first + (turn + turn // len(TEN)) % count
+            person = first + (turn + turn // len(config.actions)) % count
             shown = Action.TALK if turn % TALK_EVERY == TALK_EVERY - 1 else action
             take = takes[person, shown] = takes.get((person, shown), -1) + 1
             found.append(_footage(folder / "people", person, shown, take, split, config.seed))
@@ -89,14 +91,14 @@ def plan_people(config: FilmConfig, folder: Path) -> list[Footage]:
 
 
 def plan_drivers(config: FilmConfig, folder: Path) -> list[Footage]:
-    """The driving clips: every driver performs all ten actions `takes` times."""
+    """The driving clips: every driver performs every action `takes` times."""
     found: list[Footage] = []
     first = config.first_driver
     for split, count in zip(SPLITS, config.drivers, strict=True):
         found += [
             _footage(folder / "drivers", person, action, take, split, config.seed)
             for person in range(first, first + count)
-            for action in TEN
+            for action in config.actions
             for take in range(config.takes)
         ]
         first += count

@@ -54,24 +54,33 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "_", text).strip("_") or "x"
 
 
-def read_people(where: Path, clip_s: Fraction) -> list[Footage]:
+def read_people(where: Path, clip_s: Fraction, person: str = "file") -> list[Footage]:
     """Sources or real clips from a folder of clips and photos, or from a CSV file of `COLUMNS`.
 
-    In a folder, a person is a subfolder, else what stands before the first `#` of the file name
-    (VoxCeleb1 as the motion model's authors prepare it), else the file. A video is cut into
-    stretches of `clip_s` seconds. Raises `InputError` for an empty folder or a bad row.
+    In a folder, `person` tells who is who: `file` takes what stands before the first `#` of the
+    file's path below `where` (VoxCeleb1 as the motion model's authors prepare it has the person
+    there), `folder` the subfolder. A video is cut into stretches of `clip_s` seconds. Raises
+    `InputError` for an empty folder or a bad row.
     """
+    if person not in ("file", "folder"):
+        raise InputError(f"--person {person}; expected file or folder")
     if where.is_file():
         return _read_csv(where, need_action=False)
     found: list[Footage] = []
     takes: dict[str, int] = {}
     for path in _media_below(where):
         relative = path.relative_to(where)
-        name = relative.parts[0] if len(relative.parts) > 1 else path.stem.split("#")[0]
+        if person == "folder" and len(relative.parts) < 2:
+            raise InputError.of(path, "lies in no person's folder", f"{where}/<person>/<clip>")
+        name = relative.parts[0] if person == "folder" else _name_of(relative)
         for start, end in _stretches(path, clip_s):
             take = takes[name] = takes.get(name, -1) + 1
             found.append(Footage(path, name, Action.TALK, take, start, end))
     return found
+
+
+def _name_of(relative: Path) -> str:
+    return relative.with_suffix("").as_posix().split("#")[0]
 
 
 def read_drivers(where: Path) -> list[Footage]:

@@ -52,18 +52,23 @@ def seed_of(*words: str) -> int:
 
 
 def targets(per_action: int, splits: Sequence[str] = SPLITS) -> dict[str, int]:
-    """How many accepted clips of one action each split gets: 70/15/15 by largest remainder.
+    """How many accepted clips of one action each split gets: 70/15/15 by largest remainder,
+    and one at least where there are enough.
 
     `splits` are those that have people; the others get none.
     """
-    weights = {s: f for s, f in zip(SPLITS, FRACTIONS, strict=True) if s in splits}
-    exact = {s: per_action * f / sum(weights.values()) for s, f in weights.items()}
-    whole = {s: int(x) for s, x in exact.items()}
+    shares = {s: f for s, f in zip(SPLITS, FRACTIONS, strict=True) if s in splits}
+    least = min(1, per_action // max(len(shares), 1))  # a split of its own for each, if possible
+    rest = per_action - least * len(shares)
+    exact = {s: per_action * f / sum(shares.values()) - least for s, f in shares.items()}
+    over = sum(max(x, 0.0) for x in exact.values())
+    exact = {s: rest * max(x, 0.0) / over if over else 0.0 for s, x in exact.items()}
+    whole = {s: int(x + 1e-9) for s, x in exact.items()}
     # Equal remainders: the test split first, since its size sets the intervals of every figure.
-    by_remainder = sorted(exact, key=lambda s: (whole[s] - exact[s], s != "test"))
-    for split in by_remainder[: per_action - sum(whole.values())]:
+    by_remainder = sorted(exact, key=lambda s: (round(whole[s] - exact[s], 9), s != "test"))
+    for split in by_remainder[: rest - sum(whole.values())]:
         whole[split] += 1
-    return {s: whole.get(s, 0) for s in SPLITS}
+    return {s: whole[s] + least if s in whole else 0 for s in SPLITS}
 
 
 def with_splits(groups: Sequence[Sequence[Footage]], seed: int) -> list[list[Footage]]:

@@ -55,6 +55,9 @@ def build(
     reals: Annotated[
         Path | None, typer.Option(help="Real clips; default: the videos among the sources.")
     ] = None,
+    person: Annotated[
+        str, typer.Option(help="Who is who in a folder: one person per file, or per folder.")
+    ] = "file",
     per_action: Annotated[int, typer.Option(help="Accepted fakes of each action.")] = 10,
     attempts: Annotated[int, typer.Option(help="Attempts at most, for each clip wanted.")] = 4,
     frames: Annotated[int, typer.Option(help="Frames of every clip.")] = 50,
@@ -93,8 +96,8 @@ def build(
         synthetic=synthetic,
     )
     clip_s = config.num_frames / config.fps
-    people = read_people(sources, clip_s)
-    real = read_people(reals, clip_s) if reals else [f for f in people if not f.is_photo]
+    people = read_people(sources, clip_s, person)
+    real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
     root = run_build(people, read_drivers(drivers), real, config, out, workers)
     typer.echo(f"dataset: {root / 'metadata.jsonl'}")
 

@@ -2,6 +2,9 @@
 
 import multiprocessing
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
@@ -66,7 +69,7 @@ def _run_pool(
     kept: dict[str, str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
         futures = [pool.submit(function, job) for job in jobs]
         waiting: set[Future[Any]] = set(futures)
@@ -88,7 +91,17 @@ def _run_pool(
                 os.environ[name] = value
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
+    """One thread; Ctrl-C is the parent's business; and no life after the parent's death."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
     import torch
 
     torch.set_num_threads(1)

@@ -45,6 +45,8 @@ class FommConfig:
     final_kernel: int = 7
     blend: bool = False
     """Mix the warped source with the decoded picture by a full-size mask (not upstream's)."""
+    hint: bool = False
+    """Show the decoder what dense motion saw: where lids and lips go (not upstream's)."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -95,4 +97,5 @@ def actors(num_kp: int = 20) -> FommConfig:
         generator_bottleneck_blocks=2,
         final_kernel=3,
         blend=True,
+        hint=True,
     )

@@ -18,6 +18,8 @@ class DenseMotion(NamedTuple):
     """Where in the source each pixel comes from, in [-1, 1], float32."""
     occlusion_logit: Float[Tensor, "b 1 h w"]
     """Above 0: seen in the source; below: to be made up."""
+    features: Float[Tensor, "b c h w"]
+    """What the choice was made from: bumps, warped sources, learnt features."""
 
 
 def gaussians(
@@ -85,4 +87,4 @@ class DenseMotionNetwork(nn.Module):
         mask = torch.softmax(self.mask(features).float(), dim=1)
         with torch.autocast(reduced.device.type, enabled=False):
             deformation = torch.einsum("bkhw,bkhwi->bhwi", mask, flows)
-        return DenseMotion(deformation, self.occlusion(features).float())
+        return DenseMotion(deformation, self.occlusion(features).float(), features)

@@ -52,6 +52,11 @@ class OcclusionAwareGenerator(nn.Module):
         self.bottleneck = nn.Sequential()
         for i in range(config.generator_bottleneck_blocks):
             self.bottleneck.add_module(f"r{i}", ResBlock2d(wide[-1]))
+        self.hint: nn.Conv2d | None = None
+        if config.hint:
+            seen = self.dense_motion_network.hourglass.out_features
+            self.hint = nn.Conv2d(seen, wide[-1], 1)
+            nn.init.zeros_(self.hint.weight)  # a model without it can be trained on with it
         # with `blend` a fourth channel refines the mask at full size (eyelids are a few pixels)
         outputs, kernel = config.num_channels + int(config.blend), config.final_kernel
         self.final = nn.Conv2d(wide[0], outputs, kernel, padding=kernel // 2)
@@ -74,6 +79,8 @@ class OcclusionAwareGenerator(nn.Module):
         out = warp(code.features, grid.permute(0, 2, 3, 1))
         occlusion = torch.sigmoid(motion.occlusion_logit)
         out = out * resize(occlusion, (height, width)).to(out.dtype)
+        if self.hint is not None:
+            out = out + resize(self.hint(motion.features), (height, width))
         out = self.bottleneck(out.contiguous(memory_format=torch.channels_last))
         for block in self.up_blocks:
             out = block(out)

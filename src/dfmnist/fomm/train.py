@@ -144,9 +144,9 @@ def attention(truth: Keypoints, source: Tensor, target: Tensor, names: tuple[str
     grid = coordinate_grid(height, width)
     weight = 1 + 6 * (target - source).abs().mean(dim=1).clamp(max=0.4)
     for part, reach, gain in (
-        ("eye_left", 0.11, 5.0),
-        ("eye_right", 0.11, 5.0),
-        ("lip", 0.16, 2.0),
+        ("eye_left", 0.1, 9.0),
+        ("eye_right", 0.1, 9.0),
+        ("lip", 0.15, 5.0),
     ):
         chosen = [i for i, name in enumerate(names) if name.startswith(part)]
         if chosen:
@@ -196,6 +196,10 @@ class AnimatorModule(L.LightningModule):
         """The targets made from the sources, and the keypoints of every image of the batch."""
         images = torch.cat([batch.source, batch.target, batch.driver_first, batch.driver])
         found = detector(images)
+        return generator(batch.source, *self.motion(batch, found)), found
+
+    def motion(self, batch: Batch, found: Keypoints) -> tuple[Keypoints, Keypoints]:
+        """Keypoints of the sources, and where they go: relative to the driver in cross pairs."""
         b, cross = len(batch.source), len(batch.driver)
         source, target = found.at(slice(0, b)), found.at(slice(b, 2 * b))
         if cross:
@@ -208,24 +212,46 @@ class AnimatorModule(L.LightningModule):
                 torch.cat([target.value[: b - cross], moved.value]),
                 torch.cat([target.jacobian[: b - cross], moved.jacobian]),
             )
-        return generator(batch.source, source, target), found
+        return source, target
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Every weighted loss of a batch."""
-        made, found = self.animate(batch, self.kp_detector, self.generator)
+    def taught(self, batch: Batch) -> dict[str, Tensor]:
+        """Weighted picture losses where the motion is given: the detector takes no part.
+
+        The points are blurred as a detector's are: one error for a pair, a smaller one an image.
+        """
+        noise = torch.Generator().manual_seed(self.global_step)
+        b, cross = len(batch.source), len(batch.driver)
+        value = batch.truth.value
+        shared = 0.012 * torch.randn(b + cross, *value.shape[1:], generator=noise)
+        who = [*range(b), *range(b), *range(b, b + cross), *range(b, b + cross)]
+        own = 0.005 * torch.randn(value.shape, generator=noise)
+        found = Keypoints(value + shared[who] + own, batch.truth.jacobian)
+        return self.picture_losses(batch, self.generator(batch.source, *self.motion(batch, found)))
+
+    def picture_losses(self, batch: Batch, made: Generated) -> dict[str, Tensor]:
+        """Weighted losses of the pictures alone."""
         b, factor = len(batch.source), self.config.weights
         where = attention(
             batch.truth.at(slice(b, 2 * b)), batch.source, batch.target, self.config.points
         )
-        value, jacobian = keypoint_l1(found, batch.truth)
         terms = {
             "pyramid": factor.pyramid * pyramid_l1(made.prediction, batch.target, where),
             "gradient": factor.gradient * gradient_l1(made.prediction, batch.target, where),
-            "keypoint": factor.keypoint * value,
-            "jacobian": factor.jacobian * jacobian,
         }
         if made.warped is not None:
             terms["warped"] = factor.warped * pyramid_l1(made.warped, batch.target, where)
+        return terms
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Every weighted loss of a batch whose keypoints are found by the detector."""
+        made, found = self.animate(batch, self.kp_detector, self.generator)
+        b, factor = len(batch.source), self.config.weights
+        value, jacobian = keypoint_l1(found, batch.truth)
+        terms = {
+            **self.picture_losses(batch, made),
+            "keypoint": factor.keypoint * value,
+            "jacobian": factor.jacobian * jacobian,
+        }
         if factor.equivariance:
             generator = torch.Generator().manual_seed(self.global_step)
             transform = RandomTransform(b, generator)
@@ -236,7 +262,8 @@ class AnimatorModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Sum of the losses."""
-        terms = self.losses(batch)
+        phase, _ = self.config.at(self.global_step)
+        terms = self.taught(batch) if phase.draw.taught else self.losses(batch)
         for name, term in terms.items():
             self.log(name, term.detach(), on_step=False, on_epoch=True, batch_size=1)
         return torch.stack(list(terms.values())).sum()
@@ -258,13 +285,14 @@ class AnimatorModule(L.LightningModule):
                 statistic.copy_(now)
 
     def start_from(self, path: Path) -> None:
-        """Take over trained weights (safetensors) of the same configuration."""
+        """Take over trained weights (safetensors) of the same configuration, `hint` aside."""
         networks = load_networks(path)
-        if networks.config != self.config.model:
+        hinted = dataclasses.replace(networks.config, hint=self.config.model.hint)
+        if hinted != self.config.model:
             raise InputError.of(path, "has another configuration", "weights of this model")
         for own in ([self.kp_detector, self.generator], self.averaged):
             for module, other in zip(own, (networks.kp_detector, networks.generator), strict=True):
-                module.load_state_dict(other.state_dict())
+                module.load_state_dict(other.state_dict(), strict=False)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         """Write the averaged weights for use."""
