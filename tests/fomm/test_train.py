@@ -121,6 +121,20 @@ def test_every_loss_is_there_and_finite(tmp_path: Path) -> None:
     assert all(torch.isfinite(term) for term in terms.values())
 
 
+def test_frozen_detector_is_left_alone(tmp_path: Path) -> None:
+    film(tmp_path)
+    footage = load_footage(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
+    module = AnimatorModule(config(model=tiny(blend=True, hint=True)))
+    batch = draw_batch(footage, Draw(32, 1, 2, frozen=True), range(4), 0, 0)
+    terms = module.painted(batch)
+    assert set(terms) == {"pyramid", "gradient", "warped"}
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(p.grad is None for p in module.kp_detector.parameters())
+    assert module.generator.hint is not None
+    assert module.generator.hint.weight.grad is not None
+    assert module.generator.hint.weight.grad.abs().max() > 0
+
+
 def test_batches_depend_on_the_step_alone(tmp_path: Path) -> None:
     film(tmp_path)
     footage = load_footage(tmp_path, NAMES, 32, margin=(0.05, 0.2), seed=0)

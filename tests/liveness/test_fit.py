@@ -26,7 +26,7 @@ def _example(rng: np.random.Generator, identity: int, shown: Action, kind: str) 
             moved |= {name: float(rng.uniform(8, 12)) for name in RULES[action][0]}
     low = 0.01 if kind == BONA_FIDE else 0.001
     values = {name: float(rng.uniform(1, 2)) for name in passive.MEASURES}
-    values["shape_change"] = low * values["shape_change"]
+    values["planar_misfit"] = low * values["planar_misfit"]
     return Example(identity, shown, kind, moved, values, "")
 
 

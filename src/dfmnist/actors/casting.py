@@ -240,6 +240,8 @@ def occlude(
     i = which[wp.tid()]
     n = g.normals[i]
     if relative == 0 and wp.dot(n, wp.normalize(camera - g.points[i])) < -0.2:
+        # it turns its back: a guess will do, but never the last frame's value
+        out[i] = wp.clamp(0.4 + 1.5 * wp.dot(n, directions[0]), 0.0, 1.0)
         return
     side = wp.vec3(1.0, 0.0, 0.0)
     if wp.abs(n[0]) > 0.8:

@@ -136,10 +136,8 @@ class Body:
     def _outside_eye(self, vertices: F32, lids: NDArray[np.int64], centre: F32) -> None:
         offset = vertices[lids] - centre
         distance = np.linalg.norm(offset, axis=1)
-        least = np.minimum(
-            self.eye_radius + EYE_MARGIN_M,
-            np.linalg.norm(self.neutral[lids] - centre, axis=1) + 0.004,
-        )
+        at_rest = np.linalg.norm(self.neutral[lids] - centre, axis=1)
+        least = np.minimum(self.eye_radius + EYE_MARGIN_M, at_rest)
         push = np.maximum(least / np.maximum(distance, 1e-6), 1.0)
         vertices[lids] = centre + offset * push[:, None]
 

@@ -7,7 +7,7 @@ import warp
 from numpy.typing import NDArray
 
 wp: Any = warp
-wp.config.quiet = True
+wp.config.log_level = warp.LOG_ERROR  # no banner, no word of a missing GPU
 
 
 def default_device() -> str:

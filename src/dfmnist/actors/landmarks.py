@@ -216,13 +216,16 @@ def _rings(
     ring = np.zeros((len(vertices), RING_SIZE), np.int64)
     weights = np.zeros((len(vertices), 2, RING_SIZE), np.float32)
     up = np.array([0.0, 0.0, 1.0])
-    axis = np.array([0.0, mean[:, 1].mean(), 0.0])
+    head = load_head()
+    middle = mean[head.masks["ears"] > 0.5].mean(0)
+    eyes_z = mean[head.eye_left, 2].mean()
     for i, vertex in enumerate(vertices):
         distance = np.linalg.norm(mean - mean[vertex], axis=1) + np.where(skin, 0, 1)
         near = np.argsort(distance, kind="stable")[:RING_SIZE]
         offsets = mean[near] - mean[near].mean(0)
         normal = np.linalg.svd(offsets.astype(np.float64))[2][2]
-        if normal @ (mean[vertex] - axis) < 0:
+        inside = np.array([0.0, middle[1], min(mean[vertex, 2], eyes_z)])
+        if normal @ (mean[vertex] - inside) < 0:
             normal = -normal
         level = np.cross(up, normal)
         level = np.array([1.0, 0, 0]) if np.linalg.norm(level) < 0.2 else level

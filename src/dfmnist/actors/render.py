@@ -26,6 +26,9 @@ TILE = 12
 """Pixels; larger than any triangle."""
 
 
+Window = tuple[slice, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One rendered frame and where everything was."""
@@ -110,10 +113,12 @@ class Camera:
         colours, found = self.stage.trace(scene, self._grid[active])
         flat[active] = _over(colours, self._behind[active])
         keys.reshape(-1, 2)[active] = found
-        same = self._as_on_plate(keys)
-        image[same] = self._plate[same]
-        marked = (_edges(image, keys) & ~same).ravel()
-        edges = active[marked[active]]
+        marked = np.zeros(image.shape[:2], bool)
+        window = _window(active, self.stage.size)
+        same = self._as_on_plate(keys, window)
+        image[window][same] = self._plate[window][same]
+        marked[window] = _edges(image[window], keys[window]) & ~same
+        edges = active[marked.ravel()[active]]
         if edges.size:
             samples = (self._grid[edges][:, None] + EDGE_SAMPLES).reshape(-1, 2)
             fine, _ = self.stage.trace(scene, samples)
@@ -122,12 +127,21 @@ class Camera:
             flat[edges] = total / (len(EDGE_SAMPLES) + 1)
         return image, keys
 
-    def _as_on_plate(self, keys: F32) -> NDArray[np.bool_]:
-        """(size, size) pixels that show, with all their neighbours, the plate's cloth."""
-        same = (np.abs(keys - self._plate_keys).max(2) < 1e-5) & self._still
+    def _as_on_plate(self, keys: F32, window: Window) -> NDArray[np.bool_]:
+        """(rows, columns) of the window that show, with their neighbours, the plate's cloth."""
+        difference = np.abs(keys[window] - self._plate_keys[window])
+        same = (difference[..., 0] + difference[..., 1] < 1e-5) & self._still[window]
         kept = same.copy()
         kept[1:-1, 1:-1] &= same[:-2, 1:-1] & same[2:, 1:-1] & same[1:-1, :-2] & same[1:-1, 2:]
         return np.asarray(kept, np.bool_)
+
+
+def _window(active: NDArray[np.int64], size: int) -> Window:
+    """The rows and columns around the active pixels, and one more on each side."""
+    rows, columns = active // size, active % size
+    return tuple(
+        slice(max(0, int(along.min()) - 1), int(along.max()) + 2) for along in (rows, columns)
+    )
 
 
 def _over(colours: F32, behind: F32) -> F32:
@@ -137,7 +151,7 @@ def _over(colours: F32, behind: F32) -> F32:
 
 def _edges(image: F32, keys: F32) -> NDArray[np.bool_]:
     """(rows, columns) where another thing begins, at another depth, or the brightness jumps."""
-    luma = image.mean(2)
+    luma = (image[..., 0] + image[..., 1] + image[..., 2]) / 3
     hair = keys[..., 0] == int(shading.HAIR)
     marked = np.zeros(luma.shape, bool)
     for axis in (0, 1):

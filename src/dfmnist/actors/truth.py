@@ -82,10 +82,10 @@ def locate(view: CameraView, body: Body, posed: Posed) -> tuple[F32, F32, F32, F
     up = posed.head[:3, 2]
     pupils, pupil_tangents = [], []
     for centre, gaze in zip(posed.eye_centres, posed.gazes, strict=True):
-        level = np.cross(gaze, up)
+        level = np.cross(up, gaze)
         level /= np.linalg.norm(level)
         pupils.append(centre + body.eye_radius * gaze)
-        pupil_tangents.append(np.stack([level, np.cross(level, gaze)]))
+        pupil_tangents.append(np.stack([level, np.cross(gaze, level)]))
     points = np.concatenate([points, np.stack(pupils)])
     tangents = np.concatenate([tangents, np.stack(pupil_tangents)])
     jacobians = view.project_directions(points, tangents.astype(np.float32)) / 100.0

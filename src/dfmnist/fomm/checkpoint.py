@@ -21,6 +21,7 @@ from dfmnist.fomm.keypoints import KPDetector
 SHIPPED = Path(__file__).parent / "weights" / "actors.safetensors"
 """The small animator that comes with the package, trained on synthetic actors only."""
 
+METADATA_KEY = "dfmnist"
 EXPECTED = "a First Order Motion Model checkpoint (.pth.tar) or our .safetensors"
 
 
@@ -75,20 +76,30 @@ def save_networks(
         for key, value in module.state_dict().items()
         if value.is_floating_point()
     }
-    metadata = {
-        "config": json.dumps(plain(config), sort_keys=True),
-        "provenance": json.dumps(plain(provenance or {}), sort_keys=True),
-    }
+    about = {"config": plain(config), "provenance": plain(provenance or {})}
+    # one entry: the library writes several in any order, and the file's hash is its name
+    metadata = {METADATA_KEY: json.dumps(about, sort_keys=True)}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 
 
 def read_provenance(path: Path | None = None) -> dict[str, Any]:
     """What our safetensors file says about its training: seeds, recipe, steps."""
-    with _safetensors(_existing(path)) as file:
-        text = (file.metadata() or {}).get("provenance", "{}")
-    value: dict[str, Any] = json.loads(text)
+    path = _existing(path)
+    with _safetensors(path) as file:
+        value: dict[str, Any] = _about(file, path)["provenance"]
     return value
+
+
+def _about(file: Any, path: Path) -> dict[str, Any]:
+    """Config and provenance in the metadata of an open file of ours."""
+    metadata = file.metadata() or {}
+    if "config" in metadata:  # LEGACY
+        return {k: json.loads(v) for k, v in metadata.items()}
+    if METADATA_KEY not in metadata:
+        raise InputError.of(path, "has no config in its metadata", EXPECTED)
+    about: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+    return about
 
 
 def _existing(path: Path | None) -> Path:
@@ -140,13 +151,11 @@ def _safetensors(path: Path) -> Any:
 def _read_safetensors(path: Path) -> tuple[FommConfig, dict[str, dict[str, Tensor]]]:
     state: dict[str, dict[str, Tensor]] = {}
     with _safetensors(path) as file:
-        text = (file.metadata() or {}).get("config")
-        if text is None:
-            raise InputError.of(path, "has no config in its metadata", EXPECTED)
+        config = FommConfig.from_dict(_about(file, path)["config"], str(path))
         for key in file.keys():  # noqa: SIM118 - not a dict
             module, _, name = key.partition(".")
             state.setdefault(module, {})[name] = file.get_tensor(key)
-    return FommConfig.from_dict(json.loads(text), str(path)), state
+    return config, state
 
 
 def _read_pickle(path: Path) -> dict[str, dict[str, Tensor]]:

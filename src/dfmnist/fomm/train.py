@@ -214,18 +214,14 @@ class AnimatorModule(L.LightningModule):
             )
         return source, target
 
-    def taught(self, batch: Batch) -> dict[str, Tensor]:
-        """Weighted picture losses where the motion is given: the detector takes no part.
+    def painted(self, batch: Batch) -> dict[str, Tensor]:
+        """Weighted picture losses with the averaged detector as it is: it is not trained.
 
-        The points are blurred as a detector's are: one error for a pair, a smaller one an image.
+        Once the points are found well, the time is better spent on what is made of them.
         """
-        noise = torch.Generator().manual_seed(self.global_step)
-        b, cross = len(batch.source), len(batch.driver)
-        value = batch.truth.value
-        shared = 0.012 * torch.randn(b + cross, *value.shape[1:], generator=noise)
-        who = [*range(b), *range(b), *range(b, b + cross), *range(b, b + cross)]
-        own = 0.005 * torch.randn(value.shape, generator=noise)
-        found = Keypoints(value + shared[who] + own, batch.truth.jacobian)
+        images = torch.cat([batch.source, batch.target, batch.driver_first, batch.driver])
+        with torch.no_grad():
+            found = self.averaged[0](images)
         return self.picture_losses(batch, self.generator(batch.source, *self.motion(batch, found)))
 
     def picture_losses(self, batch: Batch, made: Generated) -> dict[str, Tensor]:
@@ -263,7 +259,7 @@ class AnimatorModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Sum of the losses."""
         phase, _ = self.config.at(self.global_step)
-        terms = self.taught(batch) if phase.draw.taught else self.losses(batch)
+        terms = self.painted(batch) if phase.draw.frozen else self.losses(batch)
         for name, term in terms.items():
             self.log(name, term.detach(), on_step=False, on_epoch=True, batch_size=1)
         return torch.stack(list(terms.values())).sum()

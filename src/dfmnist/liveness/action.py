@@ -47,7 +47,7 @@ RULES: dict[Action, Rules] = {
     ),
     Action.SMILE: (
         ("mouth_widening", "corner_lift"),
-        (*_HEAD, "mouth_opening", "mouth_speed", "brow_raise"),
+        (*_HEAD, "mouth_speed", "brow_raise"),  # a smile may show teeth
     ),
     Action.SURPRISE: (("brow_raise", "mouth_opening"), (*_HEAD, "mouth_widening")),
     Action.EMBARRASSMENT: (

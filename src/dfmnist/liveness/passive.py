@@ -1,8 +1,8 @@
 """Is this a live face, whatever it was asked to do? A handful of measures, each with its bounds.
 
-A photo shown again and again does not change shape; a photo that is moved stays flat and takes
-its surroundings along. A generated clip may lose detail as it leaves its source frame, flicker,
-or shake in its landmarks. The bounds are quantiles of bona fide clips alone (`fit.py`).
+A photo shown again and again, still or moved, stays one flat picture (`planar.py`). A generated
+clip may lose detail as it leaves its source frame, flicker, or shake in its landmarks. The bounds
+are quantiles of bona fide clips alone (`fit.py`).
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from dfmnist.core.actions import Action
 from dfmnist.faces.mesh import Mesh
 from dfmnist.faces.pose import signals
 from dfmnist.liveness.action import seen_too_little
-from dfmnist.liveness.planar import coherence, jitter, residuals, shape_change
+from dfmnist.liveness.planar import landmark_jitter, planar_misfit
 from dfmnist.liveness.thresholds import Thresholds, judge, shipped
 from dfmnist.liveness.tracking import track
 from dfmnist.liveness.verdict import Verdict
@@ -24,21 +24,17 @@ Float = npt.NDArray[np.float64]
 Frames = npt.NDArray[np.uint8]
 
 MEASURES: dict[str, tuple[str, ...]] = {
-    "shape_change": ("least",),
-    "coherence": ("most",),
-    "jitter": ("most",),
-    "temporal_noise": ("least", "most"),
-    "detail_kept": ("least", "most"),
+    "planar_misfit": ("least",),
+    "landmark_jitter": ("most",),
+    "detail_kept": ("least",),
     "detail_flicker": ("most",),
     "largest_jump": ("most",),
 }
 """What is measured, and on which side it is bounded."""
 
 WORDS: dict[str, str] = {
-    "shape_change": "change of the face that no flat picture makes",
-    "coherence": "surroundings moving with the face as one flat picture",
-    "jitter": "shaking of the landmarks",
-    "temporal_noise": "camera noise, levels",
+    "planar_misfit": "what no flat picture, moved or still, explains of the face",
+    "landmark_jitter": "shaking of the landmarks",
     "detail_kept": "detail of the face against the clip's start",
     "detail_flicker": "flicker of the face's detail",
     "largest_jump": "jump of the face between two frames",
@@ -71,37 +67,16 @@ def measure(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> dict[str, f
     """The values of `MEASURES` for a clip whose face was found in at least one frame."""
     found = signals(meshes)
     size_px = float(np.nanmedian(found.size_px))
-    face_rest, eye_rest = residuals([mesh for mesh in meshes if mesh is not None], size_px)
     kept, flicker = detail(frames_rgb_u8, meshes)
     centre = np.stack([found.centre_x_px, found.centre_y_px], axis=1)
     steps = np.hypot(*np.diff(centre, axis=0).T) / size_px
     return {
-        "shape_change": shape_change(face_rest, eye_rest),
-        # bounds compare ratios, so the logarithm is turned back into one
-        "coherence": float(np.exp(coherence(frames_rgb_u8, meshes))),
-        "jitter": jitter(face_rest),
-        "temporal_noise": temporal_noise(frames_rgb_u8),
+        "planar_misfit": planar_misfit(frames_rgb_u8, meshes),
+        "landmark_jitter": landmark_jitter(meshes, size_px),
         "detail_kept": kept,
         "detail_flicker": flicker,
         "largest_jump": float(np.nanmax(steps)) if np.isfinite(steps).any() else 0.0,
     }
-
-
-def temporal_noise(frames_rgb_u8: Frames) -> float:
-    """Deviation of the green channel from frame to frame where nothing moves, in levels of 255.
-
-    From second differences over time, the median of 16 by 16 px blocks' deviations; smooth
-    movement cancels.
-    """
-    if len(frames_rgb_u8) < 3:
-        return 0.0
-    green = frames_rgb_u8[..., 1].astype(np.float32)
-    second = green[2:] - 2 * green[1:-1] + green[:-2]
-    n, height, width = second.shape
-    blocks = second[:, : height // 16 * 16, : width // 16 * 16]
-    blocks = blocks.reshape(n, height // 16, 16, width // 16, 16)
-    deviation = np.sqrt((blocks**2).mean(axis=(0, 2, 4)) / 6)
-    return float(np.percentile(deviation, 25))
 
 
 def detail(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> tuple[float, float]:

@@ -1,24 +1,74 @@
-"""How far a face departs from a flat picture, and whether its surroundings move along with it."""
+"""Is the face a flat picture? How well one plane, moved and tilted, explains every frame of it.
+
+A photo held still, moved or tilted before the camera is always a projective map of itself. The
+best such map from each frame to the clip's start is found on the pixels of the face (inverse
+compositional alignment, Baker and Matthews 2004); what it leaves is eyes that closed, a mouth that
+moved, a nose that hid a cheek: nothing that a flat picture does.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from dfmnist.faces.mesh import Mesh
 
 Float = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Frames = npt.NDArray[np.uint8]
 
-SMOOTH_FRAMES = 5
-"""Averages out the jitter of the landmarks; a blink still shows."""
-START_FRAMES = 4
-COARSE_PX = 128
+START_FRAMES = 3
 EVERY = 3
-SURROUNDINGS = 1.25
-"""Half axes of the ellipse left out around the face, of the mesh's extent."""
-_MOUTH = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178)
+PATCH_PX = 80
+BLOCK_PX = 8
+WORST_BLOCKS = 3
+STEPS = 12
+ROBUST_LEVELS = 8.0
+"""Differences above this pull less on the alignment."""
+
+
+def planar_misfit(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> float:
+    """What the best flat picture leaves unexplained of the face, against the face's contrast.
+
+    RMS over the three worst blocks of 8 by 8 px (a tenth of the face) of each third frame; 90th
+    percentile over time; divided by the deviation of grey over the face at the start. 0 is a
+    picture that did not move.
+    """
+    seen = [index for index, mesh in enumerate(meshes) if mesh is not None]
+    if len(seen) <= START_FRAMES:
+        return 0.0
+    points = {i: m.points[:, :2].astype(np.float64) for i in seen if (m := meshes[i]) is not None}
+    first = seen[:START_FRAMES]
+    start = np.mean([points[index] for index in first], axis=0)
+    low, high = start.min(axis=0), start.max(axis=0)
+    shrink = max(1, round(float((high - low).max()) / PATCH_PX))
+    place = _placement(low / shrink, high / shrink)
+    origin = np.linalg.inv(place)
+    steady = np.eye(3)
+    template = np.mean(
+        [_warp(_smooth(frames_rgb_u8[i], shrink), place, steady)[0] for i in first], axis=0
+    )
+    aligner = _Aligner(template)
+    left = []
+    for index in seen[START_FRAMES::EVERY]:
+        moved = origin @ homography(start / shrink, points[index] / shrink) @ place
+        grey = _smooth(frames_rgb_u8[index], shrink)
+        left.append(_worst_blocks(*aligner.rest(grey, place, moved)))
+    contrast = max(float(template[_FACE].std()), 1.0)
+    return float(np.percentile(left, 90)) / contrast
+
+
+def landmark_jitter(meshes: Sequence[Mesh | None], size_px: float) -> float:
+    """Frame-to-frame noise of the mesh after the best homography to the start, over `size_px`."""
+    faces = [mesh.points[:, :2].astype(np.float64) for mesh in meshes if mesh is not None]
+    if len(faces) < START_FRAMES:
+        return 0.0
+    start = np.mean(faces[:START_FRAMES], axis=0)
+    rest = np.stack([_apply(homography(face, start), face) for face in faces])
+    second = np.diff(rest, n=2, axis=0) / size_px
+    return float(np.median(np.sqrt((second**2).sum(axis=-1).mean(axis=1) / 6)))
 
 
 def homography(source_xy: Float, target_xy: Float) -> Float:
@@ -38,6 +88,98 @@ def homography(source_xy: Float, target_xy: Float) -> Float:
     return np.asarray(matrix / matrix[2, 2])
 
 
+class _Aligner:
+    """Finds the projective map that brings frames onto one template."""
+
+    def __init__(self, template: Float) -> None:
+        self._template = template
+        down, right = np.gradient(template)
+        down, right = down * PATCH_PX / 2, right * PATCH_PX / 2
+        both = right * _X + down * _Y
+        parts = (
+            (right * _X, right * _Y, right),
+            (down * _X, down * _Y, down),
+            (-both * _X, -both * _Y),
+        )
+        self._slopes = np.stack([p for row in parts for p in row], axis=-1).reshape(-1, 8)
+
+    def rest(self, grey: Float, place: Float, moved: Float) -> tuple[Float, Mask]:
+        """What remains after alignment, started from the map `moved`, and where it is known."""
+        for _ in range(STEPS):
+            patch, known = _warp(grey, place, moved)
+            off = patch - self._template
+            off = off - off[known].mean() if known.any() else off
+            weight = (known / np.maximum(1.0, np.abs(off) / ROBUST_LEVELS)).reshape(-1, 1)
+            weighted = self._slopes * weight
+            ridge = 1e-5 * len(weighted) * np.eye(8)
+            step = np.linalg.solve(weighted.T @ self._slopes + ridge, weighted.T @ off.ravel())
+            moved = moved @ np.linalg.inv(np.append(step, 0.0).reshape(3, 3) + np.eye(3))
+            moved = moved / moved[2, 2]
+            if np.abs(step).max() < 2e-4:
+                break
+        patch, known = _warp(grey, place, moved)
+        return _same_exposure(patch, self._template, known), known
+
+
+def _pixel_grid() -> tuple[Float, Float, Mask]:
+    at = (np.arange(PATCH_PX) + 0.5) / PATCH_PX * 2 - 1
+    x, y = np.meshgrid(at, at)
+    return x, y, x**2 + y**2 < 1
+
+
+_X, _Y, _FACE = _pixel_grid()
+
+
+def _placement(low: Float, high: Float) -> Float:
+    """From the patch's -1..1 to pixels: the box of the face."""
+    (x, y), (right, down) = (low + high) / 2, (high - low) / 2
+    return np.array([[right, 0, x], [0, down, y], [0, 0, 1.0]])
+
+
+def _smooth(frame: npt.NDArray[np.uint8], shrink: int) -> Float:
+    """Grey, halved and blurred until the resampling of a moved photo leaves no trace of itself."""
+    grey = Image.fromarray(frame).convert("L").reduce(shrink)
+    return np.asarray(gaussian_filter(np.asarray(grey, np.float32), 1.0))
+
+
+def _warp(grey: Float, place: Float, moved: Float) -> tuple[Float, Mask]:
+    """The patch that `moved` takes from the frame, and the face's pixels that lie within it."""
+    height, width = grey.shape
+    whole = place @ moved
+    from_patch = np.array([[2 / PATCH_PX, 0, -1], [0, 2 / PATCH_PX, -1], [0, 0, 1]])
+    matrix = whole @ from_patch
+    patch = Image.fromarray(grey).transform(
+        (PATCH_PX, PATCH_PX),
+        Image.Transform.PERSPECTIVE,
+        tuple((matrix / matrix[2, 2]).ravel()[:8].tolist()),
+        Image.Resampling.BILINEAR,
+    )
+    mapped = _apply(whole, np.stack([_X.ravel(), _Y.ravel()], axis=1))
+    inside = ((mapped > 1) & (mapped < (width - 1, height - 1))).all(axis=1)
+    return np.asarray(patch, np.float64), _FACE & inside.reshape(PATCH_PX, PATCH_PX)
+
+
+def _same_exposure(patch: Float, template: Float, known: Mask) -> Float:
+    """Difference once brightness and contrast are matched; 0 where nothing is known."""
+    if not known.any():
+        return np.zeros_like(template)
+    a, b = patch - patch[known].mean(), template - template[known].mean()
+    gain = float((a[known] @ b[known]) / max(a[known] @ a[known], 1e-6))
+    return np.asarray((a * np.clip(gain, 0.5, 2.0) - b) * known)
+
+
+def _worst_blocks(rest: Float, known: Mask) -> float:
+    count = PATCH_PX // BLOCK_PX
+    shape = (count, BLOCK_PX, count, BLOCK_PX)
+    energy = (rest**2).reshape(shape).sum(axis=(1, 3))
+    pixels = known.reshape(shape).sum(axis=(1, 3))
+    enough = pixels > BLOCK_PX**2 // 2
+    if not enough.any():
+        return 0.0
+    rms = np.sqrt(energy[enough] / pixels[enough])
+    return float(np.sort(rms)[-WORST_BLOCKS:].mean())
+
+
 def _normalising(points: Float) -> Float:
     centre = points.mean(axis=0)
     spread = np.sqrt(((points - centre) ** 2).sum(axis=1).mean()) / np.sqrt(2)
@@ -48,111 +190,3 @@ def _normalising(points: Float) -> Float:
 def _apply(matrix: Float, points: Float) -> Float:
     mapped = points @ matrix[:, :2].T + matrix[:, 2]
     return np.asarray(mapped[:, :2] / mapped[:, 2:])
-
-
-def residuals(meshes: Sequence[Mesh], size_px: float) -> tuple[Float, Float]:
-    """What no flat picture explains: (frames, 468, 2) for the mesh, (frames, 142, 2) for the eyes.
-
-    Each frame's points are mapped onto those of the clip's start by the best homography; what
-    remains is given in distances between the outer eye corners.
-    """
-    faces = np.stack([mesh.points[:, :2] for mesh in meshes]).astype(np.float64)
-    eyes = np.stack([_eye_points(mesh) for mesh in meshes])
-    face_start = faces[:START_FRAMES].mean(axis=0)
-    eye_start = eyes[:START_FRAMES].mean(axis=0)
-    face_rest, eye_rest = np.empty_like(faces), np.empty_like(eyes)
-    for index, (face, eye) in enumerate(zip(faces, eyes, strict=True)):
-        back = homography(face, face_start)
-        face_rest[index] = _apply(back, face) - face_start
-        eye_rest[index] = _apply(back, eye) - eye_start
-    return face_rest / size_px, eye_rest / size_px
-
-
-def _eye_points(mesh: Mesh) -> Float:
-    if mesh.eyes is None:
-        return mesh.points[:142, :2].astype(np.float64)
-    return mesh.eyes.contours.reshape(-1, 3)[:, :2].astype(np.float64)
-
-
-def shape_change(face_rest: Float, eye_rest: Float) -> float:
-    """The largest smooth departure from a flat picture, of the whole face, the mouth or the eyes.
-
-    RMS over the points, in distances between the outer eye corners; 95th percentile over time.
-    """
-    parts = (face_rest, face_rest[:, list(_MOUTH)], eye_rest)
-    return max(_extent(part) for part in parts)
-
-
-def jitter(face_rest: Float) -> float:
-    """Frame-to-frame noise of the points after the best homography, same unit."""
-    if len(face_rest) < 3:
-        return 0.0
-    second = np.diff(face_rest, n=2, axis=0)
-    return float(np.median(np.sqrt((second**2).sum(axis=-1).mean(axis=1) / 6)))
-
-
-def _extent(rest: Float) -> float:
-    if len(rest) < SMOOTH_FRAMES:
-        return 0.0
-    total = np.cumsum(np.concatenate([np.zeros_like(rest[:1]), rest]), axis=0)
-    smooth = (total[SMOOTH_FRAMES:] - total[:-SMOOTH_FRAMES]) / SMOOTH_FRAMES
-    smooth = smooth - np.median(smooth, axis=0)
-    rms = np.sqrt((smooth**2).sum(axis=-1).mean(axis=1))
-    return float(np.percentile(rms, 95))
-
-
-def coherence(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> float:
-    """Whether the surroundings follow the face as one flat picture: log of (error if they stay
-    where they are / error if they move with the face).
-
-    Above 0 they move with it, as behind a photo that is moved; near 0 or below they stay.
-    """
-    seen = [index for index, mesh in enumerate(meshes) if mesh is not None]
-    if len(seen) < START_FRAMES + 1:
-        return 0.0
-    grey = _coarse(frames_rgb_u8)
-    scale = np.array([COARSE_PX / frames_rgb_u8.shape[2], COARSE_PX / frames_rgb_u8.shape[1]])
-    points = {i: m.points[:, :2] * scale for i in seen if (m := meshes[i]) is not None}
-    first = seen[:START_FRAMES]
-    start = np.mean([points[index] for index in first], axis=0).astype(np.float64)
-    start_grey = np.mean([grey[index] for index in first], axis=0)
-    around = _around(start)
-    stays, follows = [1e-3], [1e-3]
-    for index in seen[START_FRAMES::EVERY]:
-        moved = homography(start, points[index].astype(np.float64))
-        warped, inside = _warp(grey[index], moved)
-        where = around & inside
-        if where.any():
-            stays.append(float(np.abs(grey[index] - start_grey)[where].mean()))
-            follows.append(float(np.abs(warped - start_grey)[where].mean()))
-    return float(np.log(np.mean(stays) / np.mean(follows)))
-
-
-def _coarse(frames: Frames) -> Float:
-    small = [
-        np.asarray(
-            Image.fromarray(frame).convert("L").resize((COARSE_PX, COARSE_PX), Image.Resampling.BOX)
-        )
-        for frame in frames
-    ]
-    return np.stack(small).astype(np.float64)
-
-
-def _around(points: Float) -> npt.NDArray[np.bool_]:
-    low, high = points.min(axis=0), points.max(axis=0)
-    centre, half = (low + high) / 2, (high - low) / 2 * SURROUNDINGS
-    rows, columns = np.mgrid[0:COARSE_PX, 0:COARSE_PX]
-    return np.asarray(
-        ((columns - centre[0]) / half[0]) ** 2 + ((rows - centre[1]) / half[1]) ** 2 > 1
-    )
-
-
-def _warp(grey: Float, moved: Float) -> tuple[Float, npt.NDArray[np.bool_]]:
-    """`grey` brought back by the map from the start to this frame, and where that is known."""
-    size = (COARSE_PX, COARSE_PX)
-    data = tuple(moved.ravel()[:8].tolist())
-    method, nearest = Image.Transform.PERSPECTIVE, Image.Resampling.NEAREST
-    picture = Image.fromarray(grey.astype(np.float32))
-    back = np.asarray(picture.transform(size, method, data, Image.Resampling.BILINEAR), np.float64)
-    known = Image.new("L", size, 255).transform(size, method, data, nearest)
-    return back, np.asarray(known) > 0

@@ -1,0 +1,147 @@
+"""The ten actions do what they are named for, at human speed, and start alike."""
+
+import numpy as np
+import pytest
+
+from dfmnist.actors.performance import QUIET_START_FRAMES, Performance, perform, perform_random
+from dfmnist.core.actions import TEN, Action
+
+SEEDS = range(12)
+
+
+def takes(action: Action) -> list[Performance]:
+    return [perform(action, seed) for seed in SEEDS]
+
+
+def runs(mask: np.ndarray) -> list[int]:
+    """Lengths of the stretches of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
+    return list(edges[1::2] - edges[::2])
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_every_action_starts_near_neutral_and_frontal(action: Action) -> None:
+    for p in takes(action):
+        pose = np.stack([p.yaw_deg, p.pitch_deg, p.roll_deg], 1)
+        assert np.abs(pose[0]).max() < 4
+        assert all(track[0] < 0.2 for track in p.facial.values())
+        assert all(track[0] == 0 for n, track in p.facial.items() if n.startswith("eyeBlink"))
+
+
+def test_first_poses_have_one_distribution_for_all_actions() -> None:
+    spread = {
+        a: np.std([[p.yaw_deg[0], p.pitch_deg[0]] for p in (perform(a, s) for s in range(40))])
+        for a in TEN
+    }
+    assert max(spread.values()) < 1.6 * min(spread.values())
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_shapes_bounds_and_the_arkit_names(action: Action) -> None:
+    p = perform(action, 3, num_frames=33)
+    assert len(p) == 33
+    assert p.gaze_deg.shape == (33, 2)
+    for track in p.facial.values():
+        assert track.shape == (33,)
+        assert track.min() >= 0
+        assert track.max() <= 1
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_a_seed_is_a_take(action: Action) -> None:
+    first, again, other = perform(action, 1), perform(action, 1), perform(action, 2)
+    assert np.array_equal(first.yaw_deg, again.yaw_deg)
+    assert first.facial.keys() == again.facial.keys()
+    assert not np.array_equal(first.yaw_deg, other.yaw_deg)
+
+
+def test_blinks_are_full_both_sided_and_at_human_speed() -> None:
+    counts = set()
+    for p in takes(Action.BLINK):
+        left, right = p.facial["eyeBlinkLeft"], p.facial["eyeBlinkRight"]
+        assert left.max() > 0.97
+        assert right.max() > 0.97
+        lengths = runs(left > 0.1)
+        counts.add(len(lengths))
+        assert all(2 <= n <= 10 for n in lengths), lengths  # 80 to 400 ms
+    assert counts <= {1, 2, 3}
+    assert len(counts) > 1
+
+
+@pytest.mark.parametrize("action", [a for a in TEN if a is not Action.BLINK])
+def test_spontaneous_blinks_are_rare_and_never_early(action: Action) -> None:
+    blinked = 0
+    for seed in range(60):
+        track = perform(action, seed).facial.get("eyeBlinkLeft")
+        if track is not None:
+            blinked += 1
+            assert track[:QUIET_START_FRAMES].max() == 0
+    assert blinked < 20
+
+
+def test_yaw_turns_both_ways_and_comes_back() -> None:
+    for p in takes(Action.YAW):
+        assert p.yaw_deg.max() > 18
+        assert p.yaw_deg.min() < -18
+        assert np.abs(p.yaw_deg).max() < 40
+        assert abs(p.yaw_deg[-1]) < 6
+
+
+def test_nod_goes_down_and_up() -> None:
+    for p in takes(Action.NOD):
+        assert -30 < p.pitch_deg.min() < -10
+        assert 8 < p.pitch_deg.max() < 25
+
+
+@pytest.mark.parametrize(("action", "sign"), [(Action.RIGHT_SLOPE, 1), (Action.LEFT_SLOPE, -1)])
+def test_slopes_tilt_to_their_own_side(action: Action, sign: int) -> None:
+    for p in takes(action):
+        roll = sign * p.roll_deg
+        assert 13 < roll.max() < 31
+        assert roll.min() > -4
+        assert np.abs(p.yaw_deg).max() < 7
+
+
+def test_look_up_raises_the_head_only() -> None:
+    for p in takes(Action.LOOK_UP):
+        assert 13 < p.pitch_deg.max() < 31
+        assert p.pitch_deg.min() > -4
+
+
+def test_mouth_smile_and_surprise() -> None:
+    assert all(p.facial["jawOpen"].max() > 0.7 for p in takes(Action.OPEN_MOUTH))
+    assert all(p.facial["mouthSmileLeft"].max() > 0.55 for p in takes(Action.SMILE))
+    for p in takes(Action.SURPRISE):
+        assert p.facial["browInnerUp"].max() > 0.7
+        assert p.facial["eyeWideLeft"].max() > 0.7
+        assert 0.28 < p.facial["jawOpen"].max() < 0.65
+
+
+def test_embarrassment_looks_down_and_aside_with_a_held_smile() -> None:
+    for p in takes(Action.EMBARRASSMENT):
+        apex = int(p.gaze_deg[:, 1].argmin())
+        assert p.gaze_deg[apex, 1] < -12
+        assert abs(p.gaze_deg[apex, 0]) > 3
+        assert 0.2 < p.facial["mouthSmileLeft"].max() < 0.6
+        assert p.pitch_deg.min() < -4
+
+
+def test_talking_moves_the_mouth_often_and_the_head_little() -> None:
+    for p in takes(Action.TALK):
+        jaw = p.facial["jawOpen"]
+        assert (np.diff(np.sign(np.diff(jaw))) < 0).sum() >= 2
+        assert np.abs(p.yaw_deg).max() < 20
+
+
+def test_random_frames_differ_and_half_of_each_factor_is_neutral() -> None:
+    pools: dict[str, list[np.ndarray]] = {}
+    for seed in range(40):
+        p = perform_random(seed, 24)
+        for name in ("jawOpen", "eyeBlinkLeft", "mouthSmileLeft", "browInnerUp"):
+            pools.setdefault(name, []).append(p.facial.get(name, np.zeros(24)))
+        pools.setdefault("yaw", []).append(p.yaw_deg / 35)
+        pools.setdefault("roll", []).append(p.roll_deg / 28)
+    for name, tracks in pools.items():
+        values = np.abs(np.concatenate(tracks))
+        assert 0.25 < (values < 0.08).mean() < 0.85, name
+        assert values.max() > 0.85, name
