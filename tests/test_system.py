@@ -1,92 +1,158 @@
-"""The whole path at smoke size: from nothing to a report, undisturbed and killed."""
+"""The whole path at its smallest: footage, dataset, detectors, report; undisturbed and killed."""
 
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from dfmnist import recipes
+from dfmnist.build import screen
+from dfmnist.build.film import FilmConfig, film_people
+from dfmnist.build.footage import read_drivers, read_people
+from dfmnist.build.pipeline import build
+from dfmnist.cli.demo import score_all, train_all
+from dfmnist.core.actions import Action
+from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import manifest_hash, read_manifest, read_rejected
 from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.liveness.action import ActionDetector
+from dfmnist.liveness.passive import UniversalDetector
+from dfmnist.liveness.thresholds import Bound, Thresholds, shipped
+from dfmnist.report.page import ReportContext, write_report
 from tests.smoke import finish, kill_when, start
 
 pytestmark = pytest.mark.xdist_group("smoke")
 
+FILM = FilmConfig(
+    people=(1, 1, 1),
+    clips_per_action=(1, 1, 1),
+    drivers=(1, 1, 1),
+    takes=1,
+    num_frames=16,
+    actions=(Action.SURPRISE,),
+)
+BUILD = replace(recipes.smoke().build, per_action=3, attempts_per_clip=1, num_frames=16)
+
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """The folder of an undisturbed run, and what it printed."""
-    out = tmp_path_factory.mktemp("smoke") / "out"
-    yield out, finish(start(out))
-    shutil.rmtree(out.parent)
+def footage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Three people and three drivers, one clip each."""
+    return film_people(FILM, tmp_path_factory.mktemp("system") / "footage", workers=1)
 
 
-def test_it_ends_with_the_report_and_its_numbers(undisturbed: tuple[Path, str]) -> None:
-    out, text = undisturbed
-    page = out / "report" / "index.html"
-    assert text.strip().splitlines()[-1] == f"report: {page}"
-    assert "spoof rate" in text
-    assert "synthetic actors" in page.read_text()
-    assert "not learnt" in page.read_text()  # one epoch of two frames teaches nothing
+def make(footage: tuple[Path, Path], out: Path, thresholds: Thresholds) -> Path:
+    """The dataset of `footage`, screened by the real detectors with the given bounds."""
+    with pytest.MonkeyPatch.context() as patch:
+        both = (ActionDetector(thresholds), UniversalDetector(thresholds))
+        patch.setattr(screen, "detectors", lambda: both)
+        people = read_people(footage[0], BUILD.num_frames / BUILD.fps)
+        return build(people, read_drivers(footage[1]), people, BUILD, out, workers=1)
 
 
-def test_the_dataset_is_paired_disjoint_and_audited(undisturbed: tuple[Path, str]) -> None:
-    root = undisturbed[0] / "dataset"
-    manifest = read_manifest(root)
+@pytest.fixture(scope="session")
+def unbounded() -> Thresholds:
+    """Bounds that no face breaks: these tests are about the pipeline, not about the animator."""
+    return bounded_by(1e9)
+
+
+def bounded_by(limit: float) -> Thresholds:
+    """The shipped measures, each to be at most `limit`."""
+    known = shipped()
+    actions = {
+        name: tuple(Bound(b.measure, "most", limit) for b in bounds)
+        for name, bounds in known.actions.items()
+    }
+    universal = tuple(Bound(b.measure, "most", limit) for b in known.universal)
+    return replace(known, actions=actions, universal=universal)
+
+
+@pytest.fixture(scope="session")
+def dataset(footage: tuple[Path, Path], unbounded: Thresholds) -> Path:
+    """A dataset that nothing disturbed."""
+    return make(footage, footage[0].parent.parent / "dataset", unbounded)
+
+
+def test_the_dataset_is_paired_disjoint_and_audited(dataset: Path) -> None:
+    manifest = read_manifest(dataset)
     assert_disjoint(manifest.clips)
-    assert json.loads((root / "audit.json").read_text())["passed"]
+    assert json.loads((dataset / "audit.json").read_text())["passed"]
     raw = manifest.select(quality="raw").clips
     who = {
-        label: Counter((c.split, c.source_id) for c in raw if c.label == label)
+        label: Counter((c.split, c.source_id, c.action) for c in raw if c.label == label)
         for label in ("real", "fake")
     }
     assert who["real"] == who["fake"]
+    assert len(who["real"]) == 3
     assert len(raw) * 3 == len(manifest.clips)
-    assert {(c.fps, c.num_frames, c.width, c.height) for c in raw} == {("25", 32, 256, 256)}
+    assert {(c.fps, c.num_frames, c.width, c.height) for c in raw} == {("25", 16, 256, 256)}
     assert all(c.generator.startswith("fomm-actors@") for c in raw if c.label == "fake")
 
 
-def test_every_attempt_is_accounted_for(undisturbed: tuple[Path, str]) -> None:
-    root = undisturbed[0] / "dataset"
-    kept = {c.clip_id for c in read_manifest(root).clips if c.label == "fake"}
-    away = {r.attempt_id for r in read_rejected(root) if r.label == "fake" and r.action}
-    attempts = {p.stem for p in (root / "work" / "attempts").glob("*.json")}
+def test_every_attempt_is_accounted_for(dataset: Path) -> None:
+    kept = {c.clip_id for c in read_manifest(dataset).clips if c.label == "fake"}
+    away = {r.attempt_id for r in read_rejected(dataset) if r.label == "fake" and r.action}
+    attempts = {p.stem for p in (dataset / "work" / "attempts").glob("*.json")}
     assert kept | away == attempts
     assert not kept & away
-    assert all(not all(s.live for s in r.screening) for r in read_rejected(root) if r.screening)
 
 
-def test_every_detector_was_scored_on_the_test_split_alone(
-    undisturbed: tuple[Path, str],
+def test_what_is_missing_after_a_kill_is_made_again_the_same(
+    dataset: Path, footage: tuple[Path, Path], unbounded: Thresholds, tmp_path: Path
 ) -> None:
-    out = undisturbed[0]
-    tables = [pl.read_parquet(p) for p in (out / "runs").glob("*/scores-test.parquet")]
-    assert len(tables) == len(recipes.smoke().training)
+    out = tmp_path / "out"
+    shutil.copytree(dataset, out)
+    (out / "metadata.jsonl").unlink()
+    for kind in ("people", "drivers", "attempts", "reals"):
+        sorted((out / "work" / kind).glob("*.json"))[0].unlink()
+    for clip in sorted((out / "clips" / "c23").iterdir())[::2]:
+        clip.write_bytes(b"half")
+    for record in (out / "work").glob("[ar]*/*.json"):
+        record.unlink()  # clips whose record is missing are written anew
+    assert manifest_hash(make(footage, out, unbounded)) == manifest_hash(dataset)
+
+
+def test_another_setting_is_refused(dataset: Path, footage: tuple[Path, Path]) -> None:
+    people = read_people(footage[0], BUILD.num_frames / BUILD.fps)
+    drivers = read_drivers(footage[1])
+    with pytest.raises(InputError, match="begun with other settings"):
+        build(people, drivers, people, replace(BUILD, seed=5), dataset, workers=1)
+
+
+def test_when_no_real_clip_passes_there_is_no_dataset(
+    footage: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="no frame to animate"):
+        make(footage, tmp_path / "out", bounded_by(1e-9))
+    assert not (tmp_path / "out" / "metadata.jsonl").exists()
+
+
+def test_detectors_and_report_follow(dataset: Path, tmp_path: Path) -> None:
+    recipe = recipes.smoke()
+    folders = train_all(recipe, dataset, tmp_path / "runs", workers=1)
+    score_all(folders, dataset, workers=1)
+    tables = [pl.read_parquet(f / "scores-test.parquet") for f in folders]
+    assert len(tables) == len(recipe.training)
     for table in tables:
         assert set(table["split"]) == {"test"}
         assert set(table["label"]) == {"real", "fake"}
         assert table["p_fake"].is_between(0, 1).all()
-
-
-def test_a_killed_build_goes_on_to_the_same_dataset(
-    undisturbed: tuple[Path, str], tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    shutil.copytree(undisturbed[0] / "footage", out / "footage")
-    assert kill_when(start(out), out / "dataset", "work/attempts/*.json", count=2)
-    assert not (out / "dataset" / "metadata.jsonl").exists()
-    finish(start(out))
-    assert manifest_hash(out / "dataset") == manifest_hash(undisturbed[0] / "dataset")
+    context = ReportContext(recipe="smoke", synthetic=True, departures=recipe.departures)
+    page, _ = write_report(dataset, tmp_path / "runs", tmp_path / "report", context)
+    text = page.read_text()
+    assert "synthetic actors" in text
+    assert "ot learnt" in text  # one epoch of two frames teaches nothing
 
 
 @pytest.mark.soak
 def test_killed_in_every_stage_it_ends_the_same(
-    undisturbed: tuple[Path, str], tmp_path: Path
+    tmp_path: Path,
 ) -> None:
+    undisturbed = tmp_path / "undisturbed"
+    assert "report: " in finish(start(undisturbed))
     out = tmp_path / "out"
     for pattern, count in (
         ("footage/drivers/*/*.mp4", 2),
@@ -100,7 +166,7 @@ def test_killed_in_every_stage_it_ends_the_same(
     ):
         assert kill_when(start(out), out, pattern, count), f"{pattern}: ended before the kill"
     finish(start(out))
-    assert manifest_hash(out / "dataset") == manifest_hash(undisturbed[0] / "dataset")
-    for run in (undisturbed[0] / "runs").iterdir():
+    assert manifest_hash(out / "dataset") == manifest_hash(undisturbed / "dataset")
+    for run in (undisturbed / "runs").iterdir():
         ours = out / "runs" / run.name / "scores-test.parquet"
         assert pl.read_parquet(ours).equals(pl.read_parquet(run / "scores-test.parquet"))
