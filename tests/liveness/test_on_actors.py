@@ -18,14 +18,14 @@ from dfmnist.liveness.passive import UniversalDetector
 from dfmnist.media.noise import add_camera_noise
 
 Image8 = npt.NDArray[np.uint8]
-FPS = Fraction(25, 2)
+FPS = Fraction(25)
 
 
 @pytest.fixture(scope="module")
 def clean() -> Image8:
-    """An evaluation actor who turns the head both ways: every other frame, cropped."""
-    performance = perform(Action.YAW, 400_000, num_frames=50)
-    wide = Renderer(384).render(sample_identity(400_000), performance, range(0, 50, 2))
+    """An evaluation actor who turns the head both ways, cropped."""
+    performance = perform(Action.YAW, 400_000)
+    wide = Renderer(384).render(sample_identity(400_000), performance)
     faces, info = crop_clip(wide, mtcnn())
     assert faces is not None, info.reason
     return faces

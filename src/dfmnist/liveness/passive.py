@@ -51,7 +51,10 @@ class UniversalDetector:
         self._thresholds = thresholds or shipped()
 
     def __call__(self, frames_rgb_u8: Frames, fps: Fraction, action: Action) -> Verdict:
-        """Judge (n, h, w, 3) frames; neither `fps` nor `action` matters."""
+        """Judge (n, h, w, 3) frames, whatever `action` was asked.
+
+        The bounds were fitted at 25 frames/s; bring clips of another rate to it first.
+        """
         return self.judge(frames_rgb_u8, track(frames_rgb_u8))
 
     def judge(self, frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> Verdict:
