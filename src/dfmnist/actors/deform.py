@@ -10,7 +10,7 @@ from dfmnist.actors.head import F32, HeadModel, load_head
 from dfmnist.actors.identity import Identity
 from dfmnist.actors.landmarks import find_landmarks
 
-NECK_SHARES = (0.10, 0.22, 0.40, 1.0)
+NECK_SHARES = (0.0, 0.2, 0.42, 1.0)
 """How much of the head's rotation neck01, neck02, neck03 and the head itself have reached."""
 EYE_MARGIN_M = 0.0007
 """Skin of the lids stays this far outside the eyeball, so that a half-closed lid slides over it."""
@@ -146,7 +146,7 @@ class Body:
         chain: list[NDArray[np.float64]] = []
         yaw, pitch, roll = moment.rotation_deg
         shift = np.asarray(moment.sway_m)
-        moved = self.joints[0] + shift * 0.25
+        moved = self.joints[0]
         for i, share in enumerate(NECK_SHARES):
             matrix = np.eye(4)
             matrix[:3, :3] = rotation(yaw * share, pitch * share, roll * share)
@@ -154,7 +154,7 @@ class Body:
             chain.append(matrix)
             if i + 1 < len(NECK_SHARES):
                 nxt = matrix[:3, :3] @ self.joints[i + 1] + matrix[:3, 3]
-                moved = nxt + shift * 0.25
+                moved = nxt + shift / 3
         return chain
 
     def _skin(self, vertices: F32, chain: list[NDArray[np.float64]]) -> F32:

@@ -112,10 +112,11 @@ def _model(a: dict[str, NDArray[Any]]) -> HeadModel:
 
 
 def _without_traces(weights: F32) -> F32:
-    """Bone weights (v, 4) with the last traces in shoulders and chest taken to zero.
+    """Bone weights (v, 4) with neck01, which stays still, and last traces of others at zero.
 
-    What the neck moves by a fraction of a millimetre can then be rendered once as still.
+    What would move by a fraction of a millimetre can then be rendered once for all frames.
     """
+    weights = weights * np.array([0, 1, 1, 1], np.float32)
     total = weights.sum(1, keepdims=True)
     kept = np.clip((total - TRACE) / (1 - TRACE), 0, 1)
     return np.asarray(weights * (kept / np.maximum(total, 1e-6)), np.float32)

@@ -14,7 +14,7 @@ from dfmnist.actors.identity import Identity
 from dfmnist.actors.landmarks import find_landmarks
 from dfmnist.actors.parts import Lashes, grow_teeth, pose_teeth
 from dfmnist.actors.skin import paint_skin, unroll
-from dfmnist.actors.tiles import TILE_PX, list_triangles, possible_triangles
+from dfmnist.actors.tiles import TILE_PX, list_triangles
 from dfmnist.actors.truth import CameraView
 
 NECKLINES = {"crew": 0, "v": 1, "turtle": 2, "shirt": 3, "open": 4}
@@ -58,15 +58,7 @@ class Stage:
         g.tangents = wp.zeros(len(vertices), dtype=wp.vec3, device=device)
         g.visibility = wp.ones(len(vertices), dtype=float, device=device)
         self.mesh = wp.Mesh(g.points, send(self.faces.ravel(), int, device))
-        self._possible = self._possible_triangles(vertices)
         self._bake_ambient()
-
-    def _possible_triangles(self, vertices: F32) -> NDArray[np.int64]:
-        a, b, c = (vertices[self.faces[:, k]] for k in range(3))
-        to_camera = _unit(np.array(self.view.position, np.float32) - a)
-        cosine = (_unit(np.cross(b - a, c - a)) * to_camera).sum(1)
-        pixels = self.view.project(vertices)
-        return possible_triangles(pixels, cosine, self.faces, self._two_sided, self.size)
 
     def _join_mesh(self) -> None:
         """Static arrays over body, teeth, lashes and hair, in this order."""
@@ -153,9 +145,7 @@ class Stage:
     def _sort_into_tiles(self, vertices: F32) -> None:
         depth = vertices[:, 1].astype(np.float64) - self.view.position[1]
         pixels = self.view.project(vertices)
-        lists = list_triangles(
-            pixels, depth, self.faces, self._possible, self._two_sided[self._possible], self.size
-        )
+        lists = list_triangles(pixels, depth, self.faces, self._two_sided, self.size)
         tiles = casting.Tiles()
         tiles.starts = send(lists.starts, int, self.device)
         tiles.triangles = send(lists.triangles, int, self.device)

@@ -9,7 +9,8 @@ from dfmnist.actors.head import F32
 
 TILE_PX = 4
 LEAST_AREA_PX2 = 1e-4
-AWAY_COSINE = -0.85
+MARGIN_PX = 64
+"""Triangles whose first corner lies farther outside of the picture do not reach into it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,32 +27,29 @@ class TileLists:
 def list_triangles(
     pixels: NDArray[np.float64],
     depth: NDArray[np.float64],
-    all_faces: NDArray[np.int32],
-    candidates: NDArray[np.int64],
+    faces: NDArray[np.int32],
     two_sided: NDArray[np.bool_],
     size: int,
 ) -> TileLists:
     """Sort triangles into tiles.
 
-    `pixels` (n, 2) and `depth` (n,) are the vertices as the camera sees them. Of `all_faces`,
-    those numbered in `candidates` are looked at; the ones that turn their back are left out
-    unless they are `two_sided` (one for each candidate).
+    `pixels` (n, 2) and `depth` (n,) are the vertices as the camera sees them; triangles that turn
+    their back are left out unless they are `two_sided` (t,).
     """
     across = -(-size // TILE_PX)
-    faces = all_faces[candidates]
     a, b, c = (pixels[faces[:, k]] for k in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    low = np.minimum(np.minimum(a, b), c)
-    high = np.maximum(np.maximum(a, b), c)
     shown = (area < -LEAST_AREA_PX2) | (two_sided & (area > LEAST_AREA_PX2))
-    shown &= (high > 0).all(1) & (low < size).all(1)
+    shown &= (a > -MARGIN_PX).all(1) & (a < size + MARGIN_PX).all(1)
     chosen = np.flatnonzero(shown)
-    planes = np.zeros((len(all_faces), 9), np.float32)
-    numbers = candidates[chosen]
-    planes[numbers] = _planes(a[chosen], b[chosen], c[chosen], area[chosen], depth[faces[chosen]])
+    a, b, c = a[chosen], b[chosen], c[chosen]
+    planes = np.zeros((len(faces), 9), np.float32)
+    planes[chosen] = _planes(a, b, c, area[chosen], depth[faces[chosen]])
     # a margin of a tenth of a pixel: triangles reach a little over their edges
-    first = np.clip((low[chosen] - 0.1) // TILE_PX, 0, across - 1).astype(np.int64)
-    last = np.clip((high[chosen] + 0.1) // TILE_PX, 0, across - 1).astype(np.int64)
+    low = np.minimum(np.minimum(a, b), c) - 0.1
+    high = np.maximum(np.maximum(a, b), c) + 0.1
+    first = np.clip(low / TILE_PX, 0, across - 1).astype(np.int32)
+    last = np.clip(high / TILE_PX, 0, across - 1).astype(np.int32)
     spans = last - first + 1
     counts = spans[:, 0] * spans[:, 1]
     owner = np.repeat(np.arange(len(chosen)), counts)
@@ -64,23 +62,7 @@ def list_triangles(
     order = np.argsort(tile.astype(short), kind="stable")
     starts = np.zeros(across * across + 1, np.int32)
     np.cumsum(np.bincount(tile, minlength=across * across), out=starts[1:])
-    return TileLists(starts, numbers[owner[order]].astype(np.int32), planes, across)
-
-
-def possible_triangles(
-    pixels: NDArray[np.float64],
-    cosine: NDArray[np.floating],
-    faces: NDArray[np.int32],
-    two_sided: NDArray[np.bool_],
-    size: int,
-) -> NDArray[np.int64]:
-    """Numbers of the triangles that may ever show, judged in the neutral pose.
-
-    Left out is what faces away (`cosine` to the camera, one a triangle) by more than a head
-    turns, and what lies below the frame.
-    """
-    below = pixels[faces][..., 1].min(1) > size * 1.05
-    return np.flatnonzero(~below & (two_sided | (cosine > AWAY_COSINE)))
+    return TileLists(starts, chosen[owner[order]].astype(np.int32), planes, across)
 
 
 def _planes(

@@ -94,8 +94,6 @@ def read_provenance(path: Path | None = None) -> dict[str, Any]:
 def _about(file: Any, path: Path) -> dict[str, Any]:
     """Config and provenance in the metadata of an open file of ours."""
     metadata = file.metadata() or {}
-    if "config" in metadata:  # LEGACY
-        return {k: json.loads(v) for k, v in metadata.items()}
     if METADATA_KEY not in metadata:
         raise InputError.of(path, "has no config in its metadata", EXPECTED)
     about: dict[str, Any] = json.loads(metadata[METADATA_KEY])
