@@ -29,7 +29,7 @@ CRF = 10
 """The intermediate is cropped, noised and encoded again: it should lose next to nothing here."""
 FPS = 25
 WIDE = 384
-FILM_VERSION = 3
+FILM_VERSION = 4
 """Raised when clips come to look different: what was filmed before is then filmed again."""
 
 

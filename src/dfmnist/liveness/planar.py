@@ -40,16 +40,12 @@ def planar_misfit(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> float
     if len(seen) <= START_FRAMES:
         return 0.0
     points = {i: m.points[:, :2].astype(np.float64) for i in seen if (m := meshes[i]) is not None}
-    first = seen[:START_FRAMES]
-    start = np.mean([points[index] for index in first], axis=0)
+    start = points[seen[0]]  # one frame: a mean of several would be blurred where they move
     low, high = start.min(axis=0), start.max(axis=0)
     shrink = max(1, round(float((high - low).max()) / PATCH_PX))
     place = _placement(low / shrink, high / shrink)
     origin = np.linalg.inv(place)
-    steady = np.eye(3)
-    template = np.mean(
-        [_warp(_smooth(frames_rgb_u8[i], shrink), place, steady)[0] for i in first], axis=0
-    )
+    template, _ = _warp(_smooth(frames_rgb_u8[seen[0]], shrink), place, np.eye(3))
     aligner = _Aligner(template)
     left = []
     for index in seen[START_FRAMES::EVERY]:
