@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfmnist.actors.seeds import SEED_RANGES
-from dfmnist.core.actions import TEN, Action
+from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
 from dfmnist.experiments.animator import (
     ClipScore,
@@ -17,7 +17,13 @@ from dfmnist.experiments.animator import (
     moving_psnr,
     summarise,
 )
-from dfmnist.experiments.animator_data import film_training, join, mixed_performance, pick
+from dfmnist.experiments.animator_data import (
+    CLIP_FRAMES,
+    film_training,
+    join,
+    mixed_performance,
+    pick,
+)
 
 
 def test_psnr_counts_only_pixels_that_truly_move() -> None:
@@ -49,7 +55,8 @@ def test_eye_fall_is_relative_to_the_start() -> None:
 
 def score(action: Action, **changes: float) -> ClipScore:
     values = {"psnr": 20.0, "psnr_still": 15.0, "psnr_driver": 10.0, "correlation": np.nan,
-              "gain": np.nan, "eye_fall": 0.0, "driver_eye_fall": 0.0} | changes  # fmt: skip
+              "gain": np.nan, "eye_fall": 0.0, "driver_eye_fall": 0.0,
+              "mesh_eye_fall": 0.0, "driver_mesh_eye_fall": 0.0} | changes  # fmt: skip
     return ClipScore(action, 1, 2, **values)
 
 
@@ -58,7 +65,7 @@ def test_summary_and_table() -> None:
         [
             score(Action.YAW, correlation=0.9, gain=0.7),
             score(Action.YAW, correlation=0.9, gain=0.5, psnr=22),
-            score(Action.BLINK, eye_fall=0.5, driver_eye_fall=0.7),
+            score(Action.BLINK, eye_fall=0.5, driver_eye_fall=0.7, driver_mesh_eye_fall=0.4),
             score(Action.BLINK, eye_fall=0.1, driver_eye_fall=0.7),
             score(Action.BLINK, eye_fall=0.1, driver_eye_fall=0.1),  # its driver did not blink
         ]
@@ -67,8 +74,9 @@ def test_summary_and_table() -> None:
     assert by["yaw"]["follows"] == 0.5
     assert by["yaw"]["psnr"] == 21
     assert by["blink"]["blinks"] == 0.5
+    assert by["blink"]["blinks_mesh"] == 0
     text = markdown(table)
-    assert "| yaw | 2 | 21.00 | 15.00 | 10.00 | 0.90 | 0.60 | 50% | – |" in text
+    assert "| yaw | 2 | 21.00 | 15.00 | 10.00 | 0.90 | 0.60 | 50% | – | – |" in text
 
 
 def test_only_evaluation_actors(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -82,11 +90,12 @@ def test_only_evaluation_actors(tmp_path) -> None:  # type: ignore[no-untyped-de
 
 def test_training_performance_holds_rest_actions_and_free_movement() -> None:
     one = mixed_performance(3)
-    assert len(one) == 2 + len(TEN) + 12
+    assert len(one) == CLIP_FRAMES
     again = mixed_performance(3)
     np.testing.assert_array_equal(one.yaw_deg, again.yaw_deg)
     assert np.abs(one.yaw_deg[:2]).max() < 6  # at rest
     assert np.abs(one.yaw_deg).max() > 10
+    assert (one.facial["eyeBlinkLeft"] > 0.5).sum() >= 3  # lids close more than once
     assert all(len(track) == len(one) for track in one.facial.values())
     twice = join([pick(one, [5]), pick(one, [0, 1])], 9)
     assert twice.yaw_deg.tolist() == one.yaw_deg[[5, 0, 1]].tolist()

@@ -105,12 +105,17 @@ def plan_drivers(config: FilmConfig, folder: Path) -> list[Footage]:
     return found
 
 
+def name_of(person: int) -> str:
+    """What a manifest calls the synthetic actor of this identity seed."""
+    return f"a{person}"
+
+
 def _footage(
     folder: Path, person: int, action: Action, take: int, split: str, seed: int
 ) -> Footage:
     name = f"{action.value}-{take}.mp4"
     performance = seed_of(str(seed), str(person), action.value, str(take))
-    identity = f"a{person}"
+    identity = name_of(person)
     return Footage(folder / identity / name, identity, action, take, split=split, seed=performance)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfmnist.build.film import name_of
 from dfmnist.build.footage import SPLITS, Footage, renumbered
 from dfmnist.build.jobs import (
     BuildConfig,
@@ -28,7 +29,7 @@ from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
 from dfmnist.dataset.splits import assert_disjoint
-from dfmnist.fomm.checkpoint import weights_id
+from dfmnist.fomm.checkpoint import training_seeds, weights_id
 
 
 def build(
@@ -112,6 +113,8 @@ def _open(root: Path, config: BuildConfig, cast: Cast, workers: int | None) -> S
     """Claim the folder, and refuse one that was begun with other settings or inputs."""
     claim_folder(root, "dataset")
     generator = weights_id(config.weights)
+    if config.synthetic:
+        _refuse_trained_on(cast, training_seeds(config.weights), generator)
     hashes = {path: sha256_file(path) for path in {f.path for f in (*cast.people, *cast.drivers)}}
     inputs = {
         "people": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in cast.people],
@@ -126,6 +129,17 @@ def _open(root: Path, config: BuildConfig, cast: Cast, workers: int | None) -> S
     if not path.exists():
         write_json(path, settings)
     return State(root, config, generator, workers)
+
+
+def _refuse_trained_on(cast: Cast, seeds: frozenset[int], generator: str) -> None:
+    """Raise `InputError` if the motion model was trained on a synthetic actor of this dataset."""
+    names = {name_of(seed) for seed in seeds}
+    known = sorted({f.identity for f in (*cast.people, *cast.drivers)} & names)
+    if known:
+        raise InputError(
+            f"actor {known[0]}: {generator} was trained on {len(known)} of these people; "
+            "expected actors that it never saw"
+        )
 
 
 def _select(state: State, cast: Cast) -> dict[str, Seen]:

@@ -9,14 +9,21 @@ from dfmnist.actors.film import FilmJob as Job
 from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import RANDOM, Performance, perform, perform_random
 from dfmnist.actors.seeds import check_range
-from dfmnist.core.actions import TEN
+from dfmnist.core.actions import Action
 from dfmnist.core.engine import run_jobs
 
 GROUP = 2
 """People who share a performance, so that one can be the other's driver with a known answer."""
-FREE_FRAMES = 12
+REST_FRAMES = 2
+TAKES: dict[Action, int] = {
+    action: {Action.BLINK: 4, Action.OPEN_MOUTH: 4, Action.SMILE: 3}.get(action, 2)
+    for action in Action
+}
+"""Frames of each performance: more where lids and lips decide, which a few pixels show."""
+FREE_FRAMES = 8
 STRIDE = 4
 """Frames between two that are kept: neighbours teach little."""
+CLIP_FRAMES = REST_FRAMES + sum(TAKES.values()) + FREE_FRAMES
 
 
 def join(parts: list[Performance], seed: int) -> Performance:
@@ -54,17 +61,19 @@ def strength(performance: Performance) -> np.ndarray:
 
 
 def mixed_performance(seed: int) -> Performance:
-    """24 frames: two at rest, the ten actions once each (half at their apex), 12 of free movement.
+    """`CLIP_FRAMES` frames: two at rest, moments of the ten actions and of talking, free movement.
 
-    An animator is asked for the ten actions from a face at rest, so it sees them; free movement
-    keeps it from learning ten clips by heart.
+    An animator is asked for the actions from a face at rest, so it sees them, each once at its
+    apex and then the more often the further it is from rest; free movement keeps it from learning
+    clips by heart.
     """
     rng = np.random.default_rng([seed, 0xA11])
-    takes = [perform(action, seed) for action in TEN]
-    parts = [pick(takes[0], [0]), pick(takes[1], [0])]
-    for take in takes:
-        apex = int(strength(take).argmax())
-        parts.append(pick(take, [apex if rng.random() < 0.5 else int(rng.integers(5, len(take)))]))
+    takes = {action: perform(action, seed) for action in TAKES}
+    parts = [pick(take, [0]) for take in list(takes.values())[:REST_FRAMES]]
+    for action, count in TAKES.items():
+        far = strength(takes[action])
+        others = rng.choice(len(far), count - 1, replace=False, p=far / far.sum())
+        parts.append(pick(takes[action], [int(far.argmax()), *(int(i) for i in others)]))
     free = perform_random(seed, FREE_FRAMES * STRIDE)
     parts.append(pick(free, list(range(0, FREE_FRAMES * STRIDE, STRIDE))))
     return join(parts, seed)
@@ -88,7 +97,6 @@ def film_training(folder: Path, people: int, first: int = 0, workers: int | None
     jobs = []
     for seed in seeds:
         performance = seed // GROUP
-        frames = len(TEN) + 2 + FREE_FRAMES
-        jobs.append(Job(seed, None, performance, frames, folder / f"{seed:05d}.mp4"))
+        jobs.append(Job(seed, None, performance, CLIP_FRAMES, folder / f"{seed:05d}.mp4"))
     for _ in run_jobs(film_one, jobs, workers=workers, describe="film for training"):
         pass

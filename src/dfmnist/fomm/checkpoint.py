@@ -91,6 +91,17 @@ def read_provenance(path: Path | None = None) -> dict[str, Any]:
     return value
 
 
+def training_seeds(path: Path | None = None) -> frozenset[int]:
+    """Identity seeds of the synthetic actors that the weights were trained on, where recorded.
+
+    A published `.pth.tar` records nothing, and was trained on other people altogether.
+    """
+    path = _existing(path)
+    if path.suffix != ".safetensors":
+        return frozenset()
+    return frozenset(int(seed) for seed in read_provenance(path).get("identity_seeds", ()))
+
+
 def _about(file: Any, path: Path) -> dict[str, Any]:
     """Config and provenance in the metadata of an open file of ours."""
     metadata = file.metadata() or {}

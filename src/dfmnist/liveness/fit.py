@@ -26,11 +26,8 @@ WIDEST = 4.0
 """The search for wrong actions ends here; the bound goes half as far (a factor of at most 2)."""
 WRONG_ACCEPTED = 0.01
 """Share of the fitting clips of wrong actions that a widened bound may let in."""
-UNIVERSAL_TAIL = 0.02
-"""Share of the fitting clips outside the universal quantiles, spread evenly over them."""
-UNIVERSAL_SLACK = 1.1
-"""Each quantile is moved out by this factor, for people who were not filmed: the quantiles of few
-people are too narrow for others, and no more than 5% of those may be turned away."""
+UNIVERSAL_DEVIATIONS = 2.326
+"""Where the universal bounds lie: 1% of the clips of the hardest action are beyond each."""
 
 
 def fit(examples: Sequence[Example], today: date | None = None) -> Thresholds:
@@ -81,18 +78,28 @@ def fit_action(clips: Sequence[Example], action: Action) -> tuple[tuple[Bound, .
 
 
 def fit_universal(clips: Sequence[Example]) -> tuple[Bound, ...]:
-    """A quantile of each measure, moved out by `UNIVERSAL_SLACK`."""
-    sides = [(name, kind) for name, kinds in passive.MEASURES.items() for kind in kinds]
-    tail = UNIVERSAL_TAIL / len(sides)
+    """For each measure the 1% tail of the action that comes nearest to it.
+
+    The tail is that of a log-normal distribution fitted to the action's clips: a quantile of a few
+    dozen clips would be too narrow for people who were not filmed.
+    """
     bounds = []
-    for name, kind in sides:
-        values = np.array([e.passive[name] for e in clips])
-        if kind == "least":
-            limit = float(np.quantile(values, tail)) / UNIVERSAL_SLACK
-        else:
-            limit = float(np.quantile(values, 1 - tail)) * UNIVERSAL_SLACK
-        bounds.append(Bound(name, kind, _round(limit)))
+    for name, kinds in passive.MEASURES.items():
+        for kind in kinds:
+            sign = -1 if kind == "least" else 1
+            tails = [_tail(values, sign) for values in _by_action(clips, name)]
+            limit = min(tails) if kind == "least" else max(tails)
+            bounds.append(Bound(name, kind, _round(limit)))
     return tuple(bounds)
+
+
+def _by_action(clips: Sequence[Example], name: str) -> list[list[float]]:
+    return [[e.passive[name] for e in clips if e.shown is action] for action in Action]
+
+
+def _tail(values: Sequence[float], sign: int) -> float:
+    logs = np.log(np.maximum(values, 1e-6))
+    return float(np.exp(logs.mean() + sign * UNIVERSAL_DEVIATIONS * logs.std(ddof=1)))
 
 
 def is_wrong(shown: Action, asked: Action) -> bool:

@@ -86,8 +86,8 @@ def detail(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> tuple[float,
     """(detail kept, flicker): fine detail of the face against the start of the same clip.
 
     Detail is the mean square of a band of 2 to 4 px on the face, its camera noise averaged by
-    halving; kept is the 10th percentile over time of its ratio to the first frames', flicker the
-    median change of its logarithm between frames.
+    halving; kept is the lower quartile over time of its ratio to the first frames' (shut eyes have
+    less, for a short time), flicker the median change of its logarithm between frames.
     """
     energy = np.array(
         [
@@ -101,7 +101,7 @@ def detail(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> tuple[float,
     energy = np.maximum(energy, 1e-3)
     start = float(np.median(energy[:4]))
     flicker = float(np.median(np.abs(np.diff(np.log(energy)))))
-    return float(np.percentile(energy, 10)) / start, flicker
+    return float(np.percentile(energy, 25)) / start, flicker
 
 
 def _fine_energy(frame: npt.NDArray[np.uint8], mesh: Mesh) -> float:
