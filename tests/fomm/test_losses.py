@@ -11,6 +11,7 @@ from dfmnist.fomm.losses import (
     gradient_l1,
     keypoint_l1,
     pyramid_l1,
+    texture_l1,
     weighted_mean,
 )
 
@@ -48,6 +49,24 @@ def test_gradient_sees_edges_and_not_brightness() -> None:
     assert gradient_l1(picture(1, 0, 0, 0), a).item() == pytest.approx(1.0)
     # the weight of the right or lower pixel counts: 0 for both changes
     assert gradient_l1(picture(1, 0, 0, 0), a, picture(1, 0, 0, 1)).item() == pytest.approx(0.0)
+
+
+def test_texture_minds_how_much_detail_there_is_and_not_where() -> None:
+    checks = (torch.arange(32)[:, None] + torch.arange(32)) % 2 / 2 + 0.25
+    sharp = checks.expand(1, 3, 32, 32)
+    blurred = torch.full_like(sharp, 0.5)
+    moved = sharp.roll(1, dims=-1)  # every pixel is wrong, the detail is the same
+    assert (moved - sharp).abs().min() == pytest.approx(0.5)
+    assert texture_l1(moved, sharp).item() == pytest.approx(0, abs=1e-6)
+    # full size: a pixel against the mean of its 3 by 3 is off by 4/9 of 0.5; half size: flat
+    inner = texture_l1(blurred, sharp, levels=1).item()
+    assert inner == pytest.approx(0.5 * 4 / 9, rel=0.05)
+    assert texture_l1(blurred, sharp).item() == pytest.approx(inner / 2, rel=1e-3)
+    nowhere = torch.zeros(1, 1, 32, 32)
+    nowhere[..., :8, :8] = 1
+    half = sharp.clone()
+    half[..., 16:] = 0.5
+    assert texture_l1(half, sharp, nowhere).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_keypoints_outside_the_frame_do_not_count() -> None:

@@ -18,15 +18,18 @@ def coordinate_grid(
 
 
 def warp(
-    image: Float[Tensor, "b c h w"], grid: Float[Tensor, "b p q 2"], padding: str = "zeros"
+    image: Float[Tensor, "b c h w"],
+    grid: Float[Tensor, "b p q 2"],
+    padding: str = "zeros",
+    mode: str = "bilinear",
 ) -> Float[Tensor, "b c p q"]:
-    """Bilinear samples of `image` at `grid`, where ±1 are the centres of the border pixels.
+    """Samples of `image` at `grid`, where ±1 are the centres of the border pixels.
 
     The published weights were trained where torch behaved so; its later default blurs even an
     identity warp. The grid stays float32: 8 bits of a coordinate would jump by pixels.
     """
     sampled = F.grid_sample(
-        image.float(), grid.float(), mode="bilinear", padding_mode=padding, align_corners=True
+        image.float(), grid.float(), mode=mode, padding_mode=padding, align_corners=True
     )
     return sampled.to(image.dtype)
 

@@ -176,8 +176,6 @@ class Draw:
     """Pairs of one person."""
     cross: int
     """Pairs whose driver is another person giving the same performance."""
-    frozen: bool = False
-    """The detector is used as it is; only the generator is trained."""
     rest: float = 0.4
     """Share of sources that are the face at rest, as sources are when the model is used."""
 

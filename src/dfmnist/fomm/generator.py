@@ -89,7 +89,8 @@ class OcclusionAwareGenerator(nn.Module):
             return Generated(torch.sigmoid(out), occlusion, motion.deformation, None)
         size_hw = (code.image.shape[-2], code.image.shape[-1])
         full = resize(motion.deformation.permute(0, 3, 1, 2), size_hw).permute(0, 2, 3, 1)
-        warped = warp(code.image, full, padding="border")
+        # bicubic: bilinear samples between pixels lose half of the finest detail
+        warped = warp(code.image, full, padding="border", mode="bicubic").clamp(0, 1)
         seen = torch.sigmoid(resize(motion.occlusion_logit, size_hw) + out[:, 3:])
         prediction = seen * warped + (1 - seen) * torch.sigmoid(out[:, :3])
         return Generated(prediction, occlusion, motion.deformation, warped)
