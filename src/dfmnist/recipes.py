@@ -120,7 +120,7 @@ def demo() -> Recipe:
     ]
     return Recipe(
         name="demo",
-        film=FilmConfig(people=(14, 4, 4), clips_per_action=(9, 3, 3), drivers=(2, 1, 1), takes=2),
+        film=FilmConfig(people=(14, 3, 4), clips_per_action=(8, 2, 3), drivers=(2, 1, 2), takes=1),
         build=BuildConfig(
             per_action=11,
             attempts_per_clip=3,
@@ -133,7 +133,7 @@ def demo() -> Recipe:
             SYNTHETIC,
             REAL_CLASS,
             "110 fakes and as many real clips of 2 seconds, where the paper has 10,000 of each.",
-            "Drivers are split like sources (four synthetic people, one take of each action); "
+            "Drivers are split like sources (five synthetic people, one take of each action); "
             "the paper's one volunteer drives all splits.",
             SMALL_ANIMATOR,
             LOCAL_DETECTORS,

@@ -110,10 +110,10 @@ class Job:
         """Keypoints of a driving clip."""
         return self.root / "work" / "drivers" / f"{driver.key}.safetensors"
 
-    def crop(self, footage: Footage, choice: Choice) -> Frames:
-        """The face of `footage`, (n, size, size, 3)."""
+    def crop(self, footage: Footage, choice: Choice, num_frames: int | None = None) -> Frames:
+        """The face of `footage`, (n, size, size, 3); of its first `num_frames` alone if given."""
         c = self.config
-        return crop(footage, choice, c.num_frames, c.fps, c.size_px)
+        return crop(footage, choice, num_frames or c.num_frames, c.fps, c.size_px)
 
     def with_noise(self, frames_rgb_u8: Frames, clip_id: str) -> Frames:
         """Camera noise, seeded by the clip's name."""
@@ -145,13 +145,13 @@ class PersonJob(Job):
             assert isinstance(seen, Seen)
             return seen
         c = self.config
-        choice = choose(self.footage, c.num_frames, c.fps, c.size_px)
+        choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px)
         verdicts: tuple[Screening, ...] = ()
         reason = choice.reason if choice.box_xyxy is None else ""
         if self.footage.is_photo:
             reason = reason or "a photo"
-        elif choice.box_xyxy is not None:
-            frames = self.with_noise(self.crop(self.footage, choice), real_id(self.footage))
+        elif faces is not None:
+            frames = self.with_noise(faces, real_id(self.footage))
             verdicts = _screening(screen(frames, c.fps, self.footage.action))
             reason = "; ".join(v.reason for v in verdicts if not v.live)
         seen = Seen(choice=choice, screening=verdicts, real_reason=reason)
@@ -172,11 +172,9 @@ class DriverJob(Job):
             assert isinstance(choice, Choice)
             return choice.reason
         c = self.config
-        choice = choose(self.footage, c.num_frames, c.fps, c.size_px)
-        usable = choice.box_xyxy is not None
-        choice = choice.model_copy(update={"reason": "" if usable else choice.reason})
-        if usable:
-            frames = self.crop(self.footage, choice)
+        choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px)
+        choice = choice.model_copy(update={"reason": choice.reason if frames is None else ""})
+        if frames is not None:
             preview = self.root / "drivers" / f"{self.footage.key}.mp4"
             write_video(preview, frames, c.fps, crf=DRIVER_CRF)
             save_motion(self.motion_file(self.footage), frames, c.weights)
@@ -200,7 +198,8 @@ class FakeJob(Job):
         if (outcome := restore(path, Outcome)) is not None:
             assert isinstance(outcome, Outcome)
             return outcome
-        source = self.crop(self.pair.source, self.choice)[self.choice.source_frame or 0]
+        at = self.choice.source_frame or 0
+        source = self.crop(self.pair.source, self.choice, at + 1)[at]
         frames = animate(source, self.motion_file(self.pair.driver), c.weights, c.motion)
         frames = self.with_noise(frames, clip_id)
         verdicts = screen(frames, c.fps, self.pair.action)

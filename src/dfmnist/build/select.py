@@ -33,6 +33,8 @@ MIN_EYE_ASPECT = 0.16
 MAX_MOUTH_OPEN = 0.25
 MIN_SHARPNESS = 0.7
 """Of the clip's median sharpness."""
+FIRST_LOOK = 8
+"""Frames in which the source frame is sought before the rest is looked at."""
 
 
 class Choice(BaseModel):
@@ -74,17 +76,19 @@ def load(footage: Footage, num_frames: int, fps: Fraction) -> Clip:
     return Clip(frames, "")
 
 
-def choose(footage: Footage, num_frames: int, fps: Fraction, size_px: int) -> Choice:
-    """Find the face and the source frame of `footage`."""
+def choose(
+    footage: Footage, num_frames: int, fps: Fraction, size_px: int
+) -> tuple[Choice, Frames | None]:
+    """Find the face and the source frame of `footage`; and its crop, as `crop` gives it."""
     clip = load(footage, num_frames, fps)
     if clip.reason:
-        return Choice(box_xyxy=None, source_frame=None, reason=clip.reason)
+        return Choice(box_xyxy=None, source_frame=None, reason=clip.reason), None
     faces, info = crop_clip(clip.frames_rgb_u8, mtcnn(), size=size_px)
     if faces is None or info.box_xyxy is None:
-        return Choice(box_xyxy=None, source_frame=None, reason=info.reason)
+        return Choice(box_xyxy=None, source_frame=None, reason=info.reason), None
     index, reason = source_frame(faces)
     left, top, right, bottom = (float(v) for v in info.box_xyxy)
-    return Choice(box_xyxy=(left, top, right, bottom), source_frame=index, reason=reason)
+    return Choice(box_xyxy=(left, top, right, bottom), source_frame=index, reason=reason), faces
 
 
 def crop(footage: Footage, choice: Choice, num_frames: int, fps: Fraction, size_px: int) -> Frames:
@@ -100,18 +104,21 @@ def source_frame(faces_rgb_u8: Frames) -> tuple[int | None, str]:
     The first, not the best: an animation starts from this frame as a real clip starts from its
     own first frame, so that neither class has the more frontal beginning.
     """
-    track = face_mesh().track(faces_rgb_u8)
-    seen = np.array([mesh is not None for mesh in track])
+    sharpness = _sharpness(faces_rgb_u8)
+    sharp = sharpness >= MIN_SHARPNESS * np.median(sharpness)
+    for first in (FIRST_LOOK, len(faces_rgb_u8)):  # it is nearly always among the first few
+        track = face_mesh().track(faces_rgb_u8[:first])
+        seen = np.array([mesh is not None for mesh in track])
+        good, why = _fitness(signals(track), seen, sharp[:first])
+        if good.any():
+            return int(np.flatnonzero(good)[0]), ""
     if not seen.any():
         return None, "no face found by the face mesh"
-    good, why = _fitness(signals(track), seen, _sharpness(faces_rgb_u8))
-    if not good.any():
-        return None, f"no frame to animate: {why}"
-    return int(np.flatnonzero(good)[0]), ""
+    return None, f"no frame to animate: {why}"
 
 
 def _fitness(
-    signal: Signals, seen: npt.NDArray[np.bool_], sharpness: npt.NDArray[np.float64]
+    signal: Signals, seen: npt.NDArray[np.bool_], sharp: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.bool_], str]:
     """Which frames pass every check, and the check that fails most often."""
     with np.errstate(invalid="ignore"):
@@ -121,7 +128,7 @@ def _fitness(
             "tilted": np.abs(signal.roll_deg) < MAX_ROLL_DEG,
             "eyes closed": signal.eye_aspect > MIN_EYE_ASPECT,
             "mouth open": signal.mouth_open < MAX_MOUTH_OPEN,
-            "blurred": sharpness >= MIN_SHARPNESS * np.median(sharpness),
+            "blurred": sharp,
         }
     good = seen & np.logical_and.reduce(list(checks.values()))
     worst = min(checks, key=lambda name: int(checks[name].sum()))

@@ -27,9 +27,10 @@ def gaussians(
 ) -> Float[Tensor, "b k h w"]:
     """One Gaussian bump a keypoint (peak 1)."""
     grid = coordinate_grid(height, width, value.device)
-    # a bump is separable: two small tables instead of a distance for each pixel
-    x = torch.exp(-0.5 * (grid[0, :, 0] - value[..., :1]) ** 2 / variance)
-    y = torch.exp(-0.5 * (grid[:, 0, 1] - value[..., 1:]) ** 2 / variance)
+    # a bump is separable: two small tables instead of a distance for each pixel; the exponents
+    # end where the product is still a normal number (denormal ones take several times as long)
+    x = torch.exp((-0.5 * (grid[0, :, 0] - value[..., :1]) ** 2 / variance).clamp(min=-30))
+    y = torch.exp((-0.5 * (grid[:, 0, 1] - value[..., 1:]) ** 2 / variance).clamp(min=-30))
     return y[..., :, None] * x[..., None, :]
 
 
