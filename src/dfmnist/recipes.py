@@ -132,7 +132,8 @@ def demo() -> Recipe:
         departures=(
             SYNTHETIC,
             REAL_CLASS,
-            "110 fakes and as many real clips of 2 seconds, where the paper has 10,000 of each.",
+            "11 fakes of each action are asked for, and as many real clips, of 2 seconds each; "
+            "the paper has 10,000 of both.",
             "Drivers are split like sources (five synthetic people, one take of each action); "
             "the paper's one volunteer drives all splits.",
             SMALL_ANIMATOR,

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.actors.seeds import SEED_RANGES, check_range
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.engine import progress_bar
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import write_json, write_text
+from dfmnist.core.files import atomic_path, write_json, write_text
 from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
@@ -152,8 +153,9 @@ def evaluate_animator(
     """Score the ten actions across identities; one row an action.
 
     Each actor is a source once, with the next one as driver; `takes` performances an action and
-    pair. Clips are filmed under `out` and kept; `clips.json`, `table.md` and `sheet.png` are
-    written there. Raises `InputError` unless the actors' seeds are the evaluation's.
+    pair. Clips are filmed under `out` and kept; `clips.json`, `table.md`, `sheet.png` and
+    `actions.png` (source, driver and animation at the height of each action) are written there.
+    Raises `InputError` unless the actors' seeds are the evaluation's.
     """
     check_range("evaluation", actors)
     if len(actors) < 2:
@@ -161,6 +163,7 @@ def evaluate_animator(
     animator = Animator(weights)
     scores: list[ClipScore] = []
     rows: list[Frames] = []
+    columns: dict[Action, Frames] = {}
     pairs = [(actors[i], actors[(i + 1) % len(actors)]) for i in range(len(actors))]
     with progress_bar() as bar:
         task = bar.add_task("evaluate the animator", total=len(TEN) * len(pairs) * takes)
@@ -179,11 +182,14 @@ def evaluate_animator(
                     scores.append(score)
                     if number == len(rows) % len(pairs) and take == 0:
                         rows.append(_strip(clips[0], clips[1], made))
+                        columns[action] = _column(action, clips[0], clips[1], made)
     table = summarise(scores)
     write_json(out / "clips.json", [_plain(score) for score in scores])
     text = markdown(table)
     write_text(out / "table.md", f"Weights `{weights_id(weights)}`\n\n{text}")
-    _save_sheet(out / "sheet.png", rows)
+    if rows:
+        _save(out / "sheet.png", Image.fromarray(np.concatenate(rows)))
+        _save(out / "actions.png", _labelled(columns))
     return table
 
 
@@ -275,11 +281,31 @@ def _strip(true: Frames, driving: Frames, made: Frames) -> Frames:
     )
 
 
-def _save_sheet(path: Path, rows: Sequence[Frames]) -> None:
-    from PIL import Image
+def _column(action: Action, true: Frames, driving: Frames, made: Frames) -> Frames:
+    """Source, driver and animation at the height of the driver's action, at half size."""
+    if action is Action.BLINK:
+        at = int(np.nanargmin(signals(face_mesh().track(driving)).eye_aspect))
+    else:
+        far = np.abs(driving.astype(np.int16) - driving[0].astype(np.int16)).mean(axis=(1, 2, 3))
+        at = int(far.argmax())
+    pictures = [Image.fromarray(frame).reduce(2) for frame in (true[0], driving[at], made[at])]
+    return np.concatenate([np.asarray(picture) for picture in pictures])
 
-    from dfmnist.core.files import atomic_path
 
-    if rows:
-        with atomic_path(path) as temporary:
-            Image.fromarray(np.concatenate(rows)).save(temporary)
+def _labelled(columns: dict[Action, Frames]) -> Image.Image:
+    """The columns side by side, with the actions' names above and the rows' names beside."""
+    side, left, top = next(iter(columns.values())).shape[1], 76, 24
+    page = Image.new("RGB", (left + side * len(columns), top + 3 * side), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=13)
+    for row, name in enumerate(("source", "driver", "animated")):
+        draw.text((left - 8, top + (row + 0.5) * side), name, "black", font, anchor="rm")
+    for number, (action, column) in enumerate(columns.items()):
+        page.paste(Image.fromarray(column), (left + number * side, top))
+        name = action.value.replace("_", " ")
+        draw.text((left + (number + 0.5) * side, top / 2), name, "black", font, anchor="mm")
+    return page
+
+
+def _save(path: Path, image: Image.Image) -> None:
+    with atomic_path(path) as temporary:
+        image.save(temporary)
