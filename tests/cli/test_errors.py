@@ -161,3 +161,19 @@ def test_other_commands(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert message in run(capsys, *arguments)
+
+
+def test_ctrl_c_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dfmnist.build.film.film_people", pressed)
+    monkeypatch.setattr(
+        sys, "argv", ["dfmnist", "demo", "--recipe", "smoke", "--out", str(tmp_path)]
+    )
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "dfmnist: stopped; run the same command to go on\n"

@@ -7,6 +7,9 @@ import typer
 from dfmnist.cli import animate, build, dataset, demo, detect, fetch, lab, report
 from dfmnist.core.errors import InputError
 
+STOPPED = 130
+"""Exit code after Ctrl-C."""
+
 app = typer.Typer(
     name="dfmnist",
     help="Make, screen, publish and detect facial-animation deepfakes (DeepFake MNIST+).",
@@ -25,6 +28,7 @@ def main() -> None:
     except InputError as error:
         print(f"dfmnist: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("dfmnist: stopped; run the same command to go on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as error:
+        if error.code == STOPPED:  # Ctrl-C, of which typer says nothing
+            print("dfmnist: stopped; run the same command to go on", file=sys.stderr)
+        raise

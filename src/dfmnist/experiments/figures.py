@@ -235,4 +235,5 @@ def _curve_panel(axes: Axes, curve: Curve, theme: Theme) -> None:
     if curve.accuracy:
         best = max(range(len(curve.accuracy)), key=curve.accuracy.__getitem__)
         axes.plot(best + 1, curve.accuracy[best], "o", color=theme.quality["raw"], markersize=5)
+    axes.set_xlim(0.7, max(2, len(curve.accuracy)) + 0.3)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

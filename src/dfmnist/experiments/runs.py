@@ -35,7 +35,7 @@ class FinishedRun:
         frozen = ", frozen but for its head" if c.freeze else ""
         return (
             f"start: {start}{frozen}; {c.input_size_px} px, {c.frames_per_clip} frames a clip, "
-            f"{c.epochs} epochs ({self.record['steps']:,} steps)"
+            f"{c.epochs} epoch{'s' * (c.epochs != 1)} ({self.record['steps']:,} steps)"
         )
 
     @property

@@ -294,7 +294,7 @@ SCREENING = (
     "local detectors stand in for them: one asks whether the clip shows the action that was asked "
     "for, the other whether it looks like a live person at all. Both guard blinking, yawing, "
     "nodding and opening the mouth; the second alone guards the rest, as in the paper. Their "
-    "limits were fixed on clips of real performances before any fake was made."
+    "limits were fixed beforehand, on bona fide clips of synthetic actors who appear nowhere else."
 )
 FIGURE2 = (
     "The paper prints two of its ten rates, 61% for smiling and 23% for yawing; its detectors, "
