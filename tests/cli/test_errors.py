@@ -176,4 +176,5 @@ def test_ctrl_c_says_how_to_go_on(
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == 130
-    assert capsys.readouterr().err == "dfmnist: stopped; run the same command to go on\n"
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "dfmnist: stopped; run the same command to go on"
