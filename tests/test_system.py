@@ -161,8 +161,10 @@ def test_killed_in_every_stage_it_ends_the_same(
         ("dataset/work/drivers/*.json", 2),
         ("dataset/work/attempts/*.json", 2),
         ("dataset/work/reals/*.json", 1),
-        ("runs/*/last.ckpt", 1),
+        ("runs/*/precision.json", 1),
+        ("runs/*/run.json", 1),
         ("runs/*/scores-test.parquet", 1),
+        ("report/assets/*", 1),
     ):
         assert kill_when(start(out), out, pattern, count), f"{pattern}: ended before the kill"
     finish(start(out))

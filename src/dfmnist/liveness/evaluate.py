@@ -134,7 +134,7 @@ _INTRO = """# Screening: how often the two detectors are right
 Written by `liveness/evaluate.py` down to the marker; do not edit that part by hand.
 
 - **Fitted** on {fit_clips} bona fide clips of {fit_people} synthetic actors (seeds {fit_seeds},
-  range `thresholds`) on {date}, before any animated clip was scored. Nothing else was used.
+  range `thresholds`) on {date}. No attack and no animated clip was looked at for it.
 - **Measured** on {people} other actors (seeds {seeds}, range `evaluation`): the ten actions and
   talking, one clip each, 50 frames at 25 frames/s, filmed wide, cropped by MTCNN to 256x256,
   camera noise of sigma 2 added; face not followed in {unseen} of {clips} clips (counted as
