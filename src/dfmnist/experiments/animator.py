@@ -180,7 +180,7 @@ def evaluate_animator(
                         continue
                     score, made = score_clip(animator, action, (source, driver), clips[0], clips[1])
                     scores.append(score)
-                    if number == len(rows) % len(pairs) and take == 0:
+                    if number == TEN.index(action) % len(pairs) and take == 0:
                         rows.append(_strip(clips[0], clips[1], made))
                         columns[action] = _column(action, clips[0], clips[1], made)
     table = summarise(scores)
