@@ -96,11 +96,10 @@ def demo() -> Recipe:
             size_px=64,
             frames_per_clip=8,
             epochs=6,
-            batch_size=16,
+            batch_size=32,
             augmentation="strong",
             zero_init_residual=True,
-            last_stride=1,
-            precise_bn_frames=256,
+            precise_bn_frames=128,
             precision="auto",
         )
         for quality in QUALITIES
@@ -114,13 +113,13 @@ def demo() -> Recipe:
             epochs=8,
             batch_size=16,
             augmentation="strong",
-            precise_bn_frames=256,
+            precise_bn_frames=128,
         )
         for quality in QUALITIES
     ]
     return Recipe(
         name="demo",
-        film=FilmConfig(people=(14, 3, 4), clips_per_action=(8, 2, 3), drivers=(2, 1, 2), takes=1),
+        film=FilmConfig(people=(14, 3, 3), clips_per_action=(8, 2, 2), drivers=(2, 1, 1), takes=1),
         build=BuildConfig(
             per_action=11,
             attempts_per_clip=3,
@@ -134,16 +133,16 @@ def demo() -> Recipe:
             REAL_CLASS,
             "11 fakes of each action are asked for, and as many real clips, of 2 seconds each; "
             "the paper has 10,000 of both.",
-            "Drivers are split like sources (five synthetic people, one take of each action); "
+            "Drivers are split like sources (four synthetic people, one take of each action); "
             "the paper's one volunteer drives all splits.",
             SMALL_ANIMATOR,
             LOCAL_DETECTORS,
             "Two of the five detectors: ResNet-50 at 64 px (paper: 224) and MesoInception-4 at "
             "128 px (paper: 256).",
-            "ResNet-50's last stage keeps stride 1 and its blocks start as the identity.",
+            "ResNet-50's residual blocks start as the identity.",
             NOT_IMAGENET,
-            "8 evenly spaced frames a clip, batches of 16 (paper: 64), 6 epochs for ResNet-50 and "
-            "8 for MesoInception-4 (paper: 50).",
+            "8 evenly spaced frames a clip, batches of 32 for ResNet-50 and 16 for MesoInception-4 "
+            "(paper: 64), 6 and 8 epochs (paper: 50).",
             "Frames are flipped, shifted and recoloured at random in training; the paper names "
             "no augmentation.",
             "Batch norm's statistics are re-estimated before each validation; the paper keeps "

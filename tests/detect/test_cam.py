@@ -6,11 +6,17 @@ import torch
 
 from dfmnist.detect import networks
 from dfmnist.detect.cam import cam, overlay
+from dfmnist.detect.networks.resnet import ResNet
 
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("resnet50", {"last_stride": 1}), ("xception", {}), ("mesoinception4", {})],
+    [
+        ("resnet50", {}),
+        ("resnet50", {"last_stride": 1}),
+        ("xception", {}),
+        ("mesoinception4", {}),
+    ],
 )
 def test_maps_are_of_the_frames_size_and_range(name: str, options: dict[str, int]) -> None:
     network = networks.build(name, size_px=64, **options)
@@ -29,6 +35,19 @@ def test_the_map_of_a_resnet_explains_its_logit() -> None:
         maps = torch.einsum("nkij,k->nij", network.feature_maps(images), network.fc.weight[0])
         logits = maps.mean((1, 2)) + network.fc.bias
         torch.testing.assert_close(logits, network(images))
+
+
+@pytest.mark.parametrize("last_stride", [1, 2])
+def test_dense_maps_hold_the_maps(last_stride: int) -> None:
+    network = networks.build("resnet50", size_px=64, last_stride=last_stride)
+    assert isinstance(network, ResNet)
+    images = network.normalise(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    with torch.no_grad():
+        network.train()(images)  # statistics that are not 0 and 1
+        network.eval()
+        coarse, dense = network.feature_maps(images), network.dense_maps(images)
+    assert dense.shape[-1] == 4
+    torch.testing.assert_close(dense[..., ::last_stride, ::last_stride], coarse)
 
 
 def test_grad_cam_finds_the_only_place_that_counts() -> None:

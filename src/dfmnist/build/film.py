@@ -64,7 +64,8 @@ def film_people(config: FilmConfig, folder: Path, workers: int | None = None) ->
     check_range("dataset", sorted({int(f.identity[1:]) for f in people}))
     check_range("drivers", sorted({int(f.identity[1:]) for f in drivers}))
     for name, footage in (("film drivers", drivers), ("film people", people)):
-        jobs = [_job(f, config.num_frames) for f in footage]
+        # one person after the other: setting up a stage takes as long as ten frames
+        jobs = [_job(f, config.num_frames) for f in sorted(footage, key=lambda f: f.identity)]
         for _ in run_jobs(film, jobs, workers=workers, describe=name):
             pass
     tables = folder / "people.csv", folder / "drivers.csv"

@@ -13,6 +13,10 @@ from torch.nn.functional import interpolate
 
 from dfmnist.detect.networks.base import Detector
 from dfmnist.detect.networks.mesonet import MesoNet
+from dfmnist.detect.networks.resnet import ResNet
+
+LEAST_SIDE = 4
+"""Maps of fewer places across are computed without the network's last stride."""
 
 
 def cam(
@@ -37,7 +41,10 @@ def _cam(network: Detector, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "
     head = network.get_submodule(network.head)
     assert isinstance(head, nn.Linear)
     with torch.no_grad():
-        return torch.einsum("nkij,k->nij", network.feature_maps(images), head.weight[0])
+        maps = network.feature_maps(images)
+        if maps.shape[-1] < LEAST_SIDE and isinstance(network, ResNet):
+            maps = network.dense_maps(images)
+        return torch.einsum("nkij,k->nij", maps, head.weight[0])
 
 
 def _grad_cam(network: MesoNet, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n i j"]:

@@ -7,6 +7,7 @@ V1 and V2 ImageNet checkpoints load.
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from dfmnist.detect.networks.base import (
     IMAGENET_MEAN,
@@ -41,17 +42,34 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         y = self.relu(self.bn1(self.conv1(x)))
-        y = self.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
+        return self._finish(self.conv2(y), shortcut)
+
+    def _finish(self, y: Tensor, shortcut: Tensor) -> Tensor:
+        y = self.bn3(self.conv3(self.relu(self.bn2(y))))
         out: Tensor = self.relu(y + shortcut)
         return out
+
+    def at_stride_1(self, x: Tensor, dilation: int) -> Tensor:
+        """As if nothing had been skipped: what `forward` gives stands at every other place.
+
+        `dilation` is that of the 3x3 convolution: 2 behind a stride of 2 that was left out
+        (Yu et al., arXiv:1705.09914).
+        """
+        shortcut = x
+        if self.downsample is not None:
+            conv, norm = self.downsample
+            assert isinstance(conv, nn.Conv2d)
+            shortcut = norm(conv2d(x, conv.weight))
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self._finish(
+            conv2d(y, self.conv2.weight, padding=dilation, dilation=dilation), shortcut
+        )
 
 
 class ResNet(Detector):
     """`depths` bottlenecks per stage; `last_stride` 1 keeps the last maps twice as large.
 
-    At 64 px the usual stride 2 leaves 2x2 maps, too coarse for a CAM; the parameters are the
-    same for both strides, so ImageNet checkpoints load either way.
+    The parameters are the same for both strides, so ImageNet checkpoints load either way.
     """
 
     mean, std, head = IMAGENET_MEAN, IMAGENET_STD, "fc"
@@ -93,6 +111,20 @@ class ResNet(Detector):
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2048 i j"]:
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         maps: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return maps
+
+    def dense_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2048 i j"]:
+        """The last feature maps without the last stride: `feature_maps` at every other place.
+
+        At 64 px the maps are 2x2, too coarse to show a place; these are 4x4.
+        """
+        maps: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        maps = self.layer3(self.layer2(self.layer1(maps)))
+        dilation = 1
+        for block in self.layer4:
+            assert isinstance(block, Bottleneck)
+            maps = block.at_stride_1(maps, dilation)
+            dilation *= block.conv2.stride[0]
         return maps
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
