@@ -145,6 +145,7 @@ def test_detectors_and_report_follow(dataset: Path, tmp_path: Path) -> None:
     text = page.read_text()
     assert "synthetic actors" in text
     assert "ot learnt" in text  # one epoch of two frames teaches nothing
+    assert "maps show where it looked" in text
 
 
 @pytest.mark.soak

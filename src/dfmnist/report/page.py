@@ -188,7 +188,7 @@ def _page(found: Evidence, context: ReportContext, out: Path, data: Path) -> dic
         **_screening(found, folder, out),
         **_detectors(found, folder, out, data),
         **_compression(found, samples, folder, out),
-        **_attention(attention, out),
+        **_attention(attention, found, out),
         **_rest(found, context),
     }
 
@@ -287,12 +287,14 @@ def _compression(
     return {"figure9": sections.gallery(picture, out) if picture else None}
 
 
-def _attention(attention: sections.Attention | None, out: Path) -> dict[str, Any]:
+def _attention(attention: sections.Attention | None, found: Evidence, out: Path) -> dict[str, Any]:
     if attention is None:
         return {"figure7": None, "figure7_text": words.NO_MAPS, "figure7_note": ""}
+    cell = found.cells.get(("raw", attention.model))
+    guesses = cell is not None and cell.frame_accuracy is not None and not cell.learnt
     return {
         "figure7": sections.gallery(attention.picture, out, attention.notes),
-        "figure7_text": words.MAPS,
+        "figure7_text": words.MAPS + (words.MAPS_OF_GUESSES if guesses else ""),
         "figure7_note": words.maps_note(attention.title),
     }
 

@@ -223,6 +223,7 @@ class Attention:
     """P(fake) of each frame."""
     title: str
     """Of the detector."""
+    model: str
 
 
 def figure7(
@@ -247,7 +248,8 @@ def figure7(
         p_fake = float(1 / (1 + np.exp(-frame_logits(network, small)[0])))
         entries.append((INFO[sample.action].title, frame, cam(network, small)[0]))
         notes.append(f"P(fake) {p_fake:.2f}: {'called fake' if p_fake >= 0.5 else 'missed'}")
-    return Attention(pictures.figure7(folder, entries), tuple(notes), chosen.title)
+    picture = pictures.figure7(folder, entries)
+    return Attention(picture, tuple(notes), chosen.title, chosen.config.network)
 
 
 # Audit and counts

@@ -312,6 +312,10 @@ MAPS = (
     "Red marks where the detector found most evidence for “fake” in a frame, blue the least. A "
     "map shows the place, not the strength."
 )
+MAPS_OF_GUESSES = (
+    " This detector is not told from guessing, so its maps show where it looked, not where there "
+    "is anything to see."
+)
 NO_MAPS = "it needs a finished run on raw clips (dfmnist train --quality raw)."
 
 
