@@ -9,6 +9,10 @@ from dfmnist.detect.cam import cam, overlay
 from dfmnist.detect.networks.resnet import ResNet
 
 
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -30,7 +34,7 @@ def test_maps_are_of_the_frames_size_and_range(name: str, options: dict[str, int
 
 def test_the_map_of_a_resnet_explains_its_logit() -> None:
     network = networks.build("resnet50", size_px=64)
-    images = network.normalise(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    images = torch.randn(2, 3, 64, 64, generator=seeded())
     with torch.no_grad():
         maps = torch.einsum("nkij,k->nij", network.feature_maps(images), network.fc.weight[0])
         logits = maps.mean((1, 2)) + network.fc.bias
@@ -41,7 +45,8 @@ def test_the_map_of_a_resnet_explains_its_logit() -> None:
 def test_dense_maps_hold_the_maps(last_stride: int) -> None:
     network = networks.build("resnet50", size_px=64, last_stride=last_stride)
     assert isinstance(network, ResNet)
-    images = network.normalise(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    network.double()
+    images = torch.randn(2, 3, 64, 64, generator=seeded(), dtype=torch.float64)
     with torch.no_grad():
         network.train()(images)  # statistics that are not 0 and 1
         network.eval()
