@@ -35,6 +35,8 @@ FILM = FilmConfig(
     num_frames=16,
     actions=(Action.SURPRISE,),
 )
+RECORDS = "dataset/work"
+"""Where a build keeps one record a job."""
 BUILD = replace(recipes.smoke().build, per_action=3, attempts_per_clip=1, num_frames=16)
 
 
@@ -158,10 +160,10 @@ def test_killed_in_every_stage_it_ends_the_same(
     for pattern, count in (
         ("footage/drivers/*/*.mp4", 2),
         ("footage/people/*/*.mp4", 2),
-        ("dataset/work/people/*.json", 2),
-        ("dataset/work/drivers/*.json", 2),
-        ("dataset/work/attempts/*.json", 2),
-        ("dataset/work/reals/*.json", 1),
+        (f"{RECORDS}/people/*.json", 2),
+        (f"{RECORDS}/drivers/*.json", 2),
+        (f"{RECORDS}/attempts/*.json", 2),
+        (f"{RECORDS}/reals/*.json", 1),
         ("runs/*/precision.json", 1),
         ("runs/*/run.json", 1),
         ("runs/*/scores-test.parquet", 1),

@@ -61,8 +61,8 @@ def film_people(config: FilmConfig, folder: Path, workers: int | None = None) ->
         raise InputError.of(folder, "was filmed with other settings", "a new folder")
     write_json(settings, plain(config))
     people, drivers = plan_people(config, folder), plan_drivers(config, folder)
-    check_range("dataset", sorted({int(f.identity[1:]) for f in people}))
-    check_range("drivers", sorted({int(f.identity[1:]) for f in drivers}))
+    check_range("dataset", sorted({_seed_in(f.identity) for f in people}))
+    check_range("drivers", sorted({_seed_in(f.identity) for f in drivers}))
     for name, footage in (("film drivers", drivers), ("film people", people)):
         # one person after the other: setting up a stage takes as long as ten frames
         jobs = [_job(f, config.num_frames) for f in sorted(footage, key=lambda f: f.identity)]
@@ -111,6 +111,11 @@ def name_of(person: int) -> str:
     return f"a{person}"
 
 
+def _seed_in(identity: str) -> int:
+    """The identity seed that `name_of` made the name of."""
+    return int(identity.removeprefix("a"))
+
+
 def _footage(
     folder: Path, person: int, action: Action, take: int, split: str, seed: int
 ) -> Footage:
@@ -122,7 +127,7 @@ def _footage(
 
 def _job(footage: Footage, num_frames: int) -> FilmJob:
     return FilmJob(
-        identity_seed=int(footage.identity[1:]),
+        identity_seed=_seed_in(footage.identity),
         action=footage.action,
         performance_seed=footage.seed,
         num_frames=num_frames,

@@ -44,7 +44,7 @@ BLINK_FALL = 0.4
 """A blink is one when the eyes' aspect ratio falls by this share of its value at the start.
 
 The ratio is that of the lids found by the iris model, as the screening measures it. The mesh alone
-sees a shut eye at two thirds of an open one's opening; it is reported beside.
+sees a shut eye about half open; it is reported beside.
 """
 
 

@@ -11,10 +11,10 @@ from dfmnist.actors.performance import RANDOM, Performance, perform, perform_ran
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import Action
 from dfmnist.core.engine import run_jobs
+from dfmnist.fomm.data import REST_FRAMES
 
 GROUP = 2
 """People who share a performance, so that one can be the other's driver with a known answer."""
-REST_FRAMES = 2
 TAKES: dict[Action, int] = {
     action: {Action.BLINK: 4, Action.OPEN_MOUTH: 4, Action.SMILE: 3}.get(action, 2)
     for action in Action

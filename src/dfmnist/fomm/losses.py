@@ -1,5 +1,7 @@
 """Losses of the motion model's training; every one returns a scalar mean."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -26,13 +28,22 @@ def pyramid_l1(
 
     Stands in for the perceptual loss of the published recipe where VGG-19's weights are absent.
     """
-    total = torch.zeros((), device=prediction.device)
+    errors = [
+        weighted_mean((made - true).abs(), share)
+        for made, true, share in _pyramid(prediction, target, weight, levels)
+    ]
+    return torch.stack(errors).mean()
+
+
+def _pyramid(
+    prediction: Image, target: Image, weight: Weight | None, levels: int
+) -> Iterator[tuple[Image, Image, Weight | None]]:
+    """The three at full, half, quarter … size."""
     for level in range(levels):
         if level:
             prediction, target = F.avg_pool2d(prediction, 2), F.avg_pool2d(target, 2)
             weight = None if weight is None else F.avg_pool2d(weight, 2)
-        total = total + weighted_mean((prediction - target).abs(), weight)
-    return total / levels
+        yield prediction, target, weight
 
 
 def gradient_l1(prediction: Image, target: Image, weight: Weight | None = None) -> Tensor:
@@ -54,14 +65,11 @@ def texture_l1(
     picture that is blurred because its detail might lie a pixel off is the best there is for a
     loss that compares pixels; here it pays, and detail of the source that is moved about does not.
     """
-    total = torch.zeros((), device=prediction.device)
-    for level in range(levels):
-        if level:
-            prediction, target = F.avg_pool2d(prediction, 2), F.avg_pool2d(target, 2)
-            weight = None if weight is None else F.avg_pool2d(weight, 2)
-        patches = None if weight is None else F.avg_pool2d(weight, 8, 4)
-        total = total + weighted_mean((_detail(prediction) - _detail(target)).abs(), patches)
-    return total / levels
+    errors = []
+    for made, true, share in _pyramid(prediction, target, weight, levels):
+        patches = None if share is None else F.avg_pool2d(share, 8, 4)
+        errors.append(weighted_mean((_detail(made) - _detail(true)).abs(), patches))
+    return torch.stack(errors).mean()
 
 
 def _detail(image: Image) -> Float[Tensor, "b 3 p q"]:

@@ -452,7 +452,7 @@ def train_animator(
 
 
 def actors_recipe(seed: int = 1) -> TrainConfig:
-    """From nothing to what is shipped, and on: about three hours on two cores without AMX.
+    """From nothing to what is shipped, and on; an estimated three hours without AMX.
 
     The shipped weights saw another schedule, which was found on the way: docs/LOG.md.
     """

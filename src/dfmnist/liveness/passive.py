@@ -2,7 +2,7 @@
 
 A photo shown again and again, still or moved, stays one flat picture (`planar.py`). A generated
 clip may lose detail as it leaves its source frame, flicker, or shake in its landmarks. The bounds
-are quantiles of bona fide clips alone (`fit.py`).
+are the tails of bona fide clips alone (`fit.py`).
 """
 
 from collections.abc import Sequence

@@ -109,8 +109,12 @@ class ResNet(Detector):
         default_linear_(self.fc, generator)
 
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2048 i j"]:
+        maps: Tensor = self.layer4(self._before_layer4(images))
+        return maps
+
+    def _before_layer4(self, images: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        maps: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        maps: Tensor = self.layer3(self.layer2(self.layer1(x)))
         return maps
 
     def dense_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2048 i j"]:
@@ -118,8 +122,7 @@ class ResNet(Detector):
 
         At 64 px the maps are 2x2, too coarse to show a place; these are 4x4.
         """
-        maps: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        maps = self.layer3(self.layer2(self.layer1(maps)))
+        maps = self._before_layer4(images)
         dilation = 1
         for block in self.layer4:
             assert isinstance(block, Bottleneck)
