@@ -1,5 +1,7 @@
 """Animate a source frame with a driving clip: relative (the paper's), absolute or scaled motion."""
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -29,12 +31,14 @@ class EncodedSource:
         self.keypoints = keypoints
 
 
-def transfer(source: Keypoints, driving: Keypoints, motion: Motion) -> Keypoints:
-    """Where the source's keypoints go for each driving frame; the first one is the reference.
+def transfer(
+    source: Keypoints, driving: Keypoints, motion: Motion, reference: int = 0
+) -> Keypoints:
+    """Where the source's keypoints go for each driving frame.
 
-    Relative: `kp_s + scale (kp_d - kp_d0)` and `J_d J_d0^-1 J_s` (Siarohin et al., 2019, eq. 12);
-    scale is 1, or for `relative_scaled` the ratio of the hulls' linear sizes.
-    Shapes: source (1, k, ...), driving (n, k, ...); gives (n, k, ...).
+    Relative: `kp_s + scale (kp_d - kp_d0)` and `J_d J_d0^-1 J_s` (Siarohin et al., 2019, eq. 12),
+    where d0 is the driving frame `reference`; scale is 1, or for `relative_scaled` the ratio of
+    the hulls' linear sizes. Shapes: source (1, k, ...), driving (n, k, ...); gives (n, k, ...).
     """
     if motion not in get_args(Motion):
         raise InputError(
@@ -42,7 +46,7 @@ def transfer(source: Keypoints, driving: Keypoints, motion: Motion) -> Keypoints
         )
     if motion == "absolute":
         return driving
-    first = driving.at(slice(0, 1))
+    first = driving.at(slice(reference, reference + 1))
     scale = hull_scale(source, first) if motion == "relative_scaled" else 1.0
     value = source.value + scale * (driving.value - first.value)
     jacobian = driving.jacobian @ inverse_2x2(first.jacobian) @ source.jacobian
@@ -82,27 +86,47 @@ class Animator:
         return EncodedSource(self._generator.encode(image), self._detector(image))
 
     @torch.inference_mode()
-    def keypoints(self, driving_rgb_u8: Frames) -> Keypoints:
-        """Keypoints of driving frames (n, h, w, 3); they serve any number of sources."""
-        frames = as_frames(driving_rgb_u8, "driving", None, self.size)
-        parts = [
-            self._detector(self._tensor(frames[i : i + BATCH]))
-            for i in range(0, len(frames), BATCH)
-        ]
+    def keypoints(self, driving_rgb_u8: Frames | Iterable[Frames]) -> Keypoints:
+        """Keypoints of driving frames (n, h, w, 3), or of a stream of (h, w, 3) ones.
+
+        They are small (a hundred numbers a frame) and serve any number of sources. Raises
+        `InputError` where there is no frame.
+        """
+        frames, parts = iter(driving_rgb_u8), []
+        while chunk := list(islice(frames, BATCH)):
+            pictures = as_frames(np.stack(chunk), "driving", None, self.size)
+            parts.append(self._detector(self._tensor(pictures)))
+        if not parts:
+            raise InputError("driving frames are none; expected uint8 frames (n, h, w, 3), n ≥ 1")
         return Keypoints(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
-    @torch.inference_mode()
     def animate(
-        self, source: EncodedSource, driving: Keypoints, motion: Motion = "relative"
+        self,
+        source: EncodedSource,
+        driving: Keypoints,
+        motion: Motion = "relative",
+        reference: int = 0,
     ) -> Frames:
         """The source moving as the driver: uint8 RGB (n, size, size, 3)."""
-        target = transfer(source.keypoints, driving, motion)
-        out = np.empty((len(target.value), self.size, self.size, 3), np.uint8)
-        for i in range(len(out)):  # larger batches are no faster on a CPU
-            made = self._generator.decode(source.code, source.keypoints, target.at(slice(i, i + 1)))
-            pixels = made.prediction[0].permute(1, 2, 0) * 255
-            out[i] = pixels.round().clamp(0, 255).to(torch.uint8).numpy()
-        return out
+        return np.stack(list(self.stream(source, driving, motion, reference)))
+
+    def stream(
+        self,
+        source: EncodedSource,
+        driving: Keypoints,
+        motion: Motion = "relative",
+        reference: int = 0,
+    ) -> Iterator[Frames]:
+        """As `animate`, one (size, size, 3) frame at a time: any length in constant memory."""
+        target = transfer(source.keypoints, driving, motion, reference)
+        for i in range(len(target.value)):  # larger batches are no faster on a CPU
+            yield self._frame(source, target.at(slice(i, i + 1)))
+
+    @torch.inference_mode()
+    def _frame(self, source: EncodedSource, target: Keypoints) -> Frames:
+        made = self._generator.decode(source.code, source.keypoints, target)
+        pixels = made.prediction[0].permute(1, 2, 0) * 255
+        return pixels.round().clamp(0, 255).to(torch.uint8).numpy()
 
     @staticmethod
     def _tensor(frames: Frames) -> Tensor:
