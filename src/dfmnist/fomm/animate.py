@@ -126,7 +126,8 @@ class Animator:
     def _frame(self, source: EncodedSource, target: Keypoints) -> Frames:
         made = self._generator.decode(source.code, source.keypoints, target)
         pixels = made.prediction[0].permute(1, 2, 0) * 255
-        return pixels.round().clamp(0, 255).to(torch.uint8).numpy()
+        frame: Frames = pixels.round().clamp(0, 255).to(torch.uint8).numpy()
+        return frame
 
     @staticmethod
     def _tensor(frames: Frames) -> Tensor:
