@@ -32,6 +32,30 @@ def test_one_worker_is_this_process() -> None:
     assert list(run_jobs(where, [0], workers=1, describe="t")) == [os.getpid()]
 
 
+def test_processes_are_kept_until_a_job_fails() -> None:
+    first = set(run_jobs(where, range(20), workers=2, describe="t"))
+    assert os.getpid() not in first
+    assert set(run_jobs(where, range(20), workers=2, describe="t")) <= first
+    with pytest.raises(ValueError, match="negative"):
+        list(run_jobs(square, [-1, 2, 3], workers=2, describe="t"))
+    assert not set(run_jobs(where, range(20), workers=2, describe="t")) & first
+
+
+def threads(_: int) -> tuple[str | None, int]:
+    import torch
+
+    return os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads()
+
+
+def test_workers_have_one_thread_and_the_environment_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    list(run_jobs(where, [0, 1], workers=3, describe="t"))
+    assert set(run_jobs(threads, [0, 1], workers=3, describe="t")) == {("1", 1)}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_failure_is_raised(workers: int) -> None:
     with pytest.raises(ValueError, match="-1 is negative"):

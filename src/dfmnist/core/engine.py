@@ -1,5 +1,6 @@
 """Independent jobs over local processes, with progress; a killed job leaves no half file."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -49,15 +50,19 @@ def run_jobs(
     """
     if not jobs:
         return
-    workers = min(workers or cpu_count(), len(jobs))
+    workers = workers or cpu_count()
     with progress_bar() as bar:
         task = bar.add_task(describe, total=len(jobs))
-        if workers == 1:
+        if workers == 1 or len(jobs) == 1:
             for job in jobs:
                 yield function(job)
                 bar.advance(task)
             return
         yield from _run_pool(function, jobs, workers, lambda: bar.advance(task))
+
+
+_POOLS: dict[int, ProcessPoolExecutor] = {}
+"""Processes by their number, kept from stage to stage: each would take seconds to start anew."""
 
 
 def _run_pool(
@@ -66,12 +71,11 @@ def _run_pool(
     workers: int,
     advance: Callable[[], None],
 ) -> Iterator[Result]:
-    kept: dict[str, str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    pool = _pool(workers)
+    finished = False
     try:
-        futures = [pool.submit(function, job) for job in jobs]
+        with _one_thread_each():  # a submission may start a process, which inherits this
+            futures = [pool.submit(function, job) for job in jobs]
         waiting: set[Future[Any]] = set(futures)
         nxt = 0
         while nxt < len(futures):
@@ -82,8 +86,31 @@ def _run_pool(
             while nxt < len(futures) and futures[nxt].done():
                 yield futures[nxt].result()
                 nxt += 1
+        finished = True
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        if not finished:  # a failed job or Ctrl-C: no process goes on with what is left
+            _POOLS.pop(workers, None)
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """The processes kept for `workers`; they start as jobs come in."""
+    if workers not in _POOLS:
+        context = multiprocessing.get_context("spawn")
+        _POOLS[workers] = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_start_worker
+        )
+    return _POOLS[workers]
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Environment in which numerical libraries of new processes start with one thread."""
+    kept: dict[str, str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
         for name, value in kept.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -105,3 +132,5 @@ def _start_worker() -> None:
     import torch
 
     torch.set_num_threads(1)
+    # the same for every kind of job, whichever came before in this process
+    torch.set_flush_denormal(True)

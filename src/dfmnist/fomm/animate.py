@@ -1,20 +1,20 @@
 """Animate a source frame with a driving clip: relative (the paper's), absolute or scaled motion."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 from scipy.spatial import ConvexHull, QhullError
-from torch import Tensor
 
 from dfmnist.core.errors import InputError
+from dfmnist.fomm.backends import BackendName, Precision, choose_backend
 from dfmnist.fomm.checkpoint import load_networks
-from dfmnist.fomm.generator import SourceCode
 from dfmnist.fomm.keypoints import Keypoints, inverse_2x2
 
 Frames = npt.NDArray[np.uint8]
@@ -23,12 +23,12 @@ BATCH = 8
 """Frames per pass of the keypoint detector."""
 
 
+@dataclass(frozen=True, eq=False)
 class EncodedSource:
-    """What is computed once a source: its features and keypoints."""
+    """What is computed once a source: its features, in the backend's own form, and keypoints."""
 
-    def __init__(self, code: SourceCode, keypoints: Keypoints) -> None:
-        self.code = code
-        self.keypoints = keypoints
+    code: Any
+    keypoints: Keypoints
 
 
 def transfer(
@@ -64,28 +64,33 @@ def hull_scale(source: Keypoints, first: Keypoints) -> float:
 
 
 class Animator:
-    """A motion model held ready. One torch thread is enough: run one process a core."""
+    """A motion model held ready. One thread is enough on a CPU: run one process a core."""
 
-    def __init__(self, weights: Path | None = None) -> None:
-        """Load `weights` (`.pth.tar` or safetensors); None is the shipped actors model."""
+    def __init__(
+        self,
+        weights: Path | None = None,
+        *,
+        backend: BackendName = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        """Load `weights` (`.pth.tar` or safetensors); None is the shipped actors model.
+
+        See `backends.choose_backend` for the other two. Raises `InputError`.
+        """
         networks = load_networks(weights)
         self.config = networks.config
-        layout = {"memory_format": torch.channels_last}
-        self._detector = networks.kp_detector.to(**layout)  # type: ignore[call-overload]
-        self._generator = networks.generator.to(**layout)  # type: ignore[call-overload]
+        self._backend = choose_backend(networks, backend, precision)
 
     @property
     def size(self) -> int:
         """Side of the frames it gives, in pixels."""
         return self.config.image_size
 
-    @torch.inference_mode()
     def encode(self, source_rgb_u8: Frames) -> EncodedSource:
         """Features and keypoints of one source image (h, w[, 1, 3 or 4]) of any size."""
-        image = self._tensor(as_frames(source_rgb_u8, "source", 1, self.size))
-        return EncodedSource(self._generator.encode(image), self._detector(image))
+        image = as_frames(source_rgb_u8, "source", 1, self.size)
+        return EncodedSource(self._backend.encode(image), self._backend.detect(image))
 
-    @torch.inference_mode()
     def keypoints(self, driving_rgb_u8: Frames | Iterable[Frames]) -> Keypoints:
         """Keypoints of driving frames (n, h, w, 3), or of a stream of (h, w, 3) ones.
 
@@ -95,7 +100,9 @@ class Animator:
         frames, parts = iter(driving_rgb_u8), []
         while chunk := list(islice(frames, BATCH)):
             pictures = as_frames(np.stack(chunk), "driving", None, self.size)
-            parts.append(self._detector(self._tensor(pictures)))
+            found = self._backend.detect(pictures)
+            # copies: what a backend gives may lie in memory that would be kept with it
+            parts.append([value.clone() for value in found])
         if not parts:
             raise InputError("driving frames are none; expected uint8 frames (n, h, w, 3), n ≥ 1")
         return Keypoints(*(torch.cat(values) for values in zip(*parts, strict=True)))
@@ -119,20 +126,10 @@ class Animator:
     ) -> Iterator[Frames]:
         """As `animate`, one (size, size, 3) frame at a time: any length in constant memory."""
         target = transfer(source.keypoints, driving, motion, reference)
-        for i in range(len(target.value)):  # larger batches are no faster on a CPU
-            yield self._frame(source, target.at(slice(i, i + 1)))
-
-    @torch.inference_mode()
-    def _frame(self, source: EncodedSource, target: Keypoints) -> Frames:
-        made = self._generator.decode(source.code, source.keypoints, target)
-        pixels = made.prediction[0].permute(1, 2, 0) * 255
-        frame: Frames = pixels.round().clamp(0, 255).to(torch.uint8).numpy()
-        return frame
-
-    @staticmethod
-    def _tensor(frames: Frames) -> Tensor:
-        x = torch.from_numpy(frames).permute(0, 3, 1, 2).float().div(255)
-        return x.contiguous(memory_format=torch.channels_last)
+        step = self._backend.batch
+        for i in range(0, len(target.value), step):
+            moved = target.at(slice(i, i + step))
+            yield from self._backend.decode(source.code, source.keypoints, moved)
 
 
 def animate(

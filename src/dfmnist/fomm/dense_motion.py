@@ -69,10 +69,10 @@ class DenseMotionNetwork(nn.Module):
         reduced: Tensor = self.down(source)
         return reduced
 
-    def forward(
+    def candidates(
         self, reduced: Float[Tensor, "b 3 h w"], source: Keypoints, driving: Keypoints
-    ) -> DenseMotion:
-        """Motion that takes the source (already reduced) to the driving keypoints."""
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b k1 h w 2"]]:
+        """What the network sees of each keypoint's motion, and the motions (float32)."""
         batch, channels, height, width = reduced.shape
         count = self.num_kp + 1
         with torch.autocast(reduced.device.type, enabled=False):  # bf16 has no room for positions
@@ -84,8 +84,22 @@ class DenseMotionNetwork(nn.Module):
         bumps = gaussians(driving.value, height, width, self.kp_variance)
         bumps = bumps - gaussians(source.value, height, width, self.kp_variance)
         bumps = torch.cat([torch.zeros_like(bumps[:, :1]), bumps], dim=1)[:, :, None]
-        features = self.hourglass(torch.cat([bumps.to(warped.dtype), warped], dim=2).flatten(1, 2))
-        mask = torch.softmax(self.mask(features).float(), dim=1)
-        with torch.autocast(reduced.device.type, enabled=False):
-            deformation = torch.einsum("bkhw,bkhwi->bhwi", mask, flows)
+        return torch.cat([bumps.to(warped.dtype), warped], dim=2).flatten(1, 2), flows
+
+    @staticmethod
+    def choice(
+        mask_logits: Float[Tensor, "b k1 h w"], flows: Float[Tensor, "b k1 h w 2"]
+    ) -> Float[Tensor, "b h w 2"]:
+        """The motions averaged by the mask, float32."""
+        with torch.autocast(flows.device.type, enabled=False):
+            mask = torch.softmax(mask_logits.float(), dim=1)
+            return torch.einsum("bkhw,bkhwi->bhwi", mask, flows)
+
+    def forward(
+        self, reduced: Float[Tensor, "b 3 h w"], source: Keypoints, driving: Keypoints
+    ) -> DenseMotion:
+        """Motion that takes the source (already reduced) to the driving keypoints."""
+        seen, flows = self.candidates(reduced, source, driving)
+        features = self.hourglass(seen)
+        deformation = self.choice(self.mask(features), flows)
         return DenseMotion(deformation, self.occlusion(features).float(), features)

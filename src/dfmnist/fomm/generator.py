@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dfmnist.fomm.blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d, resize, warp
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.dense_motion import DenseMotionNetwork
+from dfmnist.fomm.dense_motion import DenseMotion, DenseMotionNetwork
 from dfmnist.fomm.keypoints import Keypoints
 
 
@@ -71,32 +71,62 @@ class OcclusionAwareGenerator(nn.Module):
             features = block(features)
         return SourceCode(source, self.dense_motion_network.reduce(source), features)
 
+    def gather(
+        self,
+        features: Float[Tensor, "b c r s"],
+        motion: DenseMotion,
+        hinted: Float[Tensor, "b c h w"] | None,
+    ) -> Float[Tensor, "b c r s"]:
+        """The source's features where the motion takes them, dimmed where they were hidden."""
+        height, width = features.shape[-2:]
+        grid = resize(motion.deformation.permute(0, 3, 1, 2), (height, width))
+        out = warp(features, grid.permute(0, 2, 3, 1))
+        out = out * resize(torch.sigmoid(motion.occlusion_logit), (height, width)).to(out.dtype)
+        if hinted is not None:
+            out = out + resize(hinted, (height, width))
+        return out
+
+    def paint(self, hidden: Float[Tensor, "b c r s"]) -> Float[Tensor, "b d h w"]:
+        """Logits of RGB, and with `blend` the mask's refinement, from gathered features."""
+        out = self.bottleneck(hidden)
+        for block in self.up_blocks:
+            out = block(out)
+        painted: Tensor = self.final(out)
+        return painted
+
     def decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Generated:
         """The frame that shows the encoded source at the driving keypoints."""
         motion = self.dense_motion_network(code.reduced, source, driving)
-        height, width = code.features.shape[-2:]
-        grid = resize(motion.deformation.permute(0, 3, 1, 2), (height, width))
-        out = warp(code.features, grid.permute(0, 2, 3, 1))
         occlusion = torch.sigmoid(motion.occlusion_logit)
-        out = out * resize(occlusion, (height, width)).to(out.dtype)
-        if self.hint is not None:
-            out = out + resize(self.hint(motion.features), (height, width))
-        out = self.bottleneck(out.contiguous(memory_format=torch.channels_last))
-        for block in self.up_blocks:
-            out = block(out)
-        out = self.final(out).float()
+        hinted = None if self.hint is None else self.hint(motion.features)
+        hidden = self.gather(code.features, motion, hinted)
+        out = self.paint(hidden.contiguous(memory_format=torch.channels_last)).float()
         if not self.blend:
             return Generated(torch.sigmoid(out), occlusion, motion.deformation, None)
-        size_hw = (code.image.shape[-2], code.image.shape[-1])
-        full = resize(motion.deformation.permute(0, 3, 1, 2), size_hw).permute(0, 2, 3, 1)
-        # bicubic: bilinear samples between pixels lose half of the finest detail
-        warped = warp(code.image, full, padding="border", mode="bicubic").clamp(0, 1)
-        seen = torch.sigmoid(resize(motion.occlusion_logit, size_hw) + out[:, 3:])
-        prediction = seen * warped + (1 - seen) * torch.sigmoid(out[:, :3])
-        return Generated(prediction, occlusion, motion.deformation, warped)
+        warped, seen = full_warp(code.image, motion)
+        return Generated(blended(out, warped, seen), occlusion, motion.deformation, warped)
 
     def forward(
         self, image: Float[Tensor, "b 3 h w"], source: Keypoints, driving: Keypoints
     ) -> Generated:
         """`encode` and `decode` in one."""
         return self.decode(self.encode(image), source, driving)
+
+
+def full_warp(
+    image: Float[Tensor, "b 3 h w"], motion: DenseMotion
+) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 1 h w"]]:
+    """The source moved at full size, and the logit of its being seen there."""
+    size_hw = (image.shape[-2], image.shape[-1])
+    full = resize(motion.deformation.permute(0, 3, 1, 2), size_hw).permute(0, 2, 3, 1)
+    # bicubic: bilinear samples between pixels lose half of the finest detail
+    warped = warp(image, full, padding="border", mode="bicubic").clamp(0, 1)
+    return warped, resize(motion.occlusion_logit, size_hw)
+
+
+def blended(
+    painted: Float[Tensor, "b 4 h w"], warped: Float[Tensor, "b 3 h w"], seen: Tensor
+) -> Float[Tensor, "b 3 h w"]:
+    """The moved source where it is seen, painted pixels elsewhere; `seen` is a logit."""
+    share = torch.sigmoid(seen + painted[:, 3:])
+    return share * warped + (1 - share) * torch.sigmoid(painted[:, :3])

@@ -1,0 +1,253 @@
+"""What runs the networks: OpenVINO on a CPU, torch on a GPU or where it is asked for.
+
+Both take and give the same: pictures as uint8, keypoints as float32 tensors.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from dfmnist.core.errors import InputError
+from dfmnist.fomm.checkpoint import Networks
+from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.fast import fast
+from dfmnist.fomm.generator import SourceCode
+from dfmnist.fomm.keypoints import Keypoints
+from dfmnist.fomm.parts import MOVES, SOURCE, Part, Whole, parts_of, run_part
+
+Frames = npt.NDArray[np.uint8]
+BackendName = Literal["auto", "openvino", "torch"]
+Precision = Literal["auto", "f32", "bf16"]
+GPU_BATCH = 32
+"""Frames a pass on a GPU. A CPU takes one: larger batches are no faster there."""
+AMX_FLAG = "amx_bf16"
+
+
+class Backend(Protocol):
+    """Runs one motion model."""
+
+    batch: int
+    """Frames that `decode` takes best at a time."""
+    precision: str
+    """`f32`, or `bf16` for all but positions."""
+
+    def detect(self, frames_rgb_u8: Frames) -> Keypoints:
+        """Keypoints of (n, size, size, 3) frames, float32 on the CPU."""
+        ...
+
+    def encode(self, frames_rgb_u8: Frames) -> Any:
+        """What `decode` needs of a source (1, size, size, 3), in this backend's own form."""
+        ...
+
+    def decode(self, code: Any, source: Keypoints, driving: Keypoints) -> Frames:
+        """Frames (n, size, size, 3) of the source (1, k, …) at driving keypoints (n, k, …)."""
+        ...
+
+
+def choose_backend(
+    networks: Networks, backend: BackendName = "auto", precision: Precision = "auto"
+) -> Backend:
+    """The backend asked for; `auto` is torch on a GPU and OpenVINO on a CPU.
+
+    `auto` precision is bfloat16 on a GPU and on processors with AMX, else float32: without AMX it
+    gains too little to give up digits. Raises `InputError` for another name.
+    """
+    for flag, value, known in (
+        ("--backend", backend, get_args(BackendName)),
+        ("--precision", precision, get_args(Precision)),
+    ):
+        if value not in known:
+            raise InputError(f"{flag} is '{value}'; expected one of {', '.join(known)}")
+    gpu = torch.cuda.is_available()
+    if precision == "auto":
+        precision = "bf16" if (gpu and backend != "openvino") or has_amx() else "f32"
+    if backend == "torch" or (backend == "auto" and gpu):
+        return TorchBackend(networks, torch.device("cuda" if gpu else "cpu"), precision == "bf16")
+    return OpenVinoBackend(networks, precision == "bf16")
+
+
+def has_amx() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 by itself (Linux)."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and AMX_FLAG in cpuinfo.read_text(encoding="utf-8")
+
+
+def _tiles(config: FommConfig) -> bool:
+    """Whether the features' sides are multiples of Winograd's tiles."""
+    return config.image_size % (4 << config.generator_down_blocks) == 0
+
+
+def to_tensor(frames_rgb_u8: Frames) -> Tensor:
+    """(n, h, w, 3) uint8 to (n, 3, h, w) in [0, 1], channels last in memory."""
+    x = torch.from_numpy(frames_rgb_u8).permute(0, 3, 1, 2).float().div(255)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+class TorchBackend:
+    """Eager torch, channels last: float32, or bfloat16 but for positions; one thread will do."""
+
+    def __init__(self, networks: Networks, device: torch.device, bfloat16: bool = False) -> None:
+        self.device, self.precision = device, "bf16" if bfloat16 else "f32"
+        gpu = device.type != "cpu"
+        self.batch = GPU_BATCH if gpu else 1
+        tiles = not gpu and not bfloat16 and _tiles(networks.config)
+        generator = networks.generator
+        self._detector: nn.Module = networks.kp_detector
+        if not gpu:
+            generator = fast(generator, tiles=tiles)
+            self._detector = fast(networks.kp_detector, tiles=tiles)
+        self._generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._detector = self._detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._parts = parts_of(self._generator)
+        for part in self._parts:
+            part.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def detect(self, frames_rgb_u8: Frames) -> Keypoints:
+        """As `Backend.detect`; float32 throughout."""
+        found = self._detector(to_tensor(frames_rgb_u8).to(self.device))
+        return Keypoints(*(value.cpu() for value in found))
+
+    @torch.inference_mode()
+    def encode(self, frames_rgb_u8: Frames) -> SourceCode:
+        """As `Backend.encode`; float32: it is done once."""
+        code: SourceCode = self._generator.encode(to_tensor(frames_rgb_u8).to(self.device))
+        return code
+
+    @torch.inference_mode()
+    def decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
+        """As `Backend.decode`."""
+        size = self.batch
+        parts = [
+            self._decode(code, source, driving.at(slice(i, i + size)))
+            for i in range(0, len(driving.value), size)
+        ]
+        return np.concatenate(parts)
+
+    def _decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
+        n = len(driving.value)
+        values = dict(zip(SOURCE, (t.expand(n, *t.shape[1:]) for t in code), strict=True))
+        moves = (*(t.expand(n, *t.shape[1:]) for t in source), *driving)
+        values |= {k: t.to(self.device) for k, t in zip(MOVES, moves, strict=True)}
+        for part in self._parts:
+            low = self.precision == "bf16" and not part.positions
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+                run_part(part, values)
+        frames: Frames = values["frame"].cpu().numpy()
+        return frames
+
+
+class OpenVinoBackend:
+    """Compiled by OpenVINO for this CPU, with torch's number of threads.
+
+    In float32 a frame is one compiled model. With bfloat16 each part is one, so that those with
+    positions stay float32.
+    """
+
+    batch = 1
+
+    def __init__(self, networks: Networks, bfloat16: bool = False) -> None:
+        config, tiles = networks.config, not bfloat16 and _tiles(networks.config)
+        self.precision = "bf16" if bfloat16 else "f32"
+        size, k = config.image_size, config.num_kp
+        picture = torch.zeros(1, config.num_channels, size, size)
+        generator = fast(networks.generator, tiles=tiles)
+        self._detect = _Compiled(fast(networks.kp_detector, tiles=tiles), [picture], False)
+        self._encode = _Compiled(_Encode(generator), [picture], False)
+        with torch.no_grad():
+            code = generator.encode(picture)
+        matrix = torch.eye(2).expand(1, k, 2, 2).contiguous()
+        moves = (torch.zeros(1, k, 2), matrix, torch.zeros(1, k, 2), matrix)
+        values = dict(zip((*SOURCE, *MOVES), (*code, *moves), strict=True))
+        parts = parts_of(generator)
+        if not bfloat16:
+            whole = Whole(parts)
+            parts = [Part(whole, whole.takes, ("frame",), True)]
+        self._chain: list[tuple[Part, _Compiled]] = []
+        with torch.no_grad():
+            for part in parts:
+                example = [values[name].contiguous() for name in part.takes]
+                low = bfloat16 and not part.positions
+                self._chain.append((part, _Compiled(part.module, example, low)))
+                run_part(part, values)
+
+    def detect(self, frames_rgb_u8: Frames) -> Keypoints:
+        """As `Backend.detect`; float32 throughout."""
+        found = [self._detect([to_tensor(frame[None]).numpy()]) for frame in frames_rgb_u8]
+        value, jacobian = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        return Keypoints(torch.from_numpy(value), torch.from_numpy(jacobian))
+
+    def encode(self, frames_rgb_u8: Frames) -> tuple[npt.NDArray[Any], ...]:
+        """As `Backend.encode`; float32: it is done once."""
+        image = to_tensor(frames_rgb_u8).numpy()
+        return (image, *self._encode([image]))
+
+    def decode(
+        self, code: tuple[npt.NDArray[Any], ...], source: Keypoints, driving: Keypoints
+    ) -> Frames:
+        """As `Backend.decode`."""
+        fixed = dict(zip(SOURCE, code, strict=True))
+        fixed |= {name: t.numpy() for name, t in zip(MOVES[:2], source, strict=True)}
+        out = []
+        for i in range(len(driving.value)):
+            values = fixed | {
+                name: t[i : i + 1].numpy() for name, t in zip(MOVES[2:], driving, strict=True)
+            }
+            for part, compiled in self._chain:
+                made = compiled([values[name] for name in part.takes])
+                values.update(zip(part.gives, made, strict=True))
+            out.append(values["frame"])
+        return np.concatenate(out)
+
+
+class _Encode(nn.Module):
+    def __init__(self, generator: Any) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        _, reduced, features = self.generator.encode(image)
+        return reduced, features
+
+
+class _Compiled:
+    """A module compiled for fixed shapes: arrays in, arrays out."""
+
+    def __init__(self, module: nn.Module, example: list[Tensor], bfloat16: bool) -> None:
+        import openvino
+
+        with torch.no_grad(), _quiet():
+            traced = torch.jit.trace(module, tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
+            model = openvino.convert_model(traced, example_input=tuple(example))
+        for port, tensor in zip(model.inputs, example, strict=True):
+            port.get_node().set_partial_shape(openvino.PartialShape(list(tensor.shape)))
+        model.validate_nodes_and_infer_types()
+        options: dict[str, Any] = {
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+            "NUM_STREAMS": 1,
+            "CPU_DENORMALS_OPTIMIZATION": True,
+        }
+        compiled = openvino.Core().compile_model(model, "CPU", options)
+        self._request = compiled.create_infer_request()
+        self._outputs = len(model.outputs)
+
+    def __call__(self, arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        self._request.infer([np.ascontiguousarray(a) for a in arrays], share_inputs=True)
+        outputs = (self._request.get_output_tensor(i).data for i in range(self._outputs))
+        return [np.array(data) for data in outputs]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tracer's word on sizes that are constants here, and on its own future."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
