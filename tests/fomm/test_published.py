@@ -228,7 +228,7 @@ def test_what_stands_in_for_vgg_is_said_and_recorded(
     clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(config(epochs=1), clips, tmp_path / "out")
-    said = " ".join(capsys.readouterr().err.split())
+    said = capsys.readouterr().err
     assert said.count("NOT the published perceptual loss") == 1
     about = read_json(tmp_path / "out" / "config.json")
     assert about["pictures"].startswith("NOT the published perceptual loss")

@@ -64,7 +64,7 @@ def train_animator(
 
     Options from --vgg on belong to vox256 and voxadv256, which train on any people's clips.
     """
-    published_only = {
+    published_only: dict[str, object] = {
         "--vgg": vgg, "--pictures": pictures, "--person": person,
         "--skip-broken": skip_broken or None, "--epochs": epochs, "--batch-size": batch_size,
         "--accelerator": accelerator, "--devices": devices, "--nodes": nodes,

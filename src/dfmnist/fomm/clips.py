@@ -124,7 +124,8 @@ def load_people(
         if not skip_broken:
             raise InputError.of(folder, text, WANTED)
         if fresh:  # said when found, not each time the run goes on
-            console.print(f"{folder}: {text}; left out", highlight=False, markup=False)
+            said = f"{folder}: {text}; left out"
+            console.print(said, highlight=False, markup=False, soft_wrap=True)
     people: dict[str, list[Clip]] = {}
     for (path, identity), name in zip(found, names, strict=True):
         if name not in broken:

@@ -70,12 +70,21 @@ class Machine:
 
 def is_main() -> bool:
     """Whether this process is the one that writes and speaks."""
-    return int(rank_zero_only.rank) == 0  # Lightning sets it from the environment
+    return int(getattr(rank_zero_only, "rank", 0)) == 0  # Lightning's, from the environment
 
 
-def tensorboard(out: Path) -> TensorBoardLogger:
-    """Events under `out`/tensorboard."""
-    return TensorBoardLogger(save_dir=out, name="", version="tensorboard")
+def make_trainer(out: Path, watch: L.Callback, **options: Any) -> L.Trainer:
+    """A trainer that leaves files and words to `watch`, but for TensorBoard's events."""
+    with hushed():
+        return L.Trainer(
+            callbacks=[watch],
+            logger=TensorBoardLogger(save_dir=out, name="", version="tensorboard"),
+            default_root_dir=out,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            **options,
+        )
 
 
 def run(module: L.LightningModule, trainer: L.Trainer, checkpoint: Path, **more: Any) -> None:

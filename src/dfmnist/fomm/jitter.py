@@ -49,8 +49,8 @@ def jitter_colours(images: Images, jitter: Jitter) -> Images:
 
 def _grey(images: Images) -> Float[Tensor, "b 1 h w"]:
     """Luma of BT.601."""
-    r, g, b = images.split(1, dim=1)
-    return 0.299 * r + 0.587 * g + 0.114 * b
+    r, g, b = images.unbind(dim=1)
+    return (0.299 * r + 0.587 * g + 0.114 * b)[:, None]
 
 
 def _mix(images: Images, other: Tensor, share: float) -> Images:

@@ -166,7 +166,12 @@ class PublishedModule(L.LightningModule):
         pairs = self.pairs(self.current_epoch)
         rank, world = self.trainer.global_rank, self.trainer.world_size
         steps = batches(len(pairs), self.config.batch_size, rank, world)
-        return DataLoader(pairs, batch_sampler=steps, num_workers=self.loaders)
+        return DataLoader(
+            pairs,
+            batch_sampler=steps,
+            num_workers=self.loaders,
+            pin_memory=self.device.type == "cuda",
+        )
 
     def transform(self, batch_idx: int) -> RandomTransform:
         """The equivariance transforms of this process's part of a step."""
@@ -245,7 +250,7 @@ class PublishedModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         for vgg in self._judge:
-            vgg.to(self.device, memory_format=torch.channels_last)
+            vgg.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def on_train_epoch_start(self) -> None:
         for optimizer in self.trainer.optimizers:

@@ -30,9 +30,9 @@ from dfmnist.fomm.fit import (
     CURVE,
     WEIGHTS,
     append_row,
+    make_trainer,
     run,
     save_checkpoint,
-    tensorboard,
 )
 from dfmnist.fomm.generator import Generated, OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import Keypoints, KPDetector
@@ -443,15 +443,8 @@ def train_animator(
     last = out / CHECKPOINT
     if initial is not None and not last.is_file():
         module.start_from(initial)
-    trainer = L.Trainer(
-        max_epochs=stop_after or config.steps // config.epoch_steps,
-        accelerator="cpu",
-        callbacks=[watch],
-        logger=tensorboard(out),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    epochs = stop_after or config.steps // config.epoch_steps
+    trainer = make_trainer(out, watch, max_epochs=epochs, accelerator="cpu")
     loader: DataLoader[Batch] = DataLoader(steps, batch_size=None)
     run(module, trainer, last, train_dataloaders=loader, weights_only=False)
     return out / WEIGHTS

@@ -33,9 +33,9 @@ from dfmnist.fomm.fit import (
     Machine,
     append_row,
     is_main,
+    make_trainer,
     run,
     save_checkpoint,
-    tensorboard,
 )
 from dfmnist.fomm.generator import Generated
 from dfmnist.fomm.keypoints import Keypoints
@@ -97,7 +97,7 @@ def train_published(
         _check_same(out / CONFIG, about)
     write_json(out / CONFIG, {**about, "machine": plain(machine)})
     if is_main():
-        console.print(f"pictures: {about['pictures']}", highlight=False, markup=False)
+        _say(f"pictures: {about['pictures']}")
     torch.set_flush_denormal(True)  # far from a point its Gaussian is one, and they are slow
     if machine.threads:
         torch.set_num_threads(machine.threads)
@@ -111,6 +111,10 @@ def train_published(
         last = str(error).strip().splitlines()[-1]
         raise InputError(last.rsplit("InputError: ", 1)[-1]) from None
     return out / WEIGHTS
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _judge(config: PublishedConfig, vgg: Path | None) -> Any:
@@ -177,7 +181,9 @@ def _trainer(
     strategy = "auto"
     if machine.world > 1:  # each backward pass reaches one side of the game only
         strategy = "ddp_find_unused_parameters_true" if config.adversarial else "ddp"
-    return L.Trainer(
+    return make_trainer(
+        out,
+        watch,
         max_epochs=stop_after or config.epochs,
         accelerator="gpu" if machine.uses_gpu else "cpu",
         devices=machine.devices,
@@ -185,15 +191,9 @@ def _trainer(
         strategy=strategy,
         # as published; torch has it for GPUs only
         sync_batchnorm=machine.world > 1 and machine.uses_gpu,
-        precision=PRECISIONS[machine.precision],  # type: ignore[arg-type]
-        callbacks=[watch],
-        logger=tensorboard(out),
+        precision=PRECISIONS[machine.precision],
         use_distributed_sampler=False,
         reload_dataloaders_every_n_epochs=1,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=out,
     )
 
 
