@@ -1,5 +1,6 @@
 """The published recipes: their figures, every term, overfitting, killed runs, what is refused."""
 
+import contextlib
 import dataclasses
 from fractions import Fraction
 from pathlib import Path
@@ -202,6 +203,9 @@ def test_killed_run_goes_on_as_the_unbroken_one(
         assert torch.equal(value, two[name]), name
     assert any(name.startswith("discriminator.discs.1") for name in one) is recipe.adversarial
     assert rows(whole) == rows(part)
+    loaded = torch.load(part / "last.ckpt", weights_only=True)
+    for optimizer in loaded["optimizer_states"]:
+        assert optimizer["param_groups"][0]["lr"] == pytest.approx(2e-5)  # after the milestone
     assert [row[0] for row in rows(whole)] == ["epoch", "1", "2", "3"]
     terms = {"pyramid", "gradient", "equivariance_value", "equivariance_jacobian", "sheet_l1"}
     assert terms <= set(rows(whole)[0])
@@ -273,9 +277,36 @@ def test_bf16_keeps_coordinates_in_float32(clips: Path, tmp_path: Path) -> None:
     assert driving.value.dtype == driving.jacobian.dtype == torch.float32
     assert made.deformation.dtype == torch.float32
     assert {term.dtype for term in terms.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_bf16_trains_every_network(clips: Path, tmp_path: Path, spectral_norm: bool) -> None:
     machine = dataclasses.replace(CPU, precision="bf16")
-    train(config(epochs=1, weights=ADVERSARIAL), clips, tmp_path / "out", machine=machine)
-    assert state(tmp_path / "out")["generator.final.weight"].dtype == torch.float32
+    sizes = DiscriminatorConfig(
+        expansion=4, max_features=8, blocks=2, spectral_norm=spectral_norm, use_kp=True
+    )
+    recipe = config(epochs=1, weights=ADVERSARIAL, discriminator=sizes)
+    train(recipe, clips, tmp_path / "out", machine=machine)
+    after = state(tmp_path / "out")
+    for name, before in module_of(recipe, clips, tmp_path).named_parameters():
+        assert after[name].dtype == torch.float32
+        # a convolution's bias before a norm has no gradient but rounding
+        assert not torch.equal(after[name], before) or name.endswith("conv.bias"), name
+
+
+def test_everything_lies_where_the_batch_does(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tensor left on the CPU would fail on a GPU; the meta device finds it without one."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    device = torch.device("meta")
+    module = module_of(config(weights=ADVERSARIAL), clips, tmp_path)
+    batch = Pair(*(x.to(device) for x in batch_of(module)))
+    transform = RandomTransform(3, torch.Generator().manual_seed(0), device=device)
+    made, driving, terms = module.to(device).generator_terms(batch, transform)
+    terms |= module.discriminator_terms(batch, made, driving)
+    torch.stack(list(terms.values())).sum().backward()
+    assert {term.device for term in terms.values()} == {device}
 
 
 def test_starts_from_other_weights(clips: Path, tmp_path: Path) -> None:
