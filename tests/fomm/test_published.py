@@ -355,6 +355,22 @@ def test_refuses_what_it_cannot_train_on(clips: Path, tmp_path: Path) -> None:
             Machine(**wrong)  # type: ignore[arg-type]
 
 
+def test_a_clip_lost_on_the_way_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = film(tmp_path / "clips")
+
+    def then_lose_one(*given: object, **more: object) -> object:
+        people = load_people(*given, **more)  # type: ignore[arg-type]
+        (clips / "id2#v#0#5.mp4").unlink()
+        return people
+
+    monkeypatch.setattr("dfmnist.fomm.train_published.load_people", then_lose_one)
+    machine = dataclasses.replace(CPU, loaders=1)  # a process of its own decodes
+    with pytest.raises(InputError, match=r"^\S*id2#v#0#5\.mp4: no such file; expected a video$"):
+        train(config(), clips, tmp_path / "out", machine=machine)
+
+
 def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(clips: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     train(config(epochs=3), clips, out, stop_after=1)

@@ -63,6 +63,8 @@ def find_clips(folder: Path, person: str = "file") -> list[tuple[Path, str]]:
         raise InputError.of(folder, "no such folder", "a folder of video clips")
     found = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and is_video(p)):
+        if path.name.startswith("."):  # half-written, or some file system's notes
+            continue
         below = path.relative_to(folder)
         if person == "folder" and len(below.parts) < 2:
             raise InputError.of(path, "lies in no person's folder", f"{folder}/<person>/<clip>")
