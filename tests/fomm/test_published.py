@@ -17,7 +17,8 @@ from dfmnist.fomm.checkpoint import load_networks, read_provenance, save_network
 from dfmnist.fomm.clips import Pair, load_people
 from dfmnist.fomm.discriminator import DiscriminatorConfig
 from dfmnist.fomm.fit import Machine
-from dfmnist.fomm.losses import RandomTransform
+from dfmnist.fomm.keypoints import Keypoints
+from dfmnist.fomm.losses import RandomTransform, equivariance
 from dfmnist.fomm.published import (
     LossWeights,
     PublishedConfig,
@@ -269,9 +270,15 @@ def test_bf16_keeps_coordinates_in_float32(clips: Path, tmp_path: Path) -> None:
     module = module_of(config(weights=ADVERSARIAL), clips, tmp_path)
     batch, transform = batch_of(module), transform_of(3)
     xy = torch.rand(3, 4, 2)
-    exact = transform.points(xy), transform.image(batch.driving)
+    turned = Keypoints(xy, torch.rand(3, 4, 2, 2) + 2 * torch.eye(2))
+
+    def coordinates() -> tuple[torch.Tensor, ...]:
+        losses = equivariance(turned, turned, transform)
+        return transform.points(xy), transform.image(batch.driving), *losses
+
+    exact = coordinates()
     with torch.autocast("cpu", torch.bfloat16):
-        again = transform.points(xy), transform.image(batch.driving)
+        again = coordinates()
         made, driving, terms = module.generator_terms(batch, transform)
     assert all(torch.equal(a, b) for a, b in zip(exact, again, strict=True))
     assert driving.value.dtype == driving.jacobian.dtype == torch.float32
