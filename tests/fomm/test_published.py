@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +14,12 @@ from tests.fomm.test_vgg import seeded_vgg
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
-from dfmnist.fomm.checkpoint import load_networks, read_provenance, save_networks
+from dfmnist.fomm.checkpoint import (
+    load_networks,
+    read_provenance,
+    save_networks,
+    training_seeds,
+)
 from dfmnist.fomm.clips import Pair, load_people
 from dfmnist.fomm.discriminator import DiscriminatorConfig
 from dfmnist.fomm.fit import Machine
@@ -328,6 +334,20 @@ def test_starts_from_other_weights(clips: Path, tmp_path: Path) -> None:
     wrong = module_of(config(model=tiny(kp_variance=0.02)), clips, tmp_path)
     with pytest.raises(InputError, match="another configuration"):
         wrong.start_from(path)
+
+
+def test_weights_record_the_actors_they_saw(tmp_path: Path) -> None:
+    clips, out = film(tmp_path / "clips"), tmp_path / "out"
+    for person, seed in ((0, 70), (1, 71)):
+        truth = clips / f"id{person}#v#0#5.json"
+        truth.write_text(json.dumps({"identity_seed": seed}))
+    recipe = config(epochs=1)
+    first = train(recipe, clips, out)
+    assert training_seeds(first) == {70, 71}
+    other = film(tmp_path / "other")  # trained on further, on people of flesh and blood
+    train(recipe, other, tmp_path / "more", initial=first)
+    last = train(config(epochs=2), other, tmp_path / "more")
+    assert training_seeds(last) == {70, 71}
 
 
 def test_goes_on_with_the_same_settings_and_clips_only(tmp_path: Path) -> None:

@@ -154,6 +154,16 @@ def summary(people: People, folder: Path) -> dict[str, Any]:
     }
 
 
+def actor_seeds(people: People) -> set[int]:
+    """Seeds of the synthetic actors among `people`, from the truth (`.json`) beside their clips.
+
+    The weights record them: a dataset of the same actors is then refused.
+    """
+    sidecars = (clip.path.with_suffix(".json") for own in people for clip in own)
+    found = (read_json(path) for path in sidecars if path.is_file())
+    return {int(t["identity_seed"]) for t in found if isinstance(t, dict) and "identity_seed" in t}
+
+
 class Pair(NamedTuple):
     """Two frames of one clip; (3, h, w) each, or (b, 3, h, w) in a batch; RGB in [0, 1]."""
 

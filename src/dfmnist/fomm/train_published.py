@@ -14,13 +14,14 @@ from dfmnist.core.engine import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
 from dfmnist.core.runs import plain
-from dfmnist.fomm.checkpoint import save_networks
+from dfmnist.fomm.checkpoint import save_networks, training_seeds
 from dfmnist.fomm.clips import (
     TEST,
     TRAIN,
     Pair,
     Pairs,
     People,
+    actor_seeds,
     load_people,
     summary,
     training_folder,
@@ -93,8 +94,11 @@ def train_published(
         "clips": summary(people, folder),
     }
     checkpoint = out / CHECKPOINT
+    seen = actor_seeds(people) | (training_seeds(initial) if initial else set())
     if checkpoint.is_file():
         _check_same(out / CONFIG, about)
+        seen |= set(read_json(out / CONFIG)["identity_seeds"])
+    about["identity_seeds"] = sorted(seen)
     write_json(out / CONFIG, {**about, "machine": plain(machine)})
     if is_main():
         _say(f"pictures: {about['pictures']}")
