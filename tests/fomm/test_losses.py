@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from dfmnist.fomm.blocks import coordinate_grid, warp
 from dfmnist.fomm.keypoints import Keypoints, inverse_2x2
 from dfmnist.fomm.losses import (
     RandomTransform,
     equivariance,
+    feature_matching,
     gradient_l1,
     keypoint_l1,
+    lsgan_discriminator,
+    lsgan_generator,
     pyramid_l1,
     texture_l1,
     weighted_mean,
@@ -124,3 +128,66 @@ def test_equivariance_of_a_picture_without_noise_is_the_picture() -> None:
     image = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     still = RandomTransform(1, torch.Generator().manual_seed(0), affine=0.0, spline=0.0)
     torch.testing.assert_close(still.image(image), image, atol=1e-5, rtol=0)
+
+
+def find_colours(image: torch.Tensor, colours: torch.Tensor) -> Keypoints:
+    """A detector that is equivariant by its nature: where a picture shows given colours.
+
+    (b, 3, h, w) and (k, 2): by Newton's method on the first two channels, from the nearest pixel.
+    The Jacobian is that of place by colour.
+    """
+    batch, _, height, width = image.shape
+    grid, step = coordinate_grid(height, width).reshape(-1, 2), 2 / (width - 1)
+    shown = image[:, :2].flatten(2).transpose(1, 2)  # (b, pixels, 2)
+    xy = grid[torch.cdist(colours.expand(batch, -1, -1), shown).argmin(dim=2)]
+
+    def at(points: torch.Tensor) -> torch.Tensor:
+        return warp(image[:, :2], points[:, :, None], padding="border")[..., 0].transpose(1, 2)
+
+    for _ in range(4):
+        slope = torch.stack(
+            [(at(xy + step * e) - at(xy - step * e)) / (2 * step) for e in torch.eye(2)], dim=-1
+        )
+        xy = xy + (inverse_2x2(slope) @ (colours - at(xy))[..., None])[..., 0]
+    return Keypoints(xy, inverse_2x2(slope))
+
+
+def test_equivariance_is_zero_for_an_equivariant_detector_of_pictures() -> None:
+    """From pixels: the warped picture, the points found in it, and the transform agree."""
+    ramp = coordinate_grid(65, 65).permute(2, 0, 1)  # each pixel's colour is its place
+    image = torch.cat([ramp, torch.zeros(1, 65, 65)])[None].expand(3, -1, -1, -1)
+    transform = RandomTransform(3, torch.Generator().manual_seed(6))
+    colours = torch.rand(7, 2, generator=torch.Generator().manual_seed(7)) - 0.5
+    original = find_colours(image, colours)
+    moved = find_colours(transform.image(image), colours)
+    assert (original.value - moved.value).abs().max() > 0.03  # there is something to follow
+    value, jacobian = equivariance(original, moved, transform)
+    assert value.item() < 2e-4
+    assert jacobian.item() < 3e-3
+    # one that gives the same whatever it is shown is not
+    value, jacobian = equivariance(original, original, transform)
+    assert value.item() > 0.02
+    assert jacobian.item() > 0.02
+
+
+def test_transforms_of_some_pictures() -> None:
+    whole = RandomTransform(4, torch.Generator().manual_seed(2))
+    xy = torch.rand(4, 5, 2)
+    assert torch.equal(whole.at(slice(1, 3)).points(xy[1:3]), whole.points(xy)[1:3])
+
+
+def test_least_squares_gan_by_hand() -> None:
+    real, fake = torch.tensor([1.0, 0.5]), torch.tensor([0.0, -2.0])
+    # generator wants 1: (1² + 3²) / 2; discriminator 1 and 0: (0 + 0.25) / 2 + (0 + 4) / 2
+    assert lsgan_generator(fake).item() == pytest.approx(5.0)
+    assert lsgan_discriminator(real, fake).item() == pytest.approx(2.125)
+    assert lsgan_discriminator(torch.ones(3), torch.zeros(3)).item() == 0
+    assert lsgan_generator(torch.ones(3)).item() == 0
+
+
+def test_feature_matching_by_hand() -> None:
+    real = [torch.tensor([1.0, 2.0]), torch.tensor([[3.0]])]
+    fake = [torch.tensor([0.0, 4.0]), torch.tensor([[2.5]])]
+    # layers are summed, each a mean: (1 + 2) / 2 + 0.5
+    assert feature_matching(real, fake).item() == pytest.approx(2.0)
+    assert feature_matching(real, real).item() == 0

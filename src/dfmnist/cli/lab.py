@@ -1,11 +1,16 @@
 """Making and measuring what is shipped: the motion model and the screening's thresholds."""
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dfmnist.cli.build import Workers
+from dfmnist.core.errors import InputError
+
+if TYPE_CHECKING:
+    from dfmnist.fomm.published import PublishedConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -18,19 +23,117 @@ def register(app: typer.Typer) -> None:
 
 def train_animator(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, curve, sheets and weights.")],
-    clips: Annotated[Path, typer.Option(help="Folder of the training clips; filmed if empty.")],
-    actors: Annotated[int, typer.Option(help="Synthetic actors to film.")] = 300,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Folder of MP4 clips. actors: filmed if empty; default: OUT/clips."),
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(help="actors (the shipped small model), vox256 or voxadv256 (published).")
+    ] = "actors",
     seed: Annotated[int, typer.Option(help="Of initial weights and draws.")] = 1,
+    initial: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads; default: all cores.")] = None,
     workers: Workers = None,
+    actors: Annotated[
+        int | None, typer.Option(help="Synthetic actors to film; actors only. Default: 300.")
+    ] = None,
+    vgg: Annotated[
+        Path | None, typer.Option(help="torchvision's VGG-19 weights; without them a stand-in.")
+    ] = None,
+    pictures: Annotated[
+        str | None,
+        typer.Option(help="Picture loss: vgg or pyramid (L1). Default: vgg if --vgg is given."),
+    ] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(help="Who is who: file (up to the first #, the default) or folder."),
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out clips that do not decode.")
+    ] = False,
+    epochs: Annotated[int | None, typer.Option(help="Default: the recipe's.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Pairs a step, all devices together; the recipe's.")
+    ] = None,
+    accelerator: Annotated[str | None, typer.Option(help="auto, cpu or gpu.")] = None,
+    devices: Annotated[int | None, typer.Option(help="GPUs (or processes) a node.")] = None,
+    nodes: Annotated[int | None, typer.Option(help="Machines.")] = None,
+    precision: Annotated[str | None, typer.Option(help="32 or bf16.")] = None,
 ) -> None:
-    """Train the small motion model on synthetic actors; goes on from its last checkpoint."""
+    """Train a motion model; the same command goes on from its last checkpoint.
+
+    Options from --vgg on belong to vox256 and voxadv256, which train on any people's clips.
+    """
+    published_only: dict[str, object] = {
+        "--vgg": vgg, "--pictures": pictures, "--person": person,
+        "--skip-broken": skip_broken or None, "--epochs": epochs, "--batch-size": batch_size,
+        "--accelerator": accelerator, "--devices": devices, "--nodes": nodes,
+        "--precision": precision,
+    }  # fmt: skip
+    if recipe == "actors":
+        _refuse(recipe, published_only)
+        typer.echo(_train_actors(out, clips, actors, seed, initial, threads, workers))
+        return
+    from dfmnist.fomm.fit import Machine, is_main
+    from dfmnist.fomm.train_published import train_published
+
+    config = _published_recipe(recipe, pictures or ("vgg" if vgg else "pyramid"), seed)
+    _refuse(recipe, {"--actors": actors})
+    if clips is None:
+        raise InputError(f"--recipe {recipe} without --clips; expected a folder of MP4 clips")
+    changes = {"epochs": epochs, "batch_size": batch_size}
+    machine = {
+        "accelerator": accelerator, "devices": devices, "nodes": nodes, "precision": precision,
+        "loaders": workers, "threads": threads,
+    }  # fmt: skip
+    path = train_published(
+        dataclasses.replace(config, **_given(changes)), clips, out, vgg=vgg, initial=initial,
+        machine=Machine(**_given(machine)), person=person or "file", skip_broken=skip_broken,
+        workers=workers,
+    )  # fmt: skip
+    if is_main():
+        typer.echo(path)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """What the user gave; the rest is left to the defaults of the config."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _published_recipe(name: str, pictures: str, seed: int) -> "PublishedConfig":
+    from dfmnist.fomm.published import vox256, voxadv256
+
+    recipes = {"vox256": vox256, "voxadv256": voxadv256}
+    if name not in recipes:
+        raise InputError(f"--recipe {name}; expected actors, {' or '.join(recipes)}")
+    return dataclasses.replace(recipes[name](), pictures=pictures, seed=seed)
+
+
+def _refuse(recipe: str, flags: dict[str, object]) -> None:
+    """Refuse what `recipe` has no use for."""
+    if given := [flag for flag, value in flags.items() if value is not None]:
+        raise InputError(f"{', '.join(given)}: not of --recipe {recipe}; expected none")
+
+
+def _train_actors(
+    out: Path,
+    clips: Path | None,
+    actors: int | None,
+    seed: int,
+    initial: Path | None,
+    threads: int | None,
+    workers: int | None,
+) -> Path:
+    from dfmnist.core.files import claim_folder
     from dfmnist.experiments.animator_data import film_training
     from dfmnist.fomm.train import actors_recipe
     from dfmnist.fomm.train import train_animator as train
 
-    film_training(clips, actors, workers=workers)
-    typer.echo(train(actors_recipe(seed), clips, out, threads=threads))
+    if clips is None:
+        claim_folder(out, "animator-run")  # before anything is filmed into it
+        clips = out / "clips"
+    film_training(clips, 300 if actors is None else actors, workers=workers)
+    return train(actors_recipe(seed), clips, out, initial=initial, threads=threads)
 
 
 def evaluate_animator(

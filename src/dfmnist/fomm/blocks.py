@@ -1,5 +1,6 @@
 """Building blocks, with the public implementation's parameter names."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -162,3 +163,15 @@ class AntiAliasInterpolation2d(nn.Module):
         return F.conv2d(
             x, self.weight.to(x.dtype), stride=self.step, padding=self.margin, groups=x.shape[1]
         )
+
+
+class ImagePyramid(nn.Module):
+    """Pictures at several sizes, blurred before they are reduced; float32."""
+
+    def __init__(self, channels: int, scales: Sequence[float]) -> None:
+        super().__init__()
+        self.downs = nn.ModuleList(AntiAliasInterpolation2d(channels, scale) for scale in scales)
+
+    def forward(self, image: Float[Tensor, "b c h w"]) -> list[Tensor]:
+        with torch.autocast(image.device.type, enabled=False):
+            return [down(image.float()) for down in self.downs]

@@ -1,6 +1,7 @@
 """Losses of the motion model's training; every one returns a scalar mean."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -92,23 +93,37 @@ def keypoint_l1(found: Keypoints, true: Keypoints) -> tuple[Tensor, Tensor]:
 class RandomTransform:
     """Affine plus thin-plate-spline warp of the plane, for equivariance (supplement of the paper).
 
-    `x -> A [x, 1] + Σ_c w_c |x - c| ² log|x - c|` over a 5×5 grid of centres.
+    `x -> A [x, 1] + Σ_c w_c |x - c| ² log|x - c|` over a 5×5 grid of centres. Drawn on the CPU
+    from `generator`, so that every device gets the same.
     """
 
     def __init__(
-        self, batch: int, generator: torch.Generator, affine: float = 0.05, spline: float = 0.005
+        self,
+        batch: int,
+        generator: torch.Generator,
+        affine: float = 0.05,
+        spline: float = 0.005,
+        device: torch.device | None = None,
     ) -> None:
         noise = torch.randn(batch, 2, 3, generator=generator) * affine
-        self.theta = noise + torch.eye(2, 3)
-        self.centres = coordinate_grid(5, 5).reshape(-1, 2)
-        self.control = torch.randn(batch, len(self.centres), 1, generator=generator) * spline
+        self.theta = (noise + torch.eye(2, 3)).to(device)
+        self.centres = coordinate_grid(5, 5, device).reshape(-1, 2)
+        control = torch.randn(batch, len(self.centres), 1, generator=generator) * spline
+        self.control = control.to(device)
+
+    def at(self, index: slice) -> "RandomTransform":
+        """The transforms of some of the pictures."""
+        chosen = copy.copy(self)
+        chosen.theta, chosen.control = self.theta[index], self.control[index]
+        return chosen
 
     def points(self, xy: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n 2"]:
         """Where the transform sends points."""
-        moved = xy @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
-        # |x - c| as the sum of absolute differences, as the public implementation has it
-        distance = (xy[:, :, None] - self.centres).abs().sum(-1)
-        bend = distance**2 * torch.log(distance + 1e-6) @ self.control
+        with torch.autocast(xy.device.type, enabled=False):  # products of coordinates: float32
+            moved = xy @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
+            # |x - c| as the sum of absolute differences, as the public implementation has it
+            distance = (xy[:, :, None] - self.centres).abs().sum(-1)
+            bend = distance**2 * torch.log(distance + 1e-6) @ self.control
         return moved + bend
 
     def jacobian(self, xy: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n 2 2"]:
@@ -125,7 +140,7 @@ class RandomTransform:
     def image(self, image: Image) -> Image:
         """The picture that shows at x what `image` shows at `points(x)`."""
         batch, _, height, width = image.shape
-        grid = coordinate_grid(height, width).reshape(1, -1, 2).expand(batch, -1, 2)
+        grid = coordinate_grid(height, width, image.device).reshape(1, -1, 2).expand(batch, -1, 2)
         grid = self.points(grid).reshape(batch, height, width, 2)
         return warp(image, grid, padding="reflection")
 
@@ -138,6 +153,41 @@ def equivariance(
     Value: |kp - T(kp_T)|. Jacobian: |I - J⁻¹ · T'(kp_T) · J_T|. Equations 8 to 11 of the paper.
     """
     value = (original.value - transform.points(transformed.value)).abs().mean()
-    moved = transform.jacobian(transformed.value) @ transformed.jacobian
-    product = inverse_2x2(original.jacobian) @ moved
-    return value, (torch.eye(2) - product).abs().mean()
+    with torch.autocast(value.device.type, enabled=False):
+        moved = transform.jacobian(transformed.value) @ transformed.jacobian
+        product = inverse_2x2(original.jacobian) @ moved
+    return value, (torch.eye(2, device=value.device) - product).abs().mean()
+
+
+def perceptual(
+    features: Callable[[Image], Sequence[Tensor]],
+    predictions: Sequence[Image],
+    targets: Sequence[Image],
+) -> Tensor:
+    """Mean absolute difference of features, summed over layers and sizes (section 3.3, eq. 7).
+
+    `predictions` and `targets` are the pictures at each size; gradients reach the former alone.
+    """
+    terms = []
+    for made, true in zip(predictions, targets, strict=True):
+        with torch.no_grad():
+            wanted = features(true)
+        found = features(made)
+        terms += [(a.float() - b.float()).abs().mean() for a, b in zip(found, wanted, strict=True)]
+    return torch.stack(terms).sum()
+
+
+def feature_matching(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Tensor:
+    """Mean absolute difference of the discriminator's features, summed over its layers."""
+    pairs = zip(real, generated, strict=True)
+    return torch.stack([(a.float() - b.float()).abs().mean() for a, b in pairs]).sum()
+
+
+def lsgan_generator(score: Tensor) -> Tensor:
+    """(1 - D(generated))²: least squares GAN (Mao et al., 2017), targets 1 and 0."""
+    return ((1 - score.float()) ** 2).mean()
+
+
+def lsgan_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """(1 - D(real))² + D(generated)²."""
+    return ((1 - real.float()) ** 2).mean() + (generated.float() ** 2).mean()

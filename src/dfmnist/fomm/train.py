@@ -7,7 +7,6 @@ last checkpoint draws what the unbroken run would have drawn.
 import copy
 import dataclasses
 import time
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, claim_folder, write_json, write_text
+from dfmnist.core.files import claim_folder, write_json
 from dfmnist.core.runs import plain
 from dfmnist.fomm.blocks import AntiAliasInterpolation2d, coordinate_grid
 from dfmnist.fomm.checkpoint import load_networks, save_networks, training_seeds
 from dfmnist.fomm.config import FommConfig, actors
 from dfmnist.fomm.data import Batch, Draw, Footage, draw_batch, load_footage
+from dfmnist.fomm.fit import (
+    CHECKPOINT,
+    CURVE,
+    WEIGHTS,
+    append_row,
+    make_trainer,
+    run,
+    save_checkpoint,
+)
 from dfmnist.fomm.generator import Generated, OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import Keypoints, KPDetector
 from dfmnist.fomm.losses import (
@@ -348,28 +356,29 @@ class _Watch(L.Callback):
             made, found = pl_module.animate(batch, detector, generator)
             scores.append(validation_scores(batch, made, found))
             if i == 0 and (step // config.epoch_steps) % config.sheet_epochs == 0:
-                save_sheet(self.out / "sheets" / f"{step:06d}.png", batch, made)
+                save_sheet(self.out / "sheets" / f"{step:06d}.png", sheet_columns(batch, made))
         values = {k: float(np.mean([s[k] for s in scores])) for k in scores[0]}
         now = time.monotonic()
         values["seconds_per_step"] = (now - self.clock) / config.epoch_steps
         self.clock = now
         terms = {k: float(v) for k, v in trainer.callback_metrics.items()}
         row = {"step": float(step), **terms, **{f"val_{k}": v for k, v in values.items()}}
-        append_row(self.out / "curve.csv", row)
+        append_row(self.out / CURVE, row)
+        if trainer.logger is not None:  # the losses it has from the module
+            trainer.logger.log_metrics({f"val_{k}": v for k, v in values.items()}, step)
         text = " ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "step")
         print(f"{time.strftime('%H:%M:%S')} step {step} {text}", flush=True)
         about = {"steps": step, "config": plain(config), "identity_seeds": self.seen}
-        pl_module.save(self.out / "last.safetensors", about)
-        with atomic_path(self.out / "last.ckpt") as temporary:
-            trainer.save_checkpoint(temporary)
+        pl_module.save(self.out / WEIGHTS, about)
+        save_checkpoint(trainer, self.out / CHECKPOINT)
 
 
-def append_row(path: Path, row: dict[str, float]) -> None:
-    """Add a row to a CSV file; rows of the same or a later step (of a killed run) are dropped."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    lines = [line for line in lines[1:] if float(line.split(",")[0]) < row["step"]]
-    new = ",".join(f"{value:.6g}" for value in row.values())
-    write_text(path, "\n".join([",".join(row), *lines, new]) + "\n")
+def sheet_columns(batch: Batch, made: Generated) -> list[Tensor]:
+    """Source, driver, wanted, made, warped source."""
+    cross = len(batch.driver)
+    driver = torch.cat([batch.target[: len(batch.target) - cross], batch.driver])
+    columns = [batch.source, driver, batch.target, made.prediction]
+    return columns if made.warped is None else [*columns, made.warped]
 
 
 def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[str, float]:
@@ -410,8 +419,8 @@ def train_animator(
 ) -> Path:
     """Train on the clips under `clips`; goes on from `out`'s last checkpoint if it has one.
 
-    Writes `last.safetensors` (averaged weights, for use), `last.ckpt`, `curve.csv` and
-    `sheets/*.png` under `out`, and returns the weights' path. `initial` is the
+    Writes `last.safetensors` (averaged weights, for use), `last.ckpt`, `curve.csv`,
+    `tensorboard/` and `sheets/*.png` under `out`, and returns the weights' path. `initial` is the
     safetensors of another run, whose weights this one starts from; `stop_after` ends early, after
     so many epochs. Raises `InputError`.
     """
@@ -431,24 +440,14 @@ def train_animator(
     seen = set(footage.identities) | (training_seeds(initial) if initial else set())
     watch = _Watch(out, footage, list(range(count - config.held_out, count)), steps, sorted(seen))
     module = AnimatorModule(config)
-    last = out / "last.ckpt"
+    last = out / CHECKPOINT
     if initial is not None and not last.is_file():
         module.start_from(initial)
-    trainer = L.Trainer(
-        max_epochs=stop_after or config.steps // config.epoch_steps,
-        accelerator="cpu",
-        callbacks=[watch],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*num_workers.*")
-        loader: DataLoader[Batch] = DataLoader(steps, batch_size=None)
-        resume = last if last.is_file() else None
-        trainer.fit(module, loader, ckpt_path=resume, weights_only=False)
-    return out / "last.safetensors"
+    epochs = stop_after or config.steps // config.epoch_steps
+    trainer = make_trainer(out, watch, max_epochs=epochs, accelerator="cpu")
+    loader: DataLoader[Batch] = DataLoader(steps, batch_size=None)
+    run(module, trainer, last, train_dataloaders=loader, weights_only=False)
+    return out / WEIGHTS
 
 
 def actors_recipe(seed: int = 1) -> TrainConfig:

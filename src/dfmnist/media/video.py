@@ -29,6 +29,7 @@ __all__ = [
     "Packet",
     "Quality",
     "VideoInfo",
+    "count_frames",
     "frames_at",
     "is_image",
     "is_video",
@@ -409,3 +410,11 @@ def packets(path: Path) -> list[Packet]:
             for packet in container.demux(stream)
             if packet.size
         ]
+
+
+def count_frames(path: Path) -> int:
+    """Frames of `path`, every one decoded and none converted: the file is whole.
+
+    Raises `InputError` as `iter_frames` does.
+    """
+    return sum(1 for _ in _decode(path))

@@ -1,0 +1,85 @@
+"""VGG-19 as a judge of pictures, with torchvision's parameter names.
+
+Simonyan and Zisserman, 2015; layers relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1, as the
+public First Order Motion Model compares them.
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dfmnist.core.errors import InputError
+
+SOURCE = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+"""Where a user gets the weights: torchvision's, trained on ImageNet, 548 MB."""
+EXPECTED = f"torchvision's VGG-19 ({SOURCE})"
+
+_PLAN = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)
+"""Widths of the 3×3 convolutions up to relu5_1; 0 halves."""
+_SEEN = (1, 6, 11, 20, 29)
+"""Positions in `features` of the five layers."""
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Vgg19(nn.Module):
+    """The convolutions up to relu5_1, frozen."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        wide = 3
+        for out in _PLAN:
+            if not out:
+                layers.append(nn.MaxPool2d(2))
+                continue
+            layers += [nn.Conv2d(wide, out, 3, padding=1), nn.ReLU(inplace=True)]
+            wide = out
+        self.features = nn.Sequential(*layers)
+        self.register_buffer("mean", torch.tensor(_MEAN).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).reshape(1, 3, 1, 1), persistent=False)
+        self.eval().requires_grad_(False)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """Five layers' features of RGB in [0, 1]; h and w at least 16."""
+        out = (image - self.mean) / self.std
+        seen = []
+        for index, layer in enumerate(self.features):
+            out = layer(out)
+            if index in _SEEN:
+                seen.append(out)
+        return seen
+
+
+def load_vgg(path: Path) -> Vgg19:
+    """VGG-19 with the weights in `path`: torchvision's file; its classifier is not looked at.
+
+    Raises `InputError` naming what is missing or misshapen.
+    """
+    if not path.is_file():
+        raise InputError.of(path, "no such file", EXPECTED)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds here, none of them its own
+        kind = type(error).__name__
+        raise InputError.of(path, f"cannot be read safely ({kind})", EXPECTED) from None
+    if not isinstance(state, dict):
+        raise InputError.of(path, f"holds a {type(state).__name__}", EXPECTED)
+    vgg = Vgg19()
+    own = vgg.state_dict()
+    problems = [f"lacks {name}" for name in own if not isinstance(state.get(name), Tensor)]
+    if not problems:
+        problems = [
+            f"{name} is {list(state[name].shape)}, expected {list(value.shape)}"
+            for name, value in own.items()
+            if state[name].shape != value.shape
+        ]
+    if problems:
+        more = f" and {len(problems) - 4} more" if len(problems) > 4 else ""
+        raise InputError.of(path, "; ".join(problems[:4]) + more, EXPECTED)
+    vgg.load_state_dict({name: state[name].float() for name in own})
+    return vgg

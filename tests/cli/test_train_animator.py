@@ -1,0 +1,97 @@
+"""`dfmnist train-animator`: flags reach the run, and those of another recipe are refused."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.test_errors import clip, run
+from tests.fomm.test_published import config, film
+
+from dfmnist import cli
+from dfmnist.core.files import read_json
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--recipe", "vox512"], "--recipe vox512; expected actors, vox256 or voxadv256"),
+        (["--vgg", "vgg.pth"], "--vgg: not of --recipe actors"),
+        (["--epochs", "3", "--devices", "2"], "--epochs, --devices: not of --recipe actors"),
+        (["--skip-broken"], "--skip-broken: not of --recipe actors"),
+        (["--recipe", "vox256", "--actors", "5"], "--actors: not of --recipe vox256"),
+        (["--recipe", "vox256"], "--recipe vox256 without --clips"),
+        (["--recipe", "vox256", "--clips", "nowhere"], "nowhere: no such folder"),
+        (["--recipe", "vox256", "--clips", ".", "--pictures", "vgg"], "--pictures vgg without"),
+        (["--recipe", "vox256", "--clips", ".", "--vgg", "no.pth"], "no.pth: no such file"),
+        (["--recipe", "vox256", "--clips", ".", "--epochs", "0"], "--epochs 0"),
+        (["--recipe", "vox256", "--clips", ".", "--batch-size", "0"], "--batch-size 0"),
+        (["--recipe", "vox256", "--clips", ".", "--precision", "8"], "--precision 8"),
+        (["--recipe", "vox256", "--clips", ".", "--devices", "0"], "--devices 0"),
+        (["--recipe", "vox256", "--clips", ".", "--person", "me"], "--person me"),
+        (["--recipe", "vox256", "--clips", ".", "--seed", "-1"], "--seed -1"),
+        (
+            ["--recipe", "voxadv256", "--clips", ".", "--batch-size", "5", "--accelerator", "cpu",
+             "--devices", "2"],
+            "--batch-size 5 for 2 devices",
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_flags_are_one_line(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flags: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in run(capsys, "train-animator", "--out", "out", *flags)
+
+
+def test_broken_clips_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    clip(tmp_path / "clips" / "ann#1.mp4")
+    (tmp_path / "clips" / "bob#1.mp4").write_text("no video")
+    old, sys.argv = sys.argv, [
+        "dfmnist", "train-animator", "--out", str(tmp_path / "out"), "--recipe", "vox256",
+        "--clips", str(tmp_path / "clips"), "--workers", "1",
+    ]  # fmt: skip
+    try:
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    finally:
+        sys.argv = old
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("dfmnist: ")
+    assert "1 of 2 clips cannot be used: bob#1.mp4 cannot be read as video" in last
+
+
+def test_flags_reach_the_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    film(tmp_path / "clips", people=2)
+    (tmp_path / "clips" / "bad.mp4").write_text("no video")
+    monkeypatch.setattr("dfmnist.fomm.published.vox256", config)  # the same recipe, tiny
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "dfmnist", "train-animator", "--recipe", "vox256", "--out", str(tmp_path / "out"),
+            "--clips", str(tmp_path / "clips"), "--epochs", "1", "--batch-size", "2",
+            "--seed", "4", "--workers", "1", "--threads", "1", "--accelerator", "cpu",
+            "--precision", "bf16", "--skip-broken",
+        ],
+    )  # fmt: skip
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert not stop.value.code
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1] == str(tmp_path / "out" / "last.safetensors")
+    assert "1 of 3 clips cannot be used" in shown.err
+    about = read_json(tmp_path / "out" / "config.json")
+    recipe, machine = about["recipe"], about["machine"]
+    assert (recipe["epochs"], recipe["batch_size"], recipe["seed"]) == (1, 2, 4)
+    assert recipe["pictures"] == "pyramid"  # no --vgg: stated, not silent
+    assert "NOT the published perceptual loss" in shown.err
+    assert (machine["precision"], machine["loaders"], machine["threads"]) == ("bf16", 1, 1)
+    assert (about["clips"]["people"], about["clips"]["clips"]) == (2, 2)
+    assert (tmp_path / "out" / "last.ckpt").is_file()
