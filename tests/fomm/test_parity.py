@@ -12,6 +12,7 @@ from dfmnist.fomm.animate import Animator, Motion, animate, transfer
 from dfmnist.fomm.blocks import AntiAliasInterpolation2d
 from dfmnist.fomm.checkpoint import load_networks
 from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.convert import convert_weights
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import KPDetector
 
@@ -43,8 +44,16 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(weights: Path) -> Animator:
-    return Animator(weights)
+def converted(weights: Path) -> Path:
+    """The same as our safetensors, float32."""
+    path = weights.with_name("vox-seeded.safetensors")
+    assert convert_weights(weights, path) == FommConfig()
+    return path
+
+
+@pytest.fixture(scope="module", params=["pth.tar", "safetensors"])
+def model(request: pytest.FixtureRequest, weights: Path, converted: Path) -> Animator:
+    return Animator(weights if request.param == "pth.tar" else converted)
 
 
 def test_parity_of_names_and_shapes() -> None:
@@ -86,9 +95,7 @@ def test_parity_of_pictures(
     assert picture.std() > 0.05  # a picture, not a flat field that anything would match
 
 
-def test_parity_of_animate(
-    model: Animator, weights: Path, reference: dict[str, np.ndarray]
-) -> None:
+def test_parity_of_animate(weights: Path, reference: dict[str, np.ndarray]) -> None:
     frames = animate(reference["source"], reference["driving"], weights=weights)
     assert frames.shape == (2, 256, 256, 3)
     assert frames.dtype == np.uint8

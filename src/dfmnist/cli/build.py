@@ -67,7 +67,8 @@ def build(
         str, typer.Option(help="relative, absolute or relative_scaled.")
     ] = "relative",
     weights: Annotated[
-        Path | None, typer.Option(help="Motion model (.pth.tar or .safetensors).")
+        Path | None,
+        typer.Option(help="Motion model: .pth.tar, .safetensors, or a name of `dfmnist fetch`."),
     ] = None,
     driver_protocol: Annotated[
         str, typer.Option(help="disjoint: each split has its own drivers; shared: as the paper.")
@@ -80,6 +81,7 @@ def build(
     from dfmnist.build.footage import read_drivers, read_people
     from dfmnist.build.jobs import BuildConfig
     from dfmnist.build.pipeline import build as run_build
+    from dfmnist.fomm.published import resolve_weights
 
     config = BuildConfig(
         per_action=per_action,
@@ -88,7 +90,7 @@ def build(
         fps=_rate(fps),
         noise_sigma=noise,
         motion=_motion(motion),
-        weights=weights,
+        weights=resolve_weights(weights),
         driver_protocol=driver_protocol,
         seed=seed,
         licence=licence,

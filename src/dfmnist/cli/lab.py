@@ -36,7 +36,7 @@ def train_animator(
 def evaluate_animator(
     out: Annotated[Path, typer.Option(help="Folder for the clips filmed and the table.")],
     weights: Annotated[
-        Path | None, typer.Option(help="Motion model; default: the shipped one.")
+        Path | None, typer.Option(help="Motion model, or its name; default: the shipped one.")
     ] = None,
     actors: Annotated[int, typer.Option(help="People never trained on.")] = 6,
     takes: Annotated[int, typer.Option(help="Performances of each action and pair.")] = 1,
@@ -45,8 +45,10 @@ def evaluate_animator(
     from dfmnist.actors.seeds import SEED_RANGES
     from dfmnist.experiments.animator import evaluate_animator as evaluate
     from dfmnist.experiments.animator import markdown
+    from dfmnist.fomm.published import resolve_weights
 
     first = SEED_RANGES["evaluation"].start
+    weights = resolve_weights(weights)
     typer.echo(markdown(evaluate(weights, range(first, first + actors), takes, out)))
 
 
