@@ -1,7 +1,9 @@
 """One source or many, one driver, in constant memory."""
 
 import gc
+import os
 import tracemalloc
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tests.living import Living
 from dfmnist.build.animate import animate, animator, load_motion, save_motion
 from dfmnist.build.single import AnimateConfig, animate_file, animate_folder
 from dfmnist.core.files import sha256_file
-from dfmnist.faces.crop import face_box_union
+from dfmnist.faces.crop import face_box_union, square_crop
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.generator import OcclusionAwareGenerator
@@ -59,6 +61,30 @@ def test_a_stream_gives_the_motion_that_an_array_gives(weights: Path, tmp_path: 
         animate(source, tmp_path / "stream.safetensors", weights, "relative"),
         model.animate(model.encode(source), model.keypoints(driving)),
     )
+
+
+def resident_mb() -> float:
+    text = Path("/proc/self/statm").read_text()
+    return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_no_batch_is_pinned_by_its_results(tmp_path: Path) -> None:
+    """Memory of the process, torch's too: small results must not sit in the batches' places."""
+    config = tiny(image_size=256, num_kp=24)
+    path = tmp_path / "tiny256.safetensors"
+    save_networks(path, config, KPDetector(config), OcclusionAwareGenerator(config))
+    seen: dict[int, float] = {}
+
+    def frames() -> Iterator[np.ndarray]:
+        picture = noise(400, 400, 3)
+        for i in range(501):
+            if i in (100, 500):
+                seen[i] = resident_mb()
+            yield square_crop(np.roll(picture, i, 1)[None], (20, 20, 380, 380), 256)[0]
+
+    save_motion(tmp_path / "m.safetensors", frames(), path)
+    assert seen[500] - seen[100] < 100  # pinned, it would be 400
 
 
 def test_landmarks_are_found_on_the_way(weights: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from rich.progress import Progress, TaskID
 
 from dfmnist.build.animate import DrivingMotion, animator, load_motion, save_motion
@@ -197,11 +198,11 @@ def _picture(path: Path, config: AnimateConfig) -> Frames:
             index = frame_index_at(path, config.source_time_s)
         picture = frames_at(path, [index])[0]
     if not config.crop:
-        return picture
+        return np.asarray(picture)
     faces, info = crop_clip(picture[None], mtcnn(), animator(config.weights).size)
     if faces is None:
         raise InputError.of(path, info.reason, "one face, or --no-crop for a picture of a face")
-    return faces[0]
+    return np.asarray(faces[0])
 
 
 def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:

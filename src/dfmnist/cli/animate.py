@@ -66,10 +66,11 @@ def animate(
         source_time_s=source_time,
         cache=cache,
     )
-    if not source.is_dir():
-        done, failed = [animate_file(source, driving, out, config)], []
-    else:
+    failed: list[str] = []
+    if source.is_dir():
         done, failed = animate_folder(source, driving, out, config)
+    else:
+        done = [animate_file(source, driving, out, config)]
     for one in done:
         best = f", from driving frame {one.reference}" if best_frame else ""
         typer.echo(f"{one.path}: {one.num_frames} frames at {one.fps} a second{best}")
