@@ -11,7 +11,8 @@ from tests.fomm.test_convert import SMALL, checkpoint
 
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import weights_id
-from dfmnist.fomm.published import PUBLISHED, place, resolve_weights
+from dfmnist.fomm.place import place
+from dfmnist.fomm.published import PUBLISHED, resolve_weights
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,7 @@ def test_placed_weights_are_found_by_name(vox: Path, own_cache: Path) -> None:
     assert path.read_bytes() == vox.read_bytes()
     assert said.startswith("no published checksum is known; SHA-256 ")
     assert hashlib.sha256(vox.read_bytes()).hexdigest() in said
+    assert weights_id(Path("vox-256")) == weights_id(path)
     assert weights_id(path).startswith("fomm-vox-cpk@")
     place("vox-256", path)  # again, from the cache itself
     assert [p.name for p in path.parent.iterdir()] == ["vox-cpk.pth.tar"]
@@ -50,7 +52,6 @@ def test_placed_weights_are_found_by_name(vox: Path, own_cache: Path) -> None:
 def test_a_file_of_that_name_wins(tmp_path: Path) -> None:
     (tmp_path / "vox-256").write_text("mine")
     assert resolve_weights(Path("vox-256")) == Path("vox-256")
-    assert resolve_weights(None) is None
     assert resolve_weights(Path("other.pth.tar")) == Path("other.pth.tar")
     with pytest.raises(InputError, match="resnet50: is no motion model; expected vox-256 or"):
         resolve_weights(Path("resnet50"))
@@ -94,6 +95,9 @@ def test_tensors_that_tell_a_file_are_looked_for(tmp_path: Path) -> None:
         place("xception", file)
     torch.save({}, file)
     with pytest.raises(InputError, match=r"lacks conv1\.weight"):
+        place("xception", file)
+    file.write_text("<html>")
+    with pytest.raises(InputError, match=r"is a web page: .*; expected xception-43020ad28\.pth"):
         place("xception", file)
 
 

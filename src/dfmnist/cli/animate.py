@@ -55,10 +55,9 @@ def animate(
     same command goes on after a stop.
     """
     from dfmnist.build.single import AnimateConfig, animate_file, animate_folder
-    from dfmnist.fomm.published import resolve_weights
 
     config = AnimateConfig(
-        weights=resolve_weights(weights),
+        weights=weights,
         motion=_motion(motion),
         best_frame=best_frame,
         crop=crop,

@@ -81,7 +81,6 @@ def build(
     from dfmnist.build.footage import read_drivers, read_people
     from dfmnist.build.jobs import BuildConfig
     from dfmnist.build.pipeline import build as run_build
-    from dfmnist.fomm.published import resolve_weights
 
     config = BuildConfig(
         per_action=per_action,
@@ -90,7 +89,7 @@ def build(
         fps=_rate(fps),
         noise_sigma=noise,
         motion=_motion(motion),
-        weights=resolve_weights(weights),
+        weights=weights,
         driver_protocol=driver_protocol,
         seed=seed,
         licence=licence,

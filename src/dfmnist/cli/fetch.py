@@ -23,7 +23,8 @@ def fetch(
     ] = None,
 ) -> None:
     """Get models into the user's cache, checked; without a name, list those that are known."""
-    from dfmnist.fomm.published import PUBLISHED, place
+    from dfmnist.fomm.place import place
+    from dfmnist.fomm.published import PUBLISHED
 
     if what is None:
         if from_file is not None:
@@ -62,9 +63,8 @@ def convert_weights(
     """Turn a published motion model into safetensors that hold their config and origin."""
     from dfmnist.fomm.checkpoint import weights_id
     from dfmnist.fomm.convert import convert_weights as convert
-    from dfmnist.fomm.published import resolve_weights
 
-    config = convert(resolve_weights(source) or source, out, half=half, force=force)
+    config = convert(source, out, half=half, force=force)
     kind = "float16" if half else "float32"
     typer.echo(
         f"{out}: {weights_id(out)}, {kind}, {out.stat().st_size / 1e6:.0f} MB, "

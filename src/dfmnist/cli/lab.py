@@ -45,10 +45,8 @@ def evaluate_animator(
     from dfmnist.actors.seeds import SEED_RANGES
     from dfmnist.experiments.animator import evaluate_animator as evaluate
     from dfmnist.experiments.animator import markdown
-    from dfmnist.fomm.published import resolve_weights
 
     first = SEED_RANGES["evaluation"].start
-    weights = resolve_weights(weights)
     typer.echo(markdown(evaluate(weights, range(first, first + actors), takes, out)))
 
 

@@ -18,6 +18,7 @@ from dfmnist.core.runs import plain
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import KPDetector
+from dfmnist.fomm.published import resolve_weights
 from dfmnist.fomm.shapes import State, inferred_config
 
 SHIPPED = Path(__file__).parent / "weights" / "actors.safetensors"
@@ -44,8 +45,9 @@ def weights_id(path: Path | None = None) -> str:
 
 
 def load_networks(path: Path | None = None) -> Networks:
-    """Networks with the weights in `path`; None is the shipped file.
+    """Networks with the weights in `path`, a file or a name; None is the shipped file.
 
+    A name is a motion model of `fomm.published` that `dfmnist fetch` has put into the cache.
     Raises `InputError` when the file is no checkpoint, or lacks or misshapes a tensor.
     """
     path = _existing(path)
@@ -118,7 +120,7 @@ def _about(file: Any, path: Path) -> dict[str, Any]:
 
 
 def _existing(path: Path | None) -> Path:
-    path = SHIPPED if path is None else Path(path)
+    path = SHIPPED if path is None else resolve_weights(Path(path))
     if not path.is_file():
         raise InputError.of(path, "no such file", EXPECTED)
     return path
@@ -184,7 +186,7 @@ def _read_safetensors(path: Path) -> tuple[FommConfig, State]:
     return config, state
 
 
-def read_pickle(path: Path) -> dict[str, Any]:
+def read_pickle(path: Path, expected: str = EXPECTED) -> dict[str, Any]:
     """The dictionary in a PyTorch file, read without running any code that it may hold.
 
     Raises `InputError` for anything else, a web page or a part of a file among them.
@@ -193,9 +195,9 @@ def read_pickle(path: Path) -> dict[str, Any]:
         value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here, none of them its own
         problem = _in_disguise(path) or f"cannot be read safely ({type(error).__name__})"
-        raise InputError.of(path, problem, EXPECTED) from None
+        raise InputError.of(path, problem, expected) from None
     if not isinstance(value, dict):
-        raise InputError.of(path, f"holds a {type(value).__name__}", EXPECTED)
+        raise InputError.of(path, f"holds a {type(value).__name__}", expected)
     return value
 
 

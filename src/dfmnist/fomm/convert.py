@@ -8,6 +8,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
 from dfmnist.fomm.checkpoint import load_networks, read_provenance, save_networks
 from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.published import resolve_weights
 
 
 def convert_weights(
@@ -19,6 +20,7 @@ def convert_weights(
     records the name and SHA-256 of `source`. An existing `out` is refused unless `force`. Raises
     `InputError`, also as `load_networks` does, and leaves no file then.
     """
+    source = resolve_weights(source)
     if out.suffix != ".safetensors":
         raise InputError.of(out, f"ends in '{out.suffix}'", "a name that ends in .safetensors")
     if out.exists() and (out.is_dir() or out.samefile(source) or not force):

@@ -1,28 +1,21 @@
 """Weights that others publish: where a user gets each, and our copy in the cache, by name.
 
-Nothing is downloaded here: the motion models lie on file hosts that want a browser. `place` checks
+Nothing is downloaded: the motion models lie on file hosts that want a browser. `fomm.place` checks
 a file that the user brings and keeps it, so that its name works wherever weights are asked for.
 """
 
-import hashlib
-import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, cache_dir, sha256_file
-from dfmnist.fomm.checkpoint import load_networks, read_pickle
-from dfmnist.fomm.config import FommConfig
+from dfmnist.core.files import cache_dir
 
 FOMM_PAGE = (
     "https://github.com/AliaksandrSiarohin/first-order-model (README: Pre-trained checkpoint)"
 )
 FOMM_LICENCE = (
-    "the authors' code is MIT; they state no licence for the weights themselves, which were "
-    "trained on VoxCeleb"
+    "the authors' repository is MIT; it states nothing else for the weights, which were trained "
+    "on VoxCeleb"
 )
 VISION_PAGE = "https://download.pytorch.org/models/"
 VISION_LICENCE = (
@@ -116,73 +109,24 @@ PUBLISHED: dict[str, Published] = {
 """By the name that the command line takes."""
 
 
-def resolve_weights(weights: Path | None) -> Path | None:
+def resolve_weights(weights: Path) -> Path:
     """The file that `--weights` means: a file of that name, else a motion model of `PUBLISHED`.
 
-    None stays None, the shipped model. Raises `InputError` for a known name without a file.
+    Raises `InputError` for a known name without a file in the cache.
     """
-    if weights is None or weights.exists():
-        return weights
-    found = PUBLISHED.get(str(weights))
-    if found is None:
-        return weights  # reading it says that there is no such file
-    if not found.is_motion_model:
-        raise InputError(f"--weights {weights}: is no motion model; expected {_motion_models()}")
-    if not found.path.is_file():
-        raise InputError(
-            f"--weights {weights}: not in the cache; expected `dfmnist fetch {weights} --from "
-            f"FILE` first, with {found.file_name} from {found.page}"
+    known = PUBLISHED.get(str(weights))
+    if known is None or weights.is_file():
+        return weights  # reading it says so if there is no such file
+    if not known.is_motion_model:
+        raise InputError.of(weights, "is no motion model", _motion_models())
+    if not known.path.is_file():
+        raise InputError.of(
+            weights,
+            "not in the cache",
+            f"`dfmnist fetch {weights} --from FILE` first, with {known.file_name} from "
+            f"{known.page}",
         )
-    return found.path
-
-
-def place(name: str, file: Path) -> tuple[Path, str]:
-    """Check `file` as the published weights `name` and copy it into the cache, whole or not.
-
-    Returns where it lies and what its checksum said. Raises `InputError`: another checksum,
-    tensors that are missing or misshapen, not readable.
-    """
-    known = PUBLISHED[name]
-    if not file.is_file():
-        raise InputError.of(file, "no such file", f"{known.file_name} from {known.page}")
-    if file.suffix == ".safetensors":
-        raise InputError.of(file, "is not the published file", known.file_name)
-    said = _checksum(known, file)
-    if known.is_motion_model:
-        config = load_networks(file).config
-        if config != FommConfig():
-            raise InputError.of(file, f"is another motion model ({config})", f"the {name} network")
-    else:
-        _check_marks(file, read_pickle(file), known)
-    if not (known.path.is_file() and known.path.samefile(file)):
-        with atomic_path(known.path) as temporary:
-            shutil.copyfile(file, temporary)
-    return known.path, said
-
-
-def _checksum(known: Published, file: Path) -> str:
-    found = sha256_file(file)
-    if known.sha256:
-        if not found.startswith(known.sha256):
-            expected = f"one that begins with {known.sha256}"
-            raise InputError.of(file, f"has SHA-256 {found}", expected)
-        return f"SHA-256 {found}, as published ({known.sha256}…)"
-    said = f"no published checksum is known; SHA-256 {found}"
-    if known.md5:
-        with file.open("rb") as content:
-            same = hashlib.file_digest(content, "md5").hexdigest() == known.md5
-        said += f"; its MD5 {'is' if same else 'differs from'} that of {known.md5_by} copy"
-    return said
-
-
-def _check_marks(file: Path, state: Mapping[str, object], known: Published) -> None:
-    for key, shape in known.marks:
-        value = state.get(key)
-        if not isinstance(value, Tensor):
-            raise InputError.of(file, f"lacks {key}", known.file_name)
-        if tuple(value.shape) != shape:
-            problem = f"{key} is {list(value.shape)}, expected {list(shape)}"
-            raise InputError.of(file, problem, known.file_name)
+    return known.path
 
 
 def _motion_models() -> str:
