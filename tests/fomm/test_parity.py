@@ -12,8 +12,9 @@ from tests.fomm.seeded import DATA, seeded_state, state_shapes
 from dfmnist.fomm.animate import Animator, Motion, transfer
 from dfmnist.fomm.backends import BackendName, Precision, to_tensor
 from dfmnist.fomm.blocks import AntiAliasInterpolation2d
-from dfmnist.fomm.checkpoint import load_networks
+from dfmnist.fomm.checkpoint import Networks, load_networks
 from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.convert import convert_weights
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import KPDetector
 
@@ -45,8 +46,16 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(weights: Path) -> Animator:
-    return _animator(weights, "openvino", "f32")
+def converted(weights: Path) -> Path:
+    """The same as our safetensors, float32."""
+    path = weights.with_name("vox-seeded.safetensors")
+    assert convert_weights(weights, path) == FommConfig()
+    return path
+
+
+@pytest.fixture(scope="module", params=["pth.tar", "safetensors"])
+def networks(request: pytest.FixtureRequest, weights: Path, converted: Path) -> Networks:
+    return load_networks(weights if request.param == "pth.tar" else converted)
 
 
 def test_parity_of_names_and_shapes() -> None:
@@ -61,22 +70,23 @@ def test_parity_of_names_and_shapes() -> None:
     assert sum(p.numel() for p in modules["kp_detector"].parameters()) > 14_000_000
 
 
-def test_parity_of_keypoints(model: Animator, reference: dict[str, np.ndarray]) -> None:
-    source = model.encode(reference["source"]).keypoints
-    driving = model.keypoints(reference["driving"])
-    for found, suffix in ((source, "source"), (driving, "driving")):
+def test_parity_of_keypoints(networks: Networks, reference: dict[str, np.ndarray]) -> None:
+    images = np.stack([reference["source"], *reference["driving"]])
+    with torch.inference_mode():
+        found = networks.kp_detector(to_tensor(images))
+    for part, suffix in ((slice(0, 1), "source"), (slice(1, 3), "driving")):
+        ours = found.at(part)
         value, jacobian = reference[f"kp_{suffix}"], reference[f"jac_{suffix}"]
-        np.testing.assert_allclose(found.value.numpy().reshape(value.shape), value, atol=1e-4)
+        np.testing.assert_allclose(ours.value.numpy().reshape(value.shape), value, atol=1e-4)
         np.testing.assert_allclose(
-            found.jacobian.numpy().reshape(jacobian.shape), jacobian, atol=1e-4
+            ours.jacobian.numpy().reshape(jacobian.shape), jacobian, atol=1e-4
         )
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
 def test_parity_of_pictures(
-    weights: Path, reference: dict[str, np.ndarray], motion: Motion
+    networks: Networks, reference: dict[str, np.ndarray], motion: Motion
 ) -> None:
-    networks = load_networks(weights)
     images = np.stack([reference["source"], *reference["driving"]])
     with torch.inference_mode():
         found = networks.kp_detector(to_tensor(images))
@@ -96,15 +106,18 @@ def test_parity_of_pictures(
     ("backend", "precision"), [("torch", "f32"), ("openvino", "f32"), ("openvino", "bf16")]
 )
 def test_parity_of_backends(
-    weights: Path,
+    converted: Path,
     reference: dict[str, np.ndarray],
     motion: Motion,
     backend: BackendName,
     precision: Precision,
 ) -> None:
     """What comes out of the fast paths, against the same published pictures."""
-    model = _animator(weights, backend, precision)
+    model = _animator(converted, backend, precision)
     source, driving = model.encode(reference["source"]), model.keypoints(reference["driving"])
+    np.testing.assert_allclose(
+        driving.value.numpy(), reference["kp_driving"].reshape(driving.value.shape), atol=1e-4
+    )
     frames = model.animate(source, driving, motion)
     wanted = reference[f"prediction_{motion}"].astype(np.float32) * 255
     off = np.abs(frames[1, 3::8, 3::8] - wanted)

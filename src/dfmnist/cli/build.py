@@ -67,7 +67,8 @@ def build(
         str, typer.Option(help="relative, absolute or relative_scaled.")
     ] = "relative",
     weights: Annotated[
-        Path | None, typer.Option(help="Motion model (.pth.tar or .safetensors).")
+        Path | None,
+        typer.Option(help="Motion model: .pth.tar, .safetensors, or a name of `dfmnist fetch`."),
     ] = None,
     driver_protocol: Annotated[
         str, typer.Option(help="disjoint: each split has its own drivers; shared: as the paper.")

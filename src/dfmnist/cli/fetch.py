@@ -1,5 +1,6 @@
-"""`dfmnist fetch`: models that are not shipped in the package."""
+"""`dfmnist fetch` and `dfmnist convert-weights`: models that are not shipped in the package."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,17 +9,98 @@ from dfmnist.core.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(fetch)
+    app.command()(convert_weights)
 
 
 def fetch(
-    what: Annotated[str, typer.Argument(help="`faces`: the face mesh, iris and detection models.")],
+    what: Annotated[
+        str | None, typer.Argument(help="A name of the list; without one, the list is shown.")
+    ] = None,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="The file, as you got it from its page.")
+    ] = None,
 ) -> None:
-    """Get models into the user's cache, checked by SHA-256."""
-    if what != "faces":
-        raise InputError(f"fetch '{what}'; expected faces")
-    from dfmnist.faces.weights import fetch_faces
+    """Get models into the user's cache, checked; without a name, list those that are known."""
+    from dfmnist.fomm.known_weights import PUBLISHED
+    from dfmnist.fomm.place import place
 
-    for name, path in fetch_faces().items():
-        typer.echo(f"{name}: {path}")
+    if what is None:
+        if from_file is not None:
+            raise InputError("--from without a name; expected `dfmnist fetch NAME --from FILE`")
+        _list()
+    elif what == "faces":
+        if from_file is not None:
+            raise InputError("--from with faces; expected `dfmnist fetch faces`, which gets them")
+        from dfmnist.faces.weights import fetch_faces
+
+        for name, path in fetch_faces().items():
+            typer.echo(f"{name}: {path}")
+    elif what not in PUBLISHED:
+        raise InputError(f"fetch '{what}'; expected faces, {', '.join(PUBLISHED)}")
+    elif from_file is None:
+        known = PUBLISHED[what]
+        raise InputError(
+            f"fetch {what}: is not downloaded by this program; expected --from FILE, with "
+            f"{known.file_name} from {known.page}"
+        )
+    else:
+        path, said = place(what, from_file)
+        typer.echo(f"{what}: {path}\n  {said}")
+
+
+def convert_weights(
+    source: Annotated[
+        Path, typer.Argument(help="Checkpoint (.pth.tar) of vox-256 or vox-adv-256, or its name.")
+    ],
+    out: Annotated[Path, typer.Argument(help="File to write (.safetensors).")],
+    half: Annotated[
+        bool, typer.Option("--half", help="float16: half the size, nearly the same pictures.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Turn a published motion model into safetensors that hold their config and origin."""
+    from dfmnist.fomm.checkpoint import weights_id
+    from dfmnist.fomm.convert import convert_weights as convert
+
+    config = convert(source, out, half=half, force=force)
+    kind = "float16" if half else "float32"
+    typer.echo(
+        f"{out}: {weights_id(out)}, {kind}, {out.stat().st_size / 1e6:.0f} MB, "
+        f"{config.num_kp} keypoints, {config.image_size}×{config.image_size}"
+    )
+
+
+def _list() -> None:
+    from dfmnist.faces.weights import MODELS, WHEEL, models_dir
+    from dfmnist.fomm.known_weights import PUBLISHED
+
+    have = all((models_dir() / f"{name}.tflite").is_file() for name in MODELS)
+    facts = {
+        "for": "finding faces, their mesh and irises; needed by nearly every command",
+        "from": f"the {WHEEL} wheel, by `dfmnist fetch faces`",
+        "licence": "Apache-2.0",
+        "checksum": "SHA-256 of each file is known",
+    }
+    _entry("faces", have, models_dir(), facts)
+    for name, known in PUBLISHED.items():
+        checksum = "no published checksum is known"
+        if known.sha256:
+            checksum = f"SHA-256 begins with {known.sha256}"
+        elif known.md5:
+            checksum += f"; MD5 of {known.md5_by} copy: {known.md5}"
+        facts = {
+            "for": known.use,
+            "from": known.page,
+            "file": f"{known.file_name}, then `dfmnist fetch {name} --from FILE`",
+            "licence": known.licence,
+            "checksum": checksum,
+        }
+        _entry(name, known.path.is_file(), known.path, facts)
+
+
+def _entry(name: str, have: bool, path: Path, facts: dict[str, str]) -> None:
+    typer.echo(f"{name}: {f'in the cache, {path}' if have else 'not in the cache'}")
+    for what, said in facts.items():
+        typer.echo(f"  {what + ':':<10}{said}")

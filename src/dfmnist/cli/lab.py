@@ -139,7 +139,7 @@ def _train_actors(
 def evaluate_animator(
     out: Annotated[Path, typer.Option(help="Folder for the clips filmed and the table.")],
     weights: Annotated[
-        Path | None, typer.Option(help="Motion model; default: the shipped one.")
+        Path | None, typer.Option(help="Motion model, or its name; default: the shipped one.")
     ] = None,
     actors: Annotated[int, typer.Option(help="People never trained on.")] = 6,
     takes: Annotated[int, typer.Option(help="Performances of each action and pair.")] = 1,

@@ -5,6 +5,7 @@ appendix A). One box for all frames, so that the head moves in the crop as it mo
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,24 +36,35 @@ class CropInfo:
 
 
 def face_box_union(
-    frames_rgb_u8: Frames, mtcnn: Mtcnn, every: int = EVERY
+    frames_rgb_u8: Frames | Iterable[Frames], mtcnn: Mtcnn, every: int = EVERY
 ) -> tuple[Float | None, str]:
     """The union (4,) of one person's boxes over (n, h, w, 3) frames, or None and the reason.
 
-    The person is the largest face in the first frame that shows one, then whoever overlaps the
-    last box most.
+    A stream of (h, w, 3) frames serves as well; one of them is held at a time. The person is the
+    largest face in the first frame that shows one, then whoever overlaps the last box most.
     """
-    looked = sorted({*range(0, len(frames_rgb_u8), every), len(frames_rgb_u8) - 1} - {-1})
+    looked = 0
     boxes: list[Float] = []
-    for index in looked:
-        found = mtcnn.detect(frames_rgb_u8[index])
+
+    def look(frame: Frames) -> None:
+        nonlocal looked
+        looked += 1
+        found = mtcnn.detect(frame)
         chosen = found.largest() if not boxes else _same_person(found.boxes_xyxy, boxes[-1])
         if chosen is not None:
             boxes.append(found.boxes_xyxy[chosen])
+
+    unseen: Frames | None = None
+    for index, frame in enumerate(frames_rgb_u8):
+        unseen = None if index % every == 0 else frame
+        if unseen is None:
+            look(frame)
+    if unseen is not None:  # the last one
+        look(unseen)
     if not boxes:
         return None, "no face found"
-    if len(boxes) < MIN_SEEN * len(looked):
-        return None, f"face seen in only {len(boxes)} of {len(looked)} frames looked at"
+    if len(boxes) < MIN_SEEN * looked:
+        return None, f"face seen in only {len(boxes)} of {looked} frames looked at"
     stack = np.stack(boxes)
     return np.concatenate([stack[:, :2].min(axis=0), stack[:, 2:].max(axis=0)]), ""
 

@@ -102,12 +102,14 @@ class FaceMesh:
         track: list[Mesh | None] = []
         last: Mesh | None = None
         for frame in frames_rgb_u8:
-            mesh = self._run(frame, region_of_points(last.points)) if last else None
-            if mesh is None:
-                mesh = self(frame, with_eyes=False)
-            track.append(self._with_eyes(frame, mesh) if mesh and with_eyes else mesh)
-            last = mesh
+            last = self.follow(frame, last)
+            track.append(self._with_eyes(frame, last) if last and with_eyes else last)
         return track
+
+    def follow(self, frame_rgb_u8: RgbImage, last: Mesh | None) -> Mesh | None:
+        """The face of the frame before, without eyes; sought anew where it was not or is lost."""
+        mesh = self._run(frame_rgb_u8, region_of_points(last.points)) if last else None
+        return self(frame_rgb_u8, with_eyes=False) if mesh is None else mesh
 
     def _run(self, image: RgbImage, region: Region) -> Mesh | None:
         patch, transform = cut_region(image, region, MESH_PX)

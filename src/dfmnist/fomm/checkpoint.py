@@ -1,6 +1,7 @@
 """Weights in and out: the public `.pth.tar` checkpoints, and our safetensors with their config."""
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from dfmnist.core.runs import plain
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import KPDetector
+from dfmnist.fomm.known_weights import resolve_weights
+from dfmnist.fomm.shapes import State, inferred_config
 
 SHIPPED = Path(__file__).parent / "weights" / "actors.safetensors"
 """The small animator that comes with the package, trained on synthetic actors only."""
@@ -42,23 +45,26 @@ def weights_id(path: Path | None = None) -> str:
 
 
 def load_networks(path: Path | None = None) -> Networks:
-    """Networks with the weights in `path`; None is the shipped file.
+    """Networks with the weights in `path`, a file or a name; None is the shipped file.
 
+    A name is a motion model of `fomm.known_weights` that `dfmnist fetch` has put into the cache.
     Raises `InputError` when the file is no checkpoint, or lacks or misshapes a tensor.
     """
     path = _existing(path)
     if path.suffix == ".safetensors":
         config, state = _read_safetensors(path)
     else:
-        config, state = FommConfig(), _read_pickle(path)
-    networks = Networks(config, KPDetector(config), OcclusionAwareGenerator(config))
-    problems: list[str] = []
-    for name, module in _modules(networks).items():
-        problems += _load(name, module, state.get(name, {}))
-    if problems:
+        state = _networks_in(path, read_pickle(path))
+        config = _config_of(state)
+    if problems := _problems(config, state):
         problems.sort(key=lambda text: not text.startswith("has no"))
         more = f" and {len(problems) - 6} more" if len(problems) > 6 else ""
         raise InputError.of(path, "; ".join(problems[:6]) + more, EXPECTED)
+    networks = Networks(config, KPDetector(config), OcclusionAwareGenerator(config))
+    for name, module in (("kp_detector", networks.kp_detector), ("generator", networks.generator)):
+        values = {key: state[name][key].float() for key in _own(module)}
+        module.load_state_dict(values, strict=False)
+        module.eval().requires_grad_(False)
     return networks
 
 
@@ -68,10 +74,12 @@ def save_networks(
     kp_detector: nn.Module,
     generator: nn.Module,
     provenance: Mapping[str, Any] | None = None,
+    *,
+    dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Write weights as float16 safetensors; config and provenance go in its metadata as JSON."""
+    """Write weights as `dtype` safetensors; config and provenance go in its metadata as JSON."""
     tensors = {
-        f"{name}.{key}": value.detach().cpu().to(torch.float16).contiguous()
+        f"{name}.{key}": value.detach().cpu().to(dtype).contiguous()
         for name, module in (("kp_detector", kp_detector), ("generator", generator))
         for key, value in module.state_dict().items()
         if value.is_floating_point()
@@ -112,14 +120,10 @@ def _about(file: Any, path: Path) -> dict[str, Any]:
 
 
 def _existing(path: Path | None) -> Path:
-    path = SHIPPED if path is None else Path(path)
+    path = SHIPPED if path is None else resolve_weights(Path(path))
     if not path.is_file():
         raise InputError.of(path, "no such file", EXPECTED)
     return path
-
-
-def _modules(networks: Networks) -> dict[str, nn.Module]:
-    return {"kp_detector": networks.kp_detector, "generator": networks.generator}
 
 
 def _fixed(name: str) -> bool:
@@ -127,38 +131,53 @@ def _fixed(name: str) -> bool:
     return name.endswith("down.weight")
 
 
-def _load(name: str, module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Fill `module` in place; what is wrong with `state`, in words."""
-    own = {
-        key: value
-        for key, value in module.state_dict().items()
-        if not key.endswith("num_batches_tracked")
-    }
-    missing = [key for key in own if key not in state]
-    if len(missing) == len(own):
-        return [f"has no {name}"]
-    problems = [f"lacks {name}.{key}" for key in missing]
-    for key, value in own.items():
-        if key in state and state[key].shape != value.shape:
-            found, wanted = list(state[key].shape), list(value.shape)
-            problems.append(f"{name}.{key} is {found}, expected {wanted}")
-    known = set(module.state_dict())
-    problems += [f"unknown {name}.{key}" for key in state if key not in known and not _fixed(key)]
-    if not problems:
-        module.load_state_dict({key: state[key].float() for key in own}, strict=False)
-        module.eval().requires_grad_(False)
+def _own(module: nn.Module) -> dict[str, Tensor]:
+    """What a file must hold for `module`."""
+    state = module.state_dict()
+    return {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+
+
+def _problems(config: FommConfig, state: State) -> list[str]:
+    """What is missing, misshapen or unknown in `state` for the networks of `config`, in words."""
+    problems: list[str] = []
+    with torch.device("meta"):  # names and shapes alone
+        modules = {"kp_detector": KPDetector(config), "generator": OcclusionAwareGenerator(config)}
+    for name, module in modules.items():
+        own, found = _own(module), state.get(name, {})
+        missing = [key for key in own if key not in found]
+        if len(missing) == len(own):
+            problems.append(f"has no {name}")
+            continue
+        problems += [f"lacks {name}.{key}" for key in missing]
+        for key, value in own.items():
+            if key in found and found[key].shape != value.shape:
+                shapes = f"is {list(found[key].shape)}, expected {list(value.shape)}"
+                problems.append(f"{name}.{key} {shapes}")
+        known = module.state_dict()
+        problems += [
+            f"unknown {name}.{key}" for key in found if key not in known and not _fixed(key)
+        ]
     return problems
+
+
+def _config_of(state: State) -> FommConfig:
+    """vox-256, or what the tensors' shapes say where that fits them better."""
+    published, seen = FommConfig(), inferred_config(state)
+    if seen == published or not len(_problems(seen, state)) < len(_problems(published, state)):
+        return published
+    return seen
 
 
 def _safetensors(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        raise InputError.of(path, f"cannot be read ({error})", EXPECTED) from None
+        problem = _in_disguise(path) or f"cannot be read ({error})"
+        raise InputError.of(path, problem, EXPECTED) from None
 
 
-def _read_safetensors(path: Path) -> tuple[FommConfig, dict[str, dict[str, Tensor]]]:
-    state: dict[str, dict[str, Tensor]] = {}
+def _read_safetensors(path: Path) -> tuple[FommConfig, State]:
+    state: State = {}
     with _safetensors(path) as file:
         config = FommConfig.from_dict(_about(file, path)["config"], str(path))
         for key in file.keys():  # noqa: SIM118 - not a dict
@@ -167,13 +186,53 @@ def _read_safetensors(path: Path) -> tuple[FommConfig, dict[str, dict[str, Tenso
     return config, state
 
 
-def _read_pickle(path: Path) -> dict[str, dict[str, Tensor]]:
-    """A published checkpoint, without running any code that it may hold."""
+def read_pickle(path: Path, expected: str = EXPECTED) -> dict[str, Any]:
+    """The dictionary in a PyTorch file, read without running any code that it may hold.
+
+    Raises `InputError` for anything else, a web page or a part of a file among them.
+    """
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here, none of them its own
-        kind = type(error).__name__
-        raise InputError.of(path, f"cannot be read safely ({kind})", EXPECTED) from None
+        problem = _in_disguise(path) or f"cannot be read safely ({type(error).__name__})"
+        raise InputError.of(path, problem, expected) from None
     if not isinstance(value, dict):
-        raise InputError.of(path, f"holds a {type(value).__name__}", EXPECTED)
-    return {name: value[name] for name in ("kp_detector", "generator") if name in value}
+        raise InputError.of(path, f"holds a {type(value).__name__}", expected)
+    return value
+
+
+def _in_disguise(path: Path) -> str:
+    """What a file that cannot be read really is; empty when nothing is recognised."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    start = head.lstrip().lower()
+    if not head:
+        return "is empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "is a web page: the host's page was saved in place of the file"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the file that it stands for"
+    if head.startswith(b"PK") and not zipfile.is_zipfile(path):
+        return "is cut short: the end of the archive is missing"
+    return ""
+
+
+def _networks_in(path: Path, value: Mapping[str, Any]) -> State:
+    """Generator and keypoint detector of a published checkpoint; the rest is for training."""
+    if "inpainting_network" in value:
+        held = ", ".join(sorted(key for key in value if key.endswith("network")))
+        problem = f"is of a Thin-Plate-Spline Motion Model, another network (holds {held})"
+        raise InputError.of(path, problem, EXPECTED)
+    if not {"generator", "kp_detector"} & set(value):
+        some = ", ".join(map(str, list(value)[:4])) or "nothing"
+        problem = f"has no kp_detector and no generator (holds {some})"
+        raise InputError.of(path, problem, EXPECTED)
+    state: State = {}
+    for name in ("kp_detector", "generator"):
+        found = value.get(name, {})
+        if not isinstance(found, Mapping) or not all(
+            isinstance(tensor, Tensor) for tensor in found.values()
+        ):
+            raise InputError.of(path, f"its {name} is not a table of tensors", EXPECTED)
+        state[name] = dict(found)
+    return state

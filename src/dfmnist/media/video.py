@@ -5,6 +5,7 @@ codec nor container tells a real clip from a fake one. Frames are RGB, uint8, (h
 """
 
 import contextlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.media.image import is_image, read_image
+from dfmnist.media.whole import is_cut_short
 
 __all__ = [
     "GOP",
@@ -30,6 +32,7 @@ __all__ = [
     "Quality",
     "VideoInfo",
     "count_frames",
+    "frame_index_at",
     "frames_at",
     "is_image",
     "is_video",
@@ -44,7 +47,6 @@ __all__ = [
 ]
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
-BOXED_SUFFIXES = frozenset({".mp4", ".mov", ".m4v"})
 
 GOP = 25
 """Frames from key frame to key frame: one second at 25 frames a second."""
@@ -150,28 +152,10 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             stream.codec_context.thread_count = 1
             yield container, stream
     except av.FFmpegError as error:
-        kind = error.strerror or type(error).__name__
-        raise InputError.of(path, f"cannot be read as video ({kind})", "a whole video") from None
-
-
-def _cut_short(path: Path) -> bool:
-    """Whether the last MP4 box says that it is longer than the file."""
-    if path.suffix.lower() not in BOXED_SUFFIXES:
-        return False
-    size, at = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while at + 8 <= size:
-            file.seek(at)
-            head = file.read(16)
-            length = int.from_bytes(head[:4], "big")
-            if length == 1:
-                length = int.from_bytes(head[8:16], "big")
-            if length == 0:  # to the end of the file
-                return False
-            if length < 8:
-                return True
-            at += length
-    return at != size
+        kind = f"cannot be read as video ({error.strerror or type(error).__name__})"
+        if is_cut_short(path):
+            kind = "is cut short before its index, so 0 frames can be read"
+        raise InputError.of(path, kind, "a whole video") from None
 
 
 def probe(path: Path) -> VideoInfo:
@@ -181,19 +165,8 @@ def probe(path: Path) -> VideoInfo:
     """
     path = Path(path)
     with opened(path) as (container, stream):
-        times, discarded = [], 0
-        for packet in container.demux(stream):
-            if packet.size == 0:
-                continue
-            if packet.is_discard:
-                discarded += 1
-                continue
-            times.append(packet.pts if packet.pts is not None else packet.dts or 0)
-        if not times:
-            raise InputError.of(path, "holds no frames", "a video of one frame or more")
-        if _cut_short(path):
-            raise _truncated(path, len(times), stream.frames - discarded)
-        gaps = [b - a for a, b in pairwise(sorted(times))]
+        times = _times(path, container, stream)
+        gaps = [b - a for a, b in pairwise(times)]
         variable = bool(gaps) and max(gaps) - min(gaps) > 1  # one tick is rounding
         average = stream.average_rate
         assert average is not None
@@ -212,6 +185,51 @@ def probe(path: Path) -> VideoInfo:
             pixel_format=stream.codec_context.pix_fmt or "",
             variable_rate=variable,
         )
+
+
+def frame_index_at(path: Path, time_s: float) -> int:
+    """The frame that is shown `time_s` seconds after the first one; nothing is decoded.
+
+    Right for a variable rate too. Raises `InputError` as `probe` does, and beyond the end.
+    """
+    duration_s = probe(path).duration_s
+    with opened(path) as (container, stream):
+        times = _times(path, container, stream)
+        assert stream.time_base is not None
+        ticks = round(Fraction(time_s) / stream.time_base, 6)
+        last_s = float((times[-1] - times[0]) * stream.time_base)
+    if time_s < 0 or time_s >= max(duration_s, last_s + duration_s / len(times)):
+        raise InputError.of(
+            path, f"no frame at {time_s:g} s", f"0 or more and less than {duration_s:.2f} s"
+        )
+    return max(0, bisect_right(times, times[0] + ticks) - 1)
+
+
+def _times(path: Path, container: InputContainer, stream: VideoStream) -> list[int]:
+    """When each frame is shown, ascending, in the stream's time base. Raises `InputError`."""
+    times, discarded = [], 0
+    for packet in container.demux(stream):
+        if packet.size == 0 or packet.is_corrupt:
+            continue
+        if packet.is_discard:
+            discarded += 1
+            continue
+        times.append(packet.pts if packet.pts is not None else packet.dts or 0)
+    if not times:
+        raise InputError.of(path, "holds no frames", "a video of one frame or more")
+    if is_cut_short(path):
+        raise _truncated(path, len(times), _announced(container, stream) - discarded)
+    return sorted(times)
+
+
+def _announced(container: InputContainer, stream: VideoStream) -> int:
+    """Frames that the header speaks of; 0 where it does not."""
+    if stream.frames or "matroska" not in container.format.name:
+        return stream.frames  # elsewhere the duration is guessed from the file's length
+    hours, minutes, seconds = (stream.metadata.get("DURATION") or "0:0:0").split(":")
+    duration_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    duration_s = duration_s or (container.duration or 0) / av.time_base
+    return round(duration_s * float(stream.average_rate or 0))
 
 
 def _near_standard(average: Fraction, guessed: Fraction | None) -> Fraction:
@@ -240,25 +258,28 @@ def _decode(path: Path) -> Iterator[VideoFrame]:
     count = 0
     with opened(path) as (container, stream):
         stream.codec_context.options = {"err_detect": "explode"}
+        announced = _announced(container, stream)
         try:
             for packet in container.demux(stream):
-                if packet.is_corrupt:
-                    raise _truncated(path, count, stream.frames)
-                for frame in packet.decode():
+                cut = packet.is_corrupt
+                # a broken packet: what the decoder still holds, then the end
+                for frame in stream.decode(None) if cut else packet.decode():
                     if frame.is_corrupt:
                         raise InputError.of(
                             path, f"frame {count} is damaged", "a video without damage"
                         )
                     yield frame
                     count += 1
+                if cut:
+                    raise _truncated(path, count, announced)
         except av.FFmpegError:
-            if _cut_short(path):
-                raise _truncated(path, count, stream.frames) from None
+            if is_cut_short(path):
+                raise _truncated(path, count, announced) from None
             raise InputError.of(
                 path, f"is damaged after {count} frames", "a video without damage"
             ) from None
-        if _cut_short(path):
-            raise _truncated(path, count, stream.frames)
+        if is_cut_short(path):
+            raise _truncated(path, count, announced)
     if not count:
         raise InputError.of(path, "holds no frames", "a video of one frame or more")
 

@@ -1,0 +1,79 @@
+"""Whether a video file ends where its container says: what a download that broke off does not.
+
+ISO base media (MP4, MOV), Matroska (MKV, WebM) and RIFF (AVI) state their parts' lengths; MPEG
+streams do not. Nothing is decoded.
+"""
+
+from pathlib import Path
+from typing import BinaryIO
+
+_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"moof")
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+
+
+def is_cut_short(path: Path) -> bool:
+    """Whether the container says that it goes on beyond the end of the file.
+
+    False for a container that says nothing, or that is not known.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[4:8] in _BOXES:
+            return _boxes(file, size)
+        if head[:4] == _EBML:
+            return _matroska(file, size)
+        if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+            return _riff(file, size)
+    return False
+
+
+def _boxes(file: BinaryIO, size: int) -> bool:
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length == 0:  # to the end of the file
+            return False
+        if length < 8:
+            return True
+        at += length
+    return at != size
+
+
+def _riff(file: BinaryIO, size: int) -> bool:
+    """One chunk, or several in files beyond a gigabyte; what follows them is no part of it."""
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(8)
+        if head[:4] != b"RIFF":
+            return False
+        length = int.from_bytes(head[4:8], "little")
+        at += 8 + length + length % 2
+    return at > size + 1  # the last odd chunk may lack its byte of padding
+
+
+def _matroska(file: BinaryIO, size: int) -> bool:
+    file.seek(len(_EBML))
+    header = _ebml_size(file)
+    if header is None:
+        return False
+    file.seek(header, 1)
+    if file.read(4) != _SEGMENT:
+        return file.tell() >= size
+    segment = _ebml_size(file)  # a live recording has none
+    return segment is not None and file.tell() + segment > size
+
+
+def _ebml_size(file: BinaryIO) -> int | None:
+    """A variable-length integer: the first set bit tells its bytes; all ones is "unknown"."""
+    first = file.read(1)
+    if not first or first == b"\0":
+        return None
+    count = 9 - first[0].bit_length()
+    value = int.from_bytes(bytes([first[0] & (0xFF >> count)]) + file.read(count - 1), "big")
+    return None if value == (1 << 7 * count) - 1 else value
