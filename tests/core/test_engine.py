@@ -34,8 +34,9 @@ def test_one_worker_is_this_process() -> None:
 
 def test_processes_are_kept_until_a_job_fails() -> None:
     first = set(run_jobs(where, range(20), workers=2, describe="t"))
+    first |= set(run_jobs(where, range(20), workers=2, describe="t"))
     assert os.getpid() not in first
-    assert set(run_jobs(where, range(20), workers=2, describe="t")) <= first
+    assert len(first) <= 2
     with pytest.raises(ValueError, match="negative"):
         list(run_jobs(square, [-1, 2, 3], workers=2, describe="t"))
     assert not set(run_jobs(where, range(20), workers=2, describe="t")) & first
