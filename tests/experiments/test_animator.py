@@ -207,6 +207,32 @@ def test_one_pair_is_measured_recorded_and_taken_up_again(tmp_path: Path, weight
     assert run(job).frames == 4  # its pictures are wanted: made again
 
 
+def test_two_actions_of_two_actors(tmp_path: Path, weights: Path) -> None:
+    def evaluate() -> str:
+        people, actions = [FIRST, FIRST + 1], [Action.BLINK, Action.YAW]
+        return evaluate_animator(
+            weights, people, 1, tmp_path, actions=actions, num_frames=2, workers=1
+        )
+
+    text = evaluate()
+    assert "2 actors never trained on, 2 actions, 1 of each by pair, 2 frames" in text
+    found = read_json(tmp_path / "clips.json")
+    assert len(found["clips"]) == 4
+    assert len(found["bar"]) == 19
+    assert found["settings"]["weights"].startswith("fomm-tiny@")
+    assert found["settings"]["noise_sigma"] == 2.0
+    records = {path: path.stat().st_mtime_ns for path in (tmp_path / "records").rglob("*.json")}
+    assert len(records) == 4
+    sheet, columns = (Image.open(tmp_path / name) for name in ("sheet.png", "actions.png"))
+    assert sheet.height == 2 * (24 + 4 * SIZE)  # driver, true, animated and affine, twice
+    assert columns.width == 76 + 2 * SIZE // 2
+    lost = next(iter(records))  # as if killed before this one
+    lost.unlink()
+    assert evaluate() == text
+    again = {path: path.stat().st_mtime_ns for path in (tmp_path / "records").rglob("*.json")}
+    assert {path for path in records if records[path] != again[path]} == {lost}
+
+
 def test_clips_are_rebuilt_and_bad_ones_named(tmp_path: Path, weights: Path, folder: Path) -> None:
     text = evaluate_clips(weights, folder, tmp_path, workers=1)
     assert "Left out, 3 of 4" in text

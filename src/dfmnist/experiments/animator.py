@@ -15,7 +15,7 @@ from PIL import Image
 
 from dfmnist.actors.film import FILM_VERSION
 from dfmnist.actors.seeds import check_range
-from dfmnist.core.actions import TEN
+from dfmnist.core.actions import TEN, Action
 from dfmnist.core.engine import run_jobs
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, write_json, write_text
@@ -30,6 +30,7 @@ from dfmnist.experiments.animator_jobs import (
     film_pair,
     run,
 )
+from dfmnist.experiments.animator_metrics import Frames
 from dfmnist.experiments.animator_records import Record
 from dfmnist.experiments.animator_tables import report
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
@@ -67,10 +68,11 @@ def evaluate_animator(
     takes: int,
     out: Path,
     *,
+    actions: Sequence[Action] = TEN,
     num_frames: int = 50,
     workers: int | None = None,
 ) -> str:
-    """Measure the ten actions across identities; returns the tables as Markdown.
+    """Measure the actions across identities; returns the tables as Markdown.
 
     Each actor is a source once, with the next one as driver; `takes` performances an action and
     pair. Clips are filmed under `out` and kept, and so are the records of each clip, so that a
@@ -86,7 +88,7 @@ def evaluate_animator(
     if known := training_seeds(weights) & set(actors):
         raise InputError(f"weights were trained on actor {min(known)}; expected unseen actors")
     settings = Settings(weights_id(weights), num_frames, crop=True)
-    jobs = _pairs(weights, actors, takes, out, settings)
+    jobs = _pairs(weights, actors, actions, takes, out, settings)
     films = sorted(
         {film for job in jobs if not job.done() for film in job.films()},
         key=lambda film: (film.identity_seed, str(film.path)),  # a person's clips share a stage
@@ -95,7 +97,7 @@ def evaluate_animator(
         pass
     records = list(run_jobs(run, jobs, workers=workers, describe="evaluate the animator"))
     about = (
-        f"{len(actors)} actors never trained on, {takes} of each action and pair, "
+        f"{len(actors)} actors never trained on, {len(actions)} actions, {takes} of each by pair, "
         f"{num_frames} frames, relative motion"
     )
     return _write(out, settings, jobs, records, about, PAIR_ROWS)
@@ -142,21 +144,26 @@ def evaluate_clips(
 
 
 def _pairs(
-    weights: Path | None, actors: Sequence[int], takes: int, out: Path, settings: Settings
+    weights: Path | None,
+    actors: Sequence[int],
+    actions: Sequence[Action],
+    takes: int,
+    out: Path,
+    settings: Settings,
 ) -> list[PairJob]:
     key = config_hash(settings)
     pairs = [(actors[i], actors[(i + 1) % len(actors)]) for i in range(len(actors))]
     return [
         PairJob(
             *(out, key, weights, settings.num_frames),
-            pictured=take == 0 and number == TEN.index(action) % len(pairs),
+            pictured=take == 0 and number == actions.index(action) % len(pairs),
             source=source,
             driver=driver,
             action=action,
             take=take,
         )
         for number, (source, driver) in enumerate(pairs)
-        for action in TEN
+        for action in actions
         for take in range(takes)
     ]
 
@@ -197,6 +204,6 @@ def _title(job: Job) -> str:
     return job.action.value.replace("_", " ")
 
 
-def _picture(path: Path) -> pictures.Frames:
+def _picture(path: Path) -> Frames:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
