@@ -110,7 +110,7 @@ def transfer(
         | {ANIMATED: fit(psnr_moving=made), STILL: fit(psnr_moving=still)},
         "correlation": NAN, "gain": NAN, "eyes": rest, "driver_eyes": rest,
         "screening": dict.fromkeys(SCREENED, asked)
-        | {ANIMATED: asked | {"action": Asked(live=live, reason="")}},
+        | {ANIMATED: asked | {"action": Asked(live=live, reason="too small")}},
         "meters": {name: Meter(correlation=0.9, error_deg=NAN) for name in COMPARED},
     }  # fmt: skip
     return Transfer.model_validate(values | changes)
@@ -176,6 +176,7 @@ def test_tables_hold_what_was_measured() -> None:
     assert "| yaw | 2 | 21.00 | 15.00 | 10.00 | 10.00 | 0.90 | 0.60 | 50% | – | – |" in text
     assert "| blink | 3 | 20.00 | 15.00 | 10.00 | 10.00 | – | – | – | 50% | 0% |" in text
     assert "| yaw | 2 | 50% | 100% | 100% | 100% | 100% | 100% |" in text  # screening
+    assert "not recognised:\n\n- yaw, 1 moved as 2, take 0: too small\n\n###" in text
     assert "| mouth opening | 5 | 0.90 | – |" in text
     assert "| yaw: recognised in 80% of animated clips | **not reached** | 1 of 2 (50%);" in text
     assert "| yaw: 2 dB above no motion on moving pixels | reached | 21.00 dB," in text

@@ -68,6 +68,7 @@ def report(weights: str, about: str, records: Sequence[Record]) -> str:
             own_table(transfers),
             f"### Screening (camera noise {NOISE_SIGMA:g}, thresholds as shipped)\n",
             screening_table(transfers),
+            rejections(transfers),
             "### What the face mesh is worth\n",
             meter_table(transfers),
             "### The bar\n",
@@ -151,6 +152,17 @@ def screening_table(clips: Sequence[Transfer]) -> str:
         rows.append([action.value, str(len(chosen)), *cells])
     heads = [f"{d}: {kind}" for d in ("action-specific", "universal") for kind in SCREENED]
     return markdown_table(("action", "clips", *heads), rows)
+
+
+def rejections(clips: Sequence[Transfer]) -> str:
+    """Why the action-specific detector does not accept animated clips; empty when it does all."""
+    lines = [
+        f"- {clip.action.value}, {clip.source} moved as {clip.driver}, take {clip.take}: "
+        f"{clip.screening[ANIMATED]['action'].reason}"
+        for clip in clips
+        if not clip.screening[ANIMATED]["action"].live
+    ]
+    return "Animated, not recognised:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def meter_table(clips: Sequence[Transfer]) -> str:
