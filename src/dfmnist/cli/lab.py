@@ -137,20 +137,49 @@ def _train_actors(
 
 
 def evaluate_animator(
-    out: Annotated[Path, typer.Option(help="Folder for the clips filmed and the table.")],
+    out: Annotated[Path, typer.Option(help="Folder for clips, records, tables and sheets.")],
     weights: Annotated[
         Path | None, typer.Option(help="Motion model, or its name; default: the shipped one.")
     ] = None,
-    actors: Annotated[int, typer.Option(help="People never trained on.")] = 6,
-    takes: Annotated[int, typer.Option(help="Performances of each action and pair.")] = 1,
+    actors: Annotated[int | None, typer.Option(help="People never trained on; default: 6.")] = None,
+    takes: Annotated[
+        int | None, typer.Option(help="Performances of each action and pair; default: 1.")
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Folder of clips to rebuild, in place of actors: reconstruction alone."),
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="With --clips: cut out the face first.")
+    ] = False,
+    frames: Annotated[int, typer.Option(help="Frames of each clip; of --clips the first.")] = 50,
+    workers: Workers = None,
 ) -> None:
-    """Compare cross-identity animations with what the source actors would truly show."""
+    """Compare animations with what would truly be seen; a killed evaluation goes on."""
     from dfmnist.actors.seeds import SEED_RANGES
-    from dfmnist.experiments.animator import evaluate_animator as evaluate
-    from dfmnist.experiments.animator import markdown
+    from dfmnist.core.errors import InputError
+    from dfmnist.experiments import animator
 
-    first = SEED_RANGES["evaluation"].start
-    typer.echo(markdown(evaluate(weights, range(first, first + actors), takes, out)))
+    if clips is None:
+        if crop:
+            raise InputError("--crop without --clips; actors' clips are always cropped")
+        first = SEED_RANGES["evaluation"].start
+        people = range(first, first + (6 if actors is None else actors))
+        text = animator.evaluate_animator(
+            weights,
+            people,
+            1 if takes is None else takes,
+            out,
+            num_frames=frames,
+            workers=workers,
+        )
+    else:
+        if actors is not None or takes is not None:
+            raise InputError("--clips with --actors or --takes; expected one or the other")
+        text = animator.evaluate_clips(
+            weights, clips, out, crop=crop, num_frames=frames, workers=workers
+        )
+    typer.echo(text)
 
 
 def fit_screening(
