@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 help:
 	@echo "make demo   build, train, score and report on synthetic actors (runs/demo/report/index.html)"
 	@echo "make test   format check, lint, types, tests"
-	@echo "make setup  .venv with everything, and the face models"
+	@echo "make setup  .venv with everything, the face models and the actors' head"
 	@echo "make bench  speed against the usual alternative; make soak  the long tests"
 
 setup: $(STAMP)
@@ -22,6 +22,7 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	$(BIN)/dfmnist fetch faces
+	$(BIN)/dfmnist fetch actors
 	@touch $@
 
 demo: setup

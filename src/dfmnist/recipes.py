@@ -110,7 +110,7 @@ def demo() -> Recipe:
             quality=quality,
             size_px=128,
             frames_per_clip=8,
-            epochs=8,
+            epochs=6,
             batch_size=16,
             augmentation="strong",
             precise_bn_frames=128,
@@ -142,7 +142,7 @@ def demo() -> Recipe:
             "ResNet-50's residual blocks start as the identity.",
             NOT_IMAGENET,
             "8 evenly spaced frames a clip, batches of 32 for ResNet-50 and 16 for MesoInception-4 "
-            "(paper: 64), 6 and 8 epochs (paper: 50).",
+            "(paper: 64), 6 epochs (paper: 50).",
             "Frames are flipped, shifted and recoloured at random in training; the paper names "
             "no augmentation.",
             "Batch norm's statistics are re-estimated before each validation; the paper keeps "

@@ -50,7 +50,7 @@ def test_the_list_says_what_is_known(capsys: pytest.CaptureFixture[str], own_cac
 def test_what_cannot_be_fetched(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "x.pth.tar").write_text("<html>")
     for arguments, said in (
-        (("voices",), "fetch 'voices'; expected faces, vox-256"),
+        (("voices",), "fetch 'voices'; expected faces, actors, vox-256"),
         (("vox-256",), "expected --from FILE, with vox-cpk.pth.tar from https://github.com/"),
         (("vox-256", "--from", "none"), "none: no such file"),
         (("vox-256", "--from", "x.pth.tar"), "x.pth.tar: is a web page"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfmnist.actors.film import FilmJob, film
+from dfmnist.actors.head import load_head
 from dfmnist.actors.seeds import check_range
 from dfmnist.build.footage import SPLITS, Footage, write_csv
 from dfmnist.build.plan import seed_of
@@ -63,6 +64,7 @@ def film_people(config: FilmConfig, folder: Path, workers: int | None = None) ->
     people, drivers = plan_people(config, folder), plan_drivers(config, folder)
     check_range("dataset", sorted({_seed_in(f.identity) for f in people}))
     check_range("drivers", sorted({_seed_in(f.identity) for f in drivers}))
+    load_head()  # here, or each of the processes would make it at the first start
     for name, footage in (("film drivers", drivers), ("film people", people)):
         # one person after the other: setting up a stage takes as long as ten frames
         jobs = [_job(f, config.num_frames) for f in sorted(footage, key=lambda f: f.identity)]

