@@ -1,76 +1,156 @@
-"""Frames a second of the motion model: ours against the algorithm as published, in one run.
+"""Frames a second of the motion model at vox-256's size: ours against the algorithm as published.
 
-Published: one frame at a time, keypoints of the source and its encoding computed anew for every
-frame, contiguous NCHW. Ours: source encoded once, channels last, and for a second source the
-driver's keypoints read from the first. Same weights (the shipped actors model), same thread count.
+Published: one frame at a time in float32, source encoded anew for every frame, driver's keypoints
+found anew for every source, torch's usual memory layout; our reimplementation of that loop, on the
+same networks. Ours: source encoded once, driver's keypoints once for all sources, each backend and
+precision. Each way runs in a process of its own, for its peak memory, all in one run of this file.
+Weights are random: speed does not depend on them; what the ways give is compared in tests/fomm.
+
+A second table repeats it with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
 """
 
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from dfmnist.fomm.animate import Animator, transfer
-from dfmnist.fomm.checkpoint import load_networks
+from dfmnist.fomm.backends import choose_backend, has_amx
+from dfmnist.fomm.checkpoint import Networks
+from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.generator import OcclusionAwareGenerator
+from dfmnist.fomm.keypoints import Keypoints, KPDetector
 
-FRAMES = 24
-SOURCES = 4
+FRAMES = 12
+"""Of the driver."""
+MANY = 20
+"""Sources that meet one driver."""
+PUBLISHED_FRAMES, PUBLISHED_SOURCES = 6, 2
+"""The published loop shares nothing between frames or sources: fewer tell its rate."""
+WAYS = ("published", "torch f32", "openvino f32", "openvino bf16")
+Timed = Callable[[int], tuple[int, float]]
 
 
-def published(sources: np.ndarray, driving: np.ndarray) -> None:
-    """The public implementation's loop, written by us, on the same networks."""
-    networks = load_networks(None)
-    detector, generator = networks.kp_detector, networks.generator
+def networks() -> Networks:
+    """vox-256 with random weights."""
+    config = FommConfig()
+    torch.manual_seed(0)
+    detector, generator = KPDetector(config), OcclusionAwareGenerator(config)
+    return Networks(
+        config, detector.eval().requires_grad_(False), generator.eval().requires_grad_(False)
+    )
+
+
+def pictures(count: int) -> np.ndarray:
+    """Random (count, 256, 256, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (count, 256, 256, 3), np.uint8)
+
+
+def moved(source: Keypoints, first: Keypoints, frame: Keypoints) -> Keypoints:
+    """Relative motion, as `fomm.animate.transfer` has it."""
+    from dfmnist.fomm.animate import transfer
+
+    both = Keypoints(*(torch.cat(pair) for pair in zip(first, frame, strict=True)))
+    return transfer(source, both, "relative").at(slice(1, 2))
+
+
+def published(net: Networks) -> Timed:
+    """The public implementation's loop."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    detector, generator = net.kp_detector.to(device), net.generator.to(device)
 
     def tensor(frame: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(frame[None]).permute(0, 3, 1, 2).float().div(255).contiguous()
+        return torch.from_numpy(frame[None]).permute(0, 3, 1, 2).float().div(255).to(device)
 
-    with torch.inference_mode():
-        for source in sources:
-            first = detector(tensor(driving[0]))
-            for frame in driving:
-                at_rest = detector(tensor(source))
-                moved = detector(tensor(frame))
-                both = type(moved)(
-                    torch.cat([first.value, moved.value]),
-                    torch.cat([first.jacobian, moved.jacobian]),
-                )
-                target = transfer(at_rest, both, "relative").at(slice(1, 2))
-                generator(tensor(source), at_rest, target).prediction.numpy()
-
-
-def ours(sources: np.ndarray, driving: np.ndarray) -> None:
-    """As a build does it."""
-    model = Animator()
-    keypoints = model.keypoints(driving)
-    for source in sources:
-        model.animate(model.encode(source), keypoints)
-
-
-def rate(function: Callable[[np.ndarray, np.ndarray], None], sources: int) -> float:
-    """Frames a second, the better of two runs."""
-    rng = np.random.default_rng(0)
-    people = rng.integers(0, 255, (sources, 256, 256, 3), dtype=np.uint8)
-    driving = rng.integers(0, 255, (FRAMES, 256, 256, 3), dtype=np.uint8)
-    best = 0.0
-    for _ in range(2):
+    @torch.inference_mode()
+    def run(sources: int) -> tuple[int, float]:
+        people, driving = pictures(min(sources, PUBLISHED_SOURCES)), pictures(PUBLISHED_FRAMES)
         start = time.perf_counter()
-        function(people, driving)
-        best = max(best, sources * FRAMES / (time.perf_counter() - start))
-    return best
+        for person in people:
+            image = tensor(person).contiguous()
+            source, first = detector(image), detector(tensor(driving[0]).contiguous())
+            for frame in driving:
+                target = moved(source, first, detector(tensor(frame).contiguous()))
+                generator(image, source, target).prediction.cpu().numpy()
+        return len(people) * len(driving), time.perf_counter() - start
+
+    return run
+
+
+def ours(net: Networks, backend: str, precision: str) -> Timed:
+    """As `dfmnist animate` and a build do it."""
+    from dfmnist.fomm.animate import transfer
+
+    model = choose_backend(net, backend, precision)  # type: ignore[arg-type]
+
+    def run(sources: int) -> tuple[int, float]:
+        people, driving = pictures(sources), pictures(FRAMES)
+        start = time.perf_counter()
+        keypoints = model.detect(driving)
+        for person in people:
+            source = model.detect(person[None])
+            model.decode(
+                model.encode(person[None]), source, transfer(source, keypoints, "relative")
+            )
+        return sources * FRAMES, time.perf_counter() - start
+
+    return run
+
+
+def measure(way: str, sources: int) -> dict[str, float]:
+    """Frames a second (the better of two runs) and peak memory of one way, in this process."""
+    net = networks()
+    run = published(net) if way == "published" else ours(net, *way.split())
+    run(1)
+    results = [run(sources) for _ in range(2)]
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"rate": max(n / seconds for n, seconds in results), "peak_mb": peak_mb}
+
+
+def in_a_process(way: str, sources: int, isa: str | None) -> dict[str, float]:
+    """`measure` in a process of its own."""
+    environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
+    command = [sys.executable, __file__, "--way", way, "--sources", str(sources)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def table(isa: str | None) -> None:
+    """Print one table."""
+    print(f"\n| {isa or 'all instructions'} | sources | frames/s | ratio | peak memory |")
+    print("|---|---|---|---|---|")
+    for sources in (1, MANY):
+        base = 0.0
+        for way in WAYS:
+            found = in_a_process(way, sources, isa)
+            base = base or found["rate"]
+            print(
+                f"| {way} | {sources} | {found['rate']:.2f} | {found['rate'] / base:.2f} "
+                f"| {found['peak_mb']:.0f} MB |",
+                flush=True,
+            )
 
 
 def main() -> None:
-    """Print both rates and their ratio, for one source and for several."""
-    torch.set_num_threads(1)
-    print("shipped actors model, 256 px, one thread")
-    for sources in (1, SOURCES):
-        theirs, mine = rate(published, sources), rate(ours, sources)
-        print(
-            f"{sources} source(s) x {FRAMES} frames: published loop {theirs:.1f} frames/s, "
-            f"ours {mine:.1f} frames/s, ratio {mine / theirs:.2f}"
-        )
+    """Print the tables, or measure one way."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--sources", type=int, default=1)
+    asked = parser.parse_args()
+    if asked.way:
+        print(json.dumps(measure(asked.way, asked.sources)))
+        return
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    print(f"vox-256, 256 px, {device}, {torch.get_num_threads()} threads, AMX: {has_amx()}")
+    table(None)
+    table("AVX2")
 
 
 if __name__ == "__main__":

@@ -47,9 +47,9 @@ def config_of(weights: Path, **changes: object) -> AnimateConfig:
 
 def test_a_stream_gives_the_motion_that_an_array_gives(weights: Path, tmp_path: Path) -> None:
     driving = noise(43, 40, 40, 3)
-    save_motion(tmp_path / "whole.safetensors", driving, weights)
+    save_motion(tmp_path / "whole.safetensors", driving, animator(weights))
     stream = Living(iter(driving))
-    save_motion(tmp_path / "stream.safetensors", stream, weights)
+    save_motion(tmp_path / "stream.safetensors", stream, animator(weights))
     assert stream.passed == 43
     assert stream.most <= 18  # two batches of eight, and one on either side
     assert sha256_file(tmp_path / "whole.safetensors") == sha256_file(
@@ -83,13 +83,13 @@ def test_no_batch_is_pinned_by_its_results(tmp_path: Path) -> None:
                 seen[i] = resident_mb()
             yield square_crop(np.roll(picture, i, 1)[None], (20, 20, 380, 380), 256)[0]
 
-    save_motion(tmp_path / "m.safetensors", frames(), path)
+    save_motion(tmp_path / "m.safetensors", frames(), animator(path))
     assert seen[500] - seen[100] < 100  # pinned, it would be 400
 
 
 def test_landmarks_are_found_on_the_way(weights: Path, tmp_path: Path) -> None:
     stream = Living(noise(40, 40, 3, seed=i) for i in range(43))
-    save_motion(tmp_path / "m.safetensors", stream, weights, landmarks=True)
+    save_motion(tmp_path / "m.safetensors", stream, animator(weights), landmarks=True)
     assert stream.most <= 18
     landmarks = load_motion(tmp_path / "m.safetensors").landmarks
     assert landmarks is not None
@@ -147,7 +147,7 @@ def test_the_driver_is_looked_at_once(
     kept = list((tmp_path / "cache" / "motion").iterdir())
     assert len(kept) == 1
     # another motion under the same key shows that it is read, not found again
-    save_motion(kept[0], noise(6, 48, 48, 3, seed=9), weights)
+    save_motion(kept[0], noise(6, 48, 48, 3, seed=9), animator(weights))
     again = animate_file(folder / "a.png", driving, tmp_path / "again.mp4", config)
     fresh = animate_file(folder / "a.png", driving, tmp_path / "f.mp4", config_of(weights))
     first = read_frames(tmp_path / "out" / "a.mp4")

@@ -15,6 +15,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.fomm.animate import Animator, Motion
+from dfmnist.fomm.backends import BackendName, Precision
 from dfmnist.fomm.best_frame import landmarks_68
 from dfmnist.fomm.keypoints import Keypoints
 
@@ -35,15 +36,17 @@ class DrivingMotion:
 
 
 @cache
-def animator(weights: Path | None) -> Animator:
+def animator(
+    weights: Path | None, backend: BackendName = "auto", precision: Precision = "auto"
+) -> Animator:
     """The motion model of this process; None is the shipped synthetic-actor model."""
-    return Animator(weights)
+    return Animator(weights, backend=backend, precision=precision)
 
 
 def save_motion(
     path: Path,
     driving_rgb_u8: Frames | Iterable[Frames],
-    weights: Path | None,
+    model: Animator,
     *,
     landmarks: bool = False,
 ) -> None:
@@ -56,7 +59,6 @@ def save_motion(
     frames = iter(driving_rgb_u8)
     if landmarks:
         frames = _with_landmarks(frames, marks)
-    model = animator(weights)
     for first in frames:
         found = model.keypoints(chain([first], islice(frames, CHUNK - 1)))
         value.extend(found.value.numpy())

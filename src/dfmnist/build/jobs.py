@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from dfmnist.build.animate import animate, save_motion
+from dfmnist.build.animate import animate, animator, save_motion
 from dfmnist.build.compress import Written, compress
 from dfmnist.build.footage import Footage, slug
 from dfmnist.build.plan import Pair, seed_of
@@ -177,7 +177,7 @@ class DriverJob(Job):
         if frames is not None:
             preview = self.root / "drivers" / f"{self.footage.key}.mp4"
             write_video(preview, frames, c.fps, crf=DRIVER_CRF)
-            save_motion(self.motion_file(self.footage), frames, c.weights)
+            save_motion(self.motion_file(self.footage), frames, animator(c.weights))
         save(path, choice)
         return choice.reason
 

@@ -25,7 +25,8 @@ from dfmnist.dataset.provenance import provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
-from dfmnist.fomm.animate import Motion
+from dfmnist.fomm.animate import Animator, Motion
+from dfmnist.fomm.backends import BackendName, Precision
 from dfmnist.fomm.best_frame import best_frame, landmarks_68
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.media.image import is_image, read_image
@@ -63,6 +64,9 @@ class AnimateConfig:
     """The same in seconds after the first frame."""
     cache: bool = True
     """Keep the driver's keypoints for the next time."""
+    backend: BackendName = "auto"
+    precision: Precision = "auto"
+    """What runs the networks, see `fomm.backends`; keypoints are float32 in all of them."""
 
     def __post_init__(self) -> None:
         """Check what the user typed."""
@@ -75,6 +79,11 @@ class AnimateConfig:
             raise InputError("--source-frame and --source-time are both given; expected one")
         if self.source_frame is not None and self.source_frame < 0:
             raise InputError(f"--source-frame {self.source_frame}; expected 0 or more")
+
+    @property
+    def model(self) -> Animator:
+        """The motion model, loaded once a process."""
+        return animator(self.weights, self.backend, self.precision)
 
     @property
     def picks_frame(self) -> bool:
@@ -117,7 +126,7 @@ def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) 
     if is_image(source) and config.picks_frame:
         raise InputError.of(source, "is a photo", "a video for --source-frame or --source-time")
     probe(driving)  # what is wrong with it or with the weights is said before any work is done
-    animator(config.weights)
+    _ = config.model
     picture = _picture(source, config)
     with progress_bar() as bar:
         driver = _look_at(driving, config, bar)
@@ -143,7 +152,7 @@ def animate_folder(
     named = _outputs(folder, out)
     _refuse_inputs(named.values(), [*named, driving])
     probe(driving)
-    animator(config.weights)
+    _ = config.model
     made, failed = [], []
     with progress_bar() as bar:
         driver = _look_at(driving, config, bar)
@@ -199,7 +208,7 @@ def _picture(path: Path, config: AnimateConfig) -> Frames:
         picture = frames_at(path, [index])[0]
     if not config.crop:
         return np.asarray(picture)
-    faces, info = crop_clip(picture[None], mtcnn(), animator(config.weights).size)
+    faces, info = crop_clip(picture[None], mtcnn(), config.model.size)
     if faces is None:
         raise InputError.of(path, info.reason, "one face, or --no-crop for a picture of a face")
     return np.asarray(faces[0])
@@ -220,7 +229,7 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
         if not path.is_file():
             frames = _faces(driving, info.num_frames, config, bar)
             frames = _counted(frames, "find the driver's keypoints", info.num_frames, bar)
-            save_motion(path, frames, config.weights, landmarks=config.best_frame)
+            save_motion(path, frames, config.model, landmarks=config.best_frame)
         return _Driver(driving, sha256, info.fps, load_motion(path), generator)
 
 
@@ -241,7 +250,7 @@ def _faces(driving: Path, count: int, config: AnimateConfig, bar: Progress) -> I
     box, reason = face_box_union(seen, mtcnn())
     if box is None:
         raise InputError.of(driving, reason, "one face, or --no-crop for a clip of a face")
-    square, size = squared(box), animator(config.weights).size
+    square, size = squared(box), config.model.size
     return (square_crop(frame[None], square, size)[0] for frame in iter_frames(driving))
 
 
@@ -261,7 +270,7 @@ def _write(
     label: str,
     progress: tuple[Progress, TaskID],
 ) -> Animated:
-    model, (bar, task) = animator(config.weights), progress
+    model, (bar, task) = config.model, progress
     reference = _reference(source, picture, driver.motion) if config.best_frame else 0
 
     def frames() -> Iterator[Frames]:
@@ -292,6 +301,7 @@ def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
         "motion": config.motion,
         "best_frame": config.best_frame,
         "crop": config.crop,
+        "precision": config.model.precision,
     }
     name, _, digits = driver.generator.rpartition("@")
     detail = (

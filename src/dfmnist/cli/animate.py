@@ -48,6 +48,12 @@ def animate(
     cache: Annotated[
         bool, typer.Option(help="Keep the driver's keypoints for the next time.")
     ] = True,
+    backend: Annotated[
+        str, typer.Option(help="openvino, torch, or auto: torch on a GPU, openvino on a CPU.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="f32, bf16, or auto: bf16 on a GPU and on a CPU with AMX.")
+    ] = "auto",
 ) -> None:
     """Animate a face as the driving clip moves; the result is labelled as AI-generated.
 
@@ -64,6 +70,8 @@ def animate(
         source_frame=source_frame,
         source_time_s=source_time,
         cache=cache,
+        backend=backend,  # type: ignore[arg-type]  # checked where it is used
+        precision=precision,  # type: ignore[arg-type]
     )
     failed: list[str] = []
     if source.is_dir():

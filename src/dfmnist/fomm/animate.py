@@ -86,6 +86,11 @@ class Animator:
         """Side of the frames it gives, in pixels."""
         return self.config.image_size
 
+    @property
+    def precision(self) -> str:
+        """`f32`, or `bf16` for all but positions."""
+        return self._backend.precision
+
     def encode(self, source_rgb_u8: Frames) -> EncodedSource:
         """Features and keypoints of one source image (h, w[, 1, 3 or 4]) of any size."""
         image = as_frames(source_rgb_u8, "source", 1, self.size)
@@ -138,14 +143,18 @@ def animate(
     *,
     weights: Path | str | None = None,
     motion: Motion = "relative",
+    backend: BackendName = "auto",
+    precision: Precision = "auto",
 ) -> Frames:
     """Animate `source_rgb_u8` (h, w, 3) with `driving_rgb_u8` (n, h, w, 3).
 
-    `weights` is a published `.pth.tar` or our safetensors; None is the shipped small model, which
-    has seen synthetic actors only. Both inputs should be face crops; other sizes are resized.
+    `weights` is a published `.pth.tar`, our safetensors or a name of `dfmnist fetch`; None is the
+    shipped small model, which has seen synthetic actors only. Both inputs should be face crops;
+    other sizes are resized. `backend` and `precision`: see `backends.choose_backend`.
     Returns uint8 RGB (n, 256, 256, 3). Raises `InputError`.
     """
-    model = Animator(None if weights is None else Path(weights))
+    path = None if weights is None else Path(weights)
+    model = Animator(path, backend=backend, precision=precision)
     return model.animate(model.encode(source_rgb_u8), model.keypoints(driving_rgb_u8), motion)
 
 
