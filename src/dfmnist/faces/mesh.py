@@ -218,6 +218,8 @@ class _Model:
             "INFERENCE_NUM_THREADS": 1,
             "INFERENCE_PRECISION_HINT": "f32",
             "NUM_STREAMS": 1,
+            # left on, every process ties its one thread to the first core
+            "ENABLE_CPU_PINNING": False,
         }
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
         self._lock = threading.Lock()

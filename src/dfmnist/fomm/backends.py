@@ -238,6 +238,8 @@ class _Compiled:
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
             "NUM_STREAMS": 1,
+            # left on, every process ties its one thread to the first core
+            "ENABLE_CPU_PINNING": False,
             "CPU_DENORMALS_OPTIMIZATION": True,
         }
         compiled = openvino.Core().compile_model(model, "CPU", options)

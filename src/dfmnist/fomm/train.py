@@ -165,6 +165,8 @@ def attention(truth: Keypoints, source: Tensor, target: Tensor, names: tuple[str
         ("eye_left", 0.1, 9.0),
         ("eye_right", 0.1, 9.0),
         ("lip", 0.15, 5.0),
+        ("mouth_left", 0.08, 9.0),
+        ("mouth_right", 0.08, 9.0),
     ):
         chosen = [i for i, name in enumerate(names) if name.startswith(part)]
         if chosen:
