@@ -312,7 +312,7 @@ def test_bad_input(tmp_path: Path, weights: Path, portrait: np.ndarray) -> None:
     ("arguments", "message"),
     [
         (["--crop"], "--crop without --clips"),
-        (["--clips", ".", "--actors", "2"], "--clips with --actors or --takes"),
+        (["--clips", ".", "--actors", "2"], "--clips with --actors, --first or --takes"),
         (["--clips", "nowhere"], "nowhere: no such folder"),
         (["--actors", "1"], "--actors 1; expected 2 or more"),
     ],

@@ -142,6 +142,10 @@ def evaluate_animator(
         Path | None, typer.Option(help="Motion model, or its name; default: the shipped one.")
     ] = None,
     actors: Annotated[int | None, typer.Option(help="People never trained on; default: 6.")] = None,
+    first: Annotated[
+        int | None,
+        typer.Option(help="Seed of the first of them, from 400000, so that others can be taken."),
+    ] = None,
     takes: Annotated[
         int | None, typer.Option(help="Performances of each action and pair; default: 1.")
     ] = None,
@@ -163,7 +167,7 @@ def evaluate_animator(
     if clips is None:
         if crop:
             raise InputError("--crop without --clips; actors' clips are always cropped")
-        first = SEED_RANGES["evaluation"].start
+        first = SEED_RANGES["evaluation"].start if first is None else first
         people = range(first, first + (6 if actors is None else actors))
         text = animator.evaluate_animator(
             weights,
@@ -174,8 +178,8 @@ def evaluate_animator(
             workers=workers,
         )
     else:
-        if actors is not None or takes is not None:
-            raise InputError("--clips with --actors or --takes; expected one or the other")
+        if any(given is not None for given in (actors, takes, first)):
+            raise InputError("--clips with --actors, --first or --takes; expected one or the other")
         text = animator.evaluate_clips(
             weights, clips, out, crop=crop, num_frames=frames, workers=workers
         )
