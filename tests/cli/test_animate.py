@@ -14,10 +14,9 @@ import pytest
 import torch
 from matplotlib import cbook
 from PIL import Image
-from tests.cli.test_errors import run as refused
 from tests.fomm.test_networks import tiny
+from tests.running import called, refused, refused_at_last
 
-from dfmnist import cli
 from dfmnist.dataset.provenance import read_provenance
 from dfmnist.faces.weights import models_dir
 from dfmnist.fomm.checkpoint import save_networks
@@ -73,14 +72,9 @@ def clip(path: Path, num_frames: int = 5, fps: Fraction = NTSC, seed: int = 0) -
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[str]:
     """Run `dfmnist animate`; the lines on standard output."""
-    old, sys.argv = sys.argv, ["dfmnist", "animate", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    finally:
-        sys.argv = old
-    assert not stop.value.code, capsys.readouterr().err
-    return capsys.readouterr().out.splitlines()
+    code, out, err = called(capsys, "animate", *arguments)
+    assert not code, err
+    return out.splitlines()
 
 
 def test_rate_length_label_and_folder(
@@ -235,18 +229,6 @@ def test_a_folder_of_sources(
     assert run(capsys, *arguments) == []
     line = refused_at_last(capsys, "animate", *arguments, "--motion", "absolute")
     assert "a.mp4: was made of another source, driver or setting" in line
-
-
-def refused_at_last(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """As `refused`, where a progress bar may stand before the line."""
-    old, sys.argv = sys.argv, ["dfmnist", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    finally:
-        sys.argv = old
-    assert stop.value.code == 2
-    return capsys.readouterr().err.strip().splitlines()[-1]
 
 
 def test_one_bad_source_does_not_stop_the_others(

@@ -1,29 +1,14 @@
 """Bad input at the command line: one line that names the file, exit code 2, nothing lost."""
 
-import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.running import called, refused_at_last
+from tests.running import refused as run
 
-from dfmnist import cli
 from dfmnist.media.video import write_video
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Run the command line in this process; the one line that it printed."""
-    old, sys.argv = sys.argv, ["dfmnist", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    finally:
-        sys.argv = old
-    assert stop.value.code == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("dfmnist: ")
-    return lines[0]
 
 
 def clip(path: Path, num_frames: int = 4) -> Path:
@@ -114,22 +99,13 @@ def test_build_without_a_face_says_so(
     truncated.rename(sources / "cut.mp4")
     clip(sources / "noise.mp4", 4)
     clip(tmp_path / "d" / "yaw" / "x.mp4")
-    old, sys.argv = (
-        sys.argv,
-        [
-            "dfmnist",
-            *map(str, build("--sources", sources, "--drivers", tmp_path / "d")),
-            *("--out", str(tmp_path / "o"), "--driver-protocol", "shared"),
-            *("--frames", "4", "--workers", "1"),
-        ],
+    last = refused_at_last(
+        capsys,
+        *build("--sources", sources, "--drivers", tmp_path / "d"),
+        *("--out", tmp_path / "o", "--driver-protocol", "shared"),
+        *("--frames", 4, "--workers", 1),
     )
-    try:
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    finally:
-        sys.argv = old
-    assert stop.value.code == 2
-    assert "sources: no frame to animate" in capsys.readouterr().err.splitlines()[-1]
+    assert "sources: no frame to animate" in last
     assert not (tmp_path / "o" / "metadata.jsonl").exists()
 
 
@@ -170,11 +146,7 @@ def test_ctrl_c_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dfmnist.build.film.film_people", pressed)
-    monkeypatch.setattr(
-        sys, "argv", ["dfmnist", "demo", "--recipe", "smoke", "--out", str(tmp_path)]
-    )
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    assert stop.value.code == 130
-    last = capsys.readouterr().err.splitlines()[-1]
+    code, _, err = called(capsys, "demo", "--recipe", "smoke", "--out", tmp_path)
+    assert code == 130
+    last = err.splitlines()[-1]
     assert last == "dfmnist: stopped; run the same command to go on"

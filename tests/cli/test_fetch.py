@@ -1,14 +1,12 @@
 """`dfmnist fetch` and `dfmnist convert-weights` from the command line."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from tests.cli.test_errors import run as refused
 from tests.fomm.test_convert import checkpoint
+from tests.running import called, refused
 
-from dfmnist import cli
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.fomm.known_weights import PUBLISHED
 
@@ -21,14 +19,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    old, sys.argv = sys.argv, ["dfmnist", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    finally:
-        sys.argv = old
-    assert not stop.value.code, capsys.readouterr().err
-    return capsys.readouterr().out
+    code, out, err = called(capsys, *arguments)
+    assert not code, err
+    return out
 
 
 def test_the_list_says_what_is_known(capsys: pytest.CaptureFixture[str], own_cache: Path) -> None:

@@ -1,13 +1,13 @@
 """`dfmnist train-animator`: flags reach the run, and those of another recipe are refused."""
 
-import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.test_errors import clip, run
+from tests.cli.test_errors import clip
 from tests.fomm.test_published import config, film
+from tests.running import called, refused_at_last
+from tests.running import refused as run
 
-from dfmnist import cli
 from dfmnist.core.files import read_json
 
 
@@ -50,18 +50,9 @@ def test_wrong_flags_are_one_line(
 def test_broken_clips_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     clip(tmp_path / "clips" / "ann#1.mp4")
     (tmp_path / "clips" / "bob#1.mp4").write_text("no video")
-    old, sys.argv = sys.argv, [
-        "dfmnist", "train-animator", "--out", str(tmp_path / "out"), "--recipe", "vox256",
-        "--clips", str(tmp_path / "clips"), "--workers", "1",
-    ]  # fmt: skip
-    try:
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    finally:
-        sys.argv = old
-    assert stop.value.code == 2
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last.startswith("dfmnist: ")
+    arguments = ["--out", tmp_path / "out", "--recipe", "vox256"]
+    arguments += ["--clips", tmp_path / "clips", "--workers", 1]
+    last = refused_at_last(capsys, "train-animator", *arguments)
     assert "1 of 2 clips cannot be used: bob#1.mp4 cannot be read as video" in last
 
 
@@ -71,27 +62,20 @@ def test_flags_reach_the_run(
     film(tmp_path / "clips", people=2)
     (tmp_path / "clips" / "bad.mp4").write_text("no video")
     monkeypatch.setattr("dfmnist.fomm.published.vox256", config)  # the same recipe, tiny
-    monkeypatch.setattr(
-        sys,
-        "argv",
-        [
-            "dfmnist", "train-animator", "--recipe", "vox256", "--out", str(tmp_path / "out"),
-            "--clips", str(tmp_path / "clips"), "--epochs", "1", "--batch-size", "2",
-            "--seed", "4", "--workers", "1", "--threads", "1", "--accelerator", "cpu",
-            "--precision", "bf16", "--skip-broken",
-        ],
+    code, out, err = called(
+        capsys, "train-animator", "--recipe", "vox256", "--out", tmp_path / "out",
+        "--clips", tmp_path / "clips", "--epochs", 1, "--batch-size", 2,
+        "--seed", 4, "--workers", 1, "--threads", 1, "--accelerator", "cpu",
+        "--precision", "bf16", "--skip-broken",
     )  # fmt: skip
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    assert not stop.value.code
-    shown = capsys.readouterr()
-    assert shown.out.splitlines()[-1] == str(tmp_path / "out" / "last.safetensors")
-    assert "1 of 3 clips cannot be used" in shown.err
+    assert not code
+    assert out.splitlines()[-1] == str(tmp_path / "out" / "last.safetensors")
+    assert "1 of 3 clips cannot be used" in err
     about = read_json(tmp_path / "out" / "config.json")
     recipe, machine = about["recipe"], about["machine"]
     assert (recipe["epochs"], recipe["batch_size"], recipe["seed"]) == (1, 2, 4)
     assert recipe["pictures"] == "pyramid"  # no --vgg: stated, not silent
-    assert "NOT the published perceptual loss" in shown.err
+    assert "NOT the published perceptual loss" in err
     assert (machine["precision"], machine["loaders"], machine["threads"]) == ("bf16", 1, 1)
     assert (about["clips"]["people"], about["clips"]["clips"]) == (2, 2)
     assert (tmp_path / "out" / "last.ckpt").is_file()

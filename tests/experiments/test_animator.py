@@ -1,7 +1,6 @@
 """The animator's evaluation at tiny size: records, resume, tables, the bar, bad input."""
 
 import json
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import torch
 from matplotlib import cbook
 from PIL import Image
 from tests.fomm.test_networks import tiny
+from tests.running import refused_at_last
 
-from dfmnist import cli
 from dfmnist.actors.seeds import SEED_RANGES
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.errors import InputError
@@ -325,11 +324,7 @@ def test_bad_options(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["dfmnist", "evaluate-animator", "--out", "o", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    assert stop.value.code == 2
-    assert message in capsys.readouterr().err
+    assert message in refused_at_last(capsys, "evaluate-animator", "--out", "o", *arguments)
     assert not (tmp_path / "o").exists()
 
 

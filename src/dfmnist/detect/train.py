@@ -4,11 +4,7 @@ A run folder holds config.json, metrics.csv (a row an epoch), weights.safetensor
 and, written last, run.json. While training it also holds last.ckpt, and precision.json.
 """
 
-import contextlib
 import dataclasses
-import logging
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,16 +147,15 @@ def _fit(
 ) -> tuple[list[dict[str, float]], int]:
     """The rows of metrics.csv, and the number of steps."""
     import lightning.pytorch as pl
-    from lightning.pytorch.trainer.states import TrainerStatus
 
+    from dfmnist.core.lightning import hushed, run
     from dfmnist.detect.fit import CHECKPOINT, Fit
 
     torch.set_flush_denormal(True)  # Adam's averages of dead units make denormals, slow on x86
     module = Fit(
         config, network, frames[0], frames[1], folder=folder, precision=precision, quiet=quiet
     )
-    checkpoint = folder / CHECKPOINT
-    with _hushed():
+    with hushed():
         trainer = pl.Trainer(
             max_epochs=config.epochs,
             accelerator=config.accelerator,
@@ -175,34 +170,8 @@ def _fit(
             inference_mode=False,
             reload_dataloaders_every_n_epochs=1,
         )
-        try:
-            trainer.fit(
-                module,
-                ckpt_path=checkpoint if checkpoint.is_file() else None,
-                weights_only=True,
-            )
-        except SystemExit:
-            if trainer.state.status == TrainerStatus.INTERRUPTED:  # Lightning hides Ctrl-C
-                raise KeyboardInterrupt from None
-            raise
+    run(module, trainer, folder / CHECKPOINT, weights_only=True)
     return module.history, trainer.global_step
-
-
-@contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    """Without Lightning's tips and its warnings about what we chose on purpose."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    loggers = [logging.getLogger(n) for n in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,6 @@
 """What every training of a motion model shares: machine, trainer, log, curve, checkpoint."""
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +8,12 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
 
 from dfmnist.core.engine import cpu_count
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, write_text
+from dfmnist.core.lightning import hushed
 
 CHECKPOINT, CURVE, WEIGHTS = "last.ckpt", "curve.csv", "last.safetensors"
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
@@ -85,34 +82,6 @@ def make_trainer(out: Path, watch: L.Callback, **options: Any) -> L.Trainer:
             enable_model_summary=False,
             **options,
         )
-
-
-def run(module: L.LightningModule, trainer: L.Trainer, checkpoint: Path, **more: Any) -> None:
-    """`trainer.fit`, from `checkpoint` if there is one; Ctrl-C stays Ctrl-C."""
-    with hushed():
-        try:
-            trainer.fit(module, ckpt_path=checkpoint if checkpoint.is_file() else None, **more)
-        except SystemExit:
-            if trainer.state.status == TrainerStatus.INTERRUPTED:  # Lightning hides Ctrl-C
-                raise KeyboardInterrupt from None
-            raise
-
-
-@contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Without Lightning's tips and its warnings about what we chose on purpose."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def save_checkpoint(trainer: L.Trainer, path: Path) -> None:

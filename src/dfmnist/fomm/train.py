@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, write_json
+from dfmnist.core.lightning import run
 from dfmnist.core.runs import plain
 from dfmnist.fomm.blocks import AntiAliasInterpolation2d, coordinate_grid
 from dfmnist.fomm.checkpoint import load_networks, save_networks, training_seeds
@@ -31,7 +32,6 @@ from dfmnist.fomm.fit import (
     WEIGHTS,
     append_row,
     make_trainer,
-    run,
     save_checkpoint,
 )
 from dfmnist.fomm.generator import Generated, OcclusionAwareGenerator
@@ -99,7 +99,7 @@ class Weights:
     """On the warped source alone, so that motion is learnt rather than painted."""
     keypoint: float = 20.0
     jacobian: float = 4.0
-    follow: float = 30.0
+    follow: float = 60.0
     """On where the detector, as it stood on average and not taught by this, finds the points in
     the picture made: pixel losses hardly see a corner of the mouth that stays behind by 3 px."""
     equivariance: float = 0.0

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from dfmnist.core.engine import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.lightning import run
 from dfmnist.core.runs import plain
 from dfmnist.fomm.checkpoint import save_networks, training_seeds
 from dfmnist.fomm.clips import (
@@ -35,7 +36,6 @@ from dfmnist.fomm.fit import (
     append_row,
     is_main,
     make_trainer,
-    run,
     save_checkpoint,
 )
 from dfmnist.fomm.generator import Generated
