@@ -16,6 +16,7 @@ from dfmnist.fomm.backends import (
     TorchBackend,
     choose_backend,
     has_amx,
+    openvino_has_bf16,
     to_tensor,
 )
 from dfmnist.fomm.checkpoint import Networks, save_networks
@@ -54,6 +55,12 @@ def plain(net: Networks, images: np.ndarray) -> tuple[Keypoints, np.ndarray]:
     return found, torch.cat(made).permute(0, 2, 3, 1).numpy() * 255
 
 
+def skip_without_bf16(backend: str, bfloat16: bool) -> None:
+    """Skip where OpenVINO cannot do what is tested."""
+    if backend == "openvino" and bfloat16 and not openvino_has_bf16():
+        pytest.skip("OpenVINO has no bfloat16 on this processor")
+
+
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / np.mean((a.astype(np.float64) - b) ** 2)))
 
@@ -66,6 +73,7 @@ def test_against_plain_torch(name: str, bfloat16: bool, changes: dict[str, objec
 
     At 40 px the features' sides are no multiple of Winograd's tiles.
     """
+    skip_without_bf16(name, bfloat16)
     net = networks(tiny(**changes))
     images = frames(4, net.config.image_size)
     backend: Backend = (
@@ -92,6 +100,7 @@ def test_against_plain_torch(name: str, bfloat16: bool, changes: dict[str, objec
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_a_still_driver_gives_a_still_clip(tmp_path: Path, backend: str, precision: str) -> None:
     """No jitter of our own: equal frames give equal keypoints and equal pictures."""
+    skip_without_bf16(backend, precision == "bf16")
     net = networks(tiny())
     path = tmp_path / "tiny.safetensors"
     save_networks(path, net.config, net.kp_detector, net.generator)
@@ -115,3 +124,9 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_backend(net, "tpu")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="--precision is 'f16'"):
         choose_backend(net, "auto", "f16")  # type: ignore[arg-type]
+
+
+def test_bf16_is_refused_where_openvino_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfmnist.fomm.backends.openvino_has_bf16", lambda: False)
+    with pytest.raises(InputError, match="--precision bf16: OpenVINO has no bfloat16"):
+        choose_backend(networks(tiny()), "openvino", "bf16")

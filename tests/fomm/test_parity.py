@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests.fomm.seeded import DATA, seeded_state, state_shapes
+from tests.fomm.test_backends import skip_without_bf16
 
 from dfmnist.fomm.animate import Animator, Motion, transfer
 from dfmnist.fomm.backends import BackendName, Precision, to_tensor
@@ -113,6 +114,7 @@ def test_parity_of_backends(
     precision: Precision,
 ) -> None:
     """What comes out of the fast paths, against the same published pictures."""
+    skip_without_bf16(backend, precision == "bf16")
     model = _animator(converted, backend, precision)
     source, driving = model.encode(reference["source"]), model.keypoints(reference["driving"])
     np.testing.assert_allclose(

@@ -79,6 +79,13 @@ def has_amx() -> bool:
     return cpuinfo.is_file() and AMX_FLAG in cpuinfo.read_text(encoding="utf-8")
 
 
+def openvino_has_bf16() -> bool:
+    """Whether OpenVINO runs bfloat16 on this processor: those with AVX-512 or AMX, by and large."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def _tiles(config: FommConfig) -> bool:
     """Whether the features' sides are multiples of Winograd's tiles."""
     return config.image_size % (4 << config.generator_down_blocks) == 0
@@ -154,6 +161,10 @@ class OpenVinoBackend:
     batch = 1
 
     def __init__(self, networks: Networks, bfloat16: bool = False) -> None:
+        if bfloat16 and not openvino_has_bf16():
+            raise InputError(
+                "--precision bf16: OpenVINO has no bfloat16 on this processor; expected f32"
+            )
         config, tiles = networks.config, not bfloat16 and _tiles(networks.config)
         self.precision = "bf16" if bfloat16 else "f32"
         size, k = config.image_size, config.num_kp
