@@ -88,7 +88,7 @@ def smoke() -> Recipe:
 
 
 def demo() -> Recipe:
-    """The paper in miniature on synthetic actors: 26 minutes on two cores without AMX."""
+    """The paper in miniature on synthetic actors: 15 to 25 minutes on two cores."""
     resnet = [
         TrainConfig(
             network="resnet50",
