@@ -128,15 +128,10 @@ class _Gather(nn.Module):
 class _Paint(nn.Module):
     def __init__(self, generator: OcclusionAwareGenerator) -> None:
         super().__init__()
-        self.bottleneck, self.up_blocks = generator.bottleneck, generator.up_blocks
-        self.final = generator.final
+        self.generator = generator
 
     def forward(self, hidden: Tensor) -> Tensor:
-        out = self.bottleneck(hidden)
-        for block in self.up_blocks:
-            out = block(out)
-        painted: Tensor = self.final(out).float()
-        return painted
+        return self.generator.paint(hidden).float()
 
 
 class _Finish(nn.Module):
