@@ -18,12 +18,27 @@ class TrainConfig:
     """A name of `networks.BUILDERS`."""
     quality: str = "raw"
     """`raw`, `c23`, `c40`, or `mixed`: each clip in one of the three, drawn anew every epoch."""
+    actions: tuple[str, ...] = ()
+    """Train on fakes of these actions alone, and on as many real clips; empty is all (Figure 5)."""
+    corpus: float = 1.0
+    """Share of the training clips to keep, equally of each action (Figure 3); a smaller share is
+    part of a larger one."""
+    fakes: float = 1.0
+    """Share of the fake training clips to keep (Figure 4: class proportions); nested likewise."""
+    reals: float = 1.0
+    """Share of the real training clips to keep."""
+    balance: str = "none"
+    """`none`, or `loss`: each class counts the same in the training loss, however many it has."""
     frames_per_clip: int = 32
     """Evenly spaced over the whole clip; the paper gives no number."""
     size_px: int | None = None
     """Side of the frames; None is the paper's: 224 for ResNets, 256 for the others."""
     epochs: int = 50
     batch_size: int = 64
+    accumulate: int = 1
+    """Batches whose gradients are summed up for one step of the optimiser."""
+    early_stop: int = 0
+    """Stop after so many epochs without a better one; 0 (the paper) trains to the end."""
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.9, 0.999)
     """Adam's. The paper prints (0.999, 0.9), which we take for a slip; that pair works too."""

@@ -15,13 +15,17 @@ from dfmnist.fomm.data import REST_FRAMES
 
 GROUP = 2
 """People who share a performance, so that one can be the other's driver with a known answer."""
+CLIPS_EACH = 6
+"""Clips of each person, each another performance."""
 TAKES: dict[Action, int] = {
-    action: {Action.BLINK: 4, Action.OPEN_MOUTH: 4, Action.SMILE: 9}.get(action, 2)
+    action: {
+        Action.BLINK: 2, Action.OPEN_MOUTH: 2, Action.SURPRISE: 2, Action.SMILE: 3,
+        Action.EMBARRASSMENT: 4,
+    }.get(action, 1)
     for action in Action
-}
-"""Frames of each performance: more where lids and lips decide, which a few pixels show. A smile
-moves the corners of the mouth by three pixels, and is learnt last."""
-FREE_FRAMES = 8
+}  # fmt: skip
+"""Frames of each performance: more where lids, lips and pupils decide, which a few pixels show."""
+FREE_FRAMES = 4
 STRIDE = 4
 """Frames between two that are kept: neighbours teach little."""
 CLIP_FRAMES = REST_FRAMES + sum(TAKES.values()) + FREE_FRAMES
@@ -64,40 +68,49 @@ def strength(performance: Performance) -> np.ndarray:
 def mixed_performance(seed: int) -> Performance:
     """`CLIP_FRAMES` frames: two at rest, moments of the ten actions and of talking, free movement.
 
-    An animator is asked for the actions from a face at rest, so it sees them, each once at its
-    apex and then the more often the further it is from rest; free movement keeps it from learning
-    clips by heart.
+    An animator is asked for the actions from a face at rest, so it sees them, those of several
+    frames once at the apex, and the more often the further they are from rest; free movement keeps
+    it from learning clips by heart.
     """
     rng = np.random.default_rng([seed, 0xA11])
     takes = {action: perform(action, seed) for action in TAKES}
     parts = [pick(take, [0]) for take in list(takes.values())[:REST_FRAMES]]
     for action, count in TAKES.items():
         far = strength(takes[action])
-        others = rng.choice(len(far), count - 1, replace=False, p=far / far.sum())
-        parts.append(pick(takes[action], [int(far.argmax()), *(int(i) for i in others)]))
+        apex = [int(far.argmax())] if count > 1 else []
+        others = rng.choice(len(far), count - len(apex), replace=False, p=far / far.sum())
+        parts.append(pick(takes[action], [*apex, *(int(i) for i in others)]))
     free = perform_random(seed, FREE_FRAMES * STRIDE)
     parts.append(pick(free, list(range(0, FREE_FRAMES * STRIDE, STRIDE))))
     return join(parts, seed)
 
 
-def film_one(job: Job) -> Path:
-    """Film one training clip unless it is there."""
-    if is_complete(job):
-        return job.path
-    return film_clip(sample_identity(job.identity_seed), mixed_performance(job.performance_seed),
-                     job.path, job.size)  # fmt: skip
+def film_person(jobs: list[Job]) -> list[Path]:
+    """Film one person's training clips, those that are there aside; one stage serves all."""
+    for job in jobs:
+        if not is_complete(job):
+            person = sample_identity(job.identity_seed)
+            film_clip(person, mixed_performance(job.performance_seed), job.path, job.size)
+    return [job.path for job in jobs]
 
 
-def film_training(folder: Path, people: int, first: int = 0, workers: int | None = None) -> None:
+def film_training(
+    folder: Path, people: int, first: int = 0, clips: int = CLIPS_EACH, workers: int | None = None
+) -> None:
     """Film `people` actors with identity seeds from `first`, `GROUP` to a performance.
 
-    Clips that are there already are kept. Raises `InputError` for seeds of another purpose.
+    Each gives `clips` of `CLIP_FRAMES` frames; those that are there already are kept. Raises
+    `InputError` for seeds of another purpose.
     """
     seeds = range(first, first + people)
     check_range("animator", seeds)
     jobs = []
     for seed in seeds:
-        performance = seed // GROUP
-        jobs.append(Job(seed, None, performance, CLIP_FRAMES, folder / f"{seed:05d}.mp4"))
-    for _ in run_jobs(film_one, jobs, workers=workers, describe="film for training"):
+        takes = range(seed // GROUP * clips, (seed // GROUP + 1) * clips)
+        paths = [folder / f"{seed:05d}-{i}.mp4" for i in range(clips)]
+        jobs.append([
+            Job(seed, None, take, CLIP_FRAMES, path)
+            for take, path in zip(takes, paths, strict=True)
+        ])  # fmt: skip
+    for _ in run_jobs(film_person, jobs, workers=workers, describe="film for training"):
         pass

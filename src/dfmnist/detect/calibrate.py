@@ -1,0 +1,71 @@
+"""Temperature and threshold of a detector, fitted on the validation split and kept with it.
+
+Temperature: Guo et al., arXiv:1706.04599: logits divided by one number, which minimises the
+validation loss, so that P(fake) means what it says; the order of scores stays as it was.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+Floats = NDArray[np.float64]
+
+_LOG_RANGE = (-3.0, 3.0)
+"""Of the natural logarithm of the temperature: 0.05 to 20."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How raw logits become P(fake) and a verdict; the default changes nothing."""
+
+    temperature: float = 1.0
+    """Raw logits are divided by it."""
+    threshold: float = 0.5
+    """P(fake), after the temperature, from which a frame or clip is called fake."""
+
+    def logits(self, raw: Floats) -> Floats:
+        """Calibrated logits (n,); P(fake) is their sigmoid."""
+        result: Floats = np.asarray(raw, np.float64) / self.temperature
+        return result
+
+    @property
+    def threshold_logit(self) -> float:
+        """The threshold as a calibrated logit."""
+        return float(np.log(self.threshold) - np.log1p(-self.threshold))
+
+
+def fit_calibration(fake: NDArray[np.bool_], raw_logits: Floats) -> Calibration:
+    """Temperature of least log loss, then the threshold of highest balanced accuracy.
+
+    `fake` (n,) and `raw_logits` (n,) of validation frames of both classes, finite. Where several
+    thresholds are as good, the one nearest to P(fake) = 0.5; a threshold lies halfway between two
+    scores. A model that scores no better than at random anywhere keeps 0.5.
+    """
+    if fake.all() or not fake.any() or not np.isfinite(raw_logits).all():
+        raise ValueError("calibration needs finite logits of both classes")
+    sign = np.where(fake, 1.0, -1.0)
+
+    def loss(log_temperature: float) -> float:
+        margins = sign * raw_logits * np.exp(-log_temperature)
+        return float(np.logaddexp(0.0, -margins).mean())
+
+    found = minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded")
+    temperature = float(np.exp(found.x))
+    return Calibration(temperature, _threshold(fake, raw_logits / temperature))
+
+
+def _threshold(fake: NDArray[np.bool_], logits: Floats) -> float:
+    order = np.argsort(logits, kind="stable")
+    ordered, truth = logits[order], fake[order]
+    starts = np.flatnonzero(np.diff(ordered) > 0) + 1  # everything from here on is called fake
+    hits = 1 - np.cumsum(truth)[starts - 1] / truth.sum()
+    passes = np.cumsum(~truth)[starts - 1] / (~truth).sum()
+    balanced = (hits + passes) / 2
+    if not len(starts) or balanced.max() <= 0.5:
+        return 0.5
+    middles = (ordered[starts - 1] + ordered[starts]) / 2
+    best = middles[balanced >= balanced.max() - 1e-12]
+    p = 1 / (1 + np.exp(-best[np.abs(best).argmin()]))
+    return float(np.clip(p, 1e-6, 1 - 1e-6))
