@@ -26,7 +26,6 @@ def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         learning_rate=3e-3,
         precise_bn_frames=16,
         precision="32",
-        accelerator="cpu",
     )
     return train(config, dataset, tmp_path_factory.mktemp("runs"), quiet=True)
 

@@ -28,7 +28,6 @@ TINY = TrainConfig(
     learning_rate=3e-3,
     precise_bn_frames=16,
     precision="32",
-    accelerator="cpu",
 )
 
 CUT_SHORT = """
@@ -113,7 +112,6 @@ def test_resnet_trains_with_its_options_and_mixed_quality(dataset: Path, tmp_pat
         augmentation="flip",
         zero_init_residual=True,
         last_stride=1,
-        accelerator="cpu",
     )
     record = read_json(train(config, dataset, tmp_path, quiet=True) / "run.json")
     assert record["steps"] == 1

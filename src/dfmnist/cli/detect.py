@@ -22,47 +22,78 @@ def train(
     quality: Annotated[str, typer.Option(help="raw, c23, c40 or mixed.")] = "raw",
     weights: Annotated[
         str,
-        typer.Option(help="none, or a file to start from (.pth, .safetensors, .h5)."),
+        typer.Option(
+            help="none; imagenet; a name of `dfmnist fetch`; a file (.pth, .safetensors, .h5); "
+            "or the folder of a finished run to go on from."
+        ),
     ] = "none",
     freeze: Annotated[bool, typer.Option(help="Train the last layer only.")] = False,
+    actions: Annotated[
+        list[str] | None,
+        typer.Option(help="Fakes of this action only, and as many real clips; repeatable."),
+    ] = None,
+    corpus: Annotated[float, typer.Option(help="Share of the training clips to use.")] = 1.0,
+    fakes: Annotated[float, typer.Option(help="Share of the fake training clips.")] = 1.0,
+    reals: Annotated[float, typer.Option(help="Share of the real training clips.")] = 1.0,
+    balance: Annotated[
+        str, typer.Option(help="none, or loss: both classes weigh the same.")
+    ] = "none",
     frames_per_clip: Annotated[int, typer.Option(help="Evenly spaced over each clip.")] = 32,
     size_px: Annotated[
         int | None, typer.Option(help="Side of the frames; default: the paper's.")
     ] = None,
     epochs: Annotated[int, typer.Option()] = 50,
-    batch_size: Annotated[int, typer.Option()] = 64,
+    early_stop: Annotated[
+        int, typer.Option(help="Stop after so many epochs without a better one; 0: never.")
+    ] = 0,
+    batch_size: Annotated[int, typer.Option(help="Frames, over all devices together.")] = 64,
+    accumulate: Annotated[int, typer.Option(help="Batches to one step of the optimiser.")] = 1,
     learning_rate: Annotated[float, typer.Option(help="At the start; decays to 0.")] = 2e-4,
+    betas: Annotated[
+        tuple[float, float], typer.Option(help="Adam's; the paper prints 0.999 0.9.")
+    ] = (0.9, 0.999),
+    poly_power: Annotated[float, typer.Option(help="Of the decay.")] = 0.9,
+    loss: Annotated[
+        str | None, typer.Option(help="bce or mse; default: the paper's for the network.")
+    ] = None,
     augmentation: Annotated[str, typer.Option(help="none, flip or strong.")] = "none",
+    zero_init_residual: Annotated[
+        bool, typer.Option(help="ResNets: blocks start as the identity.")
+    ] = False,
+    last_stride: Annotated[int, typer.Option(help="ResNets: 2, or 1 for larger last maps.")] = 2,
+    precise_bn_frames: Annotated[
+        int, typer.Option(help="Training frames to re-estimate batch norm on; 0: none.")
+    ] = 0,
     precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    devices: Annotated[int, typer.Option(help="On each node; more train as one.")] = 1,
+    nodes: Annotated[int, typer.Option()] = 1,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Train a detector on the train split; prints its run folder.
 
     A finished run with the same options is reused, a killed one goes on.
     """
+    options = {k: v for k, v in locals().items() if k not in ("dataset", "out")}
+
     from dfmnist.core.files import read_json
+    from dfmnist.core.lightning import Devices, is_main
     from dfmnist.detect.config import TrainConfig
     from dfmnist.detect.train import RUN, train
 
-    config = TrainConfig(
-        network=network,
-        quality=quality,
-        weights=weights,
-        freeze=freeze,
-        frames_per_clip=frames_per_clip,
-        size_px=size_px,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        augmentation=augmentation,
-        precision=precision,
-        seed=seed,
-    )
-    folder = train(config, dataset, out)
-    best = read_json(folder / RUN)["best_validation"]
+    options["actions"] = tuple(options.pop("actions") or ())
+    places = Devices(*(options.pop(name) for name in ("accelerator", "devices", "nodes")))
+    config = TrainConfig(**options)
+    folder = train(config, dataset, out, devices=places)
+    if not is_main():
+        return
+    run = read_json(folder / RUN)
+    best = run["best_validation"]
     typer.echo(
-        f"{folder}: epoch {best['epoch']} of {epochs}, "
-        f"validation accuracy {best['val_accuracy']:.3f}, AUC {best['val_auc']:.3f}"
+        f"{folder}: epoch {best['epoch']} of {run['epochs']}, "
+        f"validation accuracy {best['val_accuracy']:.3f}, AUC {best['val_auc']:.3f}, "
+        f"temperature {run['calibration']['temperature']:.2f}, "
+        f"fake from P(fake) {run['calibration']['threshold']:.3f} on"
     )
 
 
