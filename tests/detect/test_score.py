@@ -10,8 +10,9 @@ import pytest
 from dfmnist.core.errors import InputError
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.metrics import evaluate
+from dfmnist.detect.run import load_run
 from dfmnist.detect.score import SCHEMA, score
-from dfmnist.detect.train import load_run, train
+from dfmnist.detect.train import train
 from dfmnist.detect.video import detect_video
 
 

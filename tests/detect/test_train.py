@@ -17,7 +17,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.detect import networks
 from dfmnist.detect.config import TrainConfig
-from dfmnist.detect.train import load_run, run_folder, train
+from dfmnist.detect.run import load_run
+from dfmnist.detect.train import run_folder, train
 
 TINY = TrainConfig(
     network="mesoinception4",
@@ -35,9 +36,10 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from dfmnist.detect import train
+from dfmnist.detect.run import read_config
+from dfmnist.detect.train import train
 dataset, runs, folder = map(Path, sys.argv[1:])
-train.train(train.read_config(folder), dataset, runs)
+train(read_config(folder), dataset, runs)
 """
 
 

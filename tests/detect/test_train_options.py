@@ -21,8 +21,9 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.core.lightning import Devices
 from dfmnist.dataset.manifest import read_manifest, write_manifest
-from dfmnist.detect.fit import Fit, read_calibration
-from dfmnist.detect.train import load_run, train
+from dfmnist.detect.fit import Fit
+from dfmnist.detect.run import load_run, read_calibration
+from dfmnist.detect.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = [

@@ -79,7 +79,8 @@ def train(
     from dfmnist.core.files import read_json
     from dfmnist.core.lightning import Devices, is_main
     from dfmnist.detect.config import TrainConfig
-    from dfmnist.detect.train import RUN, train
+    from dfmnist.detect.run import RUN
+    from dfmnist.detect.train import train
 
     options["actions"] = tuple(options.pop("actions") or ())
     places = Devices(*(options.pop(name) for name in ("accelerator", "devices", "nodes")))
@@ -132,7 +133,7 @@ def detect(
     ] = False,
 ) -> None:
     """P(fake) of each video: 0 is real, 1 is fake."""
-    from dfmnist.detect.train import load_run
+    from dfmnist.detect.run import load_run
     from dfmnist.detect.video import detect_video
 
     loaded = load_run(run)

@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,8 +24,9 @@ from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.data import ClipFrames, EvalBatches, TrainBatches, loader
 from dfmnist.detect.networks.base import Detector, SeededDropout
 from dfmnist.detect.precision import autocast
+from dfmnist.detect.run import WEIGHTS
 
-WEIGHTS, METRICS, CHECKPOINT = "weights.safetensors", "metrics.csv", "last.ckpt"
+METRICS, CHECKPOINT = "metrics.csv", "last.ckpt"
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "seconds", "waited")
 """`seconds` of the whole epoch; `waited`: share of the training time spent waiting for frames."""
 _LOOK_EVERY = 20
@@ -301,13 +302,6 @@ def save_weights(network: Detector, path: Path, *, epoch: int, calibration: Cali
             save_file(state, temporary, metadata=about)
         except SafetensorError as error:  # its own name for what is an OSError elsewhere
             raise OSError(errno.ENOSPC, str(error)) from None
-
-
-def read_calibration(path: Path) -> Calibration:
-    """What was fitted on validation for the weights in `path`."""
-    with safe_open(path, framework="pt") as file:
-        about = file.metadata() or {}
-    return Calibration(float(about.get("temperature", 1.0)), float(about.get("threshold", 0.5)))
 
 
 def _class_weights(frames: ClipFrames) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from dfmnist.dataset.manifest import Clip, manifest_hash, read_manifest
 from dfmnist.detect.config import QUALITIES
 from dfmnist.detect.data import decode
 from dfmnist.detect.networks.base import Detector
-from dfmnist.detect.train import Run, load_run
+from dfmnist.detect.run import Run, load_run
 
 SCHEMA = {
     "clip_id": pl.String,

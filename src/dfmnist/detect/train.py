@@ -18,16 +18,16 @@ from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
 from dfmnist.core.lightning import Devices, hushed, is_main, run
 from dfmnist.core.runs import config_hash, plain
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
-from dfmnist.detect.calibrate import Calibration
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.data import ClipFrames, select_samples
-from dfmnist.detect.fit import CHECKPOINT, WEIGHTS, Fit, best_epoch, read_calibration
+from dfmnist.detect.fit import CHECKPOINT, Fit, best_epoch
 from dfmnist.detect.networks import build, load_weights
 from dfmnist.detect.networks.base import Detector
+from dfmnist.detect.run import CONFIG, RUN, WEIGHTS, is_finished, read_calibration
 from dfmnist.detect.subset import training_part
 
 KIND = "training run"
-CONFIG, RUN, PRECISION = "config.json", "run.json", "precision.json"
+PRECISION = "precision.json"
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,6 @@ def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path) -> Pat
     same = dataclasses.replace(config, weights=weights_hash or "none")
     digest = config_hash(same, manifest_hash(manifest_root), weights_hash)
     return runs_root / f"{config.network}-{config.quality}-{digest}"
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether the run in `folder` reached its last epoch."""
-    return (folder / RUN).is_file()
 
 
 def train(
@@ -198,47 +193,3 @@ def _fit(
         )
     run(module, trainer, folder / CHECKPOINT, weights_only=True)
     return module.history, trainer.global_step
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run: everything that scoring needs."""
-
-    folder: Path
-    config: TrainConfig
-    record: dict[str, Any]
-    """run.json."""
-    network: Detector
-    """Weights of the best epoch, in evaluation mode."""
-
-    @property
-    def calibration(self) -> Calibration:
-        """Temperature and threshold, fitted on validation."""
-        return Calibration(**self.record.get("calibration", {}))
-
-    @property
-    def hash(self) -> str:
-        """The twelve digits that end the folder's name."""
-        return self.folder.resolve().name.rsplit("-", 1)[-1]
-
-
-def read_config(folder: Path) -> TrainConfig:
-    """The config of the run in `folder`. Raises `InputError`."""
-    values = read_json(folder / CONFIG)
-    try:
-        values |= {name: tuple(values[name]) for name in ("betas", "actions")}
-        return TrainConfig(**values)
-    except (TypeError, KeyError) as error:
-        what = f"not a training config ({error})"
-        raise InputError.of(folder / CONFIG, what, "one written by `dfmnist train`") from None
-
-
-def load_run(folder: Path) -> Run:
-    """The run in `folder`. Raises `InputError` where it is none, or has not finished."""
-    if not is_finished(folder):
-        raise InputError.of(
-            folder, f"holds no {RUN}", "the folder of a finished `dfmnist train` run"
-        )
-    config = read_config(folder)
-    network = build(config.network, folder / WEIGHTS, **config.network_options)
-    return Run(folder, config, read_json(folder / RUN), network)

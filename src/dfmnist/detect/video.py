@@ -8,8 +8,8 @@ from jaxtyping import Float
 from PIL import Image
 
 from dfmnist.core.errors import InputError
+from dfmnist.detect.run import Run
 from dfmnist.detect.score import frame_logits
-from dfmnist.detect.train import Run
 from dfmnist.faces.crop import face_box_union, square_crop, squared
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.sample import sample_frames

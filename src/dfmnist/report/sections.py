@@ -231,8 +231,8 @@ def figure7(
 ) -> Attention | None:
     """Activation maps of ResNet-50 on raw (else of another raw run) for each sample's fake."""
     from dfmnist.detect.cam import cam
+    from dfmnist.detect.run import load_run
     from dfmnist.detect.score import frame_logits
-    from dfmnist.detect.train import load_run
 
     raw = [r for r in runs if r.config.quality == "raw" and r.config.network in MODELS]
     shown = [s for s in samples if "raw" in s.fake]
