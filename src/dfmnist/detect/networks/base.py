@@ -15,6 +15,8 @@ Net = TypeVar("Net", bound="Detector")
 class Detector(nn.Module):
     """A network that gives one logit for FAKE per frame; P(fake) is its sigmoid."""
 
+    name: str = ""
+    """As `networks.build` calls it."""
     size_px: int
     """Side of the square frames that it takes."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
