@@ -222,3 +222,31 @@ def test_two_processes_train_as_one(dataset: Path, tmp_path: Path) -> None:
     assert together["train_loss"][0] == pytest.approx(alone["train_loss"][0], rel=0.3)
     assert load_run(two).record["counts"] == load_run(one).record["counts"]
     assert load_run(two).record["steps"] == load_run(one).record["steps"]
+
+
+def test_a_finished_run_is_where_another_starts(dataset: Path, tmp_path: Path) -> None:
+    first = train(replace(TINY, epochs=1), dataset, tmp_path, quiet=True)
+    other = make_dataset(tmp_path / "other", seed=100)
+    on = replace(TINY, weights=str(first), epochs=1, learning_rate=1e-7, precise_bn_frames=0)
+    folder = train(on, other, tmp_path, quiet=True)
+    record = read_json(folder / "run.json")
+    assert record["initialisation"] == f"all layers from run {first.name}"
+    before, after = (load_file(f / "weights.safetensors") for f in (first, folder))
+    head = "fc2.weight"
+    torch.testing.assert_close(after[head], before[head], atol=1e-4, rtol=0)
+    assert not torch.equal(after[head], before[head])
+    moved = tmp_path / "moved"
+    first.rename(moved)  # the same weights elsewhere: the same run
+    assert train(replace(on, weights=str(moved)), other, tmp_path, quiet=True) == folder
+
+
+def test_weights_that_are_not_there_are_never_replaced_by_random_ones(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
+    config = replace(TINY, network="resnet50", weights="imagenet")
+    with pytest.raises(InputError, match="dfmnist fetch resnet50 --from"):
+        train(config, dataset, tmp_path / "runs")
+    with pytest.raises(InputError, match="no ImageNet weights of mesoinception4"):
+        train(replace(TINY, weights="imagenet"), dataset, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

@@ -79,7 +79,7 @@ def train(
     from dfmnist.core.files import read_json
     from dfmnist.core.lightning import Devices, is_main
     from dfmnist.detect.config import TrainConfig
-    from dfmnist.detect.run import RUN
+    from dfmnist.detect.networks.weights import RUN
     from dfmnist.detect.train import train
 
     options["actions"] = tuple(options.pop("actions") or ())

@@ -1,7 +1,6 @@
 """What a training run depends on. Two runs with the same fields and manifest are one run."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dfmnist.core.actions import TEN
@@ -49,7 +48,8 @@ class TrainConfig:
     loss: str | None = None
     """None is the paper's: `mse`, squared error of P(fake), for MesoNets, else `bce`."""
     weights: str = "none"
-    """`none` (every layer starts at random), or a file of weights to start from."""
+    """`none` (every layer starts at random), `imagenet`, a published name, a file, or the folder of
+    a finished run: `networks.weights.resolve`."""
     freeze: bool = False
     """Train the head only, as the paper does for Xception; needs `weights`."""
     augmentation: str = "none"
@@ -96,7 +96,7 @@ class TrainConfig:
         if self.freeze and self.weights == "none":
             raise InputError(
                 "--freeze with --weights none: random frozen layers learn nothing; "
-                "expected a file of weights, or no --freeze"
+                "expected weights to start from, or no --freeze"
             )
         if not self.network.startswith("resnet") and (
             self.zero_init_residual or self.last_stride != 2
@@ -119,11 +119,6 @@ class TrainConfig:
     def loss_name(self) -> str:
         """`loss`, or the paper's."""
         return self.loss or ("mse" if self.network.startswith("meso") else "bce")
-
-    @property
-    def weights_path(self) -> Path | None:
-        """The file to start from, if any."""
-        return None if self.weights == "none" else Path(self.weights)
 
     @property
     def network_options(self) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from dfmnist.detect.calibrate import Calibration, fit_calibration
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.data import ClipFrames, EvalBatches, TrainBatches, loader
 from dfmnist.detect.networks.base import Detector, SeededDropout
+from dfmnist.detect.networks.weights import WEIGHTS
 from dfmnist.detect.precision import autocast
-from dfmnist.detect.run import WEIGHTS
 
 METRICS, CHECKPOINT = "metrics.csv", "last.ckpt"
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "seconds", "waited")

@@ -12,8 +12,7 @@ from dfmnist.detect.calibrate import Calibration
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.networks import build
 from dfmnist.detect.networks.base import Detector
-
-CONFIG, RUN, WEIGHTS = "config.json", "run.json", "weights.safetensors"
+from dfmnist.detect.networks.weights import CONFIG, RUN, WEIGHTS
 
 
 def is_finished(folder: Path) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import claim_folder, read_json, write_json
 from dfmnist.core.lightning import Devices, hushed, is_main, run
 from dfmnist.core.runs import config_hash, plain
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
@@ -23,7 +23,8 @@ from dfmnist.detect.data import ClipFrames, select_samples
 from dfmnist.detect.fit import CHECKPOINT, Fit, best_epoch
 from dfmnist.detect.networks import build, load_weights
 from dfmnist.detect.networks.base import Detector
-from dfmnist.detect.run import CONFIG, RUN, WEIGHTS, is_finished, read_calibration
+from dfmnist.detect.networks.weights import CONFIG, RUN, WEIGHTS, Source, resolve
+from dfmnist.detect.run import is_finished, read_calibration
 from dfmnist.detect.subset import training_part
 
 KIND = "training run"
@@ -48,13 +49,18 @@ def run_train_job(job: TrainJob) -> Path:
 
 def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path) -> Path:
     """Where the run of `config` on this dataset lies: `<network>-<quality>-<hash>`."""
-    weights = config.weights_path
-    if weights is not None and not weights.is_file():
-        raise InputError.of(weights, "no such file", "weights to start from, or --weights none")
-    weights_hash = sha256_file(weights) if weights else ""
+    return _run_folder(config, manifest_root, runs_root, source_of(config))
+
+
+def source_of(config: TrainConfig) -> Source:
+    """Where the first values of the network come from. Raises `InputError`."""
+    return resolve(config.network, config.weights, config.input_size_px)
+
+
+def _run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path, source: Source) -> Path:
     # the same weights elsewhere are the same run
-    same = dataclasses.replace(config, weights=weights_hash or "none")
-    digest = config_hash(same, manifest_hash(manifest_root), weights_hash)
+    same = dataclasses.replace(config, weights=source.sha256 or "none")
+    digest = config_hash(same, manifest_hash(manifest_root))
     return runs_root / f"{config.network}-{config.quality}-{digest}"
 
 
@@ -76,7 +82,8 @@ def train(
     if config.batch_size % devices.world:
         text = f"--batch-size {config.batch_size} for {devices.world} devices"
         raise InputError(f"{text}; expected a multiple: it counts the frames of all together")
-    folder = run_folder(config, manifest_root, runs_root)
+    source = source_of(config)
+    folder = _run_folder(config, manifest_root, runs_root, source)
     if is_finished(folder):
         return folder
     manifest = read_manifest(manifest_root)
@@ -89,16 +96,16 @@ def train(
     claim_folder(folder, KIND)
     write_json(folder / CONFIG, plain(config))
     network = build(config.network, seed=config.seed, **config.network_options)
-    initialisation = "random, every layer"
-    if config.weights_path is not None:
-        loaded = load_weights(network, config.weights_path)
-        initialisation = f"{loaded} from {config.weights_path.name}"
+    initialisation = source.words
+    if source.path is not None:
+        initialisation = f"{load_weights(network, source.path)} from {source.words}"
     for part, split in zip(frames, ("train", "validation"), strict=True):
         part.load(f"decode {split} ({config.quality})", quiet=quiet or not is_main())
     timed = _precision(config, folder, devices)
     history, steps = _fit(config, network, frames, folder, timed["precision"], quiet, devices)
     if is_main():
-        about = {"initialisation": initialisation, "steps": steps, **timed}
+        start = {"initialisation": initialisation, "weights_sha256": source.sha256}
+        about = {**start, "steps": steps, **timed}
         counts = {
             split: _counts(part)
             for split, part in zip(("train", "validation"), frames, strict=True)
