@@ -7,7 +7,6 @@ coarse (a place is 8 to 32 pixels wide).
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull
 
 from dfmnist.faces.mesh import Mesh
@@ -33,38 +32,41 @@ INSIDE, OUTSIDE = 0.9, 1.3
 
 
 def region_labels(mesh: Mesh, size_hw: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """(h, w): the index in `REGIONS` of every pixel; `mesh` is in pixels of that picture."""
+    """(h, w): the index in `REGIONS` of every pixel; `mesh` is in pixels of that picture.
+
+    A pixel belongs where its middle lies; of regions that overlap, to the smaller one.
+    """
     points = mesh.points[:, :2].astype(np.float64)
-    head = _hull(points)
-    height, width = size_hw
-    page = Image.new("L", (width, height), REGIONS.index("background"))
-    pen = ImageDraw.Draw(page)
-
-    def paint(region: str, polygon: Float) -> None:
-        # corner origin to the middles of pixels
-        corners = [(float(x) - 0.5, float(y) - 0.5) for x, y in polygon]
-        pen.polygon(corners, fill=REGIONS.index(region))
-
-    paint("neck", _below(points, height))
-    paint("outline", _grown(head, OUTSIDE))
-    paint("face", _grown(head, INSIDE))
+    # the hull, not the contour: a turned head's contour crosses itself
+    head = points[ConvexHull(points).vertices]
+    labels = np.full(size_hw, REGIONS.index("background"), np.uint8)
+    _paint_below(labels, points)
+    _paint(labels, "outline", _grown(head, OUTSIDE))
+    _paint(labels, "face", _grown(head, INSIDE))
     for eye, corners in ((_RIGHT_EYE, (33, 133)), (_LEFT_EYE, (362, 263))):
-        paint("eyes", _with_margin(points, eye, corners))
-    paint("mouth", _with_margin(points, _LIPS, (61, 291)))
-    return np.asarray(page)
+        _paint(labels, "eyes", _with_margin(points, eye, corners))
+    _paint(labels, "mouth", _with_margin(points, _LIPS, (61, 291)))
+    return labels
 
 
-def _hull(points: Float) -> Float:
-    """Corners of the convex hull in order; a turned head's contour would cross itself."""
-    return points[ConvexHull(points).vertices]
+def _paint(labels: npt.NDArray[np.uint8], region: str, points: Float) -> None:
+    """Label the pixels whose middle lies in the convex hull of `points` (n, 2)."""
+    size_xy = np.array(labels.shape[::-1])
+    x1, y1 = np.clip(np.floor(points.min(0)).astype(int), 0, size_xy)
+    x2, y2 = np.clip(np.ceil(points.max(0)).astype(int), 0, size_xy)
+    rows, columns = np.mgrid[y1:y2, x1:x2] + 0.5
+    inside = np.ones(rows.shape, bool)
+    for a, b, c in ConvexHull(points).equations:
+        inside &= a * columns + b * rows + c <= 0
+    labels[y1:y2, x1:x2][inside] = REGIONS.index(region)
 
 
 def _with_margin(points: Float, chosen: tuple[int, ...], corners: tuple[int, int]) -> Float:
-    """The hull of discs about the `chosen` points: as wide all round, however the head turns."""
+    """Discs about the `chosen` points: their hull is as wide all round, however the head turns."""
     radius = MARGIN * float(np.hypot(*(points[corners[0]] - points[corners[1]])))
     angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     disc = radius * np.stack([np.cos(angles), np.sin(angles)], 1)
-    return _hull((points[list(chosen), None] + disc).reshape(-1, 2))
+    return (points[list(chosen), None] + disc).reshape(-1, 2)
 
 
 def _grown(polygon: Float, factor: float) -> Float:
@@ -72,8 +74,9 @@ def _grown(polygon: Float, factor: float) -> Float:
     return middle + factor * (polygon - middle)
 
 
-def _below(points: Float, height: int) -> Float:
+def _paint_below(labels: npt.NDArray[np.uint8], points: Float) -> None:
     """From the jaw's corners straight down: a body stays upright when its head tilts."""
     (x1, y1), (x2, y2) = points[list(_JAW)]
-    bottom = max(float(height), y1, y2) + 1
-    return np.array([(x1, y1), (x2, y2), (x2, bottom), (x1, bottom)])
+    rows, columns = np.mgrid[: labels.shape[0], : labels.shape[1]] + 0.5
+    jaw = y1 + (y2 - y1) * (columns - x1) / max(x2 - x1, 1e-6)
+    labels[(columns >= x1) & (columns <= x2) & (rows >= jaw)] = REGIONS.index("neck")
