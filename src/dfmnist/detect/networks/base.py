@@ -35,6 +35,14 @@ class Detector(nn.Module):
         """The last maps before pooling: where the network looks (`detect.cam`)."""
         raise NotImplementedError
 
+    def logits_of(self, maps: Float[Tensor, "n k i j"]) -> Tensor:
+        """The rest of the network after `feature_maps`: logits (n,)."""
+        raise NotImplementedError
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
+        """Logits (n,), or (n, num_classes) with more classes than one."""
+        return self.logits_of(self.feature_maps(images))
+
     def initialise(self, generator: torch.Generator) -> None:
         """Fill every parameter from `generator`; buffers to their start values."""
         raise NotImplementedError

@@ -92,14 +92,10 @@ class MesoNet(Detector):
         return maps
 
     def logits_of(self, maps: Float[Tensor, "n 16 i j"]) -> Float[Tensor, " n"]:
-        """The rest of the network after `feature_maps`."""
         x = self.drop1(nn.functional.max_pool2d(maps, 4).flatten(1))
         x = self.drop2(nn.functional.leaky_relu(self.fc1(x), 0.1))
         logits: Tensor = self.fc2(x)
         return logits.squeeze(1)
-
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
-        return self.logits_of(self.feature_maps(images))
 
 
 def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
