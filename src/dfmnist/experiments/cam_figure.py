@@ -18,8 +18,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.detect.cam import Method, cam, overlay
 from dfmnist.detect.config import QUALITIES
+from dfmnist.detect.run import Run, load_run
 from dfmnist.detect.score import frame_logits
-from dfmnist.detect.train import Run, load_run
 from dfmnist.experiments.paper import MODEL_TITLES
 from dfmnist.experiments.pictures import Frames, resize
 from dfmnist.media.image import write_image

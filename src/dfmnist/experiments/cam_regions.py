@@ -21,7 +21,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.detect.cam import Method, evidence
 from dfmnist.detect.config import QUALITIES
-from dfmnist.detect.train import Run, load_run
+from dfmnist.detect.run import Run, load_run
 from dfmnist.faces.mesh import Mesh, face_mesh
 from dfmnist.faces.regions import REGIONS, region_labels
 from dfmnist.media.sample import sample_frames
