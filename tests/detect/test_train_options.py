@@ -141,7 +141,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
 
-def test_ctrl_c_keeps_the_last_checkpoint(dataset: Path, tmp_path: Path) -> None:
+def test_ctrl_c_and_a_loss_that_is_no_number_keep_the_last_checkpoint(
+    dataset: Path, tmp_path: Path
+) -> None:
     process = subprocess.Popen(
         _command(dataset, tmp_path, "--epochs", "500"), env=_environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -156,8 +158,21 @@ def test_ctrl_c_keeps_the_last_checkpoint(dataset: Path, tmp_path: Path) -> None
     assert said.strip().splitlines()[-1] == "dfmnist: stopped; run the same command to go on"
     assert "Traceback" not in said
     (folder,) = (p.parent for p in tmp_path.glob("*/last.ckpt"))
-    torch.load(folder / "last.ckpt", weights_only=True)
+    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
     assert not list(folder.glob(".tmp-*"))
+    # weights that are no numbers any more, as after a step that went too far
+    checkpoint["state_dict"]["network.fc2.weight"].fill_(torch.nan)
+    torch.save(checkpoint, folder / "last.ckpt")
+    before = (folder / "last.ckpt").read_bytes()
+    done = subprocess.run(
+        _command(dataset, tmp_path, "--epochs", "500"), env=_environment(), capture_output=True,
+        text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    said = done.stderr.strip().splitlines()[-1]
+    assert "the loss is nan" in said
+    assert "the last good checkpoint is kept" in said
+    assert (folder / "last.ckpt").read_bytes() == before
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(
