@@ -15,6 +15,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
 from dfmnist.core.runs import config_hash, plain
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
+from dfmnist.detect.calibrate import Calibration
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.data import ClipFrames, select_samples
 from dfmnist.detect.networks import build, load_weights
@@ -189,6 +190,11 @@ class Run:
     def hash(self) -> str:
         """The twelve digits that end the folder's name."""
         return self.folder.resolve().name.rsplit("-", 1)[-1]
+
+    @property
+    def calibration(self) -> Calibration:
+        """Temperature and threshold, as fitted on validation; a run without changes nothing."""
+        return Calibration(**self.record.get("calibration", {}))
 
 
 def read_config(folder: Path) -> TrainConfig:
