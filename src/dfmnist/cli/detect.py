@@ -1,15 +1,23 @@
-"""`dfmnist train`, `score` and `detect`: a detector from a dataset, and what it says of one."""
+"""`dfmnist train`, `score`, `compare`, `detect`: a detector from a dataset, and what it says."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+Backend = Annotated[
+    str, typer.Option(help="torch, openvino or auto: torch on a GPU, OpenVINO on a CPU.")
+]
+Precision = Annotated[
+    str, typer.Option(help="f32, bf16 or auto: bf16 on a GPU and on processors with AMX.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(train)
     app.command()(score)
+    app.command()(compare)
     app.command()(detect)
 
 
@@ -100,29 +108,47 @@ def train(
 
 def score(
     run: Annotated[Path, typer.Argument(help="Run folder, as `dfmnist train` prints it.")],
-    dataset: Annotated[Path, typer.Argument(help="Dataset folder with a metadata.jsonl.")],
+    dataset: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="Dataset folder, or its metadata.jsonl.")
+    ],
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     quality: Annotated[
         list[str] | None, typer.Option(help="raw, c23 or c40; repeatable. Default: the run's own.")
     ] = None,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Parquet to write; default: scores-SPLIT.parquet in RUN.")
     ] = None,
 ) -> None:
-    """P(fake) for each frame of a split, as Parquet, and the headline figures."""
+    """P(fake) for each frame of a split, as Parquet; and figures, per frame and per clip.
+
+    Any run scores any dataset. Intervals are 95%, over people.
+    """
     from dfmnist.detect.metrics import evaluate
     from dfmnist.detect.score import score
+    from dfmnist.detect.summary import by_action, counts, figures
 
     path = out or run / f"scores-{split}.parquet"
-    table = score(run, dataset, split, quality, path)
+    table = score(run, dataset, split, quality, path, backend=backend, precision=precision)
     result = evaluate(table)
-    typer.echo(
-        f"{path}: {result.num_clips} clips of {result.num_identities} people, "
-        f"{result.num_frames} frames, {result.num_unscored} clips not scored"
-    )
-    for level, figures in (("frame", result.frame), ("clip", result.clip)):
-        texts = [f"{k} {v.value:.3f} [{v.low:.3f}, {v.high:.3f}]" for k, v in figures.items()]
-        typer.echo(f"per {level}: " + ", ".join(texts))
+    typer.echo(path)
+    threshold = table[0, "threshold"]
+    called = [f"called fake from P(fake) {threshold:.3f} on; a clip by its mean logit"]
+    blocks = (counts(table, result) + called, figures(result), by_action(table))
+    typer.echo("\n\n".join("\n".join(lines) for lines in blocks))
+
+
+def compare(
+    scores_a: Annotated[Path, typer.Argument(help="Parquet of `dfmnist score`.")],
+    scores_b: Annotated[Path, typer.Argument(help="Another run's, on the same clips.")],
+) -> None:
+    """Two detectors on the same clips: DeLong's test, and differences with intervals."""
+    from dfmnist.detect.compare import compare
+    from dfmnist.detect.scores import read_scores
+    from dfmnist.detect.summary import comparison
+
+    typer.echo("\n".join(comparison(compare(read_scores(scores_a), read_scores(scores_b)))))
 
 
 def detect(
@@ -131,12 +157,19 @@ def detect(
     cropped: Annotated[
         bool, typer.Option("--cropped", help="The videos are face crops already.")
     ] = False,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
 ) -> None:
-    """P(fake) of each video: 0 is real, 1 is fake."""
+    """P(fake) of each video (0 is real, 1 is fake), and the verdict by the run's threshold."""
+    from dfmnist.detect.backends import choose_backend
     from dfmnist.detect.run import load_run
     from dfmnist.detect.video import detect_video
 
     loaded = load_run(run)
+    model = choose_backend(loaded.network, backend, precision)
     for video in videos:
-        found = detect_video(video, loaded, cropped=cropped)
-        typer.echo(f"{video}: P(fake) {found.p_fake:.3f}, {len(found.frames)} frames")
+        found = detect_video(video, loaded, cropped=cropped, backend=model)
+        typer.echo(
+            f"{video}: P(fake) {found.p_fake:.3f}, {'fake' if found.fake else 'real'} "
+            f"(fake from {loaded.calibration.threshold:.3f}), {len(found.frames)} frames"
+        )

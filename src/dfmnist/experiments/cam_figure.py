@@ -10,8 +10,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+import torch
 from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
+from scipy.special import expit
 
 from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.core.errors import InputError
@@ -19,7 +21,6 @@ from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.detect.cam import Method, cam, overlay
 from dfmnist.detect.config import QUALITIES
 from dfmnist.detect.run import Run, load_run
-from dfmnist.detect.score import frame_logits
 from dfmnist.experiments.paper import MODEL_TITLES
 from dfmnist.experiments.pictures import Frames, resize
 from dfmnist.media.image import write_image
@@ -116,7 +117,9 @@ def _first_clips(
 def _cell(column: Column, frame: Frames, method: Method, side_px: int) -> Cell:
     network = column.run.network
     small = resize(frame, column.run.config.input_size_px)[None]
-    p_fake = 1 / (1 + np.exp(-float(frame_logits(network, small)[0])))
+    with torch.no_grad():
+        raw = network(network.normalise(torch.from_numpy(small).permute(0, 3, 1, 2)))
+    p_fake = float(expit(column.run.calibration.logits(raw.numpy()))[0])
     heat = cam(network, small, method)
     painted = overlay(resize(frame, side_px)[None], heat)[0]
     return Cell(painted, f"P(fake) {p_fake:.2f}")
