@@ -1,7 +1,7 @@
 """A table in Markdown and in LaTeX, each cell beside the paper's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dfmnist.experiments.cells import Cell
 from dfmnist.experiments.paper import MODEL_TITLES, Published
@@ -40,7 +40,6 @@ class Sheet:
     picture: str = ""
     """File name beside it."""
     alt: str = ""
-    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def footnotes(self) -> tuple[str, ...]:
