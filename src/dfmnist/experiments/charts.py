@@ -1,6 +1,6 @@
 """Pictures of accuracies: dots with intervals, the paper's values beside them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -10,20 +10,12 @@ from matplotlib.ticker import FuncFormatter
 from dfmnist.experiments.cells import Cell
 from dfmnist.experiments.paper import QUALITIES
 from dfmnist.experiments.sheet import title_of
-from dfmnist.experiments.style import Chart, Theme, bare, draw, draw_png
+from dfmnist.experiments.style import Chart, Theme, bare, draw
 
 WIDTH_IN = 5.6
 ROW_IN = 0.27
 PERCENT = FuncFormatter(lambda value, _: f"{value * 100:.0f}%")
 TOP_IN, BOTTOM_IN, LEFT_IN, RIGHT_IN = 0.4, 0.6, 1.95, 0.25
-
-
-def _both(
-    folder: Path, stem: str, alt: str, paint: Callable[[Figure, Theme], None],
-    size_in: tuple[float, float],
-) -> Chart:  # fmt: skip
-    draw_png(folder / f"{stem}.png", paint, size_in)
-    return draw(folder, stem, alt, paint, size_in)
 
 
 def accuracy_chart(folder: Path, stem: str, cells: Sequence[Cell], stamp: str = "") -> Chart:
@@ -50,7 +42,7 @@ def accuracy_chart(folder: Path, stem: str, cells: Sequence[Cell], stamp: str = 
         _key(figure, theme, stamp)
 
     size = (WIDTH_IN, ROW_IN * len(lines) + TOP_IN + BOTTOM_IN)
-    return _both(folder, stem, _alt(cells), paint, size)
+    return draw(folder, stem, _alt(cells), paint, size, png=True)
 
 
 def _axes(figure: Figure) -> Axes:
@@ -165,7 +157,7 @@ def corpus_chart(
                       labelcolor=theme.ink)  # fmt: skip
         write_stamp(figure, theme, stamp)
 
-    return _both(folder, stem, _alt(cells), paint, (WIDTH_IN, 2.9))
+    return draw(folder, stem, _alt(cells), paint, (WIDTH_IN, 2.9), png=True)
 
 
 def _curve(

@@ -12,6 +12,8 @@ _TITLES = {
     **MODEL_TITLES,
     "c23": "light (c23)",
     "c40": "heavy (c40)",
+    "DeepFake MNIST+": "this dataset",
+    "on DeepFake MNIST+": "on this dataset",
 }
 
 
@@ -81,9 +83,9 @@ def sheet_of(plan: Plan, cells: Sequence[Cell], sentences: Sequence[str]) -> She
     return Sheet(
         plan.name,
         plan.title,
-        tuple(dict.fromkeys(c.spec.row for c in cells)),
-        tuple(dict.fromkeys(c.spec.column for c in cells)),
-        {(c.spec.row, c.spec.column): entry_of(c) for c in cells},
+        tuple(dict.fromkeys(title_of(c.spec.row) for c in cells)),
+        tuple(dict.fromkeys(title_of(c.spec.column) for c in cells)),
+        {(title_of(c.spec.row), title_of(c.spec.column)): entry_of(c) for c in cells},
         tuple(sentences),
     )
 
@@ -92,7 +94,7 @@ def markdown(sheet: Sheet) -> str:
     """The table as GitHub's Markdown: ours, under it the paper's, footnotes, sentences."""
     lines = [f"# {sheet.title}", ""]
     if sheet.columns:
-        lines.append("| | " + " | ".join(_md(title_of(c)) for c in sheet.columns) + " |")
+        lines.append("| | " + " | ".join(_md(c) for c in sheet.columns) + " |")
         lines.append("|---|" + "---|" * len(sheet.columns))
     notes = sheet.footnotes
     for row in sheet.rows if sheet.columns else ():
@@ -105,7 +107,7 @@ def markdown(sheet: Sheet) -> str:
             marks = ",".join(str(notes.index(n) + 1) for n in entry.notes)
             text = _md(entry.ours) + (f" <sup>{marks}</sup>" if marks else "")
             texts.append(text + (f"<br>*paper: {_md(entry.paper)}*" if entry.paper else ""))
-        lines.append(f"| {_md(title_of(row))} | " + " | ".join(texts) + " |")
+        lines.append(f"| {_md(row)} | " + " | ".join(texts) + " |")
     lines += ["", *(f"{n}. {_md(note)}" for n, note in enumerate(notes, 1))]
     if sheet.picture:
         lines += ["", f"![{_md(sheet.alt)}]({sheet.picture})"]
@@ -143,13 +145,13 @@ def _tabular(sheet: Sheet) -> list[str]:
         r"\resizebox{\linewidth}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * len(sheet.columns)}}}",
         r"\toprule",
-        " & ".join(["", *(_tex(title_of(c)) for c in sheet.columns)]) + r" \\",
+        " & ".join(["", *(_tex(c) for c in sheet.columns)]) + r" \\",
         r"\midrule",
     ]
     for row in sheet.rows:
         found = [sheet.entries.get((row, column)) for column in sheet.columns]
         ours = [_tex_entry(entry, notes) if entry else "--" for entry in found]
-        lines.append(" & ".join([_tex(title_of(row)), *ours]) + r" \\")
+        lines.append(" & ".join([_tex(row), *ours]) + r" \\")
         if any(entry and entry.paper for entry in found):
             theirs = [rf"\textit{{{_tex(e.paper)}}}" if e and e.paper else "" for e in found]
             lines.append(" & ".join([r"\quad\textit{paper}", *theirs]) + r" \\")

@@ -111,8 +111,12 @@ def draw(
     alt: str,
     paint: Callable[[Figure, Theme], None],
     size_in: tuple[float, float],
+    *,
+    png: bool = False,
 ) -> Chart:
     """Paint the chart once in each theme into `folder/stem-light.svg` and `…-dark.svg`.
+
+    `png`: also the light one on white into `folder/stem.png`, for papers and editors without SVG.
 
     Text stays text, in the reader's own interface font; DejaVu, which matplotlib measures with,
     is wider than those, so nothing overflows.
@@ -129,16 +133,10 @@ def draw(
                 text = temporary.read_text(encoding="utf-8").replace("'DejaVu Sans'", FONT_STACK)
                 temporary.write_text(text, encoding="utf-8")
             paths.append(path)
+    if png:
+        with matplotlib.rc_context(_settings(LIGHT) | {"savefig.facecolor": "white"}):
+            figure = Figure(figsize=size_in, dpi=PNG_DPI)
+            paint(figure, LIGHT)
+            with atomic_path(folder / f"{stem}.png") as temporary:
+                figure.savefig(temporary, format="png", metadata={"Software": None})
     return Chart(paths[0], paths[1], alt)
-
-
-def draw_png(
-    path: Path, paint: Callable[[Figure, Theme], None], size_in: tuple[float, float]
-) -> Path:
-    """The light chart on white as a picture for papers and editors that show no SVG."""
-    with matplotlib.rc_context(_settings(LIGHT) | {"savefig.facecolor": "white"}):
-        figure = Figure(figsize=size_in, dpi=PNG_DPI)
-        paint(figure, LIGHT)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
