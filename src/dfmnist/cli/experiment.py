@@ -1,12 +1,16 @@
 """`dfmnist experiment`: the tables and figures of the paper, on a dataset of one's own."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dfmnist.cli.build import Workers
 from dfmnist.core.errors import InputError
+
+if TYPE_CHECKING:
+    from dfmnist.experiments.recipe import ExperimentRecipe
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +53,7 @@ def experiment(
 
     if imagenet is not None and recipe != "paper":
         raise InputError(f"--imagenet with --recipe {recipe}; expected --recipe paper")
-    known = {
+    known: dict[str, Callable[[], ExperimentRecipe]] = {
         "smoke": recipes.experiments_smoke,
         "demo": recipes.experiments_demo,
         "paper": lambda: recipes.experiments_paper(imagenet),

@@ -116,7 +116,7 @@ def _seed(score: ScoreSpec, part: str, executed: Executed, draws: int) -> Seed |
     frames = table.drop_nulls("logit")
     if frames.is_empty():
         return f"the test split has no {part or 'readable'} clips; run it with another --data"
-    share = float((frames["label"] == "fake").mean() or 0.0)
+    share = int((frames["label"] == "fake").sum()) / len(frames)
     record = record_of(outcome)
     return Seed(
         score,

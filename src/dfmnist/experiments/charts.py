@@ -33,7 +33,9 @@ def accuracy_chart(folder: Path, stem: str, cells: Sequence[Cell], stamp: str = 
     lowest = [c.accuracy.low for c in cells if c.accuracy] + [
         c.spec.paper.value for c in cells if c.spec.paper
     ]
-    left = 0.0 if min(lowest, default=0.0) < 0.38 else 0.35
+    left = 0.0 if min(lowest, default=0.0) < 0.4 else 0.35
+    if left and any(c.accuracy is None for c in cells):
+        left = 0.25  # room for "not run"
 
     def paint(figure: Figure, theme: Theme) -> None:
         axes = _axes(figure)
@@ -112,7 +114,7 @@ def _key(figure: Figure, theme: Theme, stamp: str) -> None:
 def write_stamp(figure: Figure, theme: Theme, stamp: str) -> None:
     """`stamp` large and pale over the whole picture; nothing where it is empty."""
     if stamp:
-        figure.text(0.55, 0.5, stamp, ha="center", va="center", rotation=18, fontsize=22,
+        figure.text(0.64, 0.55, stamp, ha="center", va="center", rotation=18, fontsize=22,
                     color=theme.fake, alpha=0.28, zorder=10)  # fmt: skip
 
 

@@ -8,6 +8,12 @@ from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.experiments.cells import DRAWS, Cell, Seed
 from dfmnist.experiments.paper import COUNTS, FIGURE5_MEAN, MODEL_TITLES
 from dfmnist.experiments.plan import ALL_ACTIONS, Plan, World
+from dfmnist.experiments.stand_ins import FACE_SWAP, MESH_WARP, NAMES
+
+STAND_INS = (
+    f"{MESH_WARP.capitalize()} and {FACE_SWAP} are attacks made from the same clips, under their "
+    "own names; they are not FF++, DFDC, DF-1.0 or Celeb-DF."
+)
 
 
 def sentences(plan: Plan, cells: Sequence[Cell], world: World, main: Manifest) -> list[str]:
@@ -23,6 +29,9 @@ def sentences(plan: Plan, cells: Sequence[Cell], world: World, main: Manifest) -
         f"Training: {_range([s.steps for s in seeds])} steps (the paper: 50 epochs, batch 64).",
         *world.recipe.departures,
     ]
+    told += [world.recipe.notes[plan.name]] if plan.name in world.recipe.notes else []
+    if any(s.score.run.dataset in NAMES for s in seeds):
+        told.append(STAND_INS)
     if plan.name == "figure5":
         told += _mean_of_actions(cells)
     return [*told, _numbers(seeds, world)]

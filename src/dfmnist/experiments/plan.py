@@ -327,13 +327,13 @@ def figure3(world: World) -> Plan:
 def figure4(world: World) -> Plan:
     """Fewer clips of one class."""
     published = {"1:10 more real": paper.FIGURE4_ACCURACY["10% of the fakes"]}
-    rows: list[tuple[str, dict[str, float]]] = [("1:1", {})]
+    rows: list[tuple[str, dict[str, Any]]] = [("1:1", {})]
     for name, kept in paper.FIGURE4_SHARES.items():
         rows += [(f"{name} more real", {"fakes": kept}), (f"{name} more fake", {"reals": kept})]
     cells = []
     for row, part in rows:
 
-        def make(seed: int, part: dict[str, float] = part) -> RunSpec:
+        def make(seed: int, part: dict[str, Any] = part) -> RunSpec:
             return world.run(MAIN_MODEL, seed=seed, **part)
 
         cells.append(world.cell(row, "raw", published.get(row), make))

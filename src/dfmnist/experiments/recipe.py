@@ -1,7 +1,7 @@
 """How the paper's experiments are run: the size of each training, and which cells are run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dfmnist.core.errors import InputError
 from dfmnist.detect.config import TrainConfig
@@ -35,6 +35,8 @@ class ExperimentRecipe:
     """Stands in every cell that was run."""
     departures: tuple[str, ...] = ()
     """What differs from the paper whatever the data, in sentences."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """The same for one experiment alone."""
 
     def __post_init__(self) -> None:
         """Every network that is asked for has a config."""

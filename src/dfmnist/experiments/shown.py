@@ -228,7 +228,9 @@ def figure8(folder: Path, title: str, manifest: Manifest) -> Shown:
                 start[0], end[0] = start[0] + gap * (c - a), end[0] - gap * (c - a)
             else:
                 start[1], end[1] = start[1] + gap, end[1] - gap
-            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": theme.muted})
+            axes.annotate(
+                "", tuple(end), tuple(start), arrowprops={"arrowstyle": "->", "color": theme.muted}
+            )
 
     draw(folder, "figure8", alt, paint, (5.4, 2.7), png=True)
     said = (

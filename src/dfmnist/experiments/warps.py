@@ -81,7 +81,7 @@ def outline(points_xy: Points, side: int) -> npt.NDArray[np.float32]:
     picture = Image.new("L", (side, side))
     ImageDraw.Draw(picture).polygon([(float(x), float(y)) for x, y in hull], fill=255)
     soft = picture.filter(ImageFilter.GaussianBlur(FEATHER * side))
-    return np.asarray(soft, np.float32) / 255
+    return np.asarray(soft, np.float32) / np.float32(255)
 
 
 def _blend(frame: Frames, face: Frames, mask: npt.NDArray[np.float32]) -> Frames:
