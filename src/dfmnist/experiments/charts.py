@@ -41,7 +41,7 @@ def accuracy_chart(folder: Path, stem: str, cells: Sequence[Cell], stamp: str = 
         axes = _axes(figure)
         bare(axes, theme)
         _lines(axes, lines, theme, left)
-        _key(figure, theme, stamp)
+        _key(figure, theme, stamp, seeds=any(c.spread is not None for c in cells))
 
     size = (WIDTH_IN, ROW_IN * len(lines) + TOP_IN + BOTTOM_IN)
     return draw(folder, stem, _alt(cells), paint, size, png=True)
@@ -94,12 +94,13 @@ def _dot(axes: Axes, y: int, cell: Cell, theme: Theme, left: float) -> None:
             axes.plot(value, y, "|", color=colour, markersize=7, zorder=4)
 
 
-def _key(figure: Figure, theme: Theme, stamp: str) -> None:
+def _key(figure: Figure, theme: Theme, stamp: str, *, seeds: bool) -> None:
     axes = figure.axes[0]
     entries = [
         ("o", theme.fake, theme.fake, "this dataset, frames, 95% interval over people"),
         ("o", theme.fake, theme.backdrop, "not told from chance"),
         ("D", theme.paper, "none", "the paper's"),
+        *([("|", theme.fake, theme.fake, "one seed")] if seeds else []),
     ]
     handles = [
         axes.plot([], [], m, color=edge, markerfacecolor=fill, markersize=5.5, label=text)[0]

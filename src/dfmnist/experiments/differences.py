@@ -6,7 +6,13 @@ from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Manifest
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.experiments.cells import DRAWS, Cell, Seed
-from dfmnist.experiments.paper import COUNTS, FIGURE5_MEAN, MODEL_TITLES
+from dfmnist.experiments.paper import (
+    COUNTS,
+    FIGURE3_WORDS,
+    FIGURE4_DROP,
+    FIGURE5_MEAN,
+    MODEL_TITLES,
+)
 from dfmnist.experiments.plan import ALL_ACTIONS, Plan, World
 from dfmnist.experiments.stand_ins import FACE_SWAP, MESH_WARP, NAMES
 
@@ -32,6 +38,12 @@ def sentences(plan: Plan, cells: Sequence[Cell], world: World, main: Manifest) -
     told += [world.recipe.notes[plan.name]] if plan.name in world.recipe.notes else []
     if any(s.score.run.dataset in NAMES for s in seeds):
         told.append(STAND_INS)
+    if plan.name == "figure3":
+        words = "; ".join(f"{what}: {said}" for what, said in FIGURE3_WORDS.items())
+        told.append(f"The paper prints no numbers here, but says: {words}.")
+    if plan.name == "figure4":
+        lost = ", ".join(f"{what} {drop.percent}" for what, drop in FIGURE4_DROP.items())
+        told.append(f"The paper says that it loses, in points: {lost}.")
     if plan.name == "figure5":
         told += _mean_of_actions(cells)
     return [*told, _numbers(seeds, world)]

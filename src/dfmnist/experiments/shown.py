@@ -221,15 +221,14 @@ def figure8(folder: Path, title: str, manifest: Manifest) -> Shown:
         for (column, row), (name, text) in zip(places, steps, strict=True):
             _box(axes, column * 1.2 + 0.1, row * 1.15 + 0.1, name, text, theme)
         for (a, b), (c, d) in pairwise(places):
-            start = [a * 1.2 + 0.6, b * 1.15 + 0.55]
-            end = [c * 1.2 + 0.6, d * 1.15 + 0.55]
-            gap = 0.45 if b != d else 0.5
-            if a != c:
-                start[0], end[0] = start[0] + gap * (c - a), end[0] - gap * (c - a)
+            x, y = a * 1.2 + 0.6, b * 1.15 + 0.55
+            to_x, to_y = c * 1.2 + 0.6, d * 1.15 + 0.55
+            if b == d:
+                x, to_x = x + 0.5 * (c - a), to_x - 0.5 * (c - a)
             else:
-                start[1], end[1] = start[1] + gap, end[1] - gap
+                y, to_y = y + 0.45, to_y - 0.45
             axes.annotate(
-                "", tuple(end), tuple(start), arrowprops={"arrowstyle": "->", "color": theme.muted}
+                "", (to_x, to_y), (x, y), arrowprops={"arrowstyle": "->", "color": theme.muted}
             )
 
     draw(folder, "figure8", alt, paint, (5.4, 2.7), png=True)
