@@ -8,6 +8,7 @@ import pytest
 
 from dfmnist import recipes
 from dfmnist.core.files import write_json
+from dfmnist.detect.curves import NAMES
 from dfmnist.experiments.cells import SCHEMA, Cell, measure, tidy
 from dfmnist.experiments.execute import Executed, Outcome
 from dfmnist.experiments.facts import Facts
@@ -112,7 +113,8 @@ def test_tidy_rows(tmp_path: Path) -> None:
     plan = replace(plan, cells=(*plan.cells, missing))
     table = tidy(plan, measure(plan, found, draws=50))
     assert list(table.columns) == list(SCHEMA)
-    assert len(table) == 2 * 2 * 5 + 1  # seeds, units, measures; and the cell that was not run
+    # seeds, units, measures; and the cell that was not run
+    assert len(table) == 2 * 2 * len(NAMES) + 1
     main = table.filter((pl.col("unit") == "frame") & (pl.col("measure") == "accuracy"))
     assert main["value"].to_list() == [1.0, 0.75]
     assert main["paper"].to_list() == [0.9658, 0.9658]
