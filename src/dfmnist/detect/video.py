@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
 from dfmnist.core.errors import InputError
 from dfmnist.detect.score import frame_logits
@@ -13,6 +12,7 @@ from dfmnist.detect.train import Run
 from dfmnist.faces.crop import face_box_union, square_crop, squared
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.sample import sample_frames
+from dfmnist.media.video import resize_frames
 
 CROP_PX = 256
 """Clips of the dataset are crops of this size, so that a detector sees what it was trained on."""
@@ -36,15 +36,14 @@ def detect_video(path: Path, run: Run, *, cropped: bool = False) -> VideoScore:
     `cropped`: the video is a face crop already, like the dataset's clips. Raises `InputError`:
     not a video, or no face.
     """
-    indices, frames = sample_frames(path, run.config.frames_per_clip)
+    size = (run.config.input_size_px,) * 2
+    indices, frames = sample_frames(path, run.config.frames_per_clip, size if cropped else None)
     if not cropped:
         box, reason = face_box_union(frames, mtcnn(), every=1)
         if box is None:
             raise InputError.of(path, reason, "a video of one face, or --cropped")
         frames = square_crop(frames, squared(box), CROP_PX)
-    size = (run.config.input_size_px,) * 2
-    resized = [Image.fromarray(f).resize(size, Image.Resampling.LANCZOS) for f in frames]
-    logits = frame_logits(run.network, np.stack([np.asarray(r) for r in resized]))
+    logits = frame_logits(run.network, resize_frames(frames, size))
     return VideoScore(
         Path(path),
         float(_sigmoid(logits.astype(np.float64).mean(keepdims=True))[0]),
