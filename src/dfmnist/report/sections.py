@@ -244,8 +244,9 @@ def figure7(
     side = chosen.config.input_size_px
     entries, notes = [], []
     for sample in shown:
-        frame = sample_frames(manifest.path(sample.fake["raw"]), 1)[1][0]
-        small = pictures.resize(frame, side)[None]
+        path = manifest.path(sample.fake["raw"])
+        frame = sample_frames(path, 1)[1][0]
+        small = sample_frames(path, 1, (side, side))[1]
         logit = float(run.calibration.logits(frame_logits(backend, small).astype(np.float64))[0])
         p_fake, fake = 1 / (1 + np.exp(-logit)), logit >= run.calibration.threshold_logit
         entries.append((INFO[sample.action].title, frame, cam(run.network, small)[0]))
