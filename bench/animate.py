@@ -21,7 +21,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from dfmnist.fomm.backends import choose_backend, has_amx, openvino_has_bf16
+from dfmnist.core.compiled import has_amx, openvino_has_bf16
+from dfmnist.fomm.backends import choose_backend
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.generator import OcclusionAwareGenerator

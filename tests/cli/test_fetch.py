@@ -7,8 +7,8 @@ import torch
 from tests.fomm.test_convert import checkpoint
 from tests.running import called, refused
 
+from dfmnist.core.known_weights import PUBLISHED
 from dfmnist.fomm.checkpoint import weights_id
-from dfmnist.fomm.known_weights import PUBLISHED
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,20 @@ def test_what_cannot_be_fetched(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         (("faces", "--from", "x.pth.tar"), "--from with faces"),
     ):
         assert said in refused(capsys, "fetch", *arguments)
+
+
+def test_a_detectors_weights_are_placed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, own_cache: Path, shared: Path
+) -> None:
+    file = shared / "data" / "weights" / "mesonet" / "MesoInception_DF.h5"
+    said = run(capsys, "fetch", "mesoinception4-df", "--from", file)
+    placed = own_cache / "weights" / "MesoInception_DF.h5"
+    assert said.startswith(f"mesoinception4-df: {placed}\n  no published checksum is known")
+    assert "its MD5 is that of" in said
+    assert placed.read_bytes() == file.read_bytes()
+    other = refused(capsys, "fetch", "meso4-df", "--from", file)
+    assert "MesoInception_DF.h5: does not fit" in other
+    assert not PUBLISHED["meso4-df"].path.exists()
 
 
 def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

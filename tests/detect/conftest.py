@@ -29,10 +29,11 @@ def clip_frames(seed: int, fake: bool) -> np.ndarray:
     return np.stack(frames)
 
 
-def make_dataset(root: Path, qualities: tuple[Quality, ...] = tuple(Quality)) -> Path:
+def make_dataset(
+    root: Path, qualities: tuple[Quality, ...] = tuple(Quality), seed: int = 0
+) -> Path:
     """One real and one fake clip of each person, in each quality."""
     clips = []
-    seed = 0
     for split, people in PEOPLE.items():
         for person in people:
             for fake in (False, True):

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from dfmnist.detect import networks
-from dfmnist.detect.cam import cam, overlay
+from dfmnist.detect.cam import cam, coarse_maps, evidence, overlay
+from dfmnist.detect.networks.base import Detector
 from dfmnist.detect.networks.resnet import ResNet
 
 
@@ -77,3 +78,102 @@ def test_overlay_is_blue_where_cold_and_red_where_hot() -> None:
     assert painted.shape == (1, 16, 16, 3)
     assert painted[0, 0, 0, 0] > painted[0, 0, 0, 2]
     assert painted[0, 15, 0, 2] > painted[0, 15, 0, 0]
+
+
+def undecided(network: Detector, images: torch.Tensor) -> Detector:
+    """Its head moved so that the mean evidence over `images` is 0: both signs occur."""
+    with torch.no_grad():
+        mean = network.feature_maps(images).mean((0, 2, 3))
+        weight = network.get_submodule(network.head).weight[0]
+        weight -= (mean @ weight) / (mean @ mean) * mean
+    return network
+
+
+def by_hand(network: Detector, layer: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Grad-CAM from one pass through the whole network: activations and gradients of `layer`."""
+    kept: list[torch.Tensor] = []
+
+    def keep(_: object, __: object, output: torch.Tensor) -> None:
+        output.retain_grad()
+        kept.append(output)
+
+    handle = layer.register_forward_hook(keep)
+    network(images).sum().backward()
+    handle.remove()
+    maps, gradient = kept[0].detach(), kept[0].grad
+    assert gradient is not None
+    return torch.stack(
+        [
+            sum(g.mean() * m for g, m in zip(gs, ms, strict=True)).clamp(min=0)
+            for gs, ms in zip(gradient, maps, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "size_px"),
+    [("resnet50", "layer4", 128), ("mesoinception4", "bn4", 64), ("meso4", "bn4", 64)],
+)
+def test_grad_cam_is_that_of_the_whole_network(name: str, layer: str, size_px: int) -> None:
+    network = networks.build(name, size_px=size_px)
+    images = torch.rand(2, 3, size_px, size_px, generator=seeded())
+    expected = by_hand(network, network.get_submodule(layer), images)
+    ours = coarse_maps(network, images, "grad-cam")
+    assert expected.std() > 0
+    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-6 * float(expected.max()))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "size_px"), [("resnet50", "layer4", 128), ("mesoinception4", "bn4", 64)]
+)
+def test_captum_gives_the_same(name: str, layer: str, size_px: int) -> None:
+    attr = pytest.importorskip("captum.attr")
+    network = networks.build(name, size_px=size_px)
+    images = torch.rand(2, 3, size_px, size_px, generator=seeded())
+    judge = attr.LayerGradCam(network, network.get_submodule(layer))
+    expected = judge.attribute(images, relu_attributions=True)[:, 0].detach()
+    ours = coarse_maps(network, images, "grad-cam")
+    assert expected.std() > 0
+    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-6 * float(expected.max()))
+
+
+@pytest.mark.parametrize(("name", "size_px"), [("resnet50", 128), ("resnet50", 64),
+                                               ("xception", 128)])  # fmt: skip
+def test_cam_and_grad_cam_agree_but_for_the_sign(name: str, size_px: int) -> None:
+    """Behind average pooling the gradient of a map is its weight over the number of places."""
+    network = networks.build(name, size_px=size_px)
+    images = torch.randn(3, 3, size_px, size_px, generator=seeded())
+    undecided(network, images)
+    places = network.feature_maps(images).shape[-1] ** 2
+    weighted = coarse_maps(network, images, "cam")
+    averaged = coarse_maps(network, images, "grad-cam")
+    torch.testing.assert_close(averaged * places, weighted.relu(), rtol=1e-4, atol=1e-5)
+    assert bool((weighted < 0).any())
+    assert bool((weighted > 0).any())
+    both = torch.stack([weighted.relu().flatten(), averaged.flatten()]).double()
+    assert torch.corrcoef(both)[0, 1] > 0.99999
+
+
+def test_evidence_has_signs_and_any_size() -> None:
+    network = networks.build("resnet50", size_px=64)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    undecided(network, network.normalise(torch.from_numpy(frames).permute(0, 3, 1, 2)))
+    signed = evidence(network, frames, size_hw=(100, 120))
+    assert signed.shape == (2, 100, 120)
+    assert signed.min() < 0 < signed.max()
+    assert evidence(network, frames, "grad-cam").min() >= 0
+    heat = cam(network, frames)
+    plain = evidence(network, frames)
+    np.testing.assert_allclose(
+        heat[0], (plain[0] - plain[0].min()) / (plain[0].max() - plain[0].min()), atol=1e-6
+    )
+    meso = networks.build("meso4", size_px=64)
+    assert evidence(meso, frames).min() >= 0
+    with pytest.raises(ValueError, match="average pooling"):
+        evidence(meso, frames, "cam")
+
+
+def test_a_frozen_backbone_has_maps_too() -> None:
+    network = networks.build("resnet50", size_px=64).requires_grad_(False)
+    images = torch.randn(1, 3, 64, 64, generator=seeded())
+    assert torch.isfinite(coarse_maps(network, images, "grad-cam")).all()

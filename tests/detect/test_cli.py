@@ -24,8 +24,18 @@ def test_train_score_and_detect_from_the_command_line(dataset: Path, tmp_path: P
     (run,) = (tmp_path / "runs").iterdir()
     said = call("score", run, dataset, "--quality", "raw", "--quality", "c40")
     assert "8 clips of 2 people, 24 frames, 0 clips not scored" in said
-    assert "per clip: accuracy" in said
-    assert (run / "scores-test.parquet").exists()
+    assert "called fake from P(fake) 0." in said
+    assert "per frame" in said
+    assert "TPR at FPR 1%" in said
+    assert "fake nod" in said
+    first = run / "scores-test.parquet"
+    second = tmp_path / "second.parquet"
+    both = ("--backend", "torch", "--precision", "f32", "--quality", "raw", "--quality", "c40")
+    call("score", run, dataset / "metadata.jsonl", *both, "--out", second)
+    said = call("compare", first, second)
+    assert "8 clips of 2 people, 0 clips not scored" in said
+    assert "DeLong: AUC differs by 0.000" in said
     clip = dataset / "clips" / "raw" / "g-real.mp4"
-    said = call("detect", clip, "--run", run, "--cropped")
+    said = call("detect", clip, "--run", run, "--cropped", "--backend", "torch")
     assert f"{clip}: P(fake) 0." in said
+    assert "(fake from 0." in said

@@ -10,47 +10,19 @@ import torch
 from dfmnist.core.errors import InputError
 from dfmnist.detect import networks
 from dfmnist.detect.networks.mesonet import MesoNet
-from dfmnist.detect.networks.resnet import LAYERS, ResNet
-from dfmnist.detect.networks.xception import Xception
 
 torch.set_num_threads(1)
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
 def count(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-@pytest.mark.parametrize(
-    ("name", "published"),
-    [("resnet50", 25_557_032), ("resnet101", 44_549_160), ("resnet152", 60_192_808)],
-)
-def test_resnet_has_the_published_number_of_parameters(name: str, published: int) -> None:
+def test_mesonets_have_the_published_number_of_parameters() -> None:
+    """Afchar et al., section 3: the ResNets and Xception are in test_public_weights.py."""
     with torch.device("meta"):
-        assert count(ResNet(LAYERS[name], num_classes=1000)) == published
-
-
-def test_xception_and_mesonets_have_the_published_number_of_parameters() -> None:
-    with torch.device("meta"):
-        assert count(Xception(num_classes=1000)) == 22_855_952
         assert count(MesoNet(inception=True)) == 28_615
         assert count(MesoNet(inception=False)) == 27_977
-
-
-def test_public_parameter_names() -> None:
-    with torch.device("meta"):
-        resnet, xception = ResNet(LAYERS["resnet50"]).state_dict(), Xception().state_dict()
-    for key in ("layer1.0.downsample.1.running_var", "layer4.2.bn3.weight", "fc.bias"):
-        assert key in resnet
-    for key in (
-        "block1.rep.0.conv1.weight",  # no ReLU before the first
-        "block2.rep.1.pointwise.weight",
-        "block12.rep.5.weight",
-        "block3.skipbn.bias",
-        "conv4.conv1.weight",
-    ):
-        assert key in xception
-    assert xception["block12.rep.1.pointwise.weight"].shape[0] == 728  # grows at its end
 
 
 @pytest.mark.parametrize(
@@ -79,13 +51,13 @@ def test_last_stride_doubles_the_maps_and_keeps_the_parameters() -> None:
     assert nets[0].state_dict().keys() == nets[1].state_dict().keys()
 
 
-@pytest.mark.parametrize("version", ["MesoInception_DF", "MesoInception_F2F", "Meso4_DF"])
-def test_mesonet_reproduces_the_authors_outputs(version: str) -> None:
-    weights = SHARED / "data" / "weights" / "mesonet" / f"{version}.h5"
-    if not weights.exists():
-        pytest.skip("the MesoNet authors' weights are not in ../shared/data/weights/mesonet")
-    reference = json.loads((SHARED / "reference" / "mesonet_outputs.json").read_text())
-    frames = np.load(SHARED / "reference" / "fomm" / "parity_seed0.npz")
+@pytest.mark.parametrize(
+    "version", ["MesoInception_DF", "MesoInception_F2F", "Meso4_DF", "Meso4_F2F"]
+)
+def test_mesonet_reproduces_the_authors_outputs(version: str, shared: Path) -> None:
+    weights = shared / "data" / "weights" / "mesonet" / f"{version}.h5"
+    reference = json.loads((shared / "reference" / "mesonet_outputs.json").read_text())
+    frames = np.load(shared / "reference" / "fomm" / "parity_seed0.npz")
     stack = np.concatenate([frames["source"][None], frames["driving"]])
     name = "mesoinception4" if "Inception" in version else "meso4"
     network = networks.build(name, weights)

@@ -17,7 +17,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.detect import networks
 from dfmnist.detect.config import TrainConfig
-from dfmnist.detect.train import load_run, run_folder, train
+from dfmnist.detect.run import load_run
+from dfmnist.detect.train import run_folder, train
 
 TINY = TrainConfig(
     network="mesoinception4",
@@ -28,7 +29,6 @@ TINY = TrainConfig(
     learning_rate=3e-3,
     precise_bn_frames=16,
     precision="32",
-    accelerator="cpu",
 )
 
 CUT_SHORT = """
@@ -36,9 +36,10 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from dfmnist.detect import train
+from dfmnist.detect.run import read_config
+from dfmnist.detect.train import train
 dataset, runs, folder = map(Path, sys.argv[1:])
-train.train(train.read_config(folder), dataset, runs)
+train(read_config(folder), dataset, runs)
 """
 
 
@@ -113,7 +114,6 @@ def test_resnet_trains_with_its_options_and_mixed_quality(dataset: Path, tmp_pat
         augmentation="flip",
         zero_init_residual=True,
         last_stride=1,
-        accelerator="cpu",
     )
     record = read_json(train(config, dataset, tmp_path, quiet=True) / "run.json")
     assert record["steps"] == 1

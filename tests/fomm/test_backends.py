@@ -8,6 +8,7 @@ import torch
 from tests.fomm.test_fast import randomised
 from tests.fomm.test_networks import tiny
 
+from dfmnist.core.compiled import has_amx, openvino_has_bf16
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.animate import Animator
 from dfmnist.fomm.backends import (
@@ -15,8 +16,6 @@ from dfmnist.fomm.backends import (
     OpenVinoBackend,
     TorchBackend,
     choose_backend,
-    has_amx,
-    openvino_has_bf16,
     to_tensor,
 )
 from dfmnist.fomm.checkpoint import Networks, save_networks
@@ -127,6 +126,6 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bf16_is_refused_where_openvino_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dfmnist.fomm.backends.openvino_has_bf16", lambda: False)
+    monkeypatch.setattr("dfmnist.core.compiled.openvino_has_bf16", lambda: False)
     with pytest.raises(InputError, match="--precision bf16: OpenVINO has no bfloat16"):
         choose_backend(networks(tiny()), "openvino", "bf16")

@@ -1,7 +1,7 @@
-"""Published weights by name: checked, placed in the cache, found again."""
+"""Motion models and VGG-19 by name: read whole, placed in the cache, found again."""
 
 import hashlib
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,12 @@ import torch
 from tests.fomm.seeded import state_shapes
 from tests.fomm.test_convert import SMALL, checkpoint
 
+from dfmnist.core import known_weights
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import weights_id
-from dfmnist.fomm.known_weights import PUBLISHED, resolve_weights
-from dfmnist.fomm.place import place
+from dfmnist.fomm.known_weights import resolve_weights
+from dfmnist.fomm.place import check
+from dfmnist.fomm.vgg import Vgg19
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +22,10 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "cache"
+
+
+def place(name: str, file: Path) -> tuple[Path, str]:
+    return known_weights.place(name, file, partial(check, name))
 
 
 @pytest.fixture(scope="module")
@@ -72,39 +78,15 @@ def test_what_is_not_the_network_is_not_placed(tmp_path: Path, own_cache: Path) 
     assert not own_cache.exists()
 
 
-def test_a_known_checksum_is_demanded(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vgg_is_read_whole(tmp_path: Path) -> None:
     file = tmp_path / "vgg.pth"
-    known = PUBLISHED["vgg19"]
-    torch.save({name: torch.zeros(shape) for name, shape in known.marks}, file)
-    with pytest.raises(InputError, match=r"vgg\.pth: has SHA-256 .* begins with dcbb9e9d"):
-        place("vgg19", file)
-    assert not own_cache.exists()
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    monkeypatch.setitem(PUBLISHED, "vgg19", replace(known, sha256=digest[:8]))
-    path, said = place("vgg19", file)
-    assert path == own_cache / "weights" / "vgg19-dcbb9e9d.pth"
-    assert said == f"SHA-256 {digest}, as published ({digest[:8]}…)"
-
-
-def test_tensors_that_tell_a_file_are_looked_for(tmp_path: Path) -> None:
-    file = tmp_path / "xception.pth"
-    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, file)
-    with pytest.raises(InputError, match=r"conv1\.weight is \[64, 3, 7, 7\], expected \[32"):
-        place("xception", file)
-    torch.save({}, file)
-    with pytest.raises(InputError, match=r"lacks conv1\.weight"):
-        place("xception", file)
+    state = {k: torch.zeros(1).expand(v.shape) for k, v in Vgg19().state_dict().items()}
+    torch.save(state, file)
+    check("vgg19", file)
+    del state["features.28.bias"]
+    torch.save(state, file)
+    with pytest.raises(InputError, match=r"lacks features\.28\.bias"):
+        check("vgg19", file)
     file.write_text("<html>")
-    with pytest.raises(InputError, match=r"is a web page: .*; expected xception-43020ad28\.pth"):
-        place("xception", file)
-
-
-def test_every_entry_says_where_from_and_under_what() -> None:
-    for name, known in PUBLISHED.items():
-        assert known.page.startswith("http"), name
-        assert known.licence
-        assert known.use
-    # `recipes.paper` looks for <network>.pth in one folder
-    assert PUBLISHED["resnet101"].path.name == "resnet101.pth"
+    with pytest.raises(InputError, match=r"is a web page: .*; expected torchvision's VGG-19"):
+        check("vgg19", file)

@@ -22,7 +22,15 @@ from dfmnist.fomm.data import (
     mirror_order,
 )
 from dfmnist.fomm.keypoints import Keypoints
-from dfmnist.fomm.train import POINTS, AnimatorModule, Phase, TrainConfig, relative, train_animator
+from dfmnist.fomm.train import (
+    POINTS,
+    AnimatorModule,
+    Phase,
+    TrainConfig,
+    gaze_l1,
+    relative,
+    train_animator,
+)
 from dfmnist.media.video import write_video
 
 NAMES = ("eye_left_upper", "eye_right_upper", "lip_upper_inner")
@@ -121,9 +129,21 @@ def test_every_loss_is_there_and_finite(tmp_path: Path) -> None:
     terms = module.losses(draw_batch(footage, Draw(32, 2, 1), [0, 1], 0, 0))
     assert set(terms) == {
         "pyramid", "gradient", "texture", "keypoint", "jacobian", "follow", "warped",
-        "equivariance",
+        "equivariance", "gaze", "follow_gaze",
     }  # fmt: skip
     assert all(torch.isfinite(term) for term in terms.values())
+
+
+def test_gaze_is_where_the_pupils_stand_between_the_lids() -> None:
+    names = ("eye_left_upper", "pupil_left", "eye_left_lower", "nose_tip", "pupil_right")
+    true = torch.zeros(2, 5, 2)
+    moved = true + 0.3  # the whole face: no change of gaze
+    assert float(gaze_l1(moved, true, names)) == pytest.approx(0, abs=1e-6)
+    moved[0, 1, 1] += 0.2  # one pupil of two pictures, one coordinate of two
+    assert float(gaze_l1(moved, true, names)) == pytest.approx(0.2 / 4)
+    moved[1, 4] += 1.0  # an eye without lids tells nothing
+    assert float(gaze_l1(moved, true, names)) == pytest.approx(0.2 / 4)
+    assert float(gaze_l1(moved, true, ("a", "b", "c", "d", "e"))) == 0
 
 
 def test_follow_asks_where_the_points_are_in_the_picture_made(tmp_path: Path) -> None:

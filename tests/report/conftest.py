@@ -188,11 +188,12 @@ def make_run(
     scores = pl.DataFrame(rows).with_columns(p_fake=1 / (1 + (-pl.col("logit")).exp()))
     scores.write_parquet(folder / "scores-test.parquet")
     if weights:
+        from dfmnist.detect.calibrate import Calibration
         from dfmnist.detect.fit import save_weights
         from dfmnist.detect.networks import build
 
         net = build(network, size_px=size_px)
-        save_weights(net, folder / "weights.safetensors", epoch=2)
+        save_weights(net, folder / "weights.safetensors", epoch=2, calibration=Calibration())
     run = {
         "initialisation": "random, every layer",
         "best_epoch": 2,

@@ -1,6 +1,7 @@
 """`dfmnist fetch` and `dfmnist convert-weights`: models that are not shipped in the package."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Get models into the user's cache, checked; without a name, list those that are known."""
-    from dfmnist.fomm.known_weights import PUBLISHED
-    from dfmnist.fomm.place import place
+    from dfmnist.core.known_weights import PUBLISHED, place
 
     if what is None:
         if from_file is not None:
@@ -45,8 +45,21 @@ def fetch(
             f"{known.file_name} from {known.page}"
         )
     else:
-        path, said = place(what, from_file)
+        path, said = place(what, from_file, partial(_reader(what), what))
         typer.echo(f"{what}: {path}\n  {said}")
+
+
+def _reader(name: str) -> Callable[[str, Path], object]:
+    """What reads the published weights `name` whole: the room whose network they are of."""
+    from dfmnist.core.known_weights import PUBLISHED
+
+    if PUBLISHED[name].network:
+        from dfmnist.detect.networks import weights
+
+        return weights.check
+    from dfmnist.fomm import place
+
+    return place.check
 
 
 def _faces() -> dict[str, Path]:
@@ -90,8 +103,8 @@ def convert_weights(
 
 def _list() -> None:
     from dfmnist.actors.head import head_file
+    from dfmnist.core.known_weights import PUBLISHED
     from dfmnist.faces.weights import MODELS, WHEEL, models_dir
-    from dfmnist.fomm.known_weights import PUBLISHED
 
     have = all((models_dir() / f"{name}.tflite").is_file() for name in MODELS)
     facts = {

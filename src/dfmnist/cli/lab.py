@@ -74,7 +74,8 @@ def train_animator(
         _refuse(recipe, published_only)
         typer.echo(_train_actors(out, clips, actors, seed, initial, threads, workers))
         return
-    from dfmnist.fomm.fit import Machine, is_main
+    from dfmnist.core.lightning import is_main
+    from dfmnist.fomm.fit import Machine
     from dfmnist.fomm.train_published import train_published
 
     config = _published_recipe(recipe, pictures or ("vgg" if vgg else "pyramid"), seed)

@@ -1,6 +1,7 @@
 """Files that are whole or absent, folders that are ours or refused, and hashes."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -20,18 +21,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, with the same suffix, renamed to it on success.
 
     On an exception the temporary file is removed and `path` is as it was. A killed process
-    leaves a hidden `.tmp-*` file at most.
+    leaves a hidden `.tmp-*` file at most. Raises `InputError` where the disk is full or the place
+    cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise _cannot_write(path, error) from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError.of(path, f"cannot be written ({error.strerror})", "room and leave to write")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,9 +1,9 @@
 """What a training run depends on. Two runs with the same fields and manifest are one run."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from dfmnist.core.actions import TEN
 from dfmnist.core.errors import InputError
 from dfmnist.detect.networks import BUILDERS, published_size_px
 
@@ -35,6 +35,7 @@ class TrainConfig:
     """Side of the frames; None is the paper's: 224 for ResNets, 256 for the others."""
     epochs: int = 50
     batch_size: int = 64
+    """Frames of a batch, over all devices together."""
     accumulate: int = 1
     """Batches whose gradients are summed up for one step of the optimiser."""
     early_stop: int = 0
@@ -47,7 +48,8 @@ class TrainConfig:
     loss: str | None = None
     """None is the paper's: `mse`, squared error of P(fake), for MesoNets, else `bce`."""
     weights: str = "none"
-    """`none` (every layer starts at random), or a file of weights to start from."""
+    """`none` (every layer starts at random), `imagenet`, a published name, a file, or the folder of
+    a finished run: `networks.weights.resolve`."""
     freeze: bool = False
     """Train the head only, as the paper does for Xception; needs `weights`."""
     augmentation: str = "none"
@@ -61,10 +63,8 @@ class TrainConfig:
     The running averages lag behind in runs of few steps. 0 (the paper's habit) is off."""
     precision: str = "auto"
     """`32`, `bf16`, or `auto`: float32, unless bfloat16 wins a timed step at the start."""
-    accelerator: str = "auto"
-    """Lightning's: `auto`, `cpu`, `gpu`."""
     seed: int = 0
-    """Of the initialisation, the order of frames, dropout and flips."""
+    """Of the initialisation, the order of frames, dropout, flips, and what part is trained on."""
 
     def __post_init__(self) -> None:
         _one_of("--network", self.network, tuple(BUILDERS))
@@ -73,20 +73,30 @@ class TrainConfig:
         _one_of("--augmentation", self.augmentation, ("none", "flip", "strong"))
         _one_of("--precision", self.precision, ("auto", "32", "bf16"))
         _one_of("--last-stride", str(self.last_stride), ("1", "2"))
-        for name in ("frames_per_clip", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
+        _one_of("--balance", self.balance, ("none", "loss"))
+        for action in self.actions:
+            _one_of("--actions", action, tuple(a.value for a in TEN))
+        for name, least in (
+            ("frames_per_clip", 1), ("epochs", 1), ("batch_size", 1), ("accumulate", 1),
+            ("early_stop", 0), ("precise_bn_frames", 0),
+        ):  # fmt: skip
+            if getattr(self, name) < least:
                 flag = "--" + name.replace("_", "-")
-                raise InputError(f"{flag} is {getattr(self, name)}; expected 1 or more")
+                raise InputError(f"{flag} is {getattr(self, name)}; expected {least} or more")
+        for name in ("corpus", "fakes", "reals"):
+            if not 0 < getattr(self, name) <= 1:
+                found = getattr(self, name)
+                raise InputError(f"--{name} is {found}; expected more than 0, and 1 at most")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise InputError(f"--betas are {self.betas}; expected two numbers from 0 to below 1")
         if self.size_px is not None and self.size_px < 32:
             raise InputError(f"--size-px is {self.size_px}; expected 32 or more")
         if self.learning_rate <= 0:
             raise InputError(f"--learning-rate is {self.learning_rate}; expected more than 0")
-        if self.precise_bn_frames < 0:
-            raise InputError(f"--precise-bn-frames is {self.precise_bn_frames}; expected 0 or more")
         if self.freeze and self.weights == "none":
             raise InputError(
                 "--freeze with --weights none: random frozen layers learn nothing; "
-                "expected a file of weights, or no --freeze"
+                "expected weights to start from, or no --freeze"
             )
         if not self.network.startswith("resnet") and (
             self.zero_init_residual or self.last_stride != 2
@@ -109,11 +119,6 @@ class TrainConfig:
     def loss_name(self) -> str:
         """`loss`, or the paper's."""
         return self.loss or ("mse" if self.network.startswith("meso") else "bce")
-
-    @property
-    def weights_path(self) -> Path | None:
-        """The file to start from, if any."""
-        return None if self.weights == "none" else Path(self.weights)
 
     @property
     def network_options(self) -> dict[str, Any]:

@@ -36,6 +36,9 @@ class Sample:
     """One file a quality."""
     num_frames: int
     """Frames that are used of each file."""
+    action: str
+    identity: str
+    """Who is seen (`source_id`)."""
 
 
 def select_samples(
@@ -57,7 +60,9 @@ def select_samples(
             raise InputError.of(manifest.root, what, " and ".join(qualities))
         paths = tuple(manifest.path(c) for c in clips)
         used = len(evenly(min(c.num_frames for c in clips), frames_per_clip))
-        samples.append(Sample(clip_id, clips[0].label == "fake", paths, used))
+        first = clips[0]
+        fake = first.label == "fake"
+        samples.append(Sample(clip_id, fake, paths, used, first.action.value, first.source_id))
     if len({s.fake for s in samples}) == 1:
         only = "fake" if samples[0].fake else "real"
         raise InputError.of(manifest.root, f"{asked} are all {only}", "some of both classes")
@@ -138,13 +143,16 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
         seed: int,
         epoch: int,
         augmentation: str = "none",
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
+        self.rank, self.world = rank, world
         self.frames, self.augmentation = frames, augmentation
-        self.batch_size = min(batch_size, frames.num_frames)
+        self.batch_size = min(batch_size, frames.num_frames // world)
         self.seed, self.epoch = seed, epoch
 
     def __len__(self) -> int:
-        return self.frames.num_frames // self.batch_size
+        return self.frames.num_frames // (self.batch_size * self.world)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         rng = np.random.default_rng([self.seed, self.epoch])
@@ -158,8 +166,10 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
                 clip = self.frames.clip(int(i), int(qualities[i]))
                 rest += [(frame, samples[i].fake) for frame in clip]
             rest = [rest[i] for i in rng.permutation(len(rest))]
-            while len(rest) >= self.batch_size:
-                batch, rest = rest[: self.batch_size], rest[self.batch_size :]
+            together = self.batch_size * self.world
+            while len(rest) >= together:
+                batch = rest[self.rank * self.batch_size :][: self.batch_size]
+                rest = rest[together:]
                 images = augment(np.stack([f for f, _ in batch]), self.augmentation, rng)
                 yield _tensors(images, [fake for _, fake in batch])
 
@@ -194,13 +204,16 @@ def augment(images: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> N
 class EvalBatches(IterableDataset[tuple[Tensor, Tensor]]):
     """Every frame of every quality once, in order."""
 
-    def __init__(self, frames: ClipFrames, batch_size: int) -> None:
+    def __init__(self, frames: ClipFrames, batch_size: int, rank: int = 0, world: int = 1) -> None:
         self.frames, self.batch_size = frames, batch_size
+        self.rank, self.world = rank, world
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         images: list[NDArray[np.uint8]] = []
         fakes: list[bool] = []
         for i, sample in enumerate(self.frames.samples):
+            if i % self.world != self.rank:
+                continue
             for quality in range(self.frames.num_qualities):
                 images += list(self.frames.clip(i, quality))
                 fakes += [sample.fake] * sample.num_frames

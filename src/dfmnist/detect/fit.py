@@ -1,5 +1,6 @@
 """The training loop: the paper's optimiser and schedule as a Lightning module."""
 
+import errno
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,14 +17,18 @@ from torch.nn import functional as F
 from dfmnist.core.engine import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, write_text
+from dfmnist.core.lightning import save_checkpoint
 from dfmnist.detect import metrics
+from dfmnist.detect.calibrate import Calibration, fit_calibration
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.data import ClipFrames, EvalBatches, TrainBatches, loader
 from dfmnist.detect.networks.base import Detector, SeededDropout
+from dfmnist.detect.networks.weights import WEIGHTS
 from dfmnist.detect.precision import autocast
 
-WEIGHTS, METRICS, CHECKPOINT = "weights.safetensors", "metrics.csv", "last.ckpt"
-COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "seconds")
+METRICS, CHECKPOINT = "metrics.csv", "last.ckpt"
+COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "seconds", "waited")
+"""`seconds` of the whole epoch; `waited`: share of the training time spent waiting for frames."""
 _LOOK_EVERY = 20
 """Steps between looks at the loss; each look waits for a GPU."""
 
@@ -52,7 +58,9 @@ class Fit(pl.LightningModule):
         self.history: list[dict[str, float]] = []
         self._start_s = time.monotonic()
         self._losses: list[Tensor] = []
+        self._step_s, self._wait_s, self._last_s = 0.0, 0.0, 0.0
         self._outputs: list[tuple[Tensor, Tensor]] = []
+        self.class_weights = _class_weights(train) if config.balance == "loss" else None
         if config.freeze:
             for parameter in network.backbone_parameters():
                 parameter.requires_grad_(False)
@@ -63,22 +71,29 @@ class Fit(pl.LightningModule):
         return loader(self._epoch_batches(self.current_epoch))
 
     def val_dataloader(self) -> Any:
-        return loader(EvalBatches(self.val_frames, self.config.batch_size))
+        return loader(EvalBatches(self.val_frames, self.config.batch_size, **self._share))
 
     def _epoch_batches(self, epoch: int) -> TrainBatches:
         return TrainBatches(
             self.train_frames,
-            batch_size=self.config.batch_size,
+            batch_size=self.config.batch_size // self._share["world"],
             seed=self.config.seed,
             epoch=epoch,
             augmentation=self.config.augmentation,
+            **self._share,
         )
+
+    @property
+    def _share(self) -> dict[str, int]:
+        """Which part of the frames is this process's."""
+        return {"rank": self.global_rank, "world": self.trainer.world_size}
 
     # training
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam; the rate falls with every step to (1 - step / steps) ** power of its start."""
-        steps = self.config.epochs * len(self._epoch_batches(0))
+        batches = len(self._epoch_batches(0))
+        steps = self.config.epochs * -(-batches // self.config.accumulate)
         power = self.config.poly_power
         trained = [p for p in self.network.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(
@@ -92,8 +107,13 @@ class Fit(pl.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def on_train_start(self) -> None:
+        if self._stalled:  # a run that was killed between its last epoch and its end
+            self.trainer.should_stop = True
+
     def on_train_epoch_start(self) -> None:
         self._losses.clear()
+        self._step_s, self._wait_s, self._last_s = 0.0, 0.0, time.monotonic()
         if self.config.freeze:  # frozen layers keep their batch norm statistics too
             self.network.eval()
             self.network.get_submodule(self.network.head).train()
@@ -101,10 +121,25 @@ class Fit(pl.LightningModule):
             if isinstance(layer, SeededDropout):
                 layer.reseed(self.config.seed * 1_000_003 + self.current_epoch)
 
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        now = time.monotonic()
+        self._wait_s += now - self._last_s
+        self._last_s = now
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        now = time.monotonic()
+        self._step_s += now - self._last_s
+        self._last_s = now
+
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        weight = None
+        if self.class_weights is not None:
+            real, fake = self.class_weights
+            weight = torch.where(targets > 0.5, fake, real)
         if self.config.loss_name == "mse":
-            return F.mse_loss(torch.sigmoid(logits.float()), targets)
-        return F.binary_cross_entropy_with_logits(logits.float(), targets)
+            error = F.mse_loss(torch.sigmoid(logits.float()), targets, reduction="none")
+            return (error if weight is None else error * weight).mean()
+        return F.binary_cross_entropy_with_logits(logits.float(), targets, weight)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         images, targets = batch
@@ -154,6 +189,9 @@ class Fit(pl.LightningModule):
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.eval()
+        if self.trainer.world_size > 1:  # the first process's, as DDP does with all buffers
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         images, targets = batch
@@ -161,29 +199,42 @@ class Fit(pl.LightningModule):
         self._outputs.append((logits.float().cpu(), targets.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        logits = torch.cat([o[0] for o in self._outputs])
-        targets = torch.cat([o[1] for o in self._outputs])
+        nothing = (torch.empty(0), torch.empty(0))  # more processes than clips
+        logits, targets = (
+            self._gathered(torch.cat(parts))
+            for parts in zip(*(self._outputs or [nothing]), strict=True)
+        )
+        losses = self._gathered(torch.stack(self._losses).cpu())
         if not bool(torch.isfinite(logits).all()):
             raise InputError(
                 f"{self.folder}: a validation score of epoch {self.current_epoch + 1} is not "
                 "finite; expected a number; the last good checkpoint is kept"
             )
-        measured = metrics.curves(
-            targets.numpy() > 0.5, logits.numpy().astype(np.float64), np.ones((1, len(logits)))
-        )
+        fake, scores = targets.numpy() > 0.5, logits.numpy().astype(np.float64)
+        measured = metrics.curves(fake, scores, np.ones((1, len(logits))))
         now = time.monotonic()
         row = {
             "epoch": self.current_epoch + 1,
-            "train_loss": float(torch.stack(self._losses).mean()),
+            "train_loss": float(losses.mean()),
             "val_loss": float(self._loss(logits, targets)),
             "val_accuracy": float(measured["accuracy"][0]),
             "val_auc": float(measured["auc"][0]),
             "seconds": round(now - self._start_s, 2),
+            "waited": round(self._wait_s / max(self._wait_s + self._step_s, 1e-9), 4),
         }
         self._start_s = now
         self.history.append(row)
+        if self._stalled:
+            self.trainer.should_stop = True
+        if not self.trainer.is_global_zero:
+            return
         if self.best is row:
-            save_weights(self.network, self.folder / WEIGHTS, epoch=int(row["epoch"]))
+            save_weights(
+                self.network,
+                self.folder / WEIGHTS,
+                epoch=int(row["epoch"]),
+                calibration=fit_calibration(fake, scores),
+            )
         self._write_history()
         if not self.quiet:
             console.print(
@@ -193,10 +244,26 @@ class Fit(pl.LightningModule):
                 highlight=False,
             )
 
+    def _gathered(self, part: Tensor) -> Tensor:
+        """The values (n,) of all processes, one process after the other."""
+        if self.trainer.world_size == 1:
+            return part
+        parts: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, part)
+        return torch.cat(parts)
+
+    @property
+    def _stalled(self) -> bool:
+        """Whether `early_stop` epochs have brought no better one."""
+        patience = self.config.early_stop
+        if not patience or not self.history:
+            return False
+        return self.history[-1]["epoch"] - self.best["epoch"] >= patience
+
     @property
     def best(self) -> dict[str, float]:
         """The row of the best epoch so far."""
-        return max(self.history, key=lambda r: (r["val_accuracy"], -r["val_loss"], -r["epoch"]))
+        return best_epoch(self.history)
 
     def _write_history(self) -> None:
         lines = [",".join(COLUMNS)]
@@ -207,8 +274,7 @@ class Fit(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Lightning's whole state, at an epoch's end: what a killed run starts from again."""
-        with atomic_path(self.folder / CHECKPOINT) as temporary:
-            self.trainer.save_checkpoint(temporary)
+        save_checkpoint(self.trainer, self.folder / CHECKPOINT)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
@@ -217,8 +283,29 @@ class Fit(pl.LightningModule):
         self.history = list(checkpoint["history"])
 
 
-def save_weights(network: Detector, path: Path, *, epoch: int) -> None:
+def best_epoch(history: list[dict[str, float]]) -> dict[str, float]:
+    """The row of the highest validation accuracy; then of the lower loss, then the earlier."""
+    return max(history, key=lambda r: (r["val_accuracy"], -r["val_loss"], -r["epoch"]))
+
+
+def save_weights(network: Detector, path: Path, *, epoch: int, calibration: Calibration) -> None:
     """The parameters and buffers of `network` as safetensors, whole or not at all."""
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    about = {
+        "epoch": str(epoch),
+        "logit": "fake",
+        "temperature": repr(calibration.temperature),
+        "threshold": repr(calibration.threshold),
+    }
     with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata={"epoch": str(epoch), "logit": "fake"})
+        try:
+            save_file(state, temporary, metadata=about)
+        except SafetensorError as error:  # its own name for what is an OSError elsewhere
+            raise OSError(errno.ENOSPC, str(error)) from None
+
+
+def _class_weights(frames: ClipFrames) -> tuple[float, float]:
+    """(real, fake): factors of the loss under which both classes count the same."""
+    fake = sum(s.num_frames for s in frames.samples if s.fake)
+    total = frames.num_frames
+    return total / (2 * (total - fake)), total / (2 * fake)

@@ -9,19 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
+import numpy as np
 import torch
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import claim_folder, read_json, write_json
+from dfmnist.core.lightning import Devices, hushed, is_main, run
 from dfmnist.core.runs import config_hash, plain
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.data import ClipFrames, select_samples
+from dfmnist.detect.fit import CHECKPOINT, Fit, best_epoch
 from dfmnist.detect.networks import build, load_weights
 from dfmnist.detect.networks.base import Detector
+from dfmnist.detect.networks.weights import CONFIG, RUN, WEIGHTS, Source, resolve
+from dfmnist.detect.run import is_finished, read_calibration
+from dfmnist.detect.subset import training_part
 
 KIND = "training run"
-CONFIG, RUN, PRECISION = "config.json", "run.json", "precision.json"
+PRECISION = "precision.json"
 
 
 @dataclass(frozen=True)
@@ -32,82 +39,108 @@ class TrainJob:
     manifest_root: Path
     runs_root: Path
     quiet: bool = True
+    devices: Devices | None = None
 
 
 def run_train_job(job: TrainJob) -> Path:
     """`train` for a `TrainJob`; at the top level, so that another process can import it."""
-    return train(job.config, job.manifest_root, job.runs_root, quiet=job.quiet)
+    return train(job.config, job.manifest_root, job.runs_root, quiet=job.quiet, devices=job.devices)
 
 
 def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path) -> Path:
     """Where the run of `config` on this dataset lies: `<network>-<quality>-<hash>`."""
-    weights = config.weights_path
-    if weights is not None and not weights.is_file():
-        raise InputError.of(weights, "no such file", "weights to start from, or --weights none")
-    weights_hash = sha256_file(weights) if weights else ""
-    # The same weights elsewhere, and another accelerator, are the same run.
-    same = dataclasses.replace(config, accelerator="auto", weights=weights_hash or "none")
-    digest = config_hash(same, manifest_hash(manifest_root), weights_hash)
+    return _run_folder(config, manifest_root, runs_root, source_of(config))
+
+
+def source_of(config: TrainConfig) -> Source:
+    """Where the first values of the network come from. Raises `InputError`."""
+    return resolve(config.network, config.weights, config.input_size_px)
+
+
+def _run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path, source: Source) -> Path:
+    # the same weights elsewhere are the same run
+    same = dataclasses.replace(config, weights=source.sha256 or "none")
+    digest = config_hash(same, manifest_hash(manifest_root))
     return runs_root / f"{config.network}-{config.quality}-{digest}"
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether the run in `folder` reached its last epoch."""
-    return (folder / RUN).is_file()
-
-
 def train(
-    config: TrainConfig, manifest_root: Path, runs_root: Path, *, quiet: bool = False
+    config: TrainConfig,
+    manifest_root: Path,
+    runs_root: Path,
+    *,
+    quiet: bool = False,
+    devices: Devices | None = None,
 ) -> Path:
     """Train on the `train` split, choose the epoch on `validation`; the run's folder.
 
     A finished run is returned as it is; a killed one goes on from its last whole epoch, exactly
-    as it would have gone on. The test split is not read. Raises `InputError`.
+    as it would have gone on. The test split is not read. With several devices each process reads
+    the frames for itself. Raises `InputError`.
     """
-    folder = run_folder(config, manifest_root, runs_root)
+    devices = devices or Devices()
+    if config.batch_size % devices.world:
+        text = f"--batch-size {config.batch_size} for {devices.world} devices"
+        raise InputError(f"{text}; expected a multiple: it counts the frames of all together")
+    source = source_of(config)
+    folder = _run_folder(config, manifest_root, runs_root, source)
     if is_finished(folder):
         return folder
     manifest = read_manifest(manifest_root)
-    frames = [
-        ClipFrames(
-            select_samples(manifest, split, config.qualities, config.frames_per_clip),
-            size_px=config.input_size_px,
-        )
+    training, validation = (
+        select_samples(manifest, split, config.qualities, config.frames_per_clip)
         for split in ("train", "validation")
-    ]
+    )
+    training = training_part(training, config)
+    frames = [ClipFrames(s, size_px=config.input_size_px) for s in (training, validation)]
     claim_folder(folder, KIND)
     write_json(folder / CONFIG, plain(config))
     network = build(config.network, seed=config.seed, **config.network_options)
-    initialisation = "random, every layer"
-    if config.weights_path is not None:
-        loaded = load_weights(network, config.weights_path)
-        initialisation = f"{loaded} from {config.weights_path.name}"
+    initialisation = source.words
+    if source.path is not None:
+        initialisation = f"{load_weights(network, source.path)} from {source.words}"
     for part, split in zip(frames, ("train", "validation"), strict=True):
-        part.load(f"decode {split} ({config.quality})", quiet=quiet)
-    timed = _precision(config, folder)
-    history, steps = _fit(config, network, frames, folder, timed["precision"], quiet)
-    best = max(history, key=lambda r: (r["val_accuracy"], -r["val_loss"], -r["epoch"]))
+        part.load(f"decode {split} ({config.quality})", quiet=quiet or not is_main())
+    timed = _precision(config, folder, devices)
+    history, steps = _fit(config, network, frames, folder, timed["precision"], quiet, devices)
+    if is_main():
+        start = {"initialisation": initialisation, "weights_sha256": source.sha256}
+        about = {**start, "steps": steps, **timed}
+        counts = {
+            split: _counts(part)
+            for split, part in zip(("train", "validation"), frames, strict=True)
+        }
+        about |= {"counts": counts, "manifest_hash": manifest_hash(manifest_root)}
+        _finish(config, folder, history, about, devices)
+    return folder
+
+
+def _finish(
+    config: TrainConfig,
+    folder: Path,
+    history: list[dict[str, float]],
+    about: dict[str, Any],
+    devices: Devices,
+) -> None:
+    """Write run.json, which makes the run a finished one."""
+    best = best_epoch(history)
     run = {
-        "initialisation": initialisation,
+        **about,
         "frozen_backbone": config.freeze,
         "best_epoch": int(best["epoch"]),
         "best_validation": best,
-        "epochs": config.epochs,
-        "steps": steps,
+        "epochs": len(history),
+        "stopped_early": len(history) < config.epochs,
         "seconds": round(sum(r["seconds"] for r in history), 1),
-        "manifest_hash": manifest_hash(manifest_root),
-        "counts": {
-            split: _counts(part)
-            for split, part in zip(("train", "validation"), frames, strict=True)
-        },
+        "waited_for_frames": round(float(np.mean([r["waited"] for r in history])), 4),
+        "calibration": plain(read_calibration(folder / WEIGHTS)),
         "loss": config.loss_name,
         "size_px": config.input_size_px,
+        "devices": plain(devices),
         "torch": torch.__version__,
-        **timed,
     }
     write_json(folder / RUN, run)
-    (folder / "last.ckpt").unlink(missing_ok=True)
-    return folder
+    (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _counts(frames: ClipFrames) -> dict[str, int]:
@@ -115,7 +148,7 @@ def _counts(frames: ClipFrames) -> dict[str, int]:
     return {"fake": fake, "real": len(frames.samples) - fake, "frames": frames.num_frames}
 
 
-def _precision(config: TrainConfig, folder: Path) -> dict[str, Any]:
+def _precision(config: TrainConfig, folder: Path, devices: Devices) -> dict[str, Any]:
     """The precision of this run, timed once: a resumed run keeps what it began with."""
     path = folder / PRECISION
     if path.is_file():
@@ -126,15 +159,13 @@ def _precision(config: TrainConfig, folder: Path) -> dict[str, Any]:
         from dfmnist.detect.precision import choose_precision
 
         chosen["precision"], chosen["step_seconds"] = choose_precision(
-            config.network, config.network_options, config.batch_size, _device(config)
+            config.network,
+            config.network_options,
+            config.batch_size,
+            torch.device("cuda" if devices.uses_gpu else "cpu"),
         )
     write_json(path, chosen)
     return chosen
-
-
-def _device(config: TrainConfig) -> torch.device:
-    gpu = config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return torch.device("cuda" if gpu else "cpu")
 
 
 def _fit(
@@ -144,13 +175,9 @@ def _fit(
     folder: Path,
     precision: str,
     quiet: bool,
+    devices: Devices,
 ) -> tuple[list[dict[str, float]], int]:
     """The rows of metrics.csv, and the number of steps."""
-    import lightning.pytorch as pl
-
-    from dfmnist.core.lightning import hushed, run
-    from dfmnist.detect.fit import CHECKPOINT, Fit
-
     torch.set_flush_denormal(True)  # Adam's averages of dead units make denormals, slow on x86
     module = Fit(
         config, network, frames[0], frames[1], folder=folder, precision=precision, quiet=quiet
@@ -158,8 +185,8 @@ def _fit(
     with hushed():
         trainer = pl.Trainer(
             max_epochs=config.epochs,
-            accelerator=config.accelerator,
-            devices=1,
+            strategy="ddp" if devices.world > 1 else "auto",
+            accumulate_grad_batches=config.accumulate,
             precision="bf16-mixed" if precision == "bf16" else "32-true",
             default_root_dir=folder,
             logger=False,
@@ -169,45 +196,7 @@ def _fit(
             num_sanity_val_steps=0,
             inference_mode=False,
             reload_dataloaders_every_n_epochs=1,
+            **devices.options(),
         )
     run(module, trainer, folder / CHECKPOINT, weights_only=True)
     return module.history, trainer.global_step
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run: everything that scoring needs."""
-
-    folder: Path
-    config: TrainConfig
-    record: dict[str, Any]
-    """run.json."""
-    network: Detector
-    """Weights of the best epoch, in evaluation mode."""
-
-    @property
-    def hash(self) -> str:
-        """The twelve digits that end the folder's name."""
-        return self.folder.resolve().name.rsplit("-", 1)[-1]
-
-
-def read_config(folder: Path) -> TrainConfig:
-    """The config of the run in `folder`. Raises `InputError`."""
-    values = read_json(folder / CONFIG)
-    try:
-        values["betas"] = tuple(values["betas"])
-        return TrainConfig(**values)
-    except (TypeError, KeyError) as error:
-        what = f"not a training config ({error})"
-        raise InputError.of(folder / CONFIG, what, "one written by `dfmnist train`") from None
-
-
-def load_run(folder: Path) -> Run:
-    """The run in `folder`. Raises `InputError` where it is none, or has not finished."""
-    if not is_finished(folder):
-        raise InputError.of(
-            folder, f"holds no {RUN}", "the folder of a finished `dfmnist train` run"
-        )
-    config = read_config(folder)
-    network = build(config.network, folder / "weights.safetensors", **config.network_options)
-    return Run(folder, config, read_json(folder / RUN), network)

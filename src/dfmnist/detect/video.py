@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 from PIL import Image
+from scipy.special import expit
 
 from dfmnist.core.errors import InputError
-from dfmnist.detect.score import frame_logits
-from dfmnist.detect.train import Run
+from dfmnist.detect.backends import Backend, choose_backend, frame_logits
+from dfmnist.detect.run import Run
 from dfmnist.faces.crop import face_box_union, square_crop, squared
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.sample import sample_frames
@@ -24,17 +24,22 @@ class VideoScore:
 
     path: Path
     p_fake: float
-    """Sigmoid of the frames' mean logit."""
+    """Sigmoid of the frames' mean calibrated logit."""
+    fake: bool
+    """The verdict: whether `p_fake` is at the run's threshold or above."""
     frames: tuple[int, ...]
     """The frames looked at."""
     p_fake_per_frame: tuple[float, ...]
 
 
-def detect_video(path: Path, run: Run, *, cropped: bool = False) -> VideoScore:
+def detect_video(
+    path: Path, run: Run, *, cropped: bool = False, backend: Backend | None = None
+) -> VideoScore:
     """The score of `path` by a finished run, from evenly spaced frames of the whole video.
 
-    `cropped`: the video is a face crop already, like the dataset's clips. Raises `InputError`:
-    not a video, or no face.
+    `cropped`: the video is a face crop already, like the dataset's clips. `backend` runs the
+    run's network; pass one for many videos, else it is made anew. Raises `InputError`: not a
+    video, or no face.
     """
     indices, frames = sample_frames(path, run.config.frames_per_clip)
     if not cropped:
@@ -44,15 +49,15 @@ def detect_video(path: Path, run: Run, *, cropped: bool = False) -> VideoScore:
         frames = square_crop(frames, squared(box), CROP_PX)
     size = (run.config.input_size_px,) * 2
     resized = [Image.fromarray(f).resize(size, Image.Resampling.LANCZOS) for f in frames]
-    logits = frame_logits(run.network, np.stack([np.asarray(r) for r in resized]))
+    raw = frame_logits(
+        backend or choose_backend(run.network), np.stack([np.asarray(r) for r in resized])
+    )
+    logits = run.calibration.logits(raw.astype(np.float64))
+    mean = float(logits.mean())
     return VideoScore(
         Path(path),
-        float(_sigmoid(logits.astype(np.float64).mean(keepdims=True))[0]),
+        float(expit(mean)),
+        mean >= run.calibration.threshold_logit,
         tuple(int(i) for i in indices),
-        tuple(float(p) for p in _sigmoid(logits.astype(np.float64))),
+        tuple(float(p) for p in expit(logits)),
     )
-
-
-def _sigmoid(logits: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    p: np.ndarray = 0.5 * (1 + np.tanh(logits / 2))  # does not overflow
-    return p

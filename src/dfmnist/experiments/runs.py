@@ -62,7 +62,7 @@ def finished_runs(runs_root: Path, dataset_hash: str) -> list[FinishedRun]:
     Where two runs share detector and quality, the one of more steps comes later, so that a
     table, which keeps the last, shows it. An absent folder holds no runs.
     """
-    from dfmnist.detect.train import is_finished, read_config
+    from dfmnist.detect.run import is_finished, read_config
 
     found = []
     for folder in sorted(p for p in runs_root.glob("*") if p.is_dir() and is_finished(p)):

@@ -181,7 +181,7 @@ def _gallery(name: str, title: str, clips: Sequence[Clip], picture: Path, said: 
 def figure7(folder: Path, title: str, manifest: Manifest, run: Path, stamp: str) -> Shown:
     """Where the detector of `run` looks in the middle frame of each action's first fake."""
     from dfmnist.detect.cam import cam
-    from dfmnist.detect.train import load_run
+    from dfmnist.detect.run import load_run
 
     loaded = load_run(run)
     clips = first_fakes(manifest)

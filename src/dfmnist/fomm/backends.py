@@ -3,18 +3,14 @@
 Both take and give the same: pictures as uint8, keypoints as float32 tensors.
 """
 
-import contextlib
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from dfmnist.core.errors import InputError
+from dfmnist.core.compiled import BackendName, Compiled, Precision, choose
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.fast import fast
@@ -23,11 +19,8 @@ from dfmnist.fomm.keypoints import Keypoints
 from dfmnist.fomm.parts import MOVES, SOURCE, Part, Whole, parts_of, run_part
 
 Frames = npt.NDArray[np.uint8]
-BackendName = Literal["auto", "openvino", "torch"]
-Precision = Literal["auto", "f32", "bf16"]
 GPU_BATCH = 32
 """Frames a pass on a GPU. A CPU takes one: larger batches are no faster there."""
-AMX_FLAG = "amx_bf16"
 
 
 class Backend(Protocol):
@@ -54,36 +47,11 @@ class Backend(Protocol):
 def choose_backend(
     networks: Networks, backend: BackendName = "auto", precision: Precision = "auto"
 ) -> Backend:
-    """The backend asked for; `auto` is torch on a GPU and OpenVINO on a CPU.
-
-    `auto` precision is bfloat16 on a GPU and on processors with AMX, else float32: without AMX it
-    gains too little to give up digits. Raises `InputError` for another name.
-    """
-    for flag, value, known in (
-        ("--backend", backend, get_args(BackendName)),
-        ("--precision", precision, get_args(Precision)),
-    ):
-        if value not in known:
-            raise InputError(f"{flag} is '{value}'; expected one of {', '.join(known)}")
-    gpu = torch.cuda.is_available()
-    if precision == "auto":
-        precision = "bf16" if (gpu and backend != "openvino") or has_amx() else "f32"
-    if backend == "torch" or (backend == "auto" and gpu):
-        return TorchBackend(networks, torch.device("cuda" if gpu else "cpu"), precision == "bf16")
-    return OpenVinoBackend(networks, precision == "bf16")
-
-
-def has_amx() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 by itself (Linux)."""
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and AMX_FLAG in cpuinfo.read_text(encoding="utf-8")
-
-
-def openvino_has_bf16() -> bool:
-    """Whether OpenVINO runs bfloat16 on this processor: those with AVX-512 or AMX, by and large."""
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """The backend asked for, as `core.compiled.choose` reads it. Raises `InputError`."""
+    chosen = choose(backend, precision)
+    if chosen.backend == "torch":
+        return TorchBackend(networks, chosen.device, chosen.bfloat16)
+    return OpenVinoBackend(networks, chosen.bfloat16)
 
 
 def _tiles(config: FommConfig) -> bool:
@@ -161,17 +129,13 @@ class OpenVinoBackend:
     batch = 1
 
     def __init__(self, networks: Networks, bfloat16: bool = False) -> None:
-        if bfloat16 and not openvino_has_bf16():
-            raise InputError(
-                "--precision bf16: OpenVINO has no bfloat16 on this processor; expected f32"
-            )
         config, tiles = networks.config, not bfloat16 and _tiles(networks.config)
         self.precision = "bf16" if bfloat16 else "f32"
         size, k = config.image_size, config.num_kp
         picture = torch.zeros(1, config.num_channels, size, size)
         generator = fast(networks.generator, tiles=tiles)
-        self._detect = _Compiled(fast(networks.kp_detector, tiles=tiles), [picture], False)
-        self._encode = _Compiled(_Encode(generator), [picture], False)
+        self._detect = Compiled(fast(networks.kp_detector, tiles=tiles), [picture], False)
+        self._encode = Compiled(_Encode(generator), [picture], False)
         with torch.no_grad():
             code = generator.encode(picture)
         matrix = torch.eye(2).expand(1, k, 2, 2).contiguous()
@@ -181,12 +145,12 @@ class OpenVinoBackend:
         if not bfloat16:
             whole = Whole(parts)
             parts = [Part(whole, whole.takes, ("frame",), True)]
-        self._chain: list[tuple[Part, _Compiled]] = []
+        self._chain: list[tuple[Part, Compiled]] = []
         with torch.no_grad():
             for part in parts:
                 example = [values[name].contiguous() for name in part.takes]
                 low = bfloat16 and not part.positions
-                self._chain.append((part, _Compiled(part.module, example, low)))
+                self._chain.append((part, Compiled(part.module, example, low)))
                 run_part(part, values)
 
     def detect(self, frames_rgb_u8: Frames) -> Keypoints:
@@ -226,46 +190,3 @@ class _Encode(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         _, reduced, features = self.generator.encode(image)
         return reduced, features
-
-
-class _Compiled:
-    """A module compiled for fixed shapes: arrays in, arrays out."""
-
-    def __init__(self, module: nn.Module, example: list[Tensor], bfloat16: bool) -> None:
-        import openvino
-        from openvino.frontend import FrontEndManager
-        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
-        with torch.no_grad(), _quiet():
-            traced = torch.jit.trace(module, tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
-            # not `openvino.convert_model`, which reports its use to its makers over the network
-            decoder = TorchScriptPythonDecoder(traced, example_input=tuple(example))
-            frontend = FrontEndManager().load_by_framework("pytorch")
-            model = frontend.convert(frontend.load(decoder))
-        for port, tensor in zip(model.inputs, example, strict=True):
-            port.get_node().set_partial_shape(openvino.PartialShape(list(tensor.shape)))
-        model.validate_nodes_and_infer_types()
-        options: dict[str, Any] = {
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
-            "NUM_STREAMS": 1,
-            # left on, every process ties its one thread to the first core
-            "ENABLE_CPU_PINNING": False,
-            "CPU_DENORMALS_OPTIMIZATION": True,
-        }
-        compiled = openvino.Core().compile_model(model, "CPU", options)
-        self._request = compiled.create_infer_request()
-        self._outputs = len(model.outputs)
-
-    def __call__(self, arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        self._request.infer([np.ascontiguousarray(a) for a in arrays], share_inputs=True)
-        outputs = (self._request.get_output_tensor(i).data for i in range(self._outputs))
-        return [np.array(data) for data in outputs]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the tracer's word on sizes that are constants here, and on its own future."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -1,7 +1,6 @@
 """Weights in and out: the public `.pth.tar` checkpoints, and our safetensors with their config."""
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from dfmnist.core.checkpoints import in_disguise, read_pickle
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, sha256_file
 from dfmnist.core.runs import plain
@@ -47,14 +47,14 @@ def weights_id(path: Path | None = None) -> str:
 def load_networks(path: Path | None = None) -> Networks:
     """Networks with the weights in `path`, a file or a name; None is the shipped file.
 
-    A name is a motion model of `fomm.known_weights` that `dfmnist fetch` has put into the cache.
+    A name is a motion model of `core.known_weights` that `dfmnist fetch` has put into the cache.
     Raises `InputError` when the file is no checkpoint, or lacks or misshapes a tensor.
     """
     path = _existing(path)
     if path.suffix == ".safetensors":
         config, state = _read_safetensors(path)
     else:
-        state = _networks_in(path, read_pickle(path))
+        state = _networks_in(path, read_pickle(path, EXPECTED))
         config = _config_of(state)
     if problems := _problems(config, state):
         problems.sort(key=lambda text: not text.startswith("has no"))
@@ -172,7 +172,7 @@ def _safetensors(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        problem = _in_disguise(path) or f"cannot be read ({error})"
+        problem = in_disguise(path) or f"cannot be read ({error})"
         raise InputError.of(path, problem, EXPECTED) from None
 
 
@@ -184,37 +184,6 @@ def _read_safetensors(path: Path) -> tuple[FommConfig, State]:
             module, _, name = key.partition(".")
             state.setdefault(module, {})[name] = file.get_tensor(key)
     return config, state
-
-
-def read_pickle(path: Path, expected: str = EXPECTED) -> dict[str, Any]:
-    """The dictionary in a PyTorch file, read without running any code that it may hold.
-
-    Raises `InputError` for anything else, a web page or a part of a file among them.
-    """
-    try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds here, none of them its own
-        problem = _in_disguise(path) or f"cannot be read safely ({type(error).__name__})"
-        raise InputError.of(path, problem, expected) from None
-    if not isinstance(value, dict):
-        raise InputError.of(path, f"holds a {type(value).__name__}", expected)
-    return value
-
-
-def _in_disguise(path: Path) -> str:
-    """What a file that cannot be read really is; empty when nothing is recognised."""
-    with path.open("rb") as file:
-        head = file.read(512)
-    start = head.lstrip().lower()
-    if not head:
-        return "is empty"
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "is a web page: the host's page was saved in place of the file"
-    if start.startswith(b"version https://git-lfs"):
-        return "is a Git LFS pointer, not the file that it stands for"
-    if head.startswith(b"PK") and not zipfile.is_zipfile(path):
-        return "is cut short: the end of the archive is missing"
-    return ""
 
 
 def _networks_in(path: Path, value: Mapping[str, Any]) -> State:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from dfmnist.core.engine import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
-from dfmnist.core.lightning import run
+from dfmnist.core.lightning import is_main, run, save_checkpoint
 from dfmnist.core.runs import plain
 from dfmnist.fomm.checkpoint import save_networks, training_seeds
 from dfmnist.fomm.clips import (
@@ -34,9 +34,7 @@ from dfmnist.fomm.fit import (
     WEIGHTS,
     Machine,
     append_row,
-    is_main,
     make_trainer,
-    save_checkpoint,
 )
 from dfmnist.fomm.generator import Generated
 from dfmnist.fomm.keypoints import Keypoints
@@ -189,14 +187,9 @@ def _trainer(
         out,
         watch,
         max_epochs=stop_after or config.epochs,
-        accelerator="gpu" if machine.uses_gpu else "cpu",
-        devices=machine.devices,
-        num_nodes=machine.nodes,
         strategy=strategy,
-        # as published; torch has it for GPUs only
-        sync_batchnorm=machine.world > 1 and machine.uses_gpu,
         precision=PRECISIONS[machine.precision],
-        use_distributed_sampler=False,
+        **machine.options(),  # batch norm over all devices, as published
         reload_dataloaders_every_n_epochs=1,
     )
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dfmnist.core.checkpoints import read_pickle
 from dfmnist.core.errors import InputError
 
 SOURCE = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
@@ -62,13 +63,7 @@ def load_vgg(path: Path) -> Vgg19:
     """
     if not path.is_file():
         raise InputError.of(path, "no such file", EXPECTED)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds here, none of them its own
-        kind = type(error).__name__
-        raise InputError.of(path, f"cannot be read safely ({kind})", EXPECTED) from None
-    if not isinstance(state, dict):
-        raise InputError.of(path, f"holds a {type(state).__name__}", EXPECTED)
+    state = read_pickle(path, EXPECTED)
     vgg = Vgg19()
     own = vgg.state_dict()
     problems = [f"lacks {name}" for name in own if not isinstance(state.get(name), Tensor)]

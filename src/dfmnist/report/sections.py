@@ -230,24 +230,26 @@ def figure7(
     manifest: Manifest, samples: Sequence[Sample], runs: Sequence[FinishedRun], folder: Path
 ) -> Attention | None:
     """Activation maps of ResNet-50 on raw (else of another raw run) for each sample's fake."""
+    from dfmnist.detect.backends import choose_backend, frame_logits
     from dfmnist.detect.cam import cam
-    from dfmnist.detect.score import frame_logits
-    from dfmnist.detect.train import load_run
+    from dfmnist.detect.run import load_run
 
     raw = [r for r in runs if r.config.quality == "raw" and r.config.network in MODELS]
     shown = [s for s in samples if "raw" in s.fake]
     if not raw or not shown:
         return None
     chosen = min(reversed(raw), key=lambda r: MODELS.index(r.config.network))
-    network = load_run(chosen.folder).network
+    run = load_run(chosen.folder)
+    backend = choose_backend(run.network)
     side = chosen.config.input_size_px
     entries, notes = [], []
     for sample in shown:
         frame = sample_frames(manifest.path(sample.fake["raw"]), 1)[1][0]
         small = pictures.resize(frame, side)[None]
-        p_fake = float(1 / (1 + np.exp(-frame_logits(network, small)[0])))
-        entries.append((INFO[sample.action].title, frame, cam(network, small)[0]))
-        notes.append(f"P(fake) {p_fake:.2f}: {'called fake' if p_fake >= 0.5 else 'missed'}")
+        logit = float(run.calibration.logits(frame_logits(backend, small).astype(np.float64))[0])
+        p_fake, fake = 1 / (1 + np.exp(-logit)), logit >= run.calibration.threshold_logit
+        entries.append((INFO[sample.action].title, frame, cam(run.network, small)[0]))
+        notes.append(f"P(fake) {p_fake:.2f}: {'called fake' if fake else 'missed'}")
     picture = pictures.figure7(folder, entries)
     return Attention(picture, tuple(notes), chosen.title, chosen.config.network)
 

@@ -15,6 +15,8 @@ Net = TypeVar("Net", bound="Detector")
 class Detector(nn.Module):
     """A network that gives one logit for FAKE per frame; P(fake) is its sigmoid."""
 
+    name: str = ""
+    """As `networks.build` calls it."""
     size_px: int
     """Side of the square frames that it takes."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -32,6 +34,14 @@ class Detector(nn.Module):
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k i j"]:
         """The last maps before pooling: where the network looks (`detect.cam`)."""
         raise NotImplementedError
+
+    def logits_of(self, maps: Float[Tensor, "n k i j"]) -> Tensor:
+        """The rest of the network after `feature_maps`: logits (n,)."""
+        raise NotImplementedError
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
+        """Logits (n,), or (n, num_classes) with more classes than one."""
+        return self.logits_of(self.feature_maps(images))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Fill every parameter from `generator`; buffers to their start values."""

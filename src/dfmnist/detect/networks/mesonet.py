@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dfmnist.core.checkpoints import in_disguise
 from dfmnist.core.errors import InputError
 from dfmnist.detect.networks.base import Detector, SeededDropout, reset_norms
 
@@ -91,14 +92,10 @@ class MesoNet(Detector):
         return maps
 
     def logits_of(self, maps: Float[Tensor, "n 16 i j"]) -> Float[Tensor, " n"]:
-        """The rest of the network after `feature_maps`."""
         x = self.drop1(nn.functional.max_pool2d(maps, 4).flatten(1))
         x = self.drop2(nn.functional.leaky_relu(self.fc1(x), 0.1))
         logits: Tensor = self.fc2(x)
         return logits.squeeze(1)
-
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
-        return self.logits_of(self.feature_maps(images))
 
 
 def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
@@ -107,19 +104,7 @@ def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
     Keras layer numbers depend on what was built before them in the same session, so the order
     within each kind of layer counts, not the number. Raises `InputError`.
     """
-    import h5py
-
-    try:
-        with h5py.File(path) as file:
-            kinds: dict[str, list[tuple[int, dict[str, np.ndarray]]]] = {}
-            for name, group in file.items():
-                if name not in group:
-                    continue
-                kind, number = name.rsplit("_", 1)
-                arrays = {k.split(":")[0]: np.asarray(v) for k, v in group[name].items()}
-                kinds.setdefault(kind, []).append((int(number), arrays))
-    except OSError as error:
-        raise InputError.of(path, f"cannot be read ({error})", "Keras weights (.h5)") from None
+    kinds = _keras_layers(path)
     layers = {k: [a for _, a in sorted(v, key=lambda x: x[0])] for k, v in kinds.items()}
     convs = [n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)]
     norms = [n for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)]
@@ -145,3 +130,24 @@ def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
         expected = f"the weights of this MesoNet at {network.size_px} px"
         raise InputError.of(path, f"does not fit ({error})", expected) from None
     return state
+
+
+def _keras_layers(path: Path) -> dict[str, list[tuple[int, dict[str, np.ndarray]]]]:
+    """By kind of layer (`conv2d`, ...), each layer's number and arrays by name."""
+    import h5py
+
+    kinds: dict[str, list[tuple[int, dict[str, np.ndarray]]]] = {}
+    try:
+        with h5py.File(path) as file:
+            for name, group in file.items():
+                if not isinstance(group, h5py.Group) or name not in group:
+                    continue
+                kind, _, number = name.rpartition("_")
+                if not number.isdigit():  # the first of its kind, in newer Keras
+                    kind, number = name, "0"
+                arrays = {k.split(":")[0]: np.asarray(v) for k, v in group[name].items()}
+                kinds.setdefault(kind, []).append((int(number), arrays))
+    except OSError as error:
+        problem = in_disguise(path) or f"cannot be read ({error})"
+        raise InputError.of(path, problem, "Keras weights (.h5)") from None
+    return kinds

@@ -130,9 +130,8 @@ class ResNet(Detector):
             dilation *= block.conv2.stride[0]
         return maps
 
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
-        """Logits (n,), or (n, num_classes) with more classes than one."""
-        logits: Tensor = self.fc(self.avgpool(self.feature_maps(images)).flatten(1))
+    def logits_of(self, maps: Float[Tensor, "n 2048 i j"]) -> Tensor:
+        logits: Tensor = self.fc(self.avgpool(maps).flatten(1))
         return logits.squeeze(1)
 
 

@@ -90,7 +90,6 @@ class Xception(Detector):
         x = torch.relu(self.bn3(self.conv3(x)))
         return torch.relu(self.bn4(self.conv4(x)))
 
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
-        """Logits (n,), or (n, num_classes) with more classes than one."""
-        logits: Tensor = self.fc(self.feature_maps(images).mean((2, 3)))
+    def logits_of(self, maps: Float[Tensor, "n 2048 i j"]) -> Tensor:
+        logits: Tensor = self.fc(maps.mean((2, 3)))
         return logits.squeeze(1)
