@@ -79,7 +79,8 @@ def test_workers_end_at_once_with_their_parent(tmp_path: Path, how: signal.Signa
     root = Path(__file__).resolve().parents[2]
     script = tmp_path / "main.py"
     script.write_text(f"if __name__ == '__main__':\n    {code.replace(chr(10), chr(10) + '    ')}")
-    parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(root)})
+    paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": paths})
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not all(Path(m).exists() for m in marks):
         time.sleep(0.1)
