@@ -129,15 +129,6 @@ def cpu_s() -> float:
     return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
 
 
-def peak_mb(workers: int = 0) -> float:
-    """Peak memory of this process, and `workers` times that of its largest ended worker.
-
-    Pages that a worker shares with its parent count for both.
-    """
-    own, ended = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return (own.ru_maxrss + workers * ended.ru_maxrss) / 1024
-
-
 class Clock:
     """Wall and processor seconds since it was made."""
 

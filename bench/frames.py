@@ -13,9 +13,6 @@ says which share of a ResNet-50 training step waits for data so.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,7 +22,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from clips import Clock, Pngs, clips_in, cpu_s, extract_pngs, make_clips, peak_mb, samples_of
+from clips import Clock, Pngs, clips_in, cpu_s, extract_pngs, make_clips, samples_of
 from dfmnist.core.engine import cpu_count
 from dfmnist.detect.data import ClipFrames, TrainBatches, decode_threads, loader
 from dfmnist.detect.networks import build
@@ -124,17 +121,6 @@ def waiting(folder: Path, steps: int, threads: int | None) -> dict[str, float]:
     }
 
 
-def in_a_process(*arguments: str) -> dict[str, float]:
-    """This file again with `arguments`; what it prints last."""
-    done = subprocess.run(
-        [sys.executable, __file__, *arguments], capture_output=True, text=True, env=os.environ
-    )
-    if done.returncode:
-        sys.exit(done.stderr[-2000:])
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def tables(asked: argparse.Namespace, root: Path) -> None:
     """Print everything."""
     for quality in asked.qualities:
@@ -145,10 +131,19 @@ def tables(asked: argparse.Namespace, root: Path) -> None:
             "|---|---|---|---|---|---|---|---|---|---|"
         )
         count = len(clips_in(folder))
+        length = ["--epoch-frames", str(asked.epoch_frames)]
         rows = {
             way: in_a_process(
-                "--way", way, "--folder", str(folder), "--epoch-frames", str(asked.epoch_frames)
-            )
+                __file__,
+                [
+                    "--way",
+                    way,
+                    "--folder",
+                    str(folder),
+                    "--epoch-frames",
+                    str(asked.epoch_frames),
+                ],
+            )  # fmt: skip
             for way in WAYS
         }
         for way, row in rows.items():
@@ -163,10 +158,10 @@ def tables(asked: argparse.Namespace, root: Path) -> None:
     print("\n| ResNet-50, batch 16, streaming | step | step, frames in memory | waits for data |")
     print("|---|---|---|---|")
     for threads in dict.fromkeys((decode_threads(), 0)):
-        row = in_a_process(
+        row = in_a_process(__file__, [
             "--way", "waiting", "--folder", str(root / asked.qualities[0]),
             "--steps", str(asked.steps), "--threads", str(threads),
-        )  # fmt: skip
+        ])  # fmt: skip
         print(
             f"| {threads} threads decode, {'bf16' if row['bf16'] else 'float32'} "
             f"| {row['step_s']:.3f} s | {row['held_step_s']:.3f} s | {row['share']:.1%} |",

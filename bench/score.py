@@ -15,10 +15,6 @@ table repeats it with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
 
 import argparse
 import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +33,7 @@ from dfmnist.detect.networks.base import Detector
 from dfmnist.detect.networks.resnet import Bottleneck
 from dfmnist.media.sample import evenly
 from dfmnist.media.video import iter_frames, write_video
+from ways import in_a_process, peak_mb
 
 SIZE_PX, CLIP_PX, CLIP_FRAMES = 224, 256, 100
 PLAIN_BATCH = 32
@@ -133,19 +130,8 @@ def measure(way: str, folder: Path, frames: int, per_clip: int) -> dict[str, obj
             seconds.append(time.perf_counter() - start)
         result[name] = len(logits) / min(seconds)
         result[f"{name}_logits"] = logits.tolist()
-    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result["peak_mb"] = peak_mb()
     return result
-
-
-def in_a_process(arguments: list[str], isa: str | None) -> dict[str, object]:
-    """`measure` in a process of its own."""
-    environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
-    command = [sys.executable, __file__, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def table(isa: str | None, arguments: list[str]) -> None:
@@ -156,7 +142,7 @@ def table(isa: str | None, arguments: list[str]) -> None:
     print("|---|---|---|---|---|---|---|")
     base: dict[str, object] = {}
     for way in ways:
-        found = in_a_process(["--way", way, *arguments], isa)
+        found = in_a_process(__file__, ["--way", way, *arguments], isa)
         base = base or found
         gap = max(
             np.abs(np.subtract(found[key], base[key])).max()

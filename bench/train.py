@@ -12,9 +12,6 @@ network's multiplications over those of a large square matrix product in the sam
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from clips import Pngs, clips_in, extract_pngs, make_clips, peak_mb, samples_of
+from clips import Pngs, clips_in, extract_pngs, make_clips, samples_of
 from dfmnist.core.engine import cpu_count
 from dfmnist.core.lightning import run
 from dfmnist.detect.config import TrainConfig
@@ -178,7 +175,6 @@ def measure(way: str, name: str, folder: Path, asked: argparse.Namespace) -> dic
 
 def table(names: list[str], folder: Path, asked: argparse.Namespace, isa: str | None) -> None:
     """Every way in a process of its own."""
-    environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
     print(
         f"\n| {isa or 'all instructions'} | images/s | ratio | precision | share of peak "
         "| peak memory | of the GPU |\n|---|---|---|---|---|---|---|"
@@ -186,14 +182,11 @@ def table(names: list[str], folder: Path, asked: argparse.Namespace, isa: str | 
     for name in names:
         base = 0.0
         for way in WAYS:
-            command = [sys.executable, __file__, "--way", way, "--networks", name,
+            arguments = ["--way", way, "--networks", name,
                        "--clips", str(folder), "--batch", str(asked.batch),
                        "--steps", str(asked.steps), "--size", str(asked.size),
                        *(["--compile"] if asked.compile else [])]  # fmt: skip
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                sys.exit(done.stderr[-2000:])
-            row = json.loads(done.stdout.splitlines()[-1])
+            row = in_a_process(__file__, arguments, isa)
             base = base or row["rate"]
             timed = row.get("timed", {})
             print(
