@@ -133,17 +133,7 @@ def tables(asked: argparse.Namespace, root: Path) -> None:
         count = len(clips_in(folder))
         length = ["--epoch-frames", str(asked.epoch_frames)]
         rows = {
-            way: in_a_process(
-                __file__,
-                [
-                    "--way",
-                    way,
-                    "--folder",
-                    str(folder),
-                    "--epoch-frames",
-                    str(asked.epoch_frames),
-                ],
-            )  # fmt: skip
+            way: in_a_process(__file__, ["--way", way, "--folder", str(folder), *length])
             for way in WAYS
         }
         for way, row in rows.items():
