@@ -38,7 +38,8 @@ class FinishedRun:
         frozen = ", frozen but for its head" if c.freeze else ""
         part = f"trained on {self.part}; " if self.part else ""
         return (
-            f"{part}start: {start}{frozen}; {c.input_size_px} px, {c.frames_per_clip} frames a clip, "
+            f"{part}start: {start}{frozen}; {c.input_size_px} px, "
+            f"{c.frames_per_clip} frames a clip, "
             f"{c.epochs} epoch{'s' * (c.epochs != 1)} ({self.record['steps']:,} steps)"
         )
 
