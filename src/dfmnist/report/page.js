@@ -62,6 +62,17 @@
     show();
   }
 
+  // what scrolls sideways can be reached with the keyboard, what does not is no stop on the way
+  if ("ResizeObserver" in window) {
+    const boxes = new ResizeObserver((entries) => {
+      for (const { target } of entries) {
+        if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
+        else target.removeAttribute("tabindex");
+      }
+    });
+    for (const box of all(".scroll")) boxes.observe(box);
+  }
+
   // a printed page shows everything
   const unfold = [];
   addEventListener("beforeprint", () => {
