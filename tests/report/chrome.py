@@ -5,11 +5,13 @@ and 4 (`--remote-debugging-pipe`): JSON messages, each ended by a zero byte.
 """
 
 import base64
+import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +32,12 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 WAIT_S = 60.0
+START = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find() -> str | None:
@@ -141,16 +149,17 @@ class Tab:
 @contextmanager
 def browser(executable: str, profile: Path) -> Iterator[Tab]:
     """A browser of its own with one tab; closed at the end."""
-    read_ours, write_theirs = os.pipe()
-    read_theirs, write_ours = os.pipe()
+    read_ours, theirs_out = os.pipe()
+    theirs_in, write_ours = os.pipe()
+    # above 4, so that neither lies where the other has to go
+    given = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (theirs_in, theirs_out)]
     started = subprocess.Popen(
-        ["sh", "-c", f'exec "$@" 3<&{read_theirs} 4>&{write_theirs}', "sh", executable, *FLAGS,
+        [sys.executable, "-c", START, *map(str, given), executable, *FLAGS,
          f"--user-data-dir={profile}", "about:blank"],
-        pass_fds=(read_theirs, write_theirs), stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        pass_fds=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    os.close(read_theirs)
-    os.close(write_theirs)
+    for end in (theirs_in, theirs_out, *given):
+        os.close(end)
     try:
         yield Tab(write_ours, read_ours)
     finally:
