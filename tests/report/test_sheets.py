@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from tests.report.experiments import COMMON, LEFT_OUT, STAMP
 from tests.report.test_page import Page
+from tests.running import called, refused
 
 from dfmnist.core.errors import InputError
 from dfmnist.report.page import ReportContext, write_report
@@ -126,3 +127,14 @@ def test_maps_are_a_detector_a_row_and_an_action_a_column(whole: Any, page: Page
 def test_it_is_small(whole: Any) -> None:
     total = sum(p.stat().st_size for p in whole.page.parent.rglob("*") if p.is_file())
     assert total < 10e6
+
+
+def test_the_command_takes_experiments_with_or_without_runs(
+    whole: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("report", "--data", whole.dataset, "--out", tmp_path / "out")
+    assert "--runs nor --experiments" in refused(capsys, *given)
+    code, text, _ = called(capsys, *given, "--experiments", whole.experiments)
+    assert code == 0
+    assert "ResNet-50 names 93.1%" in text
+    assert (tmp_path / "out" / "index.html").is_file()

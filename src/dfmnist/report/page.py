@@ -44,7 +44,7 @@ CONTENTS = (
     ("clips", "Clips"),
     ("dataset", "Dataset"),
     ("screening", "Guards"),
-    ("paper", "Paper’s tables"),
+    ("paper", "The paper"),
     ("detectors", "Detectors"),
     ("compression", "Compression"),
     ("attention", "Attention"),

@@ -15,10 +15,10 @@ from dfmnist.report.sections import ChartImage, Image
 from dfmnist.report.words import pct
 
 INTRO = (
-    "Every table and figure of the paper, in its order, run on this dataset. Under each number of "
-    "ours stands the paper’s, marked “paper”; ~ marks one read off a chart by eye. A cell that was "
-    "not run is left empty and says how to run it. Compare the patterns, not the numbers: the "
-    "people, the animator and the size of the dataset are others."
+    "Every table and figure of the paper that was run on this dataset, in the paper’s order. Under "
+    "each number of ours stands the paper’s, marked “paper”; ~ marks one read off a chart by eye. "
+    "A cell that was not run says so, and how to run it. Compare the patterns, not the numbers: "
+    "the people, the animator and the size of the dataset are others."
 )
 LAYOUTS = {"figure1": "strips", "figure7": "cams", "figure9": "details"}
 """How the tiles of a figure lie on the page."""
