@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tests.report.experiments import write_experiments
 
 from dfmnist.core.actions import DETECTED_BY_BOTH, TEN, Action
 from dfmnist.core.files import sha256_file, write_json
@@ -218,6 +219,7 @@ class Made:
     page: Path
     headline: list[str]
     departures: tuple[str, ...] = DEPARTURES
+    experiments: Path | None = None
 
     @property
     def html(self) -> str:
@@ -237,6 +239,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     context = ReportContext(recipe="demo", synthetic=True, departures=DEPARTURES)
     page, headline = write_report(dataset, runs, base / "out", context)
     return Made(dataset, runs, page, headline)
+
+
+@pytest.fixture(scope="session")
+def whole(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """The same dataset with experiments made on it."""
+    base = tmp_path_factory.mktemp("whole")
+    folder = write_experiments(base / "experiments", read_manifest(made.dataset))
+    context = ReportContext(recipe="demo", synthetic=True, departures=DEPARTURES)
+    page, headline = write_report(made.dataset, made.runs, base / "out", context, folder)
+    return Made(made.dataset, made.runs, page, headline, experiments=folder)
 
 
 @pytest.fixture(scope="session", name="make_run")

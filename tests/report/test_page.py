@@ -60,61 +60,72 @@ def page(made: Any) -> Page:
     return Page(made.html)
 
 
+@pytest.fixture(scope="session", params=["made", "whole"], ids=["runs", "experiments"])
+def any_made(request: pytest.FixtureRequest) -> Any:
+    """Each report, without and with experiments."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def any_page(any_made: Any) -> Page:
+    return Page(any_made.html)
+
+
 def links(page: Page) -> set[str]:
     names = {"src", "href", "poster", "srcset", "data-raw", "data-c23", "data-c40"}
     return {v for _, attrs in page.tags for k, v in attrs.items() if k in names and v}
 
 
-def test_every_link_resolves_inside_the_folder(made: Any, page: Page) -> None:
-    root = made.page.parent.resolve()
-    ids = {attrs["id"] for _, attrs in page.tags if attrs.get("id")}
-    files = {link for link in links(page) if not link.startswith(("#", "data:"))}
+def test_every_link_resolves_inside_the_folder(any_made: Any, any_page: Page) -> None:
+    root = any_made.page.parent.resolve()
+    ids = {attrs["id"] for _, attrs in any_page.tags if attrs.get("id")}
+    files = {link for link in links(any_page) if not link.startswith(("#", "data:"))}
     assert len(files) > 20
     for link in files:
         target = (root / link).resolve()
         assert target.is_relative_to(root), link
         assert target.stat().st_size > 0, link
-    for link in links(page):
+    for link in links(any_page):
         if link.startswith("#"):
             assert link[1:] in ids, link
 
 
-def test_nothing_comes_from_the_network(made: Any, page: Page) -> None:
-    assert not [link for link in links(page) if re.match(r"(https?:)?//", link)]
-    assert "@import" not in made.html
-    assert not re.search(r"url\(", made.html)
-    assert "fetch(" not in made.html
-    for chart in made.page.parent.rglob("*.svg"):
+def test_nothing_comes_from_the_network(any_made: Any, any_page: Page) -> None:
+    assert not [link for link in links(any_page) if re.match(r"(https?:)?//", link)]
+    assert "@import" not in any_made.html
+    assert not re.search(r"url\(", any_made.html)
+    assert "fetch(" not in any_made.html
+    for chart in any_made.page.parent.rglob("*.svg"):
         outside = re.findall(r'(?:href|src)="(?!#)[^"]*"', chart.read_text(encoding="utf-8"))
         assert not outside, chart
 
 
-def test_every_asset_is_used(made: Any, page: Page) -> None:
-    used = links(page)
-    for path in (made.page.parent / "assets").rglob("*"):
+def test_every_asset_is_used(any_made: Any, any_page: Page) -> None:
+    used = links(any_page)
+    for path in (any_made.page.parent / "assets").rglob("*"):
         if path.is_file():
-            assert path.relative_to(made.page.parent).as_posix() in used, path
+            assert path.relative_to(any_made.page.parent).as_posix() in used, path
 
 
-def test_headings_descend_by_one(page: Page) -> None:
-    assert page.headings[0] == 1
-    assert page.headings.count(1) == 1
-    for before, after in zip(page.headings, page.headings[1:], strict=False):
+def test_headings_descend_by_one(any_page: Page) -> None:
+    assert any_page.headings[0] == 1
+    assert any_page.headings.count(1) == 1
+    for before, after in zip(any_page.headings, any_page.headings[1:], strict=False):
         assert after <= before + 1
 
 
-def test_ids_are_unique_and_tags_closed(page: Page) -> None:
-    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+def test_ids_are_unique_and_tags_closed(any_page: Page) -> None:
+    ids = [attrs["id"] for _, attrs in any_page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
-    assert page.open == []
+    assert any_page.open == []
 
 
-def test_pictures_and_players_have_words(page: Page) -> None:
-    for attrs in page.all("img"):
+def test_pictures_and_players_have_words(any_page: Page) -> None:
+    for attrs in any_page.all("img"):
         assert attrs.get("alt"), attrs
-    for attrs in page.all("svg"):
+    for attrs in any_page.all("svg"):
         assert attrs.get("aria-label"), attrs
-    videos = page.all("video")
+    videos = any_page.all("video")
     assert len(videos) >= 6
     for attrs in videos:
         assert attrs.get("aria-label")

@@ -15,8 +15,15 @@ def register(app: typer.Typer) -> None:
 
 def report(
     data: Annotated[Path, typer.Option(help="Dataset folder (with metadata.jsonl).")],
-    runs: Annotated[Path, typer.Option(help="Folder of training runs, scored.")],
     out: Annotated[Path, typer.Option(help="New folder for the report.")],
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of training runs, scored. Default: those of --experiments."),
+    ] = None,
+    experiments: Annotated[
+        Path | None,
+        typer.Option(help="Folder of `dfmnist experiment`: shows its tables and figures."),
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="Recipe that made it (demo, smoke, paper): states its departures.")
     ] = "",
@@ -24,8 +31,12 @@ def report(
     """Write one self-contained folder with every figure, table and sample clip."""
     from dfmnist.report.page import ReportContext, write_report
 
+    if runs is None:
+        if experiments is None:
+            raise InputError("neither --runs nor --experiments; expected one of them, or both")
+        runs = experiments / "runs"
     context = ReportContext(recipe=recipe, departures=_departures(recipe))
-    page, headline = write_report(data, runs, out, context)
+    page, headline = write_report(data, runs, out, context, experiments)
     for line in headline:
         typer.echo(line)
     typer.echo(f"report: {page}")

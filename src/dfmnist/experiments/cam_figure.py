@@ -55,24 +55,40 @@ class Cell:
     note: str
 
 
-def cam_figure(
+@dataclass(frozen=True)
+class Row:
+    """One action: the frame, then a tile for each column."""
+
+    action: Action
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Figure 7 as tiles, for a page that lays them out itself."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    frame_quality: str
+    """Of the frames shown plain."""
+
+
+def cam_grid(
     dataset: Path,
     run_dirs: Sequence[Path],
-    out: Path,
     *,
     qualities: Sequence[str] | None = None,
     split: str = "test",
     label: str = "fake",
     method: Method = "auto",
     side_px: int = 128,
-) -> Path:
-    """Write the PNG `out`; returns it.
+) -> Grid:
+    """The tiles of Figure 7, `side_px` a side.
 
     Rows are the actions that the split has, each by the first clip of its name (no picking) and
-    that clip's middle frame, where most actions are at their height. Columns are the frame, then
-    each run on each of `qualities` (None: on the quality that it was trained on, raw for a mixed
-    one). Under each map stands P(fake) of the frame. Raises `InputError`: no finished run, no
-    such clips.
+    that clip's middle frame, where most actions are at their height. Columns are each run on each
+    of `qualities` (None: on the quality that it was trained on, raw for a mixed one). A tile's
+    note is P(fake) of the frame. Raises `InputError`: no finished run, no such clips.
     """
     if not run_dirs:
         raise InputError("no run for Figure 7; expected the folder of at least one finished run")
@@ -92,8 +108,28 @@ def cam_figure(
         first = next(iter(frames.values()))
         cells = [Cell(resize(first, side_px), "")]
         cells += [_cell(column, frames[column.quality], method, side_px) for column in columns]
-        rows.append((INFO[action].title, cells))
-    write_image(out, _page(("Frame", wanted[0]), [c.title for c in columns], rows))
+        rows.append(Row(action, tuple(cells)))
+    return Grid(tuple(columns), tuple(rows), wanted[0])
+
+
+def cam_figure(
+    dataset: Path,
+    run_dirs: Sequence[Path],
+    out: Path,
+    *,
+    qualities: Sequence[str] | None = None,
+    split: str = "test",
+    label: str = "fake",
+    method: Method = "auto",
+    side_px: int = 128,
+) -> Path:
+    """Write the tiles of `cam_grid`, an action a row, as the PNG `out`; returns it."""
+    grid = cam_grid(
+        dataset, run_dirs, qualities=qualities, split=split, label=label, method=method,
+        side_px=side_px,
+    )  # fmt: skip
+    rows = [(INFO[row.action].title, row.cells) for row in grid.rows]
+    write_image(out, _page(("Frame", grid.frame_quality), [c.title for c in grid.columns], rows))
     return out
 
 

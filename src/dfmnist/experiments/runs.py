@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from dfmnist.core.actions import INFO, Action
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.detect.config import TrainConfig
@@ -14,6 +15,8 @@ from dfmnist.experiments.results import Curve
 from dfmnist.experiments.tables import Scored
 
 SCORES = "scores-test.parquet"
+RUN_WEIGHTS = "weights.safetensors"
+"""A run's file of weights, as `run.json` names what another run started from."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,10 @@ class FinishedRun:
         c = self.config
         start = str(self.record["initialisation"])
         frozen = ", frozen but for its head" if c.freeze else ""
+        part = f"trained on {self.part}; " if self.part else ""
         return (
-            f"start: {start}{frozen}; {c.input_size_px} px, {c.frames_per_clip} frames a clip, "
+            f"{part}start: {start}{frozen}; {c.input_size_px} px, "
+            f"{c.frames_per_clip} frames a clip, "
             f"{c.epochs} epoch{'s' * (c.epochs != 1)} ({self.record['steps']:,} steps)"
         )
 
@@ -45,9 +50,27 @@ class FinishedRun:
             f"{MODEL_TITLES.get(self.config.network, self.config.network)}, {self.config.quality}"
         )
 
+    @property
+    def whole(self) -> bool:
+        """Trained on the whole training split, and not from another run: one of Table 3 or 5."""
+        start = str(self.record["initialisation"])
+        return not self.part and " from run " not in start and not start.endswith(RUN_WEIGHTS)
+
+    @property
+    def part(self) -> str:
+        """What of the training split it saw, where not all; empty else."""
+        c = self.config
+        words = [INFO[Action(a)].title.lower() for a in c.actions]
+        for name, share in (("clips", c.corpus), ("fakes", c.fakes), ("reals", c.reals)):
+            words += [f"{share * 100:g}% of the {name}"] if share < 1 else []
+        return ", ".join(words)
+
     def scored(self) -> Scored | None:
-        """The scores on the quality of training; None when not scored, or trained on several."""
-        if self.scores is None or self.config.quality == "mixed":
+        """The scores on the quality of training; None when not scored, or trained on several.
+
+        Nor of a run on a part of the data or fine-tuned from another: no cell of Table 3.
+        """
+        if self.scores is None or self.config.quality == "mixed" or not self.whole:
             return None
         mine = self.scores.filter(pl.col("quality") == self.config.quality).drop_nulls("logit")
         if mine.is_empty():

@@ -39,6 +39,49 @@
     });
   }
 
+  const theme = document.getElementById("theme");
+  if (theme) {
+    const root = document.documentElement;
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+    const charts = all("source.dark");
+    const asSystem = charts.length ? charts[0].media : "";
+    const show = () => {
+      theme.textContent = dark() ? "Light" : "Dark";
+      theme.setAttribute("aria-label", `Switch to ${dark() ? "light" : "dark"} colours`);
+      const forced = { dark: "screen", light: "not all" }[root.dataset.theme];
+      for (const source of charts) source.media = forced || asSystem;
+    };
+    theme.addEventListener("click", () => {
+      root.dataset.theme = dark() ? "light" : "dark";
+      try { localStorage.setItem("theme", root.dataset.theme); } catch { /* not kept */ }
+      show();
+    });
+    system.addEventListener("change", show);
+    theme.hidden = false;
+    show();
+  }
+
+  // what scrolls sideways can be reached with the keyboard, what does not is no stop on the way
+  if ("ResizeObserver" in window) {
+    const boxes = new ResizeObserver((entries) => {
+      for (const { target } of entries) {
+        if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
+        else target.removeAttribute("tabindex");
+      }
+    });
+    for (const box of all(".scroll")) boxes.observe(box);
+  }
+
+  // a printed page shows everything
+  const unfold = [];
+  addEventListener("beforeprint", () => {
+    for (const fold of all("details:not([open])")) { fold.open = true; unfold.push(fold); }
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of unfold.splice(0)) fold.open = false;
+  });
+
   const toggle = document.getElementById("autoplay");
   if (toggle && "IntersectionObserver" in window) {
     const seen = new IntersectionObserver((entries) => {
@@ -109,7 +152,7 @@
         for (const link of links.values()) link.removeAttribute("aria-current");
         const link = links.get(entry.target.id);
         if (!link) continue;
-        link.setAttribute("aria-current", "true");
+        link.setAttribute("aria-current", "location");
         const list = link.closest("ol");
         list.scrollTo({ left: link.offsetLeft - list.clientWidth / 2, behavior: calm ? "auto" : "smooth" });
       }

@@ -30,8 +30,12 @@ from dfmnist.experiments import figures, pictures, tables
 from dfmnist.experiments.paper import CITATION, QUALITIES
 from dfmnist.experiments.results import SpoofRate, spoof_rates
 from dfmnist.experiments.runs import FinishedRun, finished_runs
+from dfmnist.experiments.written import Sheet, read_experiments, table3_cells
 from dfmnist.report import sections, words
+from dfmnist.report.attention import Attention, attention
 from dfmnist.report.samples import SHOWN_QUALITY, Row, Sample, pick, rows
+from dfmnist.report.sheets import check_same_dataset, paper
+from dfmnist.report.sizes import size_of
 
 KIND = "report"
 CONTENTS = (
@@ -40,6 +44,7 @@ CONTENTS = (
     ("clips", "Clips"),
     ("dataset", "Dataset"),
     ("screening", "Guards"),
+    ("paper", "The paper"),
     ("detectors", "Detectors"),
     ("compression", "Compression"),
     ("attention", "Attention"),
@@ -78,33 +83,52 @@ class Evidence:
     cells: dict[tuple[str, str], tables.Cell]
     audit: AuditReport | None
     fingerprint: str
+    sheets: tuple[Sheet, ...] = ()
+    """The paper's tables and figures, where `dfmnist experiment` made them."""
+
+    @property
+    def sheet_names(self) -> frozenset[str]:
+        """What need not be drawn again."""
+        return frozenset(sheet.name for sheet in self.sheets)
 
 
 def write_report(
-    data: Path, runs: Path, out: Path, context: ReportContext
+    data: Path, runs: Path, out: Path, context: ReportContext, experiments: Path | None = None
 ) -> tuple[Path, list[str]]:
     """Write the report of the dataset folder `data` and the runs below `runs` into `out`.
 
-    Returns the page and its headline, a line each. Raises `InputError` for an unreadable dataset,
-    run or audit, and for an `out` that holds something else.
+    `experiments` is what `dfmnist experiment` wrote: its tables and figures are shown, and its
+    Table 3 is what the page opens with. Returns the page and its headline, a line each. Raises
+    `InputError` for an unreadable dataset, run, audit or experiment, for experiments of another
+    dataset, and for an `out` that holds something else.
     """
-    found = gather(data, runs)
+    found = gather(data, runs, experiments)
     if context.synthetic is None:
         context = replace(context, synthetic=recorded_synthetic(found.manifest.root))
     claim_folder(out, KIND)
     page = _page(found, context, out, data)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(_resource("template.html"))
-    html = template.render(
-        p=page,
-        css=Markup(_resource("page.css")),
-        js=Markup(_resource("page.js")),
-        pct=words.pct,
-        thousands=lambda n: f"{n:,}",
-    )
+    html = _environment(out).get_template("template.html").render(p=page)
     write_text(out / "index.html", html)
     _drop_unused(out, html)
     return out / "index.html", headline(found, context)
+
+
+def _environment(out: Path) -> jinja2.Environment:
+    """The templates, and what they call."""
+
+    def box(src: str) -> Markup:
+        return Markup('width="{}" height="{}"').format(*size_of(out / src))
+
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FunctionLoader(_resource)
+    )
+    environment.globals |= {
+        "box": box,
+        "css": Markup(_resource("page.css")),
+        "js": Markup(_resource("page.js")),
+        "thousands": lambda n: f"{n:,}",
+    }
+    return environment
 
 
 def _drop_unused(out: Path, html: str) -> None:
@@ -114,22 +138,26 @@ def _drop_unused(out: Path, html: str) -> None:
             path.unlink()
 
 
-def gather(data: Path, runs: Path) -> Evidence:
-    """Read the dataset and the runs that were trained on it."""
+def gather(data: Path, runs: Path, experiments: Path | None = None) -> Evidence:
+    """Read the dataset, the runs that were trained on it and the experiments made on it."""
     manifest = read_manifest(data)
+    sheets = read_experiments(experiments) if experiments is not None else ()
+    check_same_dataset(sheets, manifest)
     rejected = read_rejected(manifest.root)
     fingerprint = manifest_hash(manifest.root)
     finished = finished_runs(runs, fingerprint)
     scored = [s for run in finished if (s := run.scored()) is not None]
+    sheet3 = next((sheet for sheet in sheets if sheet.name == "table3"), None)
     return Evidence(
         manifest,
         rejected,
         summarise(manifest, rejected),
         spoof_rates(manifest.clips, rejected),
         finished,
-        tables.table3(scored),
+        table3_cells(sheet3) if sheet3 is not None else tables.table3(scored),
         read_audit(manifest.root),
         fingerprint,
+        sheets,
     )
 
 
@@ -166,8 +194,13 @@ def headline(found: Evidence, context: ReportContext) -> list[str]:
     if found.audit is not None:
         state = "passed" if found.audit.passed else "failed"
         lines.append(f"audit: {state}, protocol AUC {found.audit.protocol.auc:.2f}")
-    verdict = words.verdict(found.cells, context.recipe)
+    verdict = _verdict(found, context)
     return [*lines, ("not learnt: " if verdict.not_learnt else "") + verdict.text]
+
+
+def _verdict(found: Evidence, context: ReportContext) -> words.Verdict:
+    smoke = context.recipe == "smoke" or any(sheet.stamp for sheet in found.sheets)
+    return words.verdict(found.cells, smoke=smoke)
 
 
 def _resource(name: str) -> str:
@@ -179,18 +212,32 @@ def _page(found: Evidence, context: ReportContext, out: Path, data: Path) -> dic
     folder = out / "assets" / "figures"
     samples = pick(found.manifest)
     sample_rows = rows(found.manifest, samples, out, synthetic=bool(context.synthetic))
-    attention = sections.figure7(found.manifest, samples, found.runs, folder)
-    num_maps = len(attention.picture.tiles) if attention else 0
-    return {
+    looked = attention(found.manifest, found.runs, out / "assets" / "maps", out)
+    num_maps = looked.num_maps if looked else 0
+    page = {
         **_opening(found, context, samples, sample_rows, num_maps),
         **_clips(found, samples, sample_rows, folder, out),
         **_dataset(found, context),
         **_screening(found, folder, out),
+        "paper": paper(found.sheets, out),
         **_detectors(found, folder, out, data),
         **_compression(found, samples, folder, out),
-        **_attention(attention, found, out),
+        **_attention(looked, found),
         **_rest(found, context),
     }
+    return {**page, "contents": _contents(page, found)}
+
+
+def _contents(page: dict[str, Any], found: Evidence) -> list[tuple[str, str]]:
+    """The sections that this page has."""
+    without = set()
+    if not found.sheets:
+        without.add("paper")
+    if "table3" in found.sheet_names and page["curves"] is None:
+        without.add("detectors")
+    if "figure9" in found.sheet_names:
+        without.add("compression")
+    return [(id, name) for id, name in CONTENTS if id not in without]
 
 
 def _opening(
@@ -212,9 +259,8 @@ def _opening(
         "lead": words.lead(synthetic=bool(context.synthetic)),
         "people": people,
         "hero": words.opening_row(row) if row else None,
-        "contents": CONTENTS,
         "facts": words.facts(found.cells, found.summary, found.rates, found.audit),
-        "verdict": words.verdict(found.cells, context.recipe),
+        "verdict": _verdict(found, context),
         "path_intro": words.PATH,
         "path_alt": "The path of a clip: "
         + ", then ".join(f"{s.name.lower()} ({s.count})" for s in steps),
@@ -231,6 +277,8 @@ def _clips(
 ) -> dict[str, Any]:
     shown = [q for q in QUALITIES if any(q in s.fake for s in samples)]
     strips = sections.with_fakes(samples, found.manifest)
+    if "figure1" in found.sheet_names:
+        strips = []
     return {
         "clips_intro": words.CLIPS,
         "rows": sample_rows,
@@ -247,12 +295,12 @@ def _dataset(found: Evidence, context: ReportContext) -> dict[str, Any]:
     return {
         "dataset_text": words.dataset_text(summary),
         "splits": sections.split_rows(summary, found.manifest.clips),
-        "table1": tables.table1(ours, counts),
+        "table1": [] if "table1" in found.sheet_names else tables.table1(ours, counts),
     }
 
 
 def _screening(found: Evidence, folder: Path, out: Path) -> dict[str, Any]:
-    tried = any(r.attempts for r in found.rates)
+    tried = any(r.attempts for r in found.rates) and "figure2" not in found.sheet_names
     chart = figures.figure2(folder, found.rates) if tried else None
     return {
         "screening_text": words.SCREENING,
@@ -263,14 +311,15 @@ def _screening(found: Evidence, folder: Path, out: Path) -> dict[str, Any]:
 
 
 def _detectors(found: Evidence, folder: Path, out: Path, data: Path) -> dict[str, Any]:
-    chart = sections.figure6(found.runs, folder)
-    trained = [r.curve for r in sections.in_order(found.runs) if r.curve.accuracy]
+    below = "table3" in found.sheet_names
+    chart = None if below else sections.figure6(found.runs, folder)
+    trained = [r.curve for r in sections.in_order(found.runs) if r.curve.accuracy and r.whole]
     learning = figures.curves(folder, trained) if trained else None
     test_people = len(found.manifest.select(split="test").identities)
     return {
         "detectors_text": words.DETECTORS,
         "t3_columns": [sections.COLUMN_TITLES[q] for q in QUALITIES],
-        "t3_rows": sections.table3_rows(found.cells),
+        "t3_rows": [] if below else sections.table3_rows(found.cells),
         "t3_note": words.table3_note(test_people),
         "how_to_run": sections.how_to_run(found.cells, found.runs, data),
         "figure6": sections.chart_image(chart[0], out) if chart else None,
@@ -283,19 +332,22 @@ def _detectors(found: Evidence, folder: Path, out: Path, data: Path) -> dict[str
 def _compression(
     found: Evidence, samples: Sequence[Sample], folder: Path, out: Path
 ) -> dict[str, Any]:
+    if "figure9" in found.sheet_names:
+        return {"figure9": None}
     picture = sections.figure9(found.manifest, samples, folder)
     return {"figure9": sections.gallery(picture, out) if picture else None}
 
 
-def _attention(attention: sections.Attention | None, found: Evidence, out: Path) -> dict[str, Any]:
-    if attention is None:
-        return {"figure7": None, "figure7_text": words.NO_MAPS, "figure7_note": ""}
-    cell = found.cells.get(("raw", attention.model))
+def _attention(looked: Attention | None, found: Evidence) -> dict[str, Any]:
+    if looked is None:
+        return {"maps": None, "maps_text": words.NO_MAPS, "maps_note": "", "regions_text": ""}
+    cell = found.cells.get(("raw", looked.model))
     guesses = cell is not None and cell.frame_accuracy is not None and not cell.learnt
     return {
-        "figure7": sections.gallery(attention.picture, out, attention.notes),
-        "figure7_text": words.MAPS + (words.MAPS_OF_GUESSES if guesses else ""),
-        "figure7_note": words.maps_note(attention.title),
+        "maps": looked,
+        "maps_text": words.MAPS + (words.MAPS_OF_GUESSES if guesses else ""),
+        "maps_note": words.maps_note(),
+        "regions_text": words.regions_text(looked.title),
     }
 
 

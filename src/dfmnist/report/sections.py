@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from dfmnist.core.actions import INFO, Action
 from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected
@@ -212,47 +210,6 @@ def figure9(manifest: Manifest, samples: Sequence[Sample], folder: Path) -> pict
         ]
         return pictures.figure9(folder, frames)
     return None
-
-
-@dataclass(frozen=True)
-class Attention:
-    """Figure 7 and what to say of it."""
-
-    picture: pictures.Picture
-    notes: tuple[str, ...]
-    """P(fake) of each frame."""
-    title: str
-    """Of the detector."""
-    model: str
-
-
-def figure7(
-    manifest: Manifest, samples: Sequence[Sample], runs: Sequence[FinishedRun], folder: Path
-) -> Attention | None:
-    """Activation maps of ResNet-50 on raw (else of another raw run) for each sample's fake."""
-    from dfmnist.detect.backends import choose_backend, frame_logits
-    from dfmnist.detect.cam import cam
-    from dfmnist.detect.run import load_run
-
-    raw = [r for r in runs if r.config.quality == "raw" and r.config.network in MODELS]
-    shown = [s for s in samples if "raw" in s.fake]
-    if not raw or not shown:
-        return None
-    chosen = min(reversed(raw), key=lambda r: MODELS.index(r.config.network))
-    run = load_run(chosen.folder)
-    backend = choose_backend(run.network)
-    side = chosen.config.input_size_px
-    entries, notes = [], []
-    for sample in shown:
-        path = manifest.path(sample.fake["raw"])
-        frame = sample_frames(path, 1)[1][0]
-        small = sample_frames(path, 1, (side, side))[1]
-        logit = float(run.calibration.logits(frame_logits(backend, small).astype(np.float64))[0])
-        p_fake, fake = 1 / (1 + np.exp(-logit)), logit >= run.calibration.threshold_logit
-        entries.append((INFO[sample.action].title, frame, cam(run.network, small)[0]))
-        notes.append(f"P(fake) {p_fake:.2f}: {'called fake' if fake else 'missed'}")
-    picture = pictures.figure7(folder, entries)
-    return Attention(picture, tuple(notes), chosen.title, chosen.config.network)
 
 
 # Audit and counts

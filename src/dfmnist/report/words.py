@@ -133,7 +133,7 @@ def best_raw(cells: Iterable[Cell]) -> Cell | None:
     return max(ran, key=lambda c: c.frame_accuracy.value if c.frame_accuracy else 0.0, default=None)
 
 
-def verdict(cells: dict[tuple[str, str], Cell], recipe: str) -> Verdict:
+def verdict(cells: dict[tuple[str, str], Cell], *, smoke: bool = False) -> Verdict:
     """What the detectors learnt; "not learnt" unless ResNet-50's lower bound beats guessing."""
     resnet, best = cells.get(("raw", "resnet50")), best_raw(cells.values())
     if best is None or best.frame_accuracy is None:
@@ -142,7 +142,7 @@ def verdict(cells: dict[tuple[str, str], Cell], recipe: str) -> Verdict:
         )
     stamp = (
         "This is a run at smoke size, to test the machinery: its figures are no result. "
-        if recipe == "smoke"
+        if smoke
         else ""
     )
     if resnet is not None and resnet.frame_accuracy is not None and not resnet.learnt:
@@ -384,12 +384,23 @@ def figure6_note(detector: str) -> str:
     )
 
 
-def maps_note(detector: str) -> str:
+def maps_note() -> str:
     """Caption of Figure 7."""
     return (
-        f"{detector}. The middle frame of the first test fake of each action, above the same frame "
-        "under its activation map. The paper finds the mouth for open mouth, head and neck for "
-        "look up, and the profile for head movements."
+        "The middle frame of the first test fake of each action, and the same frame under the "
+        "activation map of each detector, with the P(fake) it gives. The paper shows ResNet-50 "
+        "trained on raw, and finds the mouth for open mouth, head and neck for look up, and the "
+        "profile for head movements."
+    )
+
+
+def regions_text(detector: str) -> str:
+    """What the table of face regions says."""
+    return (
+        f"What the maps say in numbers, for {detector}: the share of the evidence for “fake” in "
+        "each region of the face, over the frames of every fake test clip. The bar shows the 95% "
+        "interval over people, the dotted line the region’s share of the picture: a detector that "
+        "looked everywhere alike would sit on it. In bold, regions with more than their area."
     )
 
 
