@@ -38,7 +38,8 @@ soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak -n 0
 
 bench: setup
-	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@for name in animate frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
 
 format: setup
 	$(BIN)/ruff format src tests bench

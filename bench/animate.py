@@ -11,10 +11,6 @@ A second table repeats it with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older process
 
 import argparse
 import json
-import os
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
@@ -27,6 +23,7 @@ from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.generator import OcclusionAwareGenerator
 from dfmnist.fomm.keypoints import Keypoints, KPDetector
+from ways import in_a_process, peak_mb
 
 FRAMES = 12
 """Of the driver."""
@@ -110,17 +107,7 @@ def measure(way: str, sources: int) -> dict[str, float]:
     run = published(net) if way == "published" else ours(net, *way.split())
     run(1)
     results = [run(sources) for _ in range(2)]
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"rate": max(n / seconds for n, seconds in results), "peak_mb": peak_mb}
-
-
-def in_a_process(way: str, sources: int, isa: str | None) -> dict[str, float]:
-    """`measure` in a process of its own."""
-    environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
-    command = [sys.executable, __file__, "--way", way, "--sources", str(sources)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return {"rate": max(n / seconds for n, seconds in results), "peak_mb": peak_mb()}
 
 
 def table(isa: str | None) -> None:
@@ -131,7 +118,7 @@ def table(isa: str | None) -> None:
     for sources in (1, MANY):
         base = 0.0
         for way in ways:
-            found = in_a_process(way, sources, isa)
+            found = in_a_process(__file__, ["--way", way, "--sources", str(sources)], isa)
             base = base or found["rate"]
             print(
                 f"| {way} | {sources} | {found['rate']:.2f} | {found['rate'] / base:.2f} "

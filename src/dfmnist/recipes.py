@@ -9,6 +9,7 @@ from dfmnist.build.film import FilmConfig
 from dfmnist.build.jobs import BuildConfig
 from dfmnist.core.actions import Action
 from dfmnist.detect.config import TrainConfig
+from dfmnist.experiments.recipe import SMOKE_STAMP, ExperimentRecipe
 
 LICENCE = "CC0-1.0 (synthetic actors; body and face model: MakeHuman data, CC0)"
 CONSENT = "none needed: the people are synthetic and depict nobody"
@@ -186,6 +187,92 @@ def paper(imagenet: Path | None = None) -> Recipe:
             LOCAL_DETECTORS,
             "32 evenly spaced frames a clip; the paper gives no number.",
             "The learning rate decays with power 0.9; the paper gives no power.",
+            BETAS,
+        ),
+    )
+
+
+def experiments_smoke() -> ExperimentRecipe:
+    """Every experiment in as few steps as it can be run: for tests, not for results."""
+    two = ("resnet50", "mesoinception4")
+    return ExperimentRecipe(
+        name="smoke",
+        training=tuple(
+            TrainConfig(
+                network=network,
+                size_px=32 if network == "resnet50" else 64,
+                frames_per_clip=2,
+                epochs=1,
+                batch_size=4,
+                precision="32",
+            )
+            for network in two
+        ),
+        tables={"table3": two, "table4": two, "table5": two},
+        mixed_corpus="mesoinception4",
+        notes={"figure3": "Mixed quality is MesoInception-4's; the paper took ResNet-152."},
+        steps=2,
+        stand_ins=True,
+        stamp=SMOKE_STAMP,
+        departures=("Two steps of training: a test of the machinery, not a result.",),
+    )
+
+
+def experiments_demo() -> ExperimentRecipe:
+    """All experiments at 64 px, 300 steps a run, within three hours on two cores.
+
+    ResNet-50 and MesoInception-4 everywhere; the other three in Table 3; ResNet-152 and
+    Xception in Tables 4 and 5 as well.
+    """
+    networks = ("resnet50", "resnet101", "resnet152", "xception", "mesoinception4")
+    return ExperimentRecipe(
+        name="demo",
+        training=tuple(
+            TrainConfig(
+                network=network,
+                size_px=64,
+                frames_per_clip=8,
+                batch_size=16,
+                augmentation="strong",
+                zero_init_residual=network.startswith("resnet"),
+                precise_bn_frames=128,
+            )
+            for network in networks
+        ),
+        tables={
+            "table3": networks,
+            "table4": ("resnet50", "resnet152", "xception", "mesoinception4"),
+            "table5": ("resnet50", "resnet152", "xception", "mesoinception4"),
+        },
+        mixed_corpus="resnet50",
+        steps=300,
+        least_fakes=6,
+        stand_ins=True,
+        departures=(
+            "Every run has 300 steps, whatever the size of its training set; the paper's have 50 "
+            "epochs.",
+            BETAS,
+        ),
+        notes={"figure3": "Mixed quality is ResNet-50's, where the paper took ResNet-152."},
+    )
+
+
+def experiments_paper(imagenet: Path | None = None) -> ExperimentRecipe:
+    """The paper's sizes, schedules and cells; other datasets come from `--other`.
+
+    `imagenet` as in `paper`.
+    """
+    raw = {c.network: c for c in paper(imagenet).training if c.quality == "raw"}
+    four = ("resnet50", "resnet152", "xception", "mesoinception4")
+    return ExperimentRecipe(
+        name="paper",
+        training=tuple(raw.values()),
+        tables={"table3": tuple(raw), "table4": four, "table5": four},
+        mixed_corpus="resnet152",
+        steps=None,
+        departures=(
+            *(() if imagenet else (NOT_IMAGENET,)),
+            "32 evenly spaced frames a clip; the paper gives no number.",
             BETAS,
         ),
     )

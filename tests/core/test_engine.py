@@ -68,7 +68,8 @@ def write_pid_and_sleep(path: str) -> None:
     time.sleep(60)
 
 
-def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_at_once_with_their_parent(tmp_path: Path, how: signal.Signals) -> None:
     marks = [str(tmp_path / name) for name in "ab"]
     code = (
         "from tests.core.test_engine import write_pid_and_sleep\n"
@@ -78,14 +79,15 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     script = tmp_path / "main.py"
     script.write_text(f"if __name__ == '__main__':\n    {code.replace(chr(10), chr(10) + '    ')}")
-    parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(root)})
+    paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": paths})
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not all(Path(m).exists() for m in marks):
         time.sleep(0.1)
     time.sleep(0.2)
     workers = [int(Path(m).read_text()) for m in marks]
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
+    parent.send_signal(how)
+    parent.wait(timeout=30)  # Ctrl-C waits for no job to end
     while time.monotonic() < deadline and any(Path(f"/proc/{p}").exists() for p in workers):
         time.sleep(0.1)
     assert not any(Path(f"/proc/{p}").exists() for p in workers)

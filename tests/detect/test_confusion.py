@@ -76,3 +76,9 @@ def test_many_reasons_are_cut_short(scores: pl.DataFrame) -> None:
     ])  # fmt: skip
     table = pl.concat([scores.filter(pl.col("clip_id") != NOD_LOST), lost])
     assert counts(table, evaluate(table))[-1] == "  not scored: 2 more; see the column `reason`"
+
+
+def test_one_person_alone_gives_no_interval(scores: pl.DataFrame) -> None:
+    alone = scores.filter(pl.col("source_id") == "b")
+    (line,) = [line for line in figures(evaluate(alone)) if line.startswith("accuracy")]
+    assert line.split() == ["accuracy", "0.667", "0.500"]  # two of three frames, one of two clips

@@ -14,6 +14,7 @@ from dfmnist.core.compiled import has_amx
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.dataset.manifest import read_manifest, write_manifest
+from dfmnist.detect.calibrate import Calibration
 from dfmnist.detect.config import TrainConfig
 from dfmnist.detect.fit import save_weights
 from dfmnist.detect.metrics import evaluate
@@ -230,7 +231,7 @@ def test_a_network_that_gives_no_number_gives_a_reason(
     network = load_run(folder).network
     with torch.no_grad():
         network.get_submodule(network.head).bias.fill_(float("nan"))
-    save_weights(network, folder / "weights.safetensors", epoch=1)
+    save_weights(network, folder / "weights.safetensors", epoch=1, calibration=Calibration())
     with pytest.raises(InputError, match="the network's output is not a finite number"):
         score(folder, dataset, quiet=True)
 

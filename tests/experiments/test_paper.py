@@ -21,6 +21,7 @@ def exact() -> list[Published]:
     )
     cells = [cell for table in (*tables, *figures) for cell in table.values()]
     cells += [paper.FIGURE5_MEAN, paper.FIGURE5_ALL_ACTIONS, paper.FIGURE6_EASY_C40]
+    cells += [paper.FIGURE6_EASY_RAW, *paper.FIGURE4_DROP.values()]
     return [cell for cell in cells if not cell.read_off]
 
 
@@ -31,6 +32,25 @@ def test_every_exact_number_is_printed_in_the_paper(shared: Path) -> None:
     assert not missing
 
 
+def test_every_percentage_of_the_paper_is_here(shared: Path) -> None:
+    """The other way round: nothing printed is left out, but for shares that are settings."""
+    text = (shared / "paper" / "deepfake-mnist-plus.txt").read_text(encoding="utf-8")
+    printed = {float(number) for number in re.findall(r"(\d+(?:\.\d+)?)\s?%", text)}
+    held = {round(cell.value * 100, 3) for cell in exact()}
+    settings = {round(share * 100, 3) for share in paper.SPLIT.values()}
+    settings |= {round(share * 100, 3) for share in paper.FIGURE3_SHARES}
+    assert printed <= held | settings, printed - held - settings
+
+
+def test_every_count_is_printed_in_the_paper(shared: Path) -> None:
+    text = (shared / "paper" / "deepfake-mnist-plus.txt").read_text(encoding="utf-8")
+    text = text.replace("\\,", "")
+    rows = [n for row in paper.TABLE1 for n in (row.real, row.fake)]
+    for count in [*rows, *(value for value, _ in paper.COUNTS.values())]:
+        assert f"{count:,}" in text or re.search(rf"\b{count}\b", text), count
+    assert f"{paper.LEARNING_RATE}" in text
+
+
 def test_tables_are_complete() -> None:
     assert len(paper.TABLE2) == 11
     assert len(paper.TABLE3) == 15
@@ -38,6 +58,9 @@ def test_tables_are_complete() -> None:
     assert len(paper.TABLE5) == 12
     assert len(paper.TABLE6) == 6
     assert [row.name for row in paper.TABLE1][-1] == "DeepFake MNIST+"
+    assert len(paper.TABLE1) == 6
+    assert len(paper.FIGURE5_SINGLE_ACTION) == len(paper.FIGURE6_RAW) == 10
+    assert len(paper.FIGURE3_SHARES) == len(paper.FIGURE3_SIZES_SINGLE)
 
 
 def test_values_stand_in_their_own_cells() -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from PIL import Image
 
 from dfmnist.core.errors import InputError
 from dfmnist.media import video
+from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.sample import evenly, sample_frames
 
 FPS = Fraction(25)
@@ -166,6 +168,8 @@ def test_rotated_phone_video_is_upright(tmp_path: Path) -> None:
     got = video.read_frames(path)
     assert (info.width, info.height) == (64, 96)
     assert got.shape == (4, 96, 64, 3)
+    small = sample_frames(path, 4, (32, 48))[1]
+    assert np.abs(small - video.resize_frames(got, (32, 48)).astype(float)).mean() < 2
     turned = {k: np.abs(np.rot90(frames, k, (1, 2)) - got.astype(float)).mean() for k in (1, 3)}
     assert turned[1] < 6 < turned[3]  # 90 degrees is counter-clockwise for ffmpeg
 
@@ -283,3 +287,97 @@ def test_sample_frames(clip: Path) -> None:
 def test_is_video() -> None:
     assert video.is_video(Path("A.MP4"))
     assert not video.is_video(Path("a.png"))
+
+
+@pytest.fixture(scope="module")
+def textured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """64 frames of 256x256 with camera noise, nothing that flatters a filter."""
+    frames = add_camera_noise(moving_frames(64, 256, 256), seed=1)
+    path = tmp_path_factory.mktemp("textured") / "clip.mp4"
+    video.write_video(path, frames, FPS, crf=18)
+    return path
+
+
+def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b.astype(float)) ** 2)))
+
+
+def test_passing_over_frames_changes_none(textured: Path) -> None:
+    everything = video.read_frames(textured)
+    for count in (1, 7, 32, 64):
+        indices, frames = sample_frames(textured, count)
+        assert np.array_equal(frames, everything[indices])
+
+
+def test_frames_that_carry_no_others_are_not_decoded(textured: Path) -> None:
+    ticks = video.frame_times(textured).ticks
+    wanted = frozenset(ticks[i] for i in (30, 31))
+    decoded = [frame.pts for frame in video._decode(textured, wanted)]
+    assert wanted <= set(decoded)
+    assert 20 < len(decoded) < 26  # of 64: I and P, every third one
+
+
+def test_wanted_frames_alone_are_converted_once(
+    textured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converted = []
+    convert = video._to_rgb
+
+    def counting(frame: av.VideoFrame, *rest: object) -> np.ndarray:
+        converted.append(frame.pts)
+        return convert(frame, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(video, "_to_rgb", counting)
+    indices, frames = sample_frames(textured, 32, (224, 224))
+    assert frames.shape == (32, 224, 224, 3)
+    ticks = video.frame_times(textured).ticks
+    assert converted == [ticks[i] for i in indices]
+    assert sum(i < 22 for i in indices) >= 10
+    assert sum(i > 41 for i in indices) >= 10
+    assert np.ptp(np.diff(indices)) <= 1
+
+
+def test_frames_without_times_of_their_own_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"  # holds no presentation times
+    foreign(path, moving_frames(12), "mpeg4", "yuv420p", range(12))
+    assert not video.frame_times(path).tell_apart
+    everything = video.read_frames(path)
+    indices, frames = sample_frames(path, 5)
+    assert np.array_equal(frames, everything[indices])
+
+
+def test_resizing_while_converting_agrees_with_lanczos(textured: Path) -> None:
+    _, native = sample_frames(textured, 8)
+    _, direct = sample_frames(textured, 8, (224, 224))
+    by_pillow = np.stack(
+        [Image.fromarray(f).resize((224, 224), Image.Resampling.LANCZOS) for f in native]
+    )
+    from_arrays = video.resize_frames(native, (224, 224))
+    assert psnr_db(direct, by_pillow) > 48
+    assert psnr_db(from_arrays, by_pillow) > 48
+    assert psnr_db(direct, from_arrays) > 48
+    colours = (direct.astype(float) - by_pillow).mean((0, 1, 2))
+    assert np.abs(colours).max() < 0.1  # no channel is darker
+
+
+def test_resizing_to_the_same_size_is_no_resizing(clip: Path) -> None:
+    _, native = sample_frames(clip, 3)
+    assert np.array_equal(sample_frames(clip, 3, (96, 64))[1], native)
+    assert video.resize_frames(native, (96, 64)) is native
+    assert sample_frames(clip, 3, (40, 50))[1].shape == (3, 50, 40, 3)
+
+
+@pytest.mark.parametrize(
+    "pixel_format",
+    ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "gray", "yuv420p10le", "bgr0", "gbrp"],
+)
+def test_planes_have_the_values_of_packed_colours(pixel_format: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 72, 3)).astype(np.uint8)
+    frame = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=pixel_format)
+    packed = frame.reformat(
+        format="rgb24",
+        src_colorspace=Colorspace.ITU601,
+        src_color_range=ColorRange.JPEG if pixel_format == "yuvj420p" else ColorRange.MPEG,
+        interpolation=video._TO_RGB,
+    ).to_ndarray()
+    assert np.array_equal(video._to_rgb(frame, VideoReformatter()), packed)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from dfmnist.cli import animate, build, dataset, demo, detect, fetch, lab, report
+from dfmnist.cli import animate, build, dataset, demo, detect, experiment, fetch, lab, report
 from dfmnist.core.errors import InputError
 
 STOPPED = 130
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (demo, fetch, build, animate, dataset, detect, report, lab):
+for group in (demo, fetch, build, animate, dataset, detect, experiment, report, lab):
     group.register(app)
 
 

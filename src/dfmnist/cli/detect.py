@@ -1,7 +1,7 @@
 """`dfmnist train`, `score`, `compare`, `detect`: a detector from a dataset, and what it says."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -96,13 +96,15 @@ def train(
     folder = train(config, dataset, out, devices=places)
     if not is_main():
         return
-    run = read_json(folder / RUN)
-    best = run["best_validation"]
-    typer.echo(
-        f"{folder}: epoch {best['epoch']} of {run['epochs']}, "
-        f"validation accuracy {best['val_accuracy']:.3f}, AUC {best['val_auc']:.3f}, "
-        f"temperature {run['calibration']['temperature']:.2f}, "
-        f"fake from P(fake) {run['calibration']['threshold']:.3f} on"
+    typer.echo(f"{folder}: {_in_words(read_json(folder / RUN))}")
+
+
+def _in_words(record: dict[str, Any]) -> str:
+    best, fitted = record["best_validation"], record["calibration"]
+    return (
+        f"epoch {best['epoch']} of {record['epochs']}, validation accuracy "
+        f"{best['val_accuracy']:.3f}, AUC {best['val_auc']:.3f}, temperature "
+        f"{fitted['temperature']:.2f}, fake from P(fake) {fitted['threshold']:.3f} on"
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -90,6 +91,10 @@ def _run_pool(
     finally:
         if not finished:  # a failed job or Ctrl-C: no process goes on with what is left
             _POOLS.pop(workers, None)
+            if isinstance(sys.exception(), KeyboardInterrupt):
+                # at once: a training would go on for minutes, and every job can be taken up again
+                for process in list(pool._processes.values()):
+                    process.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -1,17 +1,24 @@
-"""float32, unless bfloat16 wins a timed step: without AMX it can be ten times slower."""
+"""float32, unless bfloat16 wins timed steps: without AMX it can be ten times slower."""
 
 import time
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from dfmnist.detect.networks import build
+from dfmnist.detect.networks.base import Detector
 
 _MARGIN = 1.1
 """bfloat16 must be this much faster to be worth its lower accuracy."""
 _MAX_BATCH = 16
+_ROUNDS = 3
+_FEW = 2
+"""Frames of the first look, a forward pass."""
+_HOPELESS = 2.0
+"""Where bfloat16 takes this many times as long there, no step is timed: it could take minutes."""
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
@@ -22,40 +29,44 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Non
 def choose_precision(
     network: str, options: dict[str, Any], batch_size: int, device: torch.device
 ) -> tuple[str, dict[str, float]]:
-    """The faster of "32" and "bf16" for one training step, and the seconds of each."""
-    seconds: dict[str, float] = {}
-    for precision in ("32", "bf16"):
-        limit = 4 * seconds["32"] if "32" in seconds else float("inf")
-        seconds[precision] = _step_s(network, options, min(batch_size, _MAX_BATCH), device,
-                                     precision, limit)  # fmt: skip
+    """The faster of "32" and "bf16" for one training step, and the seconds of each.
+
+    Steps of both take turns, so that a neighbour who wants the machine meanwhile slows both; the
+    best of each counts. Where a forward pass of few frames shows that bfloat16 is hopeless, the
+    seconds are those of that pass.
+    """
+    module = build(network, **options).train().to(device)
+    generator = torch.Generator().manual_seed(0)
+    size = (max(_FEW, min(batch_size, _MAX_BATCH)), 3, module.size_px, module.size_px)
+    frames = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator).to(device)
+    seconds = _best(module, frames[:_FEW], forward_only=True)
+    if seconds["bf16"] < _HOPELESS * seconds["32"]:
+        seconds = _best(module, frames, forward_only=False)
     faster = seconds["bf16"] * _MARGIN < seconds["32"]
     return ("bf16" if faster else "32"), {k: round(v, 4) for k, v in seconds.items()}
 
 
-def _step_s(
-    name: str,
-    options: dict[str, Any],
-    batch_size: int,
-    device: torch.device,
-    precision: str,
-    give_up_s: float,
-) -> float:
-    """The best of two timed steps after one to warm up; the warm-up where it was hopeless."""
-    network = build(name, **options).train().to(device)
-    generator = torch.Generator().manual_seed(0)
-    size = (batch_size, 3, network.size_px, network.size_px)
-    frames = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator).to(device)
-    targets = torch.arange(batch_size, device=device) % 2.0
-    taken: list[float] = []
-    for _ in range(3):
-        start = time.perf_counter()
-        with autocast(device, precision):
-            logits = network(network.normalise(frames))
-        loss = binary_cross_entropy_with_logits(logits.float(), targets)
+def _best(module: Detector, frames: Tensor, *, forward_only: bool) -> dict[str, float]:
+    """The best seconds of each precision, taking turns after a round to warm up."""
+    seconds = dict.fromkeys(("32", "bf16"), float("inf"))
+    for turn in range(_ROUNDS + 1):
+        for precision in seconds:
+            taken = _pass_s(module, frames, precision, forward_only)
+            if turn:
+                seconds[precision] = min(seconds[precision], taken)
+    return seconds
+
+
+def _pass_s(module: Detector, frames: Tensor, precision: str, forward_only: bool) -> float:
+    """Seconds of one forward pass, and of its backward pass where asked."""
+    targets = torch.arange(len(frames), device=frames.device) % 2.0
+    module.zero_grad()
+    start = time.perf_counter()
+    with autocast(frames.device, precision):
+        logits = module(module.normalise(frames))
+    loss = binary_cross_entropy_with_logits(logits.float(), targets)
+    if not forward_only:
         torch.autograd.backward(loss)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        taken.append(time.perf_counter() - start)
-        if taken[0] > give_up_s:
-            return taken[0]
-    return min(taken[1:])
+    if frames.device.type == "cuda":
+        torch.cuda.synchronize(frames.device)
+    return time.perf_counter() - start

@@ -5,9 +5,11 @@ row with a reason and no score.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -26,6 +28,7 @@ from dfmnist.detect.scores import SCHEMA, unscored, write_scores
 from dfmnist.media.sample import evenly
 
 CLIP_SCORE = "mean logit"
+Result = TypeVar("Result")
 Indices = NDArray[np.int64]
 Decoded = tuple[Indices, Frames] | str
 """Which frames, and the frames; or why there are none."""
@@ -111,7 +114,7 @@ def _score_all(
     outcomes: deque[Indices | str] = deque()
 
     def frames() -> Iterator[Frames]:
-        for found in _decode_ahead(root, clips, count, size_px):
+        for found in decode_ahead([partial(_decode, root, c, count, size_px) for c in clips]):
             if isinstance(found, str):
                 outcomes.append(found)
                 yield np.empty((0, size_px, size_px, 3), np.uint8)
@@ -126,14 +129,17 @@ def _score_all(
         yield _table(run, clip, outcome, logits)
 
 
-def _decode_ahead(root: Path, clips: Sequence[Clip], count: int, size_px: int) -> Iterator[Decoded]:
-    """The frames of each clip, in order; a few clips are decoded ahead, a thread each."""
+def decode_ahead(jobs: Sequence[Callable[[], Result]]) -> Iterator[Result]:
+    """What each job gives, in order; a few are at work ahead of their turn, a thread each.
+
+    For decoding and resizing, which release Python's lock.
+    """
     threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads) as pool:  # decoding and resizing release Python's lock
-        waiting: deque[Future[Decoded]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Result]] = deque()
         try:
-            for clip in clips:
-                waiting.append(pool.submit(_decode, root, clip, count, size_px))
+            for job in jobs:
+                waiting.append(pool.submit(job))
                 if len(waiting) > threads:
                     yield waiting.popleft().result()
             while waiting:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from scipy.special import expit
 
 from dfmnist.core.errors import InputError
@@ -13,6 +12,7 @@ from dfmnist.detect.run import Run
 from dfmnist.faces.crop import face_box_union, square_crop, squared
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.sample import sample_frames
+from dfmnist.media.video import resize_frames
 
 CROP_PX = 256
 """Clips of the dataset are crops of this size, so that a detector sees what it was trained on."""
@@ -41,17 +41,14 @@ def detect_video(
     run's network; pass one for many videos, else it is made anew. Raises `InputError`: not a
     video, or no face.
     """
-    indices, frames = sample_frames(path, run.config.frames_per_clip)
+    size = (run.config.input_size_px,) * 2
+    indices, frames = sample_frames(path, run.config.frames_per_clip, size if cropped else None)
     if not cropped:
         box, reason = face_box_union(frames, mtcnn(), every=1)
         if box is None:
             raise InputError.of(path, reason, "a video of one face, or --cropped")
         frames = square_crop(frames, squared(box), CROP_PX)
-    size = (run.config.input_size_px,) * 2
-    resized = [Image.fromarray(f).resize(size, Image.Resampling.LANCZOS) for f in frames]
-    raw = frame_logits(
-        backend or choose_backend(run.network), np.stack([np.asarray(r) for r in resized])
-    )
+    raw = frame_logits(backend or choose_backend(run.network), resize_frames(frames, size))
     logits = run.calibration.logits(raw.astype(np.float64))
     mean = float(logits.mean())
     return VideoScore(

@@ -71,7 +71,7 @@ def _key(figure: Figure, entries: Sequence[tuple[str, str, str, str]], theme: Th
     )
 
 
-def figure2(folder: Path, rates: Sequence[SpoofRate]) -> Chart:
+def figure2(folder: Path, rates: Sequence[SpoofRate], *, png: bool = False) -> Chart:
     """Spoof rate per action with Wilson intervals, each detector beside it, and the paper's two."""
     several = len({name for rate in rates for name in rate.by_detector}) > 1
 
@@ -91,7 +91,8 @@ def figure2(folder: Path, rates: Sequence[SpoofRate]) -> Chart:
         entries.append(("D", theme.paper, "none", "the paper's"))
         _key(figure, entries, theme)
 
-    return draw(folder, "figure2", _alt2(rates), paint, (WIDTH_IN, ROW_IN * len(rates) + 1.0))
+    size = (WIDTH_IN, ROW_IN * len(rates) + 1.0)
+    return draw(folder, "figure2", _alt2(rates), paint, size, png=png)
 
 
 def _spoof_row(axes: Axes, row: int, rate: SpoofRate, theme: Theme, *, several: bool) -> None:
@@ -139,7 +140,7 @@ Accuracies = dict[Action | None, dict[str, Estimate]]
 """Action (None: the real class) → quality → accuracy."""
 
 
-def figure6_chart(folder: Path, accuracies: Accuracies, model: str) -> Chart:
+def figure6_chart(folder: Path, accuracies: Accuracies, model: str, *, png: bool = False) -> Chart:
     """Accuracy per action and for the real class, in each quality, with intervals."""
     title = MODEL_TITLES.get(model, model)
     qualities = [q for q in ("raw", "c23", "c40") if any(q in row for row in accuracies.values())]
@@ -177,7 +178,7 @@ def figure6_chart(folder: Path, accuracies: Accuracies, model: str) -> Chart:
         _key(figure, entries, theme)
 
     size = (WIDTH_IN, 0.42 * len(accuracies) + 1.0)
-    return draw(folder, "figure6", _alt6(accuracies, title), paint, size)
+    return draw(folder, "figure6", _alt6(accuracies, title), paint, size, png=png)
 
 
 def _alt6(accuracies: Accuracies, title: str) -> str:

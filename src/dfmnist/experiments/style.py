@@ -17,6 +17,8 @@ from dfmnist.core.files import atomic_path
 
 FONT_STACK = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
+PNG_DPI = 200
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -109,8 +111,12 @@ def draw(
     alt: str,
     paint: Callable[[Figure, Theme], None],
     size_in: tuple[float, float],
+    *,
+    png: bool = False,
 ) -> Chart:
     """Paint the chart once in each theme into `folder/stem-light.svg` and `…-dark.svg`.
+
+    `png`: also the light one on white into `folder/stem.png`, for papers and editors without SVG.
 
     Text stays text, in the reader's own interface font; DejaVu, which matplotlib measures with,
     is wider than those, so nothing overflows.
@@ -127,4 +133,10 @@ def draw(
                 text = temporary.read_text(encoding="utf-8").replace("'DejaVu Sans'", FONT_STACK)
                 temporary.write_text(text, encoding="utf-8")
             paths.append(path)
+    if png:
+        with matplotlib.rc_context(_settings(LIGHT) | {"savefig.facecolor": "white"}):
+            figure = Figure(figsize=size_in, dpi=PNG_DPI)
+            paint(figure, LIGHT)
+            with atomic_path(folder / f"{stem}.png") as temporary:
+                figure.savefig(temporary, format="png", metadata={"Software": None})
     return Chart(paths[0], paths[1], alt)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfmnist.core.errors import InputError
-from dfmnist.media.video import frames_at, probe
+from dfmnist.media.video import frame_times, frames_at, probe
 
 
 def evenly(num_frames: int, count: int) -> NDArray[np.int64]:
@@ -21,13 +21,17 @@ def evenly(num_frames: int, count: int) -> NDArray[np.int64]:
     return ((2 * np.arange(count, dtype=np.int64) + 1) * num_frames) // (2 * count)
 
 
-def sample_frames(path: Path, count: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def sample_frames(
+    path: Path, count: int, size_wh: tuple[int, int] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """`count` frames spread over the clip: their indices (k,) and RGB (k, h, w, 3) uint8.
 
-    One sequential decode; only the wanted frames are converted. Raises `InputError`.
+    One sequential decode; only the wanted frames are converted, and resized to `size_wh` where
+    it is given. Raises `InputError`.
     """
-    indices = evenly(probe(path).num_frames, count)
-    return indices, frames_at(path, indices)
+    times = frame_times(path)
+    indices = evenly(len(times.ticks), count)
+    return indices, frames_at(path, indices, size_wh, times=times)
 
 
 def read_stretch(

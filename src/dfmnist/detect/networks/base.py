@@ -1,5 +1,6 @@
 """What the five detectors have in common: input size, normalisation, seeded initialisation."""
 
+import functools
 from typing import TypeVar
 
 import torch
@@ -26,9 +27,8 @@ class Detector(nn.Module):
 
     def normalise(self, frames_u8: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
         """0..255 to the range that the network was defined for, in channels-last memory."""
-        mean = torch.tensor(self.mean, device=frames_u8.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=frames_u8.device).view(1, 3, 1, 1)
-        scaled = (frames_u8.float() / 255 - mean) / std
+        mean, std = _on_device(self.mean, self.std, frames_u8.device)
+        scaled = frames_u8.float().div_(255).sub_(mean).div_(std)
         return scaled.contiguous(memory_format=torch.channels_last)
 
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k i j"]:
@@ -50,6 +50,18 @@ class Detector(nn.Module):
     def backbone_parameters(self) -> list[nn.Parameter]:
         """All parameters but the head's: what `freeze` holds still."""
         return [p for n, p in self.named_parameters() if not n.startswith(self.head + ".")]
+
+
+@functools.lru_cache(maxsize=16)
+def _on_device(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Kept, since copying them to a GPU waits for all that it is still to do."""
+    with torch.inference_mode(False):  # else training could not use what scoring made
+        return (
+            torch.tensor(mean, device=device).view(1, 3, 1, 1),
+            torch.tensor(std, device=device).view(1, 3, 1, 1),
+        )
 
 
 class SeededDropout(nn.Module):

@@ -1,0 +1,184 @@
+"""Scoring speed of ResNet-50 at 224 px: ours against the plain float32 torch loop that peers ship.
+
+Plain: a clip is read in order, every wanted frame resized, batches of 32 in NCHW memory, float32,
+one after another; our reimplementation of that loop, on the same network. Ours: `detect.backends`,
+as `dfmnist score` runs it. Each way runs in a process of its own, for its peak memory, all in one
+run of this file. Two measures:
+
+- network: frames that are in memory, as uint8, to logits;
+- clips: MP4 files to logits, decoding and resizing included.
+
+Weights are random; their speed is that of trained ones, but random weights make a network chaotic,
+so batch norm's statistics are those of some frames, and blocks add little to their input. A second
+table repeats it with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from dfmnist.core.compiled import has_amx, openvino_has_bf16
+from dfmnist.detect.backends import choose_backend, score_clips
+from dfmnist.detect.data import decode
+from dfmnist.detect.networks import build
+from dfmnist.detect.networks.base import Detector
+from dfmnist.detect.networks.resnet import Bottleneck
+from dfmnist.media.sample import evenly
+from dfmnist.media.video import iter_frames, write_video
+from ways import in_a_process, peak_mb
+
+SIZE_PX, CLIP_PX, CLIP_FRAMES = 224, 256, 100
+PLAIN_BATCH = 32
+WAYS = ("plain", "torch f32", "openvino f32", "openvino bf16")
+Logits = np.ndarray
+Run = Callable[[], Logits]
+
+
+def network() -> Detector:
+    """ResNet-50, calm as a trained one."""
+    net = build("resnet50", seed=0, size_px=SIZE_PX)
+    for module in net.modules():
+        if isinstance(module, Bottleneck):
+            nn.init.constant_(module.bn3.weight, 0.1)
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    net.train()
+    with torch.no_grad():
+        net(net.normalise(torch.from_numpy(pictures(8, SIZE_PX)).permute(0, 3, 1, 2)))
+    return net.eval().requires_grad_(False)
+
+
+def pictures(count: int, side_px: int, seed: int = 0) -> np.ndarray:
+    """Random coarse frames (count, side, side, 3)."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, 8, 8, 3), np.uint8)
+    return coarse.repeat(side_px // 8, axis=1).repeat(side_px // 8, axis=2)
+
+
+def write_clips(folder: Path, count: int) -> None:
+    """Clips of 100 frames at the dataset's size, in which one picture moves over another."""
+    for number in range(count):
+        a, b = pictures(2, CLIP_PX, number)
+        frames = (np.roll(np.where(np.arange(CLIP_PX)[:, None] < 128, a, b), 2 * i, 1)
+                  for i in range(CLIP_FRAMES))  # fmt: skip
+        write_video(folder / f"{number:03}.mp4", frames, Fraction(25), crf=23)
+
+
+def plain(net: Detector, frames: Sequence[np.ndarray]) -> Logits:
+    """Float32, NCHW, batches of 32; frames (n, h, w, 3) uint8."""
+    mean = torch.tensor(net.mean).view(1, 3, 1, 1)
+    std = torch.tensor(net.std).view(1, 3, 1, 1)
+    found = []
+    with torch.no_grad():
+        for i in range(0, len(frames), PLAIN_BATCH):
+            batch = np.stack(frames[i : i + PLAIN_BATCH])
+            pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().float().div(255)
+            found.append(net((pixels - mean) / std).numpy())
+    return np.concatenate(found)
+
+
+def plain_clips(net: Detector, paths: list[Path], per_clip: int) -> Logits:
+    """Every frame of a clip is decoded and converted, then some are taken."""
+    from PIL import Image
+
+    found = []
+    for path in paths:
+        frames = list(iter_frames(path))
+        taken = [frames[i] for i in evenly(len(frames), per_clip)]
+        size = (SIZE_PX, SIZE_PX)
+        resized = [Image.fromarray(f).resize(size, Image.Resampling.LANCZOS) for f in taken]
+        found.append(plain(net, [np.asarray(r) for r in resized]))
+    return np.concatenate(found)
+
+
+def runs(way: str, folder: Path, frames: int, per_clip: int) -> tuple[Run, Run]:
+    """The two measures of one way, as functions that give all logits."""
+    net, paths = network(), sorted(folder.glob("*.mp4"))
+    held = pictures(frames, SIZE_PX, 1)
+    if way == "plain":
+        net = net.to(memory_format=torch.contiguous_format)
+        return lambda: plain(net, held), lambda: plain_clips(net, paths, per_clip)
+    model = choose_backend(net, *way.split())
+
+    def from_clips() -> Logits:
+        from dfmnist.detect.score import decode_ahead
+
+        ahead = decode_ahead([lambda p=p: decode(p, per_clip, SIZE_PX)[1] for p in paths])
+        return np.concatenate(list(score_clips(model, ahead)))
+
+    return lambda: np.concatenate(list(score_clips(model, [held]))), from_clips
+
+
+def measure(way: str, folder: Path, frames: int, per_clip: int) -> dict[str, object]:
+    """Images a second (the better of two runs), peak memory and logits, in this process."""
+    result: dict[str, object] = {}
+    network_alone, clips = runs(way, folder, frames, per_clip)
+    for name, run in (("network", network_alone), ("clips", clips)):
+        logits = run()  # to warm up
+        seconds = []
+        for _ in range(2):
+            start = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - start)
+        result[name] = len(logits) / min(seconds)
+        result[f"{name}_logits"] = logits.tolist()
+    result["peak_mb"] = peak_mb()
+    return result
+
+
+def table(isa: str | None, arguments: list[str]) -> None:
+    """Print one table; bfloat16 is not for an older processor."""
+    ways = WAYS if isa is None and openvino_has_bf16() else WAYS[:-1]
+    print(f"\n| {isa or 'all instructions'} | network, images/s | ratio | clips, images/s | ratio "
+          "| peak memory | largest difference of logits |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|")
+    base: dict[str, object] = {}
+    for way in ways:
+        found = in_a_process(__file__, ["--way", way, *arguments], isa)
+        base = base or found
+        gap = max(
+            np.abs(np.subtract(found[key], base[key])).max()
+            for key in ("network_logits", "clips_logits")
+        )
+        cells = [
+            f"{found[key]:.1f} | {found[key] / base[key]:.2f}"  # type: ignore[operator]
+            for key in ("network", "clips")
+        ]
+        print(
+            f"| {way} | {' | '.join(cells)} | {found['peak_mb']:.0f} MB | {gap:.2g} |", flush=True
+        )
+
+
+def main() -> None:
+    """Print the tables, or measure one way."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--frames", type=int, default=128, help="in memory")
+    parser.add_argument("--clips", type=int, default=6)
+    parser.add_argument("--per-clip", type=int, default=32)
+    asked = parser.parse_args()
+    if asked.way:
+        print(json.dumps(measure(asked.way, asked.folder, asked.frames, asked.per_clip)))
+        return
+    threads = torch.get_num_threads()
+    print(f"ResNet-50, {SIZE_PX} px, CPU, {threads} threads, AMX: {has_amx()}")
+    print(f"{asked.clips} clips of {CLIP_FRAMES} frames at {CLIP_PX} px, {asked.per_clip} scored")
+    with tempfile.TemporaryDirectory() as folder:
+        write_clips(Path(folder), asked.clips)
+        arguments = ["--folder", folder, "--frames", str(asked.frames),
+                     "--per-clip", str(asked.per_clip)]  # fmt: skip
+        table(None, arguments)
+        table("AVX2", arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Train and score what plans ask for: each distinct run once, finished ones reused."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from dfmnist.core.engine import run_jobs
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import atomic_path
+from dfmnist.dataset.manifest import manifest_hash
+from dfmnist.detect.config import TrainConfig
+from dfmnist.experiments.joined import assert_unseen
+from dfmnist.experiments.plan import Plan, RunSpec, ScoreSpec, in_order
+
+ENGINES = ("local", "ray")
+_COST = {"resnet50": 1.0, "resnet101": 1.7, "resnet152": 2.4, "xception": 1.3}
+"""Of a step, to start the longest runs first."""
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run's folder, or why there is none."""
+
+    folder: Path | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """One training, with everything resolved to files."""
+
+    config: TrainConfig
+    dataset: Path
+    runs: Path
+    gpus: int = 0
+    """Beyond 1: this process takes one of them."""
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """All qualities of one run on one split that are not scored yet, with their files."""
+
+    run: Path
+    dataset: Path
+    split: str
+    files: tuple[tuple[str, Path], ...]
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What came of plans."""
+
+    runs: dict[RunSpec, Outcome] = field(default_factory=dict)
+    scores: dict[ScoreSpec, Path] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Each reason once."""
+        return tuple(dict.fromkeys(o.reason for o in self.runs.values() if o.reason))
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where jobs run."""
+
+    name: str = "local"
+    workers: int | None = None
+    """Processes of one thread each; None: a core each, or a GPU each where there are several."""
+
+    def __post_init__(self) -> None:
+        """Check what the user typed."""
+        if self.name not in ENGINES:
+            raise InputError(f"--engine {self.name}; expected {' or '.join(ENGINES)}")
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of this machine."""
+        import torch
+
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+    def run(
+        self, function: Callable[[Job], Result], jobs: Sequence[Job], describe: str
+    ) -> Iterator[Result]:
+        """`function(job)` for each job, in their order."""
+        if self.name == "ray":
+            from dfmnist.core.ray_engine import run_ray_jobs
+
+            gpus_each = 1 if self.gpus else 0
+            return run_ray_jobs(function, jobs, describe=describe, gpus_each=gpus_each)
+        workers = min(self.workers or self.gpus, self.gpus) if self.gpus else self.workers
+        return run_jobs(function, jobs, workers=workers, describe=describe)
+
+
+def execute(plans: Sequence[Plan], roots: dict[str, Path], out: Path, engine: Engine) -> Executed:
+    """Train into `out/runs` and score into `out/scores`; `roots` are dataset folders by name.
+
+    A run that cannot be trained does not stop the others: its reason stands in its cells. Raises
+    `InputError` where a person is trained on in one dataset and tested in another.
+    """
+    scores = tuple(dict.fromkeys(s for plan in plans for s in plan.scores))
+    for trained, tested in sorted({pair for s in scores for pair in _crossings(s)}):
+        assert_unseen(roots[trained], roots[tested])
+    runs = _train([r for plan in plans for r in plan.runs], roots, out / "runs", engine)
+    return Executed(runs, _score(scores, runs, roots, out / "scores", engine))
+
+
+def _crossings(score: ScoreSpec) -> set[tuple[str, str]]:
+    """(trained, tested) of the score's run and of those it started from."""
+    found: set[tuple[str, str]] = set()
+    run: RunSpec | None = score.run
+    while run is not None:
+        found |= {(run.dataset, score.dataset)} if run.dataset != score.dataset else set()
+        run = run.start
+    return found
+
+
+def _train(
+    specs: Sequence[RunSpec], roots: dict[str, Path], runs: Path, engine: Engine
+) -> dict[RunSpec, Outcome]:
+    """Those that nothing is needed for first, then those that start from them, and so on."""
+    found: dict[RunSpec, Outcome] = {}
+    ordered = in_order(specs)
+    gpus = 0 if engine.name == "ray" else engine.gpus
+    for depth in sorted({spec.depth for spec in ordered}):
+        now = sorted((s for s in ordered if s.depth == depth), key=_cost, reverse=True)
+        ready: dict[RunSpec, RunJob] = {}
+        for spec in now:
+            start = found[spec.start] if spec.start is not None else Outcome(None)
+            if start.reason:
+                found[spec] = Outcome(None, f"the run it starts from failed: {start.reason}")
+                continue
+            config = spec.config
+            if start.folder is not None:
+                config = replace(config, weights=str(start.folder / "weights.safetensors"))
+            ready[spec] = RunJob(config, roots[spec.dataset], runs, gpus)
+        what = "train detectors" if depth == 0 else "fine-tune detectors"
+        outcomes = engine.run(train_job, list(ready.values()), what)
+        found |= dict(zip(ready, outcomes, strict=True))
+    return found
+
+
+def _cost(spec: RunSpec) -> float:
+    """In arbitrary units; epochs of a subset are short, but their number makes up for it."""
+    return _COST.get(spec.config.network, 0.1) * spec.config.input_size_px**2
+
+
+def train_job(job: RunJob) -> Outcome:
+    """Train, or take up, one run; at the top level, so that another process can import it."""
+    from dfmnist.detect.train import train
+
+    _take_gpu(job.gpus)
+    try:
+        return Outcome(train(job.config, job.dataset, job.runs, quiet=True).resolve())
+    except InputError as error:
+        return Outcome(None, f"{job.config.network}, {job.config.quality}: {error}")
+
+
+def _take_gpu(gpus: int) -> None:
+    """Of several GPUs, the one of this process: the n-th process of a pool has the n-th."""
+    identity = multiprocessing.current_process()._identity
+    if gpus > 1 and identity and "DFMNIST_GPU" not in os.environ:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
+        own = visible.split(",")[(identity[0] - 1) % gpus]
+        os.environ |= {"CUDA_VISIBLE_DEVICES": own, "DFMNIST_GPU": own}
+
+
+def _score(
+    specs: Sequence[ScoreSpec],
+    runs: dict[RunSpec, Outcome],
+    roots: dict[str, Path],
+    folder: Path,
+    engine: Engine,
+) -> dict[ScoreSpec, Path]:
+    hashes = {name: manifest_hash(roots[name])[:8] for name in {s.dataset for s in specs}}
+    files: dict[ScoreSpec, Path] = {}
+    wanted: dict[tuple[Path, str, str], list[tuple[str, Path]]] = {}
+    for spec in specs:
+        run = runs[spec.run].folder
+        if run is None:
+            continue
+        stem = f"{run.name}-on-{hashes[spec.dataset]}-{spec.split}-{spec.quality}"
+        path = files[spec] = folder / f"{stem}.parquet"
+        if not path.is_file():
+            wanted.setdefault((run, spec.dataset, spec.split), []).append((spec.quality, path))
+    gpus = 0 if engine.name == "ray" else engine.gpus
+    jobs = [
+        ScoreJob(run, roots[dataset], split, tuple(missing), gpus)
+        for (run, dataset, split), missing in wanted.items()
+    ]
+    for _ in engine.run(score_job, jobs, "score the test splits"):
+        pass
+    return files
+
+
+def score_job(job: ScoreJob) -> None:
+    """Score one run on the qualities asked for; a file for each."""
+    from dfmnist.detect.score import score
+
+    _take_gpu(job.gpus)
+    qualities = tuple(quality for quality, _ in job.files)
+    table = score(job.run, job.dataset, job.split, qualities, quiet=True)
+    notes = {"run": job.run.name, "manifest": manifest_hash(job.dataset)}
+    for quality, path in job.files:
+        mine = table.filter(pl.col("quality") == quality)
+        with atomic_path(path) as temporary:
+            mine.write_parquet(temporary, metadata=notes)
+
+
+def record_of(outcome: Outcome) -> dict[str, Any]:
+    """run.json of a finished run; empty without one."""
+    from dfmnist.core.files import read_json
+
+    found: dict[str, Any] = read_json(outcome.folder / "run.json") if outcome.folder else {}
+    return found

@@ -1,0 +1,50 @@
+"""How the paper's experiments are run: the size of each training, and which cells are run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dfmnist.core.errors import InputError
+from dfmnist.detect.config import TrainConfig
+from dfmnist.experiments.paper import MODELS
+
+SMOKE_STAMP = "smoke, not a result"
+CLAIM_STEPS = 300
+"""A cell from fewer optimiser steps claims nothing."""
+MAIN_MODEL = "resnet50"
+"""The paper's for Tables 2 and 6 and all figures but the right half of Figure 3."""
+
+
+@dataclass(frozen=True)
+class ExperimentRecipe:
+    """Configs and choices; a cell that the recipe leaves out says "not run" and how to run it."""
+
+    name: str
+    training: tuple[TrainConfig, ...]
+    """One for each network that is run at all; quality and subset are set by the plan."""
+    tables: Mapping[str, tuple[str, ...]]
+    """Networks that are run for `table3`, `table4` and `table5`."""
+    mixed_corpus: str
+    """The network of Figure 3's mixed quality (the paper: ResNet-152)."""
+    steps: int | None
+    """Optimiser steps of each run, epochs rounded up to them; None: the epochs of `training`."""
+    least_fakes: int = 1
+    """Subsets with fewer fakes are left out."""
+    stand_ins: bool = False
+    """Build second and third attacks from the same footage where no `--other` is given."""
+    stamp: str = ""
+    """Stands in every cell that was run."""
+    departures: tuple[str, ...] = ()
+    """What differs from the paper whatever the data, in sentences."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """The same for one experiment alone."""
+
+    def __post_init__(self) -> None:
+        """Every network that is asked for has a config."""
+        asked = {MAIN_MODEL, self.mixed_corpus}.union(*self.tables.values())
+        known = {config.network for config in self.training}
+        if missing := [n for n in MODELS if n in asked - known]:
+            raise InputError(f"recipe {self.name}: no training config for {missing[0]}")
+
+    def config(self, network: str) -> TrainConfig:
+        """How `network` is trained, on raw and on everything."""
+        return next(c for c in self.training if c.network == network)

@@ -1,0 +1,15 @@
+"""One tiny dataset of drawn faces for the experiments' tests."""
+
+from pathlib import Path
+
+import pytest
+from tests.report.conftest import make_dataset
+
+from dfmnist.core.actions import Action
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Yaw and smile in every split, embarrassment as real clips alone; seven people."""
+    root = tmp_path_factory.mktemp("experiments") / "drawn"
+    return make_dataset(root, (Action.YAW, Action.SMILE, Action.EMBARRASSMENT))

@@ -1,0 +1,163 @@
+"""`dfmnist experiment` on a tiny dataset: plans printed, tables made, runs shared and resumed."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.running import called, refused
+
+from dfmnist import recipes
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import read_json
+from dfmnist.dataset.manifest import read_manifest
+from dfmnist.experiments.estimate import describe
+from dfmnist.experiments.everything import Request, parse_other, run_experiments
+from dfmnist.experiments.execute import Engine, execute
+from dfmnist.experiments.facts import facts_of
+from dfmnist.experiments.plan import EXPERIMENTS, Plan, World
+
+ONE = Engine("local", 1)
+SOME = ("table1", "table2", "figure2", "figure6", "figure8", "figure10")
+ALL_FILES = ("parquet", "md", "tex")
+
+
+def test_the_plan_is_printed_and_nothing_is_written(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = called(
+        capsys, "experiment", "table3", "table4", "table6", "--data", drawn, "--out",
+        tmp_path / "out", "--recipe", "smoke", "--dry-run", "--workers", 2,
+    )  # fmt: skip
+    assert code == 0
+    # six of Table 3, none of Table 4's own, two of Table 6 and two that go on from them
+    assert "distinct runs: 10, each trained once" in out
+    assert "Table 3: five detectors, three qualities (table3): 6 of 15 cells, 6 runs" in out
+    assert "not run: needs the dataset: --other DFDC=MANIFEST" in out
+    assert "from run" in out
+    assert "with 2 side by side" in out
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_time_follows_from_the_step() -> None:
+    facts = facts_of("x", [])
+    facts = replace(facts, fakes=(("yaw", 16),), reals=16, validation=8, test=8, frames=50)
+    world = World(facts, recipes.experiments_demo())
+    plan = EXPERIMENTS["figure7"](world)
+    # 32 clips of 8 frames in batches of 16: 16 steps an epoch, 19 epochs; 64 frames to validate
+    # and 128 for the norms are 12 forward passes of a third of a step each
+    text = describe([plan], world, 1, step_s=lambda config: 1.0)
+    assert "16 fake + 16 real clips, 19 epochs, 304 steps, 6 min" in text
+    assert "304 steps, 0 scorings: about 6 min" in text
+
+
+@pytest.fixture(scope="module")
+def small(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few experiments, run."""
+    out = tmp_path_factory.mktemp("out")
+    run_experiments(Request(SOME, drawn, recipes.experiments_smoke(), engine=ONE), out / "e")
+    return out / "e"
+
+
+def test_each_comes_out_in_four_ways(small: Path) -> None:
+    for name in SOME:
+        for kind in ALL_FILES:
+            assert (small / name / f"{name}.{kind}").stat().st_size > 0
+        pictures = [p for kind in ("png", "jpg") for p in small.glob(f"{name}/{name}.{kind}")]
+        assert len(pictures) == 1
+    page = (small / "experiments.md").read_text()
+    assert page.count("\n# ") + page.startswith("# ") == len(SOME)
+    for line in page.splitlines():
+        if line.startswith("!["):
+            assert (small / line.rpartition("](")[2].rstrip(")")).is_file()
+
+
+def test_every_cell_that_was_run_is_stamped_and_no_other_has_a_value(small: Path) -> None:
+    table = pl.read_parquet(small / "table2" / "table2.parquet")
+    ran = table.filter(pl.col("value").is_not_null())
+    assert set(ran["status"]) == {"smoke, not a result"}
+    assert set(table.filter(pl.col("value").is_null())["status"]) == {"not run"}
+    assert set(ran["column"]) == {"DeepFake MNIST+", "mesh warp", "face swap"}
+    cells = {(r["row"], r["column"]): r for r in ran.iter_rows(named=True)}
+    assert cells["fine-tuned", "mesh warp"]["trained_on"] == "mesh warp+face swap"
+    assert cells["fine-tuned", "mesh warp"]["started_from"] == "resnet50 trained on drawn"
+    assert cells["on DeepFake MNIST+", "face swap"]["tested_on"] == "drawn"
+
+
+def test_runs_are_shared_and_fine_tuning_starts_from_its_run(small: Path) -> None:
+    folders = list((small / "runs").iterdir())
+    tables = [pl.read_parquet(small / n / f"{n}.parquet") for n in ("table2", "figure6")]
+    named = {run for table in tables for run in table["run"].drop_nulls()}
+    assert {f.name for f in folders} == named
+    raw = [set(t.filter(pl.col("trained_on") == "drawn", pl.col("network") == "resnet50",
+                        pl.col("trained_quality") == "raw")["run"]) for t in tables]  # fmt: skip
+    assert raw[0] == raw[1]
+    assert len(raw[0]) == 1
+    starts = [read_json(f / "config.json")["weights"] for f in folders]
+    tuned = [s for s in starts if s != "none"]
+    assert [Path(s).parent.name for s in tuned] == list(raw[0])
+
+
+def test_a_second_call_trains_nothing(small: Path, drawn: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (small / "runs").rglob("*")}
+    scores = {p: p.stat().st_mtime_ns for p in (small / "scores").iterdir()}
+    request = Request(("figure6",), drawn, recipes.experiments_smoke(), engine=ONE)
+    run_experiments(request, small)
+    assert {p: p.stat().st_mtime_ns for p in (small / "runs").rglob("*")} == before
+    assert {p: p.stat().st_mtime_ns for p in (small / "scores").iterdir()} == scores
+
+
+def test_a_run_that_fails_does_not_stop_the_others(drawn: Path, tmp_path: Path) -> None:
+    facts = facts_of("drawn", read_manifest(drawn).clips)
+    world = World(facts, recipes.experiments_smoke())
+    bad = world.run("resnet50", learning_rate=1e30, size_px=33)
+    good = world.run("mesoinception4")
+    broken = replace(bad, config=replace(bad.config, weights=str(tmp_path / "none.pth")))
+    child = replace(good, config=good.config, start=broken)
+    plan = Plan("t", "t", more_runs=(broken, good, child))
+    found = execute([plan], {"drawn": drawn}, tmp_path / "out", ONE)
+    assert found.runs[good].folder is not None
+    assert "none.pth" in found.runs[broken].reason
+    assert "the run it starts from failed" in found.runs[child].reason
+    assert len(found.failures) == 2
+
+
+def test_bad_words_are_refused(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def line(*more: object) -> str:
+        return refused(capsys, "experiment", "--data", drawn, "--out", tmp_path / "o", *more)
+
+    assert "experiment 'table7'" in line("table7")
+    assert "--recipe best; expected smoke, demo, paper" in line("table1", "--recipe", "best")
+    assert "--other DFDC; expected NAME=MANIFEST" in line("table6", "--other", "DFDC")
+    assert "--engine spark; expected local or ray" in line("table1", "--engine", "spark")
+    assert "--seeds 0" in line("table1", "--seeds", 0)
+    assert "--imagenet with --recipe demo" in line("table1", "--imagenet", tmp_path)
+    twice = ("--other", f"DFDC={drawn}", "--other", f"dfdc={drawn}")
+    assert "each dataset once" in line("table6", *twice)
+    assert "no such file" in refused(capsys, "experiment", "table1", "--data", tmp_path / "x")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ray = called(capsys, "experiment", "figure7", "--data", drawn, "--out", tmp_path / "o",
+                 "--recipe", "smoke", "--engine", "ray")  # fmt: skip
+    assert ray[0] == 2
+    assert "pip install 'dfmnist[ray]'" in ray[2]
+
+
+def test_other_is_a_name_and_a_manifest() -> None:
+    assert parse_other("Celeb-DF=/d/celeb") == ("Celeb-DF", Path("/d/celeb"))
+    with pytest.raises(InputError):
+        parse_other("=x")
+
+
+@pytest.mark.soak
+def test_everything_at_smoke_size(drawn: Path, tmp_path: Path) -> None:
+    recipe = recipes.experiments_smoke()
+    run_experiments(Request(("all",), drawn, recipe, seeds=2, engine=Engine("local", 2)), tmp_path)
+    for name in EXPERIMENTS:
+        for kind in ALL_FILES:
+            assert (tmp_path / name / f"{name}.{kind}").is_file()
+    table = pl.read_parquet(tmp_path / "figure3" / "figure3.parquet")
+    assert set(table["status"]) == {"not run", recipe.stamp}
+    assert set(table["seed"].drop_nulls()) == {0, 1}

@@ -1,0 +1,142 @@
+"""What each table needs: shared runs, cells left out, names, steps. Nothing is trained here."""
+
+from dataclasses import replace
+
+import pytest
+
+from dfmnist import recipes
+from dfmnist.core.actions import TEN
+from dfmnist.experiments.facts import Facts, for_steps, steps_an_epoch, together, training_clips
+from dfmnist.experiments.plan import EXPERIMENTS, OURS, Plan, RunSpec, World, in_order, paper_name
+
+TEN_OF_700 = tuple((a.value, 700) for a in TEN)
+LARGE = Facts("ours", TEN_OF_700, 7000, 3000, 3000, 50)
+SMALL = Facts("ours", tuple((a.value, 8) for a in TEN), 80, 20, 40, 50)
+
+
+def world(facts: Facts = LARGE, *others: str, seeds: int = 1) -> World:
+    recipe = recipes.experiments_paper() if facts is LARGE else recipes.experiments_demo()
+    return World(facts, recipe, tuple(replace(facts, name=name) for name in others), seeds)
+
+
+def plan(name: str, of: World) -> Plan:
+    return EXPERIMENTS[name](of)
+
+
+def test_every_table_and_figure_of_the_paper_has_a_plan() -> None:
+    assert list(EXPERIMENTS) == [f"table{n}" for n in range(1, 7)] + [
+        f"figure{n}" for n in range(1, 11)
+    ]
+
+
+def test_resnet50_on_raw_is_one_run_wherever_it_is_needed() -> None:
+    of = world(LARGE, "DFDC", "Face2Face")
+    shared = of.run("resnet50", "raw")
+    for name in ("table2", "table3", "table4", "figure3", "figure4", "figure6", "figure7"):
+        assert shared in plan(name, of).runs, name
+    tables = [plan(name, of).runs for name in ("table3", "table4")]
+    assert set(tables[1]) < set(tables[0])  # Table 4 trains nothing of its own
+    assert len(in_order([r for runs in tables for r in runs])) == 15
+
+
+def test_cells_are_the_papers() -> None:
+    of = world(LARGE, "deepfake", "NeuralTextures", "Face2Face", "DFDC", "DF-1.0", "Celeb-DF")
+    counts = {"table2": 11, "table3": 15, "table4": 24, "table5": 12, "table6": 6}
+    for name, count in counts.items():
+        cells = plan(name, of).cells
+        assert len(cells) == count
+        assert all(cell.paper is not None and cell.scores for cell in cells), name
+    assert len(plan("figure3", of).cells) == 36
+    assert len(plan("figure5", of).cells) == 11
+    assert len(plan("figure6", of).cells) == 33
+
+
+def test_what_was_not_given_is_not_run_and_says_how() -> None:
+    cells = plan("table6", world()).cells
+    assert not any(cell.scores for cell in cells)
+    assert "--other DFDC=MANIFEST" in cells[0].missing
+    cells = plan("table2", world()).cells
+    assert [cell.column for cell in cells if cell.scores] == [OURS]
+    of = world(SMALL)
+    meso_only = replace(of, recipe=replace(of.recipe, tables={"table3": ("mesoinception4",)}))
+    ran = {cell.column for cell in plan("table3", meso_only).cells if cell.scores}
+    assert ran == {"mesoinception4"}
+    left = plan("table3", meso_only).cells[0].missing
+    assert "--recipe paper" in left
+
+
+def test_a_fine_tuned_run_comes_after_the_run_it_starts_from() -> None:
+    of = world(SMALL, "mesh warp", "face swap")
+    two, six = plan("table2", of), plan("table6", of)
+    tuned = [r for r in two.runs if r.start is not None]
+    assert [(r.dataset, r.start) for r in tuned] == [
+        ("mesh warp+face swap", of.run("resnet50", "raw"))
+    ]
+    assert tuned[0].config.epochs == 2  # 320 fake and real clips of 8 frames in batches of 16
+    for runs in (two.runs, six.runs):
+        for run in runs:
+            assert run.start is None or runs.index(run.start) < runs.index(run)
+    fine = [cell for cell in six.cells if cell.row == "fine-tuned" and cell.scores]
+    assert [cell.column for cell in fine] == ["mesh warp", "face swap"]
+    assert all(cell.scores[0].run.dataset == "ours" for cell in fine)
+    # what Table 2 trains on the other attacks is what Table 6 starts from
+    assert {r.start for r in six.runs if r.start} <= set(two.runs)
+
+
+def test_a_name_that_the_paper_knows_goes_to_its_own_table() -> None:
+    assert paper_name("Celeb-DF-v2") == "Celeb-DF"
+    assert paper_name("deeperforensics-1.0") == "DF-1.0"
+    assert paper_name("mesh warp") == "mesh warp"
+    of = world(LARGE, "DFDC")
+    assert not any(cell.column == "DFDC" for cell in plan("table2", of).cells)
+    assert sum(bool(cell.scores) for cell in plan("table6", of).cells) == 2
+
+
+def test_seeds_are_runs_of_one_cell() -> None:
+    cell = plan("table3", world(LARGE, seeds=3)).cells[0]
+    assert [s.run.config.seed for s in cell.scores] == [0, 1, 2]
+    assert len({s.run for s in cell.scores}) == 3
+
+
+def test_subsets_are_counted_as_they_are_drawn() -> None:
+    of = world()
+    shares = [s.run.config for c in plan("figure3", of).cells for s in c.scores]
+    assert {training_clips(c, LARGE) for c in shares if c.corpus == 0.001} == {(7, 7)}
+    single = plan("figure5", of).cells[0].scores[0].run.config
+    assert training_clips(single, LARGE) == (700, 700)
+    tenth = plan("figure4", of).cells
+    parts = {c.row: training_clips(c.scores[0].run.config, LARGE) for c in tenth}
+    assert parts == {
+        "1:1": (7000, 7000),
+        "1:2 more real": (3500, 7000),
+        "1:2 more fake": (7000, 3500),
+        "1:10 more real": (700, 7000),
+        "1:10 more fake": (7000, 700),
+    }
+
+
+def test_a_corpus_of_too_few_clips_is_not_run() -> None:
+    cells = {(c.row, c.column): c for c in plan("figure3", world(SMALL)).cells}
+    assert cells["10%", "raw"].scores
+    assert "4 fake and 4 real training clips would be left of 80 and 80" in (
+        cells["5%", "raw"].missing
+    )
+    assert not cells["0.1%", "raw"].scores
+
+
+@pytest.mark.parametrize("name", ["table2", "table3", "table5", "figure3", "figure4", "figure5"])
+def test_every_run_of_the_demo_has_three_hundred_steps(name: str) -> None:
+    of = world(SMALL, "mesh warp", "face swap")
+    runs: tuple[RunSpec, ...] = plan(name, of).runs
+    for run in runs:
+        each = steps_an_epoch(run.config, of.facts(run.dataset))
+        assert run.config.epochs * each >= 300
+        assert (run.config.epochs - 1) * each < 300
+
+
+def test_steps_of_nothing() -> None:
+    empty = Facts("none", (), 0, 0, 0, 0)
+    config = recipes.experiments_demo().config("resnet50")
+    assert steps_an_epoch(config, empty) == 0
+    assert for_steps(config, empty, 300) == config
+    assert together("two", [SMALL, SMALL]).num_fakes == 160
