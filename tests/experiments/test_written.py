@@ -9,6 +9,7 @@ from tests.report.experiments import COMMON, LEFT_OUT, STAMP, write_experiments
 
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Manifest
+from dfmnist.experiments import sheet as real
 from dfmnist.experiments.written import (
     ORDER,
     Sheet,
@@ -113,16 +114,14 @@ def test_what_cannot_be_read_is_one_line(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_the_command_writes_is_what_is_read(tmp_path: Path) -> None:
-    """The real writer, where this checkout has it."""
-    made = pytest.importorskip("dfmnist.experiments.sheet", reason="no writer in this checkout")
-    entry = made.Entry("93.1% [90.2, 95.4]", "~96.58%", ("a note", "not | told"))
-    entries = {("a|b", "x"): entry, ("c", "y"): made.Entry("not run", "", ("not run: why",))}
-    written = made.Sheet(
+    entry = real.Entry("93.1% [90.2, 95.4]", "~96.58%", ("a note", "not | told"))
+    entries = {("a|b", "x"): entry, ("c", "y"): real.Entry("not run", "", ("not run: why",))}
+    written = real.Sheet(
         "figure4", "Figure 4: parts: of them", ("a|b", "c"), ("x", "y"), entries,
         ("One sentence.", "Another."), "figure4.png", "What | it shows (all of it)",
     )  # fmt: skip
     (tmp_path / "figure4").mkdir()
-    (tmp_path / "figure4" / "figure4.md").write_text(made.markdown(written))
+    (tmp_path / "figure4" / "figure4.md").write_text(real.markdown(written))
     (tmp_path / "figure4" / "figure4.png").write_bytes(b"")
     pl.DataFrame({"step": [1]}).write_parquet(tmp_path / "figure4" / "figure4.parquet")
     found = read_sheet(tmp_path / "figure4")

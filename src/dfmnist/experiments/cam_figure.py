@@ -105,8 +105,7 @@ def cam_grid(
     rows = []
     for action, clips in shown.items():
         frames = {q: sample_frames(manifest.path(c), 1)[1][0] for q, c in clips.items()}
-        first = next(iter(frames.values()))
-        cells = [Cell(resize(first, side_px), "")]
+        cells = [Cell(resize(frames[wanted[0]], side_px), "")]
         cells += [_cell(column, frames[column.quality], method, side_px) for column in columns]
         rows.append(Row(action, tuple(cells)))
     return Grid(tuple(columns), tuple(rows), wanted[0])

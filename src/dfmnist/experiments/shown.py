@@ -66,7 +66,7 @@ def table1(folder: Path, title: str, sets: Sequence[tuple[str, Manifest]]) -> Sh
 
     draw(folder, "table1", alt, paint, (5.4, 0.34 * len(counts) + 0.8), png=True)
     said = (
-        "Rows with a dash are the paper's; the others are counted from manifests, a clip once "
+        "The paper's own rows come first; the others are counted from manifests, a clip once "
         "whatever its qualities.",
     )
     sheet = Sheet("table1", title, tuple(rows), columns, entries, said, "table1.png", alt)
