@@ -101,7 +101,7 @@ class Weights:
     follow: float = 60.0
     """On where the detector, as it stood on average and not taught by this, finds the points in
     the picture made: pixel losses hardly see a corner of the mouth that stays behind by 3 px."""
-    gaze: float = 60.0
+    gaze: float = 160.0
     """On where the pupils stand between the lids, as found in every image and, as with `follow`, in
     the picture made: two pixels that all other losses hardly see."""
     equivariance: float = 0.0
