@@ -27,6 +27,7 @@ from dfmnist.core.engine import cpu_count
 from dfmnist.detect.data import ClipFrames, TrainBatches, decode_threads, loader
 from dfmnist.detect.networks import build
 from dfmnist.detect.precision import autocast, choose_precision
+from ways import in_a_process, peak_mb
 
 SIZE_PX, BATCH = 224, 16
 WAYS = ("mp4", "png u8", "png f32")

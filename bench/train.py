@@ -31,6 +31,7 @@ from dfmnist.detect.data import ClipFrames
 from dfmnist.detect.fit import CHECKPOINT, Fit
 from dfmnist.detect.networks import BUILDERS, build
 from dfmnist.detect.precision import choose_precision
+from ways import in_a_process, peak_mb
 
 QUALITY = "c23"
 WARM_UP = 2
