@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dfmnist.core.ahead import ahead
 from dfmnist.core.compiled import has_amx, openvino_has_bf16
 from dfmnist.detect.backends import choose_backend, score_clips
 from dfmnist.detect.data import decode
@@ -109,10 +110,11 @@ def runs(way: str, folder: Path, frames: int, per_clip: int) -> tuple[Run, Run]:
     model = choose_backend(net, *way.split())
 
     def from_clips() -> Logits:
-        from dfmnist.detect.score import decode_ahead
-
-        ahead = decode_ahead([lambda p=p: decode(p, per_clip, SIZE_PX)[1] for p in paths])
-        return np.concatenate(list(score_clips(model, ahead)))
+        threads = torch.get_num_threads()
+        decoded = ahead(
+            lambda path: decode(path, per_clip, SIZE_PX)[1], paths, threads=threads, most=threads
+        )
+        return np.concatenate(list(score_clips(model, decoded)))
 
     return lambda: np.concatenate(list(score_clips(model, [held]))), from_clips
 

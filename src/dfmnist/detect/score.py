@@ -5,11 +5,9 @@ row with a reason and no score.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -17,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from dfmnist.core.ahead import ahead
 from dfmnist.core.engine import progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import METADATA, SPLITS, Clip, manifest_hash, read_manifest
@@ -28,7 +27,6 @@ from dfmnist.detect.scores import SCHEMA, unscored, write_scores
 from dfmnist.media.sample import evenly
 
 CLIP_SCORE = "mean logit"
-Result = TypeVar("Result")
 Indices = NDArray[np.int64]
 Decoded = tuple[Indices, Frames] | str
 """Which frames, and the frames; or why there are none."""
@@ -112,9 +110,11 @@ def _score_all(
     """One table a clip, in order; clips are decoded while others are being scored."""
     size_px, count = run.config.input_size_px, run.config.frames_per_clip
     outcomes: deque[Indices | str] = deque()
+    decoded = partial(_decode, root, count=count, size_px=size_px)
+    threads = torch.get_num_threads()
 
     def frames() -> Iterator[Frames]:
-        for found in decode_ahead([partial(_decode, root, c, count, size_px) for c in clips]):
+        for found in ahead(decoded, clips, threads=threads, most=threads):
             if isinstance(found, str):
                 outcomes.append(found)
                 yield np.empty((0, size_px, size_px, 3), np.uint8)
@@ -127,26 +127,6 @@ def _score_all(
         if not np.isfinite(logits).all():
             outcome = f"{root / clip.file_name}: the network's output is not a finite number"
         yield _table(run, clip, outcome, logits)
-
-
-def decode_ahead(jobs: Sequence[Callable[[], Result]]) -> Iterator[Result]:
-    """What each job gives, in order; a few are at work ahead of their turn, a thread each.
-
-    For decoding and resizing, which release Python's lock.
-    """
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(job))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _decode(root: Path, clip: Clip, count: int, size_px: int) -> Decoded:

@@ -6,11 +6,11 @@ A clip that could not be scored is one row without a score, and says why.
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
+from dfmnist.detect.calibrate import Calibration
 
 SCHEMA = {
     "clip_id": pl.String,
@@ -79,7 +79,7 @@ def threshold_logit(scores: pl.DataFrame) -> float:
         raise InputError(f"scores with {len(found)} thresholds; expected those of one run")
     if found[0] is None or not 0 < found[0] < 1:
         raise InputError(f"scores with the threshold {found[0]}; expected one between 0 and 1")
-    return float(np.log(found[0]) - np.log1p(-found[0]))
+    return Calibration(threshold=found[0]).threshold_logit
 
 
 def clip_scores(scores: pl.DataFrame) -> pl.DataFrame:

@@ -39,12 +39,11 @@ class TrainJob:
     manifest_root: Path
     runs_root: Path
     quiet: bool = True
-    devices: Devices | None = None
 
 
 def run_train_job(job: TrainJob) -> Path:
     """`train` for a `TrainJob`; at the top level, so that another process can import it."""
-    return train(job.config, job.manifest_root, job.runs_root, quiet=job.quiet, devices=job.devices)
+    return train(job.config, job.manifest_root, job.runs_root, quiet=job.quiet)
 
 
 def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path) -> Path:
