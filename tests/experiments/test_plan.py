@@ -6,8 +6,9 @@ import pytest
 
 from dfmnist import recipes
 from dfmnist.core.actions import TEN
+from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.facts import Facts, for_steps, steps_an_epoch, together, training_clips
-from dfmnist.experiments.plan import EXPERIMENTS, OURS, Plan, RunSpec, World, in_order, paper_name
+from dfmnist.experiments.plan import OURS, Plan, RunSpec, World, in_order, paper_name
 
 TEN_OF_700 = tuple((a.value, 700) for a in TEN)
 LARGE = Facts("ours", TEN_OF_700, 7000, 3000, 3000, 50)
@@ -26,7 +27,7 @@ def plan(name: str, of: World) -> Plan:
 def test_every_table_and_figure_of_the_paper_has_a_plan() -> None:
     assert list(EXPERIMENTS) == [f"table{n}" for n in range(1, 7)] + [
         f"figure{n}" for n in range(1, 11)
-    ]
+    ] + ["shortcut", "findings"]
 
 
 def test_resnet50_on_raw_is_one_run_wherever_it_is_needed() -> None:

@@ -5,6 +5,7 @@ are built into a dataset by the code that builds anyone.
 """
 
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
 
 from dfmnist.actors.film import FilmJob, film
@@ -82,10 +83,12 @@ def plan_people(config: FilmConfig, folder: Path) -> list[Footage]:
     first = config.first_person
     for split, count, clips in zip(SPLITS, config.people, config.clips_per_action, strict=True):
         performed = [a for _ in range(clips) for a in config.actions]
+        # The actor moves on by one more after each round, so that nobody has one action only;
+        # not where that would leave some of them out.
+        extra = int(gcd(len(config.actions) + 1, count) == 1)
         takes: dict[tuple[int, Action], int] = {}
         for turn, action in enumerate(performed):
-            # The actor moves on by one more after each round, so that nobody has one action only.
-            person = first + (turn + turn // len(config.actions)) % count
+            person = first + (turn + extra * (turn // len(config.actions))) % count
             shown = Action.TALK if turn % TALK_EVERY == TALK_EVERY - 1 else action
             take = takes[person, shown] = takes.get((person, shown), -1) + 1
             found.append(_footage(folder / "people", person, shown, take, split, config.seed))

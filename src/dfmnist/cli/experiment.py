@@ -20,7 +20,8 @@ def register(app: typer.Typer) -> None:
 
 def experiment(
     names: Annotated[
-        list[str], typer.Argument(help="table1 to table6, figure1 to figure10, or all.")
+        list[str],
+        typer.Argument(help="table1 to table6, figure1 to figure10, shortcut, findings, or all."),
     ],
     data: Annotated[Path, typer.Option(help="Dataset folder, or its metadata.jsonl.")],
     out: Annotated[Path, typer.Option(help="Folder for runs, scores, tables and figures.")] = Path(

@@ -109,10 +109,7 @@ def _seed(score: ScoreSpec, part: str, executed: Executed, draws: int) -> Seed |
     outcome = executed.runs[score.run]
     if outcome.folder is None:
         return outcome.reason
-    table = pl.read_parquet(executed.scores[score])
-    if part:
-        fake = (pl.col("label") == "fake") & (pl.col("action") == part)
-        table = table.filter(pl.col("label") == "real" if part == "real" else fake)
+    table = part_of(pl.read_parquet(executed.scores[score]), part)
     frames = table.drop_nulls("logit")
     if frames.is_empty():
         return f"the test split has no {part or 'readable'} clips; run it with another --data"
@@ -126,6 +123,15 @@ def _seed(score: ScoreSpec, part: str, executed: Executed, draws: int) -> Seed |
         str(record["initialisation"]),
         max(share, 1 - share) if 0 < share < 1 else None,
     )
+
+
+def part_of(scores: pl.DataFrame, part: str) -> pl.DataFrame:
+    """The rows of a cell's part: `real`, `fake`, or the fakes of an action; empty is all."""
+    if not part:
+        return scores
+    if part in ("real", "fake"):
+        return scores.filter(pl.col("label") == part)
+    return scores.filter((pl.col("label") == "fake") & (pl.col("action") == part))
 
 
 SCHEMA: dict[str, Any] = {

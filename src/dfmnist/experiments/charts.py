@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from dfmnist.experiments.cells import Cell
+from dfmnist.experiments.findings import NO, OPEN, YES, Finding
 from dfmnist.experiments.paper import QUALITIES
 from dfmnist.experiments.sheet import title_of
 from dfmnist.experiments.style import Chart, Theme, bare, draw
@@ -95,13 +96,19 @@ def _dot(axes: Axes, y: int, cell: Cell, theme: Theme, left: float) -> None:
 
 
 def _key(figure: Figure, theme: Theme, stamp: str, *, seeds: bool) -> None:
-    axes = figure.axes[0]
     entries = [
         ("o", theme.fake, theme.fake, "this dataset, frames, 95% interval over people"),
         ("o", theme.fake, theme.backdrop, "not told from chance"),
         ("D", theme.paper, "none", "the paper's"),
         *([("|", theme.fake, theme.fake, "one seed")] if seeds else []),
     ]
+    _legend(figure, theme, entries)
+    write_stamp(figure, theme, stamp)
+
+
+def _legend(figure: Figure, theme: Theme, entries: Sequence[tuple[str, str, str, str]]) -> None:
+    """Below the picture: marker, edge, fill and meaning of each."""
+    axes = figure.axes[0]
     handles = [
         axes.plot([], [], m, color=edge, markerfacecolor=fill, markersize=5.5, label=text)[0]
         for m, edge, fill, text in entries
@@ -109,7 +116,6 @@ def _key(figure: Figure, theme: Theme, stamp: str, *, seeds: bool) -> None:
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 0.0), ncols=2,
                   frameon=False, fontsize=7.5, handletextpad=0.4, columnspacing=1.2,
                   labelcolor=theme.ink)  # fmt: skip
-    write_stamp(figure, theme, stamp)
 
 
 def write_stamp(figure: Figure, theme: Theme, stamp: str) -> None:
@@ -175,3 +181,49 @@ def _curve(
     if all(a.groups > 1 for _, a in ran):
         axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
     axes.plot(x, y, mark + "-", color=colour, markersize=5, linewidth=1.4, label=label)
+
+
+def findings_chart(folder: Path, stem: str, found: Sequence[Finding], stamp: str = "") -> Chart:
+    """Differences in points with their intervals, a line a claim; the paper's beside them."""
+    marks = {YES: "o", NO: "X", OPEN: "o"}
+
+    def paint(figure: Figure, theme: Theme) -> None:
+        axes = _axes(figure)
+        bare(axes, theme)
+        axes.set_ylim(len(found) - 0.5, -0.5)
+        axes.set_yticks(range(len(found)), [f.claim.name for f in found])
+        axes.xaxis.tick_top()
+        axes.axvline(0, color=theme.muted, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+        for y, finding in enumerate(found):
+            if (published := finding.claim.published) is not None:
+                axes.plot(published * 100, y, "D", color=theme.paper, markerfacecolor="none",
+                          markersize=5.5, markeredgewidth=1.1, zorder=3)  # fmt: skip
+            if (difference := finding.difference) is None:
+                axes.text(0, y, "  not run", va="center", fontsize=7.5, color=theme.muted)
+                continue
+            ends = [difference.low * 100, difference.high * 100]
+            axes.plot(ends, [y, y], color=theme.fake, linewidth=2, zorder=2)
+            fill = theme.backdrop if finding.verdict == OPEN else theme.fake
+            axes.plot(difference.value * 100, y, marks[finding.verdict], color=theme.fake,
+                      markerfacecolor=fill, markersize=5.5, zorder=4)  # fmt: skip
+        _findings_key(figure, theme)
+        write_stamp(figure, theme, stamp)
+
+    parts = []
+    for finding in found:
+        value = finding.difference
+        ours = "not run" if value is None else f"{value.value * 100:+.1f}, {finding.verdict}"
+        parts.append(f"{finding.claim.name}: {ours}")
+    alt = "Differences of accuracy in points. " + "; ".join(parts)
+    size = (WIDTH_IN + 0.9, ROW_IN * len(found) + TOP_IN + BOTTOM_IN)
+    return draw(folder, stem, alt, paint, size, png=True)
+
+
+def _findings_key(figure: Figure, theme: Theme) -> None:
+    entries = [
+        ("o", theme.fake, theme.fake, "holds here, 95% interval over people"),
+        ("o", theme.fake, theme.backdrop, "not decided"),
+        ("X", theme.fake, theme.fake, "the other way round"),
+        ("D", theme.paper, "none", "the paper's"),
+    ]
+    _legend(figure, theme, entries)

@@ -13,21 +13,23 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, claim_folder, write_text
 from dfmnist.dataset.manifest import METADATA, Manifest, read_manifest
 from dfmnist.experiments import charts, figures, shown
+from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.cells import Cell, measure, tidy
 from dfmnist.experiments.differences import sentences
 from dfmnist.experiments.estimate import describe
 from dfmnist.experiments.execute import Engine, Executed, execute
 from dfmnist.experiments.facts import Facts, facts_of, training_clips
+from dfmnist.experiments.findings import judge, sheet_of_findings, tidy_findings
 from dfmnist.experiments.joined import join_datasets
 from dfmnist.experiments.paper import FIGURE3_SHARES
-from dfmnist.experiments.plan import EXPERIMENTS, JOIN, Plan, World, paper_name
+from dfmnist.experiments.plan import JOIN, TALKING, Plan, World, paper_name
 from dfmnist.experiments.recipe import MAIN_MODEL, ExperimentRecipe
 from dfmnist.experiments.sheet import Sheet, latex, markdown, sheet_of
 from dfmnist.experiments.stand_ins import NAMES, build_stand_in, planned, unavailable
 from dfmnist.experiments.style import Chart
 
 KIND = "experiments"
-USES_OTHERS = ("table2", "table6")
+USES_OTHERS = ("table2", "table6", "findings")
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def _main_facts(main: Manifest) -> Facts:
 
 def _wants_stand_ins(request: Request) -> bool:
     uses = any(name in USES_OTHERS for name in request.chosen)
-    return request.recipe.stand_ins and not request.others and uses
+    given = [name for name, _ in request.others if name != TALKING]
+    return request.recipe.stand_ins and not given and uses
 
 
 def run_experiments(request: Request, out: Path) -> Path:
@@ -154,11 +157,12 @@ def _write_all(
     for plan in plans:
         folder = out / plan.name
         folder.mkdir(parents=True, exist_ok=True)
-        sheet, table = (
-            _numbers(plan, world, manifests[world.main.name], executed, folder)
-            if plan.cells
-            else _pictures(plan, world, manifests, executed, folder)
-        )
+        if plan.name == "findings":
+            sheet, table = _findings(plan, world, executed, folder)
+        elif plan.cells:
+            sheet, table = _numbers(plan, world, manifests[world.main.name], executed, folder)
+        else:
+            sheet, table = _pictures(plan, world, manifests, executed, folder)
         with atomic_path(folder / f"{plan.name}.parquet") as temporary:
             table.write_parquet(temporary)
         write_text(folder / f"{plan.name}.md", markdown(sheet))
@@ -178,6 +182,15 @@ def _numbers(
     chart = _chart(plan, world, cells, folder)
     sheet = sheet_of(plan, cells, sentences(plan, cells, world, main))
     return replace(sheet, picture=f"{plan.name}.png", alt=chart.alt), tidy(plan, cells)
+
+
+def _findings(
+    plan: Plan, world: World, executed: Executed, folder: Path
+) -> tuple[Sheet, pl.DataFrame]:
+    found = judge(world, executed, plan)
+    chart = charts.findings_chart(folder, plan.name, found, world.recipe.stamp)
+    sheet = sheet_of_findings(found)
+    return replace(sheet, picture=f"{plan.name}.png", alt=chart.alt), tidy_findings(found)
 
 
 def _chart(plan: Plan, world: World, cells: Sequence[Cell], folder: Path) -> Chart:
