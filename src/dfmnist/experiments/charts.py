@@ -48,13 +48,13 @@ def accuracy_chart(folder: Path, stem: str, cells: Sequence[Cell], stamp: str = 
     return draw(folder, stem, _alt(cells), paint, size, png=True)
 
 
-def _axes(figure: Figure) -> Axes:
+def _axes(figure: Figure, left_in: float = LEFT_IN) -> Axes:
     width, height = figure.get_size_inches()
     return figure.add_axes(
         (
-            LEFT_IN / width,
+            left_in / width,
             BOTTOM_IN / height,
-            1 - (LEFT_IN + RIGHT_IN) / width,
+            1 - (left_in + RIGHT_IN) / width,
             1 - (BOTTOM_IN + TOP_IN) / height,
         )
     )
@@ -188,7 +188,7 @@ def findings_chart(folder: Path, stem: str, found: Sequence[Finding], stamp: str
     marks = {YES: "o", NO: "X", OPEN: "o"}
 
     def paint(figure: Figure, theme: Theme) -> None:
-        axes = _axes(figure)
+        axes = _axes(figure, left_in=2.75)
         bare(axes, theme)
         axes.set_ylim(len(found) - 0.5, -0.5)
         axes.set_yticks(range(len(found)), [f.claim.name for f in found])

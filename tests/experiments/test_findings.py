@@ -1,0 +1,183 @@
+"""Conclusions: what they compare, differences with intervals, when nothing is decided."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.experiments.test_cells import scores
+
+from dfmnist import recipes
+from dfmnist.core.files import write_json
+from dfmnist.experiments import charts
+from dfmnist.experiments.execute import Executed, Outcome
+from dfmnist.experiments.facts import Facts
+from dfmnist.experiments.findings import (
+    NO,
+    OPEN,
+    YES,
+    Claim,
+    Finding,
+    claims,
+    findings,
+    judge,
+    points,
+    sheet_of_findings,
+    tidy_findings,
+)
+from dfmnist.experiments.plan import OURS, ScoreSpec, World, shortcut
+
+FACTS = Facts("ours", tuple((a, 20) for a in ("blink", "smile", "yaw", "nod")), 80, 20, 40, 50)
+
+
+def world(seeds: int = 1, *others: str) -> World:
+    recipe = recipes.experiments_demo()
+    return World(FACTS, recipe, tuple(replace(FACTS, name=n) for n in others), seeds)
+
+
+def filled(of: World, folder: Path, right: "dict[str, int]", other: int = 2) -> Executed:
+    """Every score that the findings need: the frames of four that are right, by tested quality."""
+    found = Executed()
+    for number, score in enumerate(findings(of).scores):
+        count = right.get(score.quality, other)
+        run = folder / f"run-{number}"
+        write_json(run / "run.json", {"steps": 300, "initialisation": "random"})
+        tables = [scores(count, "abcdef")]
+        for action in ("blink", "nod", "yaw"):
+            more = scores(count, "abcdef").with_columns(
+                pl.lit(action).alias("action"),
+                (pl.col("clip_id") + action).alias("clip_id"),
+            )
+            tables.append(more)
+        pl.concat(tables).write_parquet(run / "scores.parquet")
+        found.runs[score.run] = Outcome(run)
+        found.scores[score] = run / "scores.parquet"
+    return found
+
+
+def judged(of: World, executed: Executed) -> dict[str, Finding]:
+    return {f.claim.name: f for f in judge(of, executed, findings(of), draws=200)}
+
+
+def test_the_papers_own_differences_are_computed_from_its_values() -> None:
+    known = {c.name: c for c in claims(world())}
+    # Table 5's four models on c40 against Table 4's raw -> c40, by hand
+    assert known["Mixed quality helps on heavy compression"].published == pytest.approx(
+        ((85.56 + 88.32 + 82.43 + 55.38) - (71.3 + 68.12 + 71.83 + 56.92)) / 400
+    )
+    # of its ten actions this dataset has yaw and nod, blink and smile
+    assert known["Large movements teach more"].published == pytest.approx(
+        (72.3 + 80.46) / 200 - (69.08 + 67.36) / 200
+    )
+    assert known["Detectors of other attacks fail here"].published is None
+
+
+def test_each_side_has_only_what_both_can_run() -> None:
+    known = {c.name: c for c in claims(world())}
+    assert not known["Fine-tuning mends it"].runnable
+    assert not known["Part of it is the action"].runnable
+    heavy = known["Heavy compression hurts"]
+    assert [c.column for c in heavy.more] == [c.column for c in heavy.less]
+    assert len(heavy.more) == 5
+    given = {c.name: c for c in claims(world(1, "mesh warp", "talking"))}
+    assert given["Detectors of other attacks fail here"].runnable
+    assert [c.column for c in given["Fine-tuning mends it"].more] == ["mesh warp"]
+    assert given["Part of it is the action"].more[0].column == "talking"
+
+
+def test_a_difference_that_leaves_zero_out_decides(tmp_path: Path) -> None:
+    of = world()
+    found = judged(of, filled(of, tmp_path, {"raw": 4, "c40": 3}))
+    heavy = found["Heavy compression hurts"]
+    assert heavy.difference is not None
+    assert heavy.difference.value == pytest.approx(0.25)
+    assert heavy.difference.low == pytest.approx(0.25)  # all people are alike here
+    assert heavy.verdict == YES
+    assert found["Mixed quality costs a little"].verdict == OPEN
+    assert found["Mixed quality costs a little"].why == "the interval holds zero"
+    assert found["Part of it is the action"].difference is None
+
+
+def test_the_other_way_round_is_no(tmp_path: Path) -> None:
+    of = world()
+    found = judged(of, filled(of, tmp_path, {"raw": 3, "c40": 4}))
+    assert found["Heavy compression hurts"].verdict == NO
+
+
+def test_detectors_that_guess_decide_nothing(tmp_path: Path) -> None:
+    of = world()
+    found = judged(of, filled(of, tmp_path, {"raw": 2, "c40": 1}))
+    heavy = found["Heavy compression hurts"]
+    assert heavy.verdict == OPEN
+    assert heavy.difference is not None
+    assert heavy.difference.low > 0
+    assert "not told from chance" in heavy.why
+
+
+def test_people_who_differ_make_the_interval_wide(tmp_path: Path) -> None:
+    of = world()
+    executed = filled(of, tmp_path, {"raw": 4, "c40": 3})
+    for score, path in executed.scores.items():
+        if score.quality == "c40":  # of one person all is right, of the others half
+            table = pl.concat([scores(4, "a"), scores(2, "bcdef")])
+            actions = [table.with_columns(pl.lit(a).alias("action")) for a in ("smile", "nod")]
+            pl.concat(actions).write_parquet(path)
+    found = judged(of, executed)["Heavy compression hurts"].difference
+    assert found is not None
+    assert found.value == pytest.approx(1 - (1 + 5 * 0.5) / 6)
+    assert found.low < found.value < found.high
+    assert found.groups == 6
+
+
+def test_seeds_are_drawn_too(tmp_path: Path) -> None:
+    of = world(seeds=2)
+    executed = filled(of, tmp_path, {"raw": 4, "c40": 3})
+    for score, path in executed.scores.items():
+        if score.quality == "c40" and score.run.config.seed == 1:
+            scores(2, "abcdef").write_parquet(path)
+    found = judged(of, executed)["Heavy compression hurts"].difference
+    assert found is not None
+    assert found.value == pytest.approx(1 - (0.75 + 0.5) / 2)
+    assert found.low < found.value < found.high  # between people there is no difference
+
+
+def test_they_are_written_and_drawn(tmp_path: Path) -> None:
+    of = world()
+    found = judge(of, filled(of, tmp_path, {"raw": 4, "c40": 3}), findings(of), draws=50)
+    sheet = sheet_of_findings(found)
+    entry = sheet.entries["Heavy compression hurts", "difference in points"]
+    assert entry.ours == "+25.0 (+25.0 to +25.0)"
+    assert entry.paper == "+5.6"
+    assert sheet.entries["Heavy compression hurts", "does it hold here?"].ours == YES
+    table = tidy_findings(found)
+    assert len(table) == len(claims(of))
+    row = table.row(by_predicate=pl.col("row") == "Heavy compression hurts", named=True)
+    assert (row["verdict"], row["people"], row["cells"]) == (YES, 6, 5)
+    chart = charts.findings_chart(tmp_path, "findings", found)
+    assert "Heavy compression hurts: +25.0, yes" in chart.alt
+    assert (tmp_path / "findings.png").stat().st_size > 0
+    assert points(-0.012) == "−1.2"
+
+
+def test_one_person_decides_nothing() -> None:
+    claim = Claim("a", "b")
+    assert claim.published is None
+    assert not claim.runnable
+
+
+def test_the_shortcut_needs_talking_clips_of_the_same_people() -> None:
+    left = {(c.row, c.column): c for c in shortcut(world()).cells}
+    assert len(left) == 10
+    assert "--other talking=MANIFEST" in left["talking", "acting"].missing
+    assert left["acting", "acting"].scores  # needs no other dataset
+    of = world(1, "talking")
+    cells = {(c.row, c.column): c for c in shortcut(of).cells}
+    (score,) = cells["talking", "acting"].scores
+    assert score == ScoreSpec(of.run("resnet50", dataset="talking"), "ours", "raw")
+    assert cells["talking", "real clips acting"].part == "real"
+    assert cells["talking", "fakes"].part == "fake"
+    from dfmnist.experiments.plan import table2, table6
+
+    for table in (table2(of), table6(of)):  # no column of the paper's comparisons
+        assert "talking" not in {c.column for c in table.cells}
+    assert OURS in {c.column for c in table2(of).cells}
