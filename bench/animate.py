@@ -27,11 +27,16 @@ from ways import in_a_process, peak_mb
 
 FRAMES = 12
 """Of the driver."""
+GPU_FRAMES = 128
+"""The same on a GPU, which takes 32 at a time."""
+GFLOP = 89.4
+"""Of one frame as ours makes it there: dense motion and decoding, and its share of keypoints."""
 MANY = 20
 """Sources that meet one driver."""
 PUBLISHED_FRAMES, PUBLISHED_SOURCES = 6, 2
 """The published loop shares nothing between frames or sources: fewer tell its rate."""
-WAYS = ("published", "torch f32", "openvino f32", "openvino bf16")
+CPU_WAYS = ("published", "torch f32", "openvino f32", "openvino bf16")
+GPU_WAYS = ("published", "torch f32", "torch bf16", "compiled bf16")
 Timed = Callable[[int], tuple[int, float]]
 
 
@@ -88,7 +93,8 @@ def ours(net: Networks, backend: str, precision: str) -> Timed:
     model = choose_backend(net, backend, precision)  # type: ignore[arg-type]
 
     def run(sources: int) -> tuple[int, float]:
-        people, driving = pictures(sources), pictures(FRAMES)
+        frames = GPU_FRAMES if torch.cuda.is_available() else FRAMES
+        people, driving = pictures(sources), pictures(frames)
         start = time.perf_counter()
         keypoints = model.detect(driving)
         for person in people:
@@ -96,7 +102,7 @@ def ours(net: Networks, backend: str, precision: str) -> Timed:
             model.decode(
                 model.encode(person[None]), source, transfer(source, keypoints, "relative")
             )
-        return sources * FRAMES, time.perf_counter() - start
+        return sources * frames, time.perf_counter() - start
 
     return run
 
@@ -107,12 +113,29 @@ def measure(way: str, sources: int) -> dict[str, float]:
     run = published(net) if way == "published" else ours(net, *way.split())
     run(1)
     results = [run(sources) for _ in range(2)]
-    return {"rate": max(n / seconds for n, seconds in results), "peak_mb": peak_mb()}
+    gpu = torch.cuda.is_available()
+    memory = torch.cuda.max_memory_allocated() / 2**20 if gpu else peak_mb()
+    return {"rate": max(n / seconds for n, seconds in results), "peak_mb": memory}
+
+
+def matrix_peak(precision: torch.dtype, side: int = 8192, times: int = 20) -> float:
+    """Measured TFLOP/s of one large product of matrices on the GPU."""
+    a, b = (torch.randn(side, side, device="cuda", dtype=precision) for _ in range(2))
+    for _ in range(3):
+        a @ b
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(times):
+        a @ b
+    torch.cuda.synchronize()
+    return 2 * side**3 * times / (time.perf_counter() - start) / 1e12
 
 
 def table(isa: str | None) -> None:
     """Print one table; OpenVINO has no bfloat16 on an older processor."""
-    ways = WAYS if isa is None and openvino_has_bf16() else WAYS[:-1]
+    ways = CPU_WAYS if isa is None and openvino_has_bf16() else CPU_WAYS[:-1]
+    if torch.cuda.is_available():
+        ways = GPU_WAYS
     print(f"\n| {isa or 'all instructions'} | sources | frames/s | ratio | peak memory |")
     print("|---|---|---|---|---|")
     for sources in (1, MANY):
@@ -130,7 +153,7 @@ def table(isa: str | None) -> None:
 def main() -> None:
     """Print the tables, or measure one way."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--way", choices=sorted({*CPU_WAYS, *GPU_WAYS}))
     parser.add_argument("--sources", type=int, default=1)
     asked = parser.parse_args()
     if asked.way:
@@ -139,7 +162,14 @@ def main() -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     print(f"vox-256, 256 px, {device}, {torch.get_num_threads()} threads, AMX: {has_amx()}")
     table(None)
-    table("AVX2")
+    if torch.cuda.is_available():
+        peak = matrix_peak(torch.bfloat16)
+        print(
+            f"\nmeasured peak of bfloat16 products: {peak:.0f} TFLOP/s; a frame is {GFLOP} GFLOP, "
+            f"so each frame/s is {GFLOP / peak / 10:.4f}% of it"
+        )
+    else:
+        table("AVX2")
 
 
 if __name__ == "__main__":

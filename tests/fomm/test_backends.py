@@ -20,8 +20,9 @@ from dfmnist.fomm.backends import (
 )
 from dfmnist.fomm.checkpoint import Networks, save_networks
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.generator import OcclusionAwareGenerator
+from dfmnist.fomm.generator import OcclusionAwareGenerator, SourceCode
 from dfmnist.fomm.keypoints import Keypoints, KPDetector
+from dfmnist.fomm.parts import MOVES, SOURCE
 
 BLEND: dict[str, object] = {"blend": True, "hint": True, "final_kernel": 3}
 NO_TILES: dict[str, object] = {"image_size": 40, "kp_blocks": 1, "motion_blocks": 1}
@@ -93,6 +94,47 @@ def test_against_plain_torch(name: str, bfloat16: bool, changes: dict[str, objec
         assert psnr(made, wanted) >= 40
     else:
         assert np.abs(made - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_compiled_is_as_eager(bfloat16: bool) -> None:
+    """Traced as one graph of one shape; a short batch is filled up, and the filling cut off.
+
+    torch.compile's tracing alone: its own compiler takes minutes on a CPU (a long test has it).
+    """
+    net = networks(tiny(**BLEND))
+    images = frames(4, net.config.image_size)
+    cpu = torch.device("cpu")
+    eager, compiled = (TorchBackend(net, cpu, bfloat16, how) for how in ("", "eager"))
+    compiled.batch = 2
+    keypoints = eager.detect(images)
+    source, driving = keypoints.at(slice(0, 1)), keypoints.at(slice(1, None))
+    code = eager.encode(images[:1])
+    wanted, made = (b.decode(code, source, driving) for b in (eager, compiled))
+    assert made.shape == wanted.shape == (3, *images.shape[1:])
+    assert np.abs(made.astype(int) - wanted).max() <= 1
+    explained = torch._dynamo.explain(compiled._whole)(*_first(compiled, code, source, driving))  # type: ignore[no-untyped-call]
+    assert explained.graph_break_count == 0
+
+
+def _first(
+    backend: TorchBackend, code: SourceCode, source: Keypoints, driving: Keypoints
+) -> list[torch.Tensor]:
+    moves = (*source, *driving.at(slice(0, 1)))
+    values = dict(zip((*SOURCE, *MOVES), (*code, *moves), strict=True))
+    return [values[name] for name in backend._whole.takes]
+
+
+@pytest.mark.soak
+def test_the_compilers_own_frames() -> None:
+    net = networks(tiny(**BLEND))
+    images = frames(3, net.config.image_size)
+    found, wanted = plain(net, images)
+    backend = choose_backend(net, "compiled", "f32")
+    made = backend.decode(
+        backend.encode(images[:1]), found.at(slice(0, 1)), found.at(slice(1, None))
+    )
+    assert np.abs(made - wanted).max() <= 1
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])

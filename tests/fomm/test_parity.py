@@ -10,9 +10,9 @@ import torch
 from tests.fomm.seeded import DATA, seeded_state, state_shapes
 from tests.fomm.test_backends import skip_without_bf16
 
-from dfmnist.core.compiled import BackendName, Precision
+from dfmnist.core.compiled import Precision
 from dfmnist.fomm.animate import Animator, Motion, transfer
-from dfmnist.fomm.backends import to_tensor
+from dfmnist.fomm.backends import BackendName, to_tensor
 from dfmnist.fomm.blocks import AntiAliasInterpolation2d
 from dfmnist.fomm.checkpoint import Networks, load_networks
 from dfmnist.fomm.config import FommConfig

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
-from dfmnist.core.compiled import BackendName, Precision
+from dfmnist.core.compiled import Precision
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.fomm.animate import Animator, Motion
+from dfmnist.fomm.backends import BackendName
 from dfmnist.fomm.best_frame import landmarks_68
 from dfmnist.fomm.keypoints import Keypoints
 

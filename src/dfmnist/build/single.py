@@ -17,7 +17,7 @@ from rich.progress import Progress, TaskID
 
 from dfmnist.build.animate import DrivingMotion, animator, load_motion, save_motion
 from dfmnist.build.select import Frames
-from dfmnist.core.compiled import BackendName, Precision
+from dfmnist.core.compiled import Precision
 from dfmnist.core.engine import console, progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import cache_dir, sha256_file
@@ -27,6 +27,7 @@ from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.animate import Animator, Motion
+from dfmnist.fomm.backends import BackendName
 from dfmnist.fomm.best_frame import best_frame, landmarks_68
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.media.image import is_image, read_image

@@ -49,7 +49,11 @@ def animate(
         bool, typer.Option(help="Keep the driver's keypoints for the next time.")
     ] = True,
     backend: Annotated[
-        str, typer.Option(help="openvino, torch, or auto: torch on a GPU, openvino on a CPU.")
+        str,
+        typer.Option(
+            help="openvino, torch, compiled (torch, after a minute of compiling), or auto: torch "
+            "on a GPU, openvino on a CPU."
+        ),
     ] = "auto",
     precision: Annotated[
         str, typer.Option(help="f32, bf16, or auto: bf16 on a GPU and on a CPU with AMX.")

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from scipy.spatial import ConvexHull, QhullError
 
-from dfmnist.core.compiled import BackendName, Precision
+from dfmnist.core.compiled import Precision
 from dfmnist.core.errors import InputError
-from dfmnist.fomm.backends import choose_backend
+from dfmnist.fomm.backends import BackendName, choose_backend
 from dfmnist.fomm.checkpoint import load_networks
 from dfmnist.fomm.keypoints import Keypoints, inverse_2x2
 

@@ -3,14 +3,15 @@
 Both take and give the same: pictures as uint8, keypoints as float32 tensors.
 """
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from dfmnist.core.compiled import BackendName, Compiled, Precision, choose
+from dfmnist.core.compiled import Compiled, Precision, choose
+from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.fast import fast
@@ -19,6 +20,11 @@ from dfmnist.fomm.keypoints import Keypoints
 from dfmnist.fomm.parts import MOVES, SOURCE, Part, Whole, parts_of, run_part
 
 Frames = npt.NDArray[np.uint8]
+BackendName = Literal["auto", "openvino", "torch", "compiled"]
+"""`compiled` is torch with the generator compiled by torch.compile, which takes a minute or more
+at the start: for long drivers and many sources."""
+INDUCTOR = "inductor"
+"""torch.compile's own compiler: Triton on a GPU, C++ on a CPU."""
 GPU_BATCH = 32
 """Frames a pass on a GPU. A CPU takes one: larger batches are no faster there."""
 
@@ -48,9 +54,14 @@ def choose_backend(
     networks: Networks, backend: BackendName = "auto", precision: Precision = "auto"
 ) -> Backend:
     """The backend asked for, as `core.compiled.choose` reads it. Raises `InputError`."""
-    chosen = choose(backend, precision)
+    if backend not in get_args(BackendName):
+        known = ", ".join(get_args(BackendName))
+        raise InputError(f"--backend is '{backend}'; expected one of {known}")
+    compiled = backend == "compiled"
+    chosen = choose("torch" if compiled else backend, precision)
     if chosen.backend == "torch":
-        return TorchBackend(networks, chosen.device, chosen.bfloat16)
+        compiler = INDUCTOR if compiled else ""
+        return TorchBackend(networks, chosen.device, chosen.bfloat16, compiler)
     return OpenVinoBackend(networks, chosen.bfloat16)
 
 
@@ -66,9 +77,18 @@ def to_tensor(frames_rgb_u8: Frames) -> Tensor:
 
 
 class TorchBackend:
-    """Eager torch, channels last: float32, or bfloat16 but for positions; one thread will do."""
+    """Torch, channels last: float32, or bfloat16 but for positions; one thread will do.
 
-    def __init__(self, networks: Networks, device: torch.device, bfloat16: bool = False) -> None:
+    Eager, or with a `compiler` of torch.compile, for one shape: short batches are filled up.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        device: torch.device,
+        bfloat16: bool = False,
+        compiler: str = "",
+    ) -> None:
         self.device, self.precision = device, "bf16" if bfloat16 else "f32"
         gpu = device.type != "cpu"
         self.batch = GPU_BATCH if gpu else 1
@@ -83,6 +103,15 @@ class TorchBackend:
         self._parts = parts_of(self._generator)
         for part in self._parts:
             part.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._whole = Whole(self._parts, self._context).requires_grad_(False)
+        self._filled = bool(compiler)
+        self._frame = (
+            torch.compile(self._whole, dynamic=False, backend=compiler) if compiler else self._whole
+        )
+
+    def _context(self, part: Part) -> torch.autocast:
+        low = self.precision == "bf16" and not part.positions
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
 
     @torch.inference_mode()
     def detect(self, frames_rgb_u8: Frames) -> Keypoints:
@@ -107,15 +136,15 @@ class TorchBackend:
         return np.concatenate(parts)
 
     def _decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
+        wanted = len(driving.value)
+        if self._filled and wanted < self.batch:
+            driving = driving.at(torch.arange(self.batch).clamp(max=wanted - 1))
         n = len(driving.value)
         values = dict(zip(SOURCE, (t.expand(n, *t.shape[1:]) for t in code), strict=True))
         moves = (*(t.expand(n, *t.shape[1:]) for t in source), *driving)
         values |= {k: t.to(self.device) for k, t in zip(MOVES, moves, strict=True)}
-        for part in self._parts:
-            low = self.precision == "bf16" and not part.positions
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
-                run_part(part, values)
-        frames: Frames = values["frame"].cpu().numpy()
+        made = self._frame(*(values[name] for name in self._whole.takes))
+        frames: Frames = made[:wanted].cpu().numpy()
         return frames
 
 

@@ -5,7 +5,10 @@ Positions live in three of the parts, which stay float32 whatever the others use
 work is, see only features.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,11 +53,15 @@ def parts_of(generator: OcclusionAwareGenerator) -> list[Part]:
 
 
 class Whole(nn.Module):
-    """All parts as one: `takes` in, the frame out."""
+    """All parts as one: `takes` in, the frame out; each within its `context`."""
 
-    def __init__(self, parts: list[Part]) -> None:
+    def __init__(
+        self,
+        parts: list[Part],
+        context: Callable[[Part], AbstractContextManager[Any]] = lambda part: nullcontext(),
+    ) -> None:
         super().__init__()
-        self.parts = parts
+        self.parts, self.context = parts, context
         self.steps = nn.ModuleList(part.module for part in parts)
         made = {name for part in parts for name in part.gives}
         needed = {name for part in parts for name in part.takes} - made
@@ -64,7 +71,8 @@ class Whole(nn.Module):
         """The uint8 frame from the tensors of `takes`, in order."""
         values = dict(zip(self.takes, tensors, strict=True))
         for part in self.parts:
-            run_part(part, values)
+            with self.context(part):
+                run_part(part, values)
         return values["frame"]
 
 
