@@ -59,8 +59,14 @@ class Cell:
 class Row:
     """One action: the frame, then a tile for each column."""
 
-    action: Action
+    clip: Clip
+    """In the quality of the plain frame."""
     cells: tuple[Cell, ...]
+
+    @property
+    def action(self) -> Action:
+        """Of the clip."""
+        return self.clip.action
 
 
 @dataclass(frozen=True)
@@ -103,11 +109,11 @@ def cam_grid(
         what = f"holds no {label} {split} clip of an action in {' and '.join(wanted)}"
         raise InputError.of(dataset, what, "clips for Figure 7")
     rows = []
-    for action, clips in shown.items():
+    for clips in shown.values():
         frames = {q: sample_frames(manifest.path(c), 1)[1][0] for q, c in clips.items()}
         cells = [Cell(resize(frames[wanted[0]], side_px), "")]
         cells += [_cell(column, frames[column.quality], method, side_px) for column in columns]
-        rows.append(Row(action, tuple(cells)))
+        rows.append(Row(clips[wanted[0]], tuple(cells)))
     return Grid(tuple(columns), tuple(rows), wanted[0])
 
 

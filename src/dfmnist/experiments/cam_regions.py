@@ -15,7 +15,7 @@ import polars as pl
 from jaxtyping import Float
 from PIL import Image
 
-from dfmnist.core.actions import INFO, TEN
+from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.core.engine import progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
@@ -24,10 +24,21 @@ from dfmnist.detect.config import QUALITIES
 from dfmnist.detect.run import Run, load_run
 from dfmnist.faces.mesh import Mesh, face_mesh
 from dfmnist.faces.regions import REGIONS, region_labels
+from dfmnist.faces.weights import MODELS, models_dir
 from dfmnist.media.sample import sample_frames
 
+FEW_FRAMES = 4
+"""Of each clip, where a share is all that is wanted: a few seconds for the demo's dataset."""
 DRAWS = 1000
 """Of people, for the intervals."""
+REGION_TITLES = {
+    "mouth": "Mouth",
+    "eyes": "Eyes and brows",
+    "face": "Rest of the face",
+    "outline": "Outline",
+    "neck": "Neck",
+    "background": "Background",
+}
 SCHEMA = {
     "action": pl.String,
     "region": pl.String,
@@ -123,6 +134,16 @@ def regions_by_action(
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
+def regions_or_reason(dataset: Path, run_dir: Path) -> tuple[pl.DataFrame | None, str]:
+    """The table of `regions_by_action` from a few frames a clip, or why there is none."""
+    if not all((models_dir() / f"{name}.tflite").is_file() for name in MODELS):
+        return None, "the face models are not there (dfmnist fetch faces)"
+    table = regions_by_action(dataset, run_dir, frames_per_clip=FEW_FRAMES, quiet=True)
+    if not table["frames"].sum():
+        return None, "no face was found in the test clips"
+    return table, ""
+
+
 def _clip_shares(
     run: Run, manifest: Manifest, clip: Clip, count: int, method: Method
 ) -> _ClipShares:
@@ -165,22 +186,27 @@ def _rows(
     ]
 
 
+def titled(action: str) -> str:
+    """An action of the table as people read it."""
+    return "All actions" if action == "all" else INFO[Action(action)].title
+
+
 def as_markdown(table: pl.DataFrame) -> str:
     """Actions down, regions across: the share in percent, and how many times its area that is."""
     head = ["Action", *(region.title() for region in REGIONS), "Frames"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for rows in table.partition_by("action", maintain_order=True):
         action = rows["action"][0]
-        titles = {a.value: INFO[a].title for a in TEN} | {"all": "All"}
         pairs = zip(rows["share"], rows["times_area"], strict=True)
-        cells = [_cell(share, times) for share, times in pairs]
+        cells = [share_text(share, times) for share, times in pairs]
         left_out = rows["left_out"][0]
         frames = f"{rows['frames'][0]}" + (f" ({left_out} left out)" if left_out else "")
-        lines.append("| " + " | ".join([titles[action], *cells, frames]) + " |")
+        lines.append("| " + " | ".join([titled(action), *cells, frames]) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(share: float, times: float) -> str:
+def share_text(share: float, times: float) -> str:
+    """`31% (2.1×)`: a region's share, and how many times its area that is."""
     if np.isnan(share):
         return "–"
     return f"{100 * share:.0f}%" + (f" ({times:.1f}×)" if np.isfinite(times) else "")

@@ -60,19 +60,11 @@ def figure1(folder: Path, samples: Sequence[tuple[str, Path]], count: int = 6) -
     return Picture(tuple(tiles), sheet(folder / "figure1.jpg", strips, columns=2))
 
 
-def figure7(
-    folder: Path,
-    frames: Sequence[tuple[str, Frames, npt.NDArray[np.float32]]],
-    side: int = 192,
-) -> Picture:
-    """Figure 7: (label, frame, heat map 0..1) each as the original above its overlay."""
-    from dfmnist.detect.cam import overlay
-
-    stacks = []
-    tiles = []
-    for index, (label, image, heat) in enumerate(frames):
-        small = resize(image, side)
-        stacked = np.concatenate([small, overlay(small[None], heat[None])[0]], axis=0)
+def figure7(folder: Path, frames: Sequence[tuple[str, Frames, Frames]]) -> Picture:
+    """Figure 7: (label, frame, its map laid over it), each as the original above its overlay."""
+    tiles, stacks = [], []
+    for index, (label, image, painted) in enumerate(frames):
+        stacked = np.concatenate([image, painted], axis=0)
         path = folder / f"figure7-{index:02d}.jpg"
         write_image(path, stacked)
         alt = f"{label}: the frame, and under it where the detector looked"

@@ -1,6 +1,7 @@
 """What is shown and not trained: Table 1, Figures 1, 2, 8, 9 and 10, and the frames of Figure 7."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from matplotlib.patches import FancyBboxPatch
 
 from dfmnist.build.footage import slug
 from dfmnist.core.actions import INFO, TEN
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import atomic_path
 from dfmnist.dataset.manifest import Clip, Manifest, read_rejected
 from dfmnist.dataset.summary import summarise
 from dfmnist.experiments import figures, pictures
+from dfmnist.experiments.cam_figure import cam_grid
+from dfmnist.experiments.cam_regions import REGION_TITLES, regions_or_reason, share_text, titled
 from dfmnist.experiments.paper import FIGURE2_SPOOF_RATE, FIGURE7_WORDS, TABLE1
 from dfmnist.experiments.results import spoof_rates
 from dfmnist.experiments.sheet import Entry, Sheet, percent, printed
@@ -179,22 +184,41 @@ def _gallery(name: str, title: str, clips: Sequence[Clip], picture: Path, said: 
 
 
 def figure7(folder: Path, title: str, manifest: Manifest, run: Path, stamp: str) -> Shown:
-    """Where the detector of `run` looks in the middle frame of each action's first fake."""
-    from dfmnist.detect.cam import cam
-    from dfmnist.detect.run import load_run
-
-    loaded = load_run(run)
-    clips = first_fakes(manifest)
-    entries = []
-    for clip in clips:
-        frame = sample_frames(manifest.path(clip), 1)[1][0]
-        small = pictures.resize(frame, loaded.config.input_size_px)[None]
-        entries.append((INFO[clip.action].title, frame, cam(loaded.network, small)[0]))
-    picture = pictures.figure7(folder, entries)
+    """Where the detector of `run` looks: maps by action, and each face region's share of them."""
+    try:
+        grid = cam_grid(manifest.root, [run], side_px=192)
+    except InputError as error:
+        return not_run("figure7", title, str(error))
+    tiles = [(INFO[r.action].title, r.cells[0].image, r.cells[1].image) for r in grid.rows]
+    picture = pictures.figure7(folder, tiles)
     looks = "; ".join(f"{where}: {what}" for where, what in FIGURE7_WORDS.items())
     said = f"The paper says of its maps: {looks}. {stamp}".strip()
-    sheet, table = _gallery("figure7", title, clips, picture.sheet, said)
+    sheet, table = _gallery("figure7", title, [r.clip for r in grid.rows], picture.sheet, said)
+    shares, why = regions_or_reason(manifest.root, run)
+    if shares is None:
+        how = f"No shares of the face's regions: {why}."
+    else:
+        how = (
+            "The numbers: each region's share of the evidence for fake, a few frames of every "
+            "test fake, and how many times its own area that is (1× is no preference)."
+        )
+        with atomic_path(folder / "figure7-regions.parquet") as temporary:
+            shares.write_parquet(temporary)
+        sheet = _with_regions(sheet, shares)
+    sheet = replace(sheet, sentences=(*sheet.sentences, how))
     return sheet, table.with_columns(run=pl.lit(run.name))
+
+
+def _with_regions(sheet: Sheet, shares: pl.DataFrame) -> Sheet:
+    """The sheet with a row an action, a column a region."""
+    entries = {
+        (titled(row["action"]), REGION_TITLES[row["region"]]): Entry(
+            share_text(row["share"], row["times_area"])
+        )
+        for row in shares.iter_rows(named=True)
+    }
+    rows, columns = (tuple(dict.fromkeys(key[i] for key in entries)) for i in (0, 1))
+    return replace(sheet, rows=rows, columns=columns, entries=entries)
 
 
 def figure8(folder: Path, title: str, manifest: Manifest) -> Shown:

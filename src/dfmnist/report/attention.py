@@ -9,27 +9,15 @@ import polars as pl
 from dfmnist.core.actions import INFO, Action
 from dfmnist.dataset.manifest import Manifest
 from dfmnist.experiments.cam_figure import Grid, cam_grid
-from dfmnist.experiments.cam_regions import regions_by_action
+from dfmnist.experiments.cam_regions import REGION_TITLES, regions_or_reason, titled
 from dfmnist.experiments.paper import MODELS
 from dfmnist.experiments.runs import RUN_WEIGHTS, FinishedRun
 from dfmnist.faces.regions import REGIONS
-from dfmnist.faces.weights import MODELS as MODEL_FILES
-from dfmnist.faces.weights import models_dir
 from dfmnist.media.image import write_image
 from dfmnist.report.sections import Image, in_order
 from dfmnist.report.words import plural
 
 SIDE_PX = 128
-REGION_FRAMES = 4
-"""Of each test clip: enough for a share, and a few seconds for the demo's dataset."""
-REGION_TITLES = {
-    "mouth": "Mouth",
-    "eyes": "Eyes and brows",
-    "face": "Rest of the face",
-    "outline": "Outline",
-    "neck": "Neck",
-    "background": "Background",
-}
 
 
 @dataclass(frozen=True)
@@ -152,18 +140,16 @@ def _rows(grid: Grid, folder: Path, out: Path) -> list[MapRow]:
 def _regions(manifest: Manifest, run: FinishedRun) -> Regions:
     """Shares by action; without the face models, or without a face, the reason instead."""
     titles = tuple(REGION_TITLES[region] for region in REGIONS)
-    if not all((models_dir() / f"{name}.tflite").is_file() for name in MODEL_FILES):
-        return Regions(titles, (), "the face models are not there (dfmnist fetch faces)")
-    table = regions_by_action(manifest.root, run.folder, frames_per_clip=REGION_FRAMES, quiet=True)
-    if not table["frames"].sum():
-        return Regions(titles, (), "no face was found in the test clips")
+    table, why = regions_or_reason(manifest.root, run.folder)
+    if table is None:
+        return Regions(titles, (), why)
     rows = tuple(_region_row(part) for part in table.partition_by("action", maintain_order=True))
     return Regions(titles, rows)
 
 
 def _region_row(part: pl.DataFrame) -> RegionRow:
     action, frames, people = part["action"][0], part["frames"][0], part["people"][0]
-    title = "All actions" if action == "all" else INFO[Action(action)].title
+    title = titled(action)
     counted = f"{plural(frames, 'frame')} of {plural(people, 'person', 'people')}"
     if left_out := part["left_out"][0]:
         counted += f", {left_out} left out"
