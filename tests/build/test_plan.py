@@ -105,3 +105,16 @@ def test_the_film_plan_is_balanced_and_disjoint(tmp_path: Path) -> None:
         assert {d.split for d in drivers if d.action is action} == set(SPLITS)
         assert len({d.identity for d in drivers if d.action is action}) >= 3
     assert not {f.identity for f in people} & {f.identity for f in drivers}
+
+
+@pytest.mark.parametrize("count", [11, 12, 22, 36])
+@pytest.mark.parametrize("actions", [TEN, (Action.TALK,), (Action.NOD, Action.YAW, Action.SMILE)])
+def test_nobody_is_left_out_whatever_the_number(
+    tmp_path: Path, count: int, actions: tuple[Action, ...]
+) -> None:
+    clips = -(-count * 3 // len(actions))
+    config = FilmConfig((count, 1, 1), (clips, 1, 1), (1, 1, 1), actions=actions)
+    here = [f for f in plan_people(config, tmp_path) if f.split == "train"]
+    each = Counter(f.identity for f in here)
+    assert len(each) == count
+    assert max(each.values()) - min(each.values()) <= 2

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dfmnist.core.actions import TEN, parse_action
 from dfmnist.core.errors import InputError
 
 Workers = Annotated[int | None, typer.Option(help="Processes; default: one per core.")]
@@ -32,13 +33,18 @@ def actors(
     ),
     takes: Annotated[int, typer.Option(help="Takes of each action by each driver.")] = 2,
     frames: Annotated[int, typer.Option(help="Frames of each clip, at 25 a second.")] = 50,
+    actions: Annotated[
+        list[str] | None,
+        typer.Option(help="Film these alone, of the ten or talk; repeatable. Default: all ten."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the performances.")] = 0,
     workers: Workers = None,
 ) -> None:
     """Film synthetic actors performing the ten actions; `build` reads what it writes."""
     from dfmnist.build.film import FilmConfig, film_people
 
-    config = FilmConfig(people, clips, drivers, takes, frames, seed=seed)
+    performed = tuple(map(parse_action, actions)) if actions else TEN
+    config = FilmConfig(people, clips, drivers, takes, frames, performed, seed=seed)
     tables = film_people(config, out, workers)
     typer.echo(f"dfmnist build --sources {tables[0]} --drivers {tables[1]} ...")
 

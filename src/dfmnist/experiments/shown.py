@@ -204,16 +204,16 @@ def figure7(folder: Path, title: str, manifest: Manifest, run: Path, stamp: str)
         )
         with atomic_path(folder / "figure7-regions.parquet") as temporary:
             shares.write_parquet(temporary)
-        sheet = _with_regions(sheet, shares)
+        sheet = _with_regions(sheet, shares, stamp)
     sheet = replace(sheet, sentences=(*sheet.sentences, how))
     return sheet, table.with_columns(run=pl.lit(run.name))
 
 
-def _with_regions(sheet: Sheet, shares: pl.DataFrame) -> Sheet:
+def _with_regions(sheet: Sheet, shares: pl.DataFrame, stamp: str) -> Sheet:
     """The sheet with a row an action, a column a region."""
     entries = {
         (titled(row["action"]), REGION_TITLES[row["region"]]): Entry(
-            share_text(row["share"], row["times_area"])
+            share_text(row["share"], row["times_area"]), notes=(stamp,) if stamp else ()
         )
         for row in shares.iter_rows(named=True)
     }
