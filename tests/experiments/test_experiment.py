@@ -11,7 +11,7 @@ from tests.running import called, refused
 from dfmnist import recipes
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
-from dfmnist.dataset.manifest import read_manifest
+from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.estimate import describe
 from dfmnist.experiments.everything import Request, parse_other, run_experiments
@@ -61,10 +61,12 @@ def small(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "e"
 
 
-def test_each_comes_out_in_four_ways(small: Path) -> None:
+def test_each_comes_out_in_four_ways(small: Path, drawn: Path) -> None:
     for name in SOME:
         for kind in ALL_FILES:
             assert (small / name / f"{name}.{kind}").stat().st_size > 0
+        rows = pl.read_parquet(small / name / f"{name}.parquet")
+        assert set(rows["manifest"]) == {manifest_hash(drawn)}
         pictures = [p for kind in ("png", "jpg") for p in small.glob(f"{name}/{name}.{kind}")]
         assert len(pictures) == 1
     page = (small / "experiments.md").read_text()

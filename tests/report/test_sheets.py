@@ -101,6 +101,18 @@ def test_experiments_of_another_dataset_are_refused(whole: Any, tmp_path: Path) 
         )
 
 
+def test_experiments_from_before_the_dataset_changed_are_refused(
+    whole: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(whole.experiments, tmp_path / "experiments")
+    rows = tmp_path / "experiments" / "table3" / "table3.parquet"
+    pl.read_parquet(rows).with_columns(manifest=pl.lit("0" * 64)).write_parquet(rows)
+    with pytest.raises(InputError, match=r"table3\.parquet.* was made on another dataset"):
+        write_report(
+            whole.dataset, whole.runs, tmp_path / "out", ReportContext(), tmp_path / "experiments"
+        )
+
+
 def test_every_picture_has_its_true_size(whole: Any, page: Page) -> None:
     root = whole.page.parent
     for attrs in page.all("img"):

@@ -11,7 +11,7 @@ from dfmnist.core.actions import INFO, TEN
 from dfmnist.core.engine import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, claim_folder, write_text
-from dfmnist.dataset.manifest import METADATA, Manifest, read_manifest
+from dfmnist.dataset.manifest import METADATA, Manifest, manifest_hash, read_manifest
 from dfmnist.experiments import charts, figures, shown
 from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.cells import Cell, measure, tidy
@@ -153,6 +153,7 @@ def _write_all(
 ) -> Path:
     """Each experiment's files, and one page of Markdown with all."""
     manifests = {name: read_manifest(root) for name, root in roots.items() if JOIN not in name}
+    made_on = pl.lit(manifest_hash(roots[world.main.name])).alias("manifest")
     parts = []
     for plan in plans:
         folder = out / plan.name
@@ -164,7 +165,7 @@ def _write_all(
         else:
             sheet, table = _pictures(plan, world, manifests, executed, folder)
         with atomic_path(folder / f"{plan.name}.parquet") as temporary:
-            table.write_parquet(temporary)
+            table.with_columns(made_on).write_parquet(temporary)
         write_text(folder / f"{plan.name}.md", markdown(sheet))
         write_text(folder / f"{plan.name}.tex", latex(sheet))
         below = replace(sheet, picture=f"{plan.name}/{sheet.picture}" if sheet.picture else "")

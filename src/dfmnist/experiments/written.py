@@ -84,6 +84,8 @@ class Sheet:
     """The Parquet, Markdown and LaTeX that there are."""
     stamp: str = ""
     """`smoke, not a result`; empty for runs that may be believed."""
+    manifest: str = ""
+    """Hash of the dataset's manifest on which it was made."""
 
     @property
     def short(self) -> str:
@@ -147,6 +149,7 @@ def read_sheet(folder: Path) -> Sheet:
         _clips(tidy),
         tuple(f for s in ("parquet", "md", "tex") if (f := folder / f"{name}.{s}").is_file()),
         _stamp(tidy),
+        tidy["manifest"][0] if "manifest" in tidy.columns and len(tidy) else "",
     )
 
 
@@ -228,7 +231,7 @@ def _clips(tidy: pl.DataFrame) -> tuple[dict[str, str], ...]:
 
 
 def _stamp(tidy: pl.DataFrame) -> str:
-    if "measure" not in tidy.columns:
+    if "status" not in tidy.columns:
         return ""
     stamps = set(tidy["status"]) - {"run", NOT_RUN}
     return min(stamps, default="")

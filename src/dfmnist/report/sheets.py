@@ -9,7 +9,7 @@ from pathlib import Path
 from dfmnist.core.actions import INFO, Action
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
-from dfmnist.dataset.manifest import Manifest
+from dfmnist.dataset.manifest import Manifest, manifest_hash
 from dfmnist.experiments.written import DASH, NOT_RUN, Numbers, Sheet, Written
 from dfmnist.report.sections import ChartImage, Image
 from dfmnist.report.words import pct
@@ -95,7 +95,14 @@ class Paper:
 
 
 def check_same_dataset(sheets: Sequence[Sheet], manifest: Manifest) -> None:
-    """Raise `InputError` where a sheet shows a clip that the dataset does not hold."""
+    """Raise `InputError` where a sheet was made on another dataset than this one."""
+    made_on = manifest_hash(manifest.root)
+    for sheet in sheets:
+        if sheet.manifest not in ("", made_on):
+            raise InputError.of(
+                sheet.files[0], "was made on another dataset than --data (or on it before it "
+                "changed)", "--experiments made on this dataset",
+            )  # fmt: skip
     known = {clip.clip_id for clip in manifest.clips}
     for sheet in sheets:
         for clip in sheet.clips:
