@@ -27,7 +27,7 @@ def plan(name: str, of: World) -> Plan:
 def test_every_table_and_figure_of_the_paper_has_a_plan() -> None:
     assert list(EXPERIMENTS) == [f"table{n}" for n in range(1, 7)] + [
         f"figure{n}" for n in range(1, 11)
-    ] + ["shortcut", "findings"]
+    ] + ["shortcut", "conclusions"]
 
 
 def test_resnet50_on_raw_is_one_run_wherever_it_is_needed() -> None:

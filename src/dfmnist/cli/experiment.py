@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 def experiment(
     names: Annotated[
         list[str],
-        typer.Argument(help="table1 to table6, figure1 to figure10, shortcut, findings, or all."),
+        typer.Argument(
+            help="table1 to table6, figure1 to figure10, shortcut, conclusions, or all."
+        ),
     ],
     data: Annotated[Path, typer.Option(help="Dataset folder, or its metadata.jsonl.")],
     out: Annotated[Path, typer.Option(help="Folder for runs, scores, tables and figures.")] = Path(

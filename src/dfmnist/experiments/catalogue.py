@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dfmnist.experiments.findings import findings
+from dfmnist.experiments.conclusions import conclusions
 from dfmnist.experiments.plan import (
     Plan,
     World,
@@ -35,5 +35,5 @@ EXPERIMENTS: dict[str, Callable[[World], Plan]] = {
     "figure8": _shown("figure8", "Figure 8: the pipeline"),
     "figure9": _shown("figure9", "Figure 9: the three qualities"),
     "figure10": _shown("figure10", "Figure 10: driving clips"),
-    "shortcut": shortcut, "findings": findings,
+    "shortcut": shortcut, "conclusions": conclusions,
 }  # fmt: skip

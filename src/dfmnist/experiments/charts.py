@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from dfmnist.experiments.cells import Cell
-from dfmnist.experiments.findings import NO, OPEN, YES, Finding
+from dfmnist.experiments.conclusions import NO, OPEN, YES, Finding
 from dfmnist.experiments.paper import QUALITIES
 from dfmnist.experiments.sheet import title_of
 from dfmnist.experiments.style import Chart, Theme, bare, draw
@@ -183,7 +183,7 @@ def _curve(
     axes.plot(x, y, mark + "-", color=colour, markersize=5, linewidth=1.4, label=label)
 
 
-def findings_chart(folder: Path, stem: str, found: Sequence[Finding], stamp: str = "") -> Chart:
+def conclusions_chart(folder: Path, stem: str, found: Sequence[Finding], stamp: str = "") -> Chart:
     """Differences in points with their intervals, a line a claim; the paper's beside them."""
     marks = {YES: "o", NO: "X", OPEN: "o"}
 
@@ -206,7 +206,7 @@ def findings_chart(folder: Path, stem: str, found: Sequence[Finding], stamp: str
             fill = theme.backdrop if finding.verdict == OPEN else theme.fake
             axes.plot(difference.value * 100, y, marks[finding.verdict], color=theme.fake,
                       markerfacecolor=fill, markersize=5.5, zorder=4)  # fmt: skip
-        _findings_key(figure, theme)
+        _conclusions_key(figure, theme)
         write_stamp(figure, theme, stamp)
 
     parts = []
@@ -219,7 +219,7 @@ def findings_chart(folder: Path, stem: str, found: Sequence[Finding], stamp: str
     return draw(folder, stem, alt, paint, size, png=True)
 
 
-def _findings_key(figure: Figure, theme: Theme) -> None:
+def _conclusions_key(figure: Figure, theme: Theme) -> None:
     entries = [
         ("o", theme.fake, theme.fake, "holds here, 95% interval over people"),
         ("o", theme.fake, theme.backdrop, "not decided"),

@@ -15,11 +15,11 @@ from dfmnist.dataset.manifest import METADATA, Manifest, manifest_hash, read_man
 from dfmnist.experiments import charts, figures, shown
 from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.cells import Cell, measure, tidy
+from dfmnist.experiments.conclusions import judge, sheet_of_conclusions, tidy_conclusions
 from dfmnist.experiments.differences import sentences
 from dfmnist.experiments.estimate import describe
 from dfmnist.experiments.execute import Engine, Executed, execute
 from dfmnist.experiments.facts import Facts, facts_of, training_clips
-from dfmnist.experiments.findings import judge, sheet_of_findings, tidy_findings
 from dfmnist.experiments.joined import join_datasets
 from dfmnist.experiments.paper import FIGURE3_SHARES
 from dfmnist.experiments.plan import JOIN, TALKING, Plan, World, paper_name
@@ -29,7 +29,7 @@ from dfmnist.experiments.stand_ins import NAMES, build_stand_in, planned, unavai
 from dfmnist.experiments.style import Chart
 
 KIND = "experiments"
-USES_OTHERS = ("table2", "table6", "findings")
+USES_OTHERS = ("table2", "table6", "conclusions")
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,8 @@ def _write_all(
     for plan in plans:
         folder = out / plan.name
         folder.mkdir(parents=True, exist_ok=True)
-        if plan.name == "findings":
-            sheet, table = _findings(plan, world, executed, folder)
+        if plan.name == "conclusions":
+            sheet, table = _conclusions(plan, world, executed, folder)
         elif plan.cells:
             sheet, table = _numbers(plan, world, manifests[world.main.name], executed, folder)
         else:
@@ -185,13 +185,13 @@ def _numbers(
     return replace(sheet, picture=f"{plan.name}.png", alt=chart.alt), tidy(plan, cells)
 
 
-def _findings(
+def _conclusions(
     plan: Plan, world: World, executed: Executed, folder: Path
 ) -> tuple[Sheet, pl.DataFrame]:
     found = judge(world, executed, plan)
-    chart = charts.findings_chart(folder, plan.name, found, world.recipe.stamp)
-    sheet = sheet_of_findings(found)
-    return replace(sheet, picture=f"{plan.name}.png", alt=chart.alt), tidy_findings(found)
+    chart = charts.conclusions_chart(folder, plan.name, found, world.recipe.stamp)
+    sheet = sheet_of_conclusions(found)
+    return replace(sheet, picture=f"{plan.name}.png", alt=chart.alt), tidy_conclusions(found)
 
 
 def _chart(plan: Plan, world: World, cells: Sequence[Cell], folder: Path) -> Chart:

@@ -21,7 +21,7 @@ from dfmnist.experiments.tables import Cell
 ORDER = (
     "table1", "figure1", "table2", "figure2", "table3", "table4", "table5", "figure3", "figure4",
     "figure5", "figure6", "figure7", "figure8", "figure9", "figure10", "table6",
-    "shortcut", "findings",
+    "shortcut", "conclusions",
 )  # fmt: skip
 """As they come in the paper's text and its appendices A to C; then this project's own."""
 NOT_RUN = "not run"

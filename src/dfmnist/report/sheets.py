@@ -20,6 +20,11 @@ INTRO = (
     "A cell that was not run says so, and how to run it. Compare the patterns, not the numbers: "
     "the people, the animator and the size of the dataset are others."
 )
+OWN = (
+    "The last of them are this project’s own: the paper’s conclusions judged on this dataset, and "
+    "how much of a detector’s accuracy is the action and not the forgery."
+)
+OWN_SHEETS = ("shortcut", "conclusions")
 LAYOUTS = {"figure1": "strips", "figure7": "cams", "figure9": "details"}
 """How the tiles of a figure lie on the page."""
 KINDS = {"parquet": "Parquet", "md": "Markdown", "tex": "LaTeX"}
@@ -118,7 +123,12 @@ def paper(sheets: Sequence[Sheet], out: Path) -> Paper | None:
     if not sheets:
         return None
     common = common_sentences(sheets)
-    return Paper(INTRO, common, tuple(_view(sheet, common, out) for sheet in sheets))
+    own = any(sheet.name in OWN_SHEETS for sheet in sheets)
+    return Paper(
+        f"{INTRO} {OWN}" if own else INTRO,
+        common,
+        tuple(_view(sheet, common, out) for sheet in sheets),
+    )
 
 
 def common_sentences(sheets: Sequence[Sheet]) -> tuple[str, ...]:

@@ -10,21 +10,21 @@ from tests.experiments.test_cells import scores
 from dfmnist import recipes
 from dfmnist.core.files import write_json
 from dfmnist.experiments import charts
-from dfmnist.experiments.execute import Executed, Outcome
-from dfmnist.experiments.facts import Facts
-from dfmnist.experiments.findings import (
+from dfmnist.experiments.conclusions import (
     NO,
     OPEN,
     YES,
     Claim,
     Finding,
     claims,
-    findings,
+    conclusions,
     judge,
     points,
-    sheet_of_findings,
-    tidy_findings,
+    sheet_of_conclusions,
+    tidy_conclusions,
 )
+from dfmnist.experiments.execute import Executed, Outcome
+from dfmnist.experiments.facts import Facts
 from dfmnist.experiments.plan import OURS, ScoreSpec, World, shortcut
 
 FACTS = Facts("ours", tuple((a, 20) for a in ("blink", "smile", "yaw", "nod")), 80, 20, 40, 50)
@@ -36,9 +36,9 @@ def world(seeds: int = 1, *others: str) -> World:
 
 
 def filled(of: World, folder: Path, right: "dict[str, int]", other: int = 2) -> Executed:
-    """Every score that the findings need: the frames of four that are right, by tested quality."""
+    """Every score that they need: the frames of four that are right, by tested quality."""
     found = Executed()
-    for number, score in enumerate(findings(of).scores):
+    for number, score in enumerate(conclusions(of).scores):
         count = right.get(score.quality, other)
         run = folder / f"run-{number}"
         write_json(run / "run.json", {"steps": 300, "initialisation": "random"})
@@ -56,7 +56,7 @@ def filled(of: World, folder: Path, right: "dict[str, int]", other: int = 2) -> 
 
 
 def judged(of: World, executed: Executed) -> dict[str, Finding]:
-    return {f.claim.name: f for f in judge(of, executed, findings(of), draws=200)}
+    return {f.claim.name: f for f in judge(of, executed, conclusions(of), draws=200)}
 
 
 def test_the_papers_own_differences_are_computed_from_its_values() -> None:
@@ -143,19 +143,19 @@ def test_seeds_are_drawn_too(tmp_path: Path) -> None:
 
 def test_they_are_written_and_drawn(tmp_path: Path) -> None:
     of = world()
-    found = judge(of, filled(of, tmp_path, {"raw": 4, "c40": 3}), findings(of), draws=50)
-    sheet = sheet_of_findings(found)
+    found = judge(of, filled(of, tmp_path, {"raw": 4, "c40": 3}), conclusions(of), draws=50)
+    sheet = sheet_of_conclusions(found)
     entry = sheet.entries["Heavy compression hurts", "difference in points"]
     assert entry.ours == "+25.0 (+25.0 to +25.0)"
     assert entry.paper == "+5.6"
     assert sheet.entries["Heavy compression hurts", "does it hold here?"].ours == YES
-    table = tidy_findings(found)
+    table = tidy_conclusions(found)
     assert len(table) == len(claims(of))
     row = table.row(by_predicate=pl.col("row") == "Heavy compression hurts", named=True)
     assert (row["verdict"], row["people"], row["cells"]) == (YES, 6, 5)
-    chart = charts.findings_chart(tmp_path, "findings", found)
+    chart = charts.conclusions_chart(tmp_path, "conclusions", found)
     assert "Heavy compression hurts: +25.0, yes" in chart.alt
-    assert (tmp_path / "findings.png").stat().st_size > 0
+    assert (tmp_path / "conclusions.png").stat().st_size > 0
     assert points(-0.012) == "−1.2"
 
 

@@ -40,7 +40,7 @@ HEAD_MOVES = (Action.YAW, Action.NOD, Action.RIGHT_SLOPE, Action.LEFT_SLOPE, Act
 SMALL = (Action.BLINK, Action.SMILE)
 """The paper's examples of small changes (section 5.4)."""
 YES, NO, OPEN = "yes", "no", "not decided"
-TITLE = "Findings: what the paper concludes, on this dataset"
+TITLE = "Conclusions: which of the paper's hold on this dataset"
 Floats = NDArray[np.float64]
 
 
@@ -235,10 +235,10 @@ def _transfers(known: Known) -> list[Claim]:
     ]
 
 
-def findings(world: World) -> Plan:
+def conclusions(world: World) -> Plan:
     """The paper's conclusions on this dataset."""
     cells = dict.fromkeys(c for claim in claims(world) if claim.runnable for c in claim.cells)
-    return Plan("findings", TITLE, tuple(cells))
+    return Plan("conclusions", TITLE, tuple(cells))
 
 
 @dataclass(frozen=True)
@@ -346,7 +346,7 @@ def _counts(path: Path, part: str) -> _Counts:
     )
 
 
-def sheet_of_findings(found: Sequence[Finding]) -> Sheet:
+def sheet_of_conclusions(found: Sequence[Finding]) -> Sheet:
     """A row a claim: what the paper says, the difference in points, whether it holds here."""
     difference, holds = "difference in points", "does it hold here?"
     entries = {}
@@ -371,7 +371,7 @@ def sheet_of_findings(found: Sequence[Finding]) -> Sheet:
         "intervals.",
     )
     rows = tuple(f.claim.name for f in found)
-    return Sheet("findings", TITLE, rows, (difference, holds), entries, (*said, *how))
+    return Sheet("conclusions", TITLE, rows, (difference, holds), entries, (*said, *how))
 
 
 def points(share: float) -> str:
@@ -380,14 +380,14 @@ def points(share: float) -> str:
     return text.replace("-", "−")
 
 
-def tidy_findings(found: Sequence[Finding]) -> pl.DataFrame:
+def tidy_conclusions(found: Sequence[Finding]) -> pl.DataFrame:
     """A row a claim."""
     rows = []
     for finding in found:
         claim, estimate = finding.claim, finding.difference
         rows.append(
             {
-                "experiment": "findings",
+                "experiment": "conclusions",
                 "row": claim.name,
                 "said": claim.said,
                 "status": "not run" if estimate is None else finding.stamp or "run",
