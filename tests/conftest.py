@@ -1,6 +1,7 @@
 """What tests share: one torch thread, the media that may lie beside a checkout, face models."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
+# A suite started in the background ignores Ctrl-C, and so would the commands that it sends one to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
