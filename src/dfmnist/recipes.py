@@ -257,6 +257,39 @@ def experiments_demo() -> ExperimentRecipe:
     )
 
 
+def experiments_study() -> ExperimentRecipe:
+    """Everything with MesoInception-4 at 64 px, long enough to learn what can be learnt there.
+
+    Its steps are cheap (0.08 s on one core), so that seeds and thousands of steps are affordable;
+    ResNets learn nothing in the demo's few hundred.
+    """
+    meso = ("mesoinception4",)
+    return ExperimentRecipe(
+        name="study",
+        training=(
+            TrainConfig(
+                network="mesoinception4",
+                size_px=64,
+                frames_per_clip=16,
+                batch_size=32,
+                learning_rate=1e-3,
+                augmentation="flip",
+            ),
+        ),
+        tables={"table3": meso, "table4": meso, "table5": meso},
+        mixed_corpus="mesoinception4",
+        main="mesoinception4",
+        steps=1200,
+        least_fakes=6,
+        stand_ins=True,
+        departures=(
+            "MesoInception-4 takes the place of ResNet-50: 1,200 steps in batches of 32, learning "
+            "rate 0.001 (paper: 0.0002), flips.",
+            BETAS,
+        ),
+    )
+
+
 def experiments_paper(imagenet: Path | None = None) -> ExperimentRecipe:
     """The paper's sizes, schedules and cells; other datasets come from `--other`.
 

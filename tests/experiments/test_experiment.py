@@ -133,7 +133,7 @@ def test_bad_words_are_refused(
         return refused(capsys, "experiment", "--data", drawn, "--out", tmp_path / "o", *more)
 
     assert "experiment 'table7'" in line("table7")
-    assert "--recipe best; expected smoke, demo, paper" in line("table1", "--recipe", "best")
+    assert "--recipe best; expected smoke, demo, study, paper" in line("table1", "--recipe", "best")
     assert "--other DFDC; expected NAME=MANIFEST" in line("table6", "--other", "DFDC")
     assert "--engine spark; expected local or ray" in line("table1", "--engine", "spark")
     assert "--seeds 0" in line("table1", "--seeds", 0)

@@ -34,7 +34,11 @@ def experiment(
         typer.Option(help="NAME=MANIFEST of another dataset; repeatable. Names as in the paper."),
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help="smoke (no result), demo (64 px) or paper (needs a GPU).")
+        str,
+        typer.Option(
+            help="smoke (no result), demo (64 px), study (MesoInception-4, 64 px, longer) or paper "
+            "(needs a GPU)."
+        ),
     ] = "demo",
     imagenet: Annotated[
         Path | None,
@@ -59,6 +63,7 @@ def experiment(
     known: dict[str, Callable[[], ExperimentRecipe]] = {
         "smoke": recipes.experiments_smoke,
         "demo": recipes.experiments_demo,
+        "study": recipes.experiments_study,
         "paper": lambda: recipes.experiments_paper(imagenet),
     }
     if recipe not in known:

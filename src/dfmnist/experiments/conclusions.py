@@ -106,7 +106,12 @@ def claims(world: World) -> tuple[Claim, ...]:
         for plan in (make(world),)
         for cell in plan.cells
     }  # fmt: skip
-    return (*_qualities(known), *_actions(known), *_corpora(known), *_transfers(known))
+    return (
+        *_qualities(known),
+        *_actions(known, world.recipe.main),
+        *_corpora(known),
+        *_transfers(known),
+    )
 
 
 Known = dict[tuple[str, str, str], CellSpec]
@@ -154,7 +159,7 @@ def _qualities(known: Known) -> list[Claim]:
     ]
 
 
-def _actions(known: Known) -> list[Claim]:
+def _actions(known: Known, main: str) -> list[Claim]:
     def of(kind: str, actions: Sequence[Action]) -> tuple[CellSpec, ...]:
         found = [known[kind, INFO[a].title, "raw"] for a in actions]
         return tuple(c for c in found if c.scores)
@@ -181,7 +186,7 @@ def _actions(known: Known) -> list[Claim]:
             "(section 5.4)",
             of("figure6", SMALL),
             of("figure6", HEAD_MOVES),
-            learnt=(known["table3", "raw", "resnet50"],),
+            learnt=(known["table3", "raw", main],),
         ),
     ]
 

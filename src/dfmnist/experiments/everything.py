@@ -23,7 +23,7 @@ from dfmnist.experiments.facts import Facts, facts_of, training_clips
 from dfmnist.experiments.joined import join_datasets
 from dfmnist.experiments.paper import FIGURE3_SHARES
 from dfmnist.experiments.plan import JOIN, TALKING, Plan, World, paper_name
-from dfmnist.experiments.recipe import MAIN_MODEL, ExperimentRecipe
+from dfmnist.experiments.recipe import ExperimentRecipe
 from dfmnist.experiments.sheet import Sheet, latex, markdown, sheet_of
 from dfmnist.experiments.stand_ins import NAMES, build_stand_in, planned, unavailable
 from dfmnist.experiments.style import Chart
@@ -199,7 +199,7 @@ def _chart(plan: Plan, world: World, cells: Sequence[Cell], folder: Path) -> Cha
     if plan.name == "figure3":
         sizes = {
             f"{share * 100:g}%": training_clips(
-                world.run(MAIN_MODEL, corpus=share).config, world.main
+                world.run(world.recipe.main, corpus=share).config, world.main
             )[0]
             for share in FIGURE3_SHARES
         }
@@ -211,7 +211,7 @@ def _chart(plan: Plan, world: World, cells: Sequence[Cell], folder: Path) -> Cha
             if cell.accuracy is not None:
                 action = titles.get(cell.spec.row)
                 rows.setdefault(action, {})[cell.spec.column] = cell.accuracy
-        return figures.figure6_chart(folder, rows, MAIN_MODEL, png=True)
+        return figures.figure6_chart(folder, rows, world.recipe.main, png=True)
     return charts.accuracy_chart(folder, plan.name, cells, stamp)
 
 

@@ -13,7 +13,7 @@ from dfmnist.detect.config import TrainConfig
 from dfmnist.experiments import paper
 from dfmnist.experiments.facts import Facts, for_steps, together, training_clips
 from dfmnist.experiments.paper import MODEL_TITLES, MODELS, QUALITIES, Published
-from dfmnist.experiments.recipe import MAIN_MODEL, ExperimentRecipe
+from dfmnist.experiments.recipe import ExperimentRecipe
 
 JOIN = "+"
 """Between the names of datasets that are trained on together."""
@@ -208,10 +208,10 @@ def table2(world: World) -> Plan:
     joined = JOIN.join(given)
 
     def own(dataset: str) -> Callable[[int], RunSpec]:
-        return lambda seed: world.run(MAIN_MODEL, dataset=dataset, seed=seed)
+        return lambda seed: world.run(world.recipe.main, dataset=dataset, seed=seed)
 
     def tuned(seed: int) -> RunSpec:
-        return world.run(MAIN_MODEL, dataset=joined, start=own(main)(seed), seed=seed)
+        return world.run(world.recipe.main, dataset=joined, start=own(main)(seed), seed=seed)
 
     original, crossed, fine = "original", "on DeepFake MNIST+", "fine-tuned"
     cells = [world.cell(original, OURS, paper.TABLE2[original, OURS], own(main))]
@@ -299,8 +299,10 @@ def table6(world: World) -> Plan:
                 continue
 
             def make(seed: int, column: str = column, row: str = row) -> RunSpec:
-                first = world.run(MAIN_MODEL, dataset=column, seed=seed)
-                return first if row == before else world.run(MAIN_MODEL, start=first, seed=seed)
+                first = world.run(world.recipe.main, dataset=column, seed=seed)
+                return (
+                    first if row == before else world.run(world.recipe.main, start=first, seed=seed)
+                )
 
             cells.append(world.cell(row, column, published, make))
     return Plan("table6", "Table 6: trained on other datasets, tested on this one", tuple(cells))
@@ -314,7 +316,7 @@ def figure3(world: World) -> Plan:
         for quality in QUALITIES:
 
             def single(seed: int, share: float = share, quality: str = quality) -> RunSpec:
-                return world.run(MAIN_MODEL, quality, seed=seed, corpus=share)
+                return world.run(world.recipe.main, quality, seed=seed, corpus=share)
 
             cells.append(world.cell(row, quality, None, single, quality=quality))
         for quality in QUALITIES:
@@ -336,7 +338,7 @@ def figure4(world: World) -> Plan:
     for row, part in rows:
 
         def make(seed: int, part: dict[str, Any] = part) -> RunSpec:
-            return world.run(MAIN_MODEL, seed=seed, **part)
+            return world.run(world.recipe.main, seed=seed, **part)
 
         cells.append(world.cell(row, "raw", published.get(row), make))
     return Plan("figure4", "Figure 4: proportions of the classes", tuple(cells))
@@ -358,12 +360,12 @@ def figure5(world: World) -> Plan:
             continue
 
         def make(seed: int, action: Action = action) -> RunSpec:
-            return world.run(MAIN_MODEL, seed=seed, actions=(action.value,))
+            return world.run(world.recipe.main, seed=seed, actions=(action.value,))
 
         cells.append(world.cell(row, "raw", published, make))
 
     def tenth(seed: int) -> RunSpec:
-        return world.run(MAIN_MODEL, seed=seed, corpus=0.1)
+        return world.run(world.recipe.main, seed=seed, corpus=0.1)
 
     cells.append(world.cell(ALL_ACTIONS, "raw", paper.FIGURE5_ALL_ACTIONS, tenth))
     return Plan("figure5", "Figure 5: trained on a single action", tuple(cells))
@@ -376,7 +378,7 @@ def figure6(world: World) -> Plan:
         for quality in QUALITIES:
 
             def make(seed: int, quality: str = quality) -> RunSpec:
-                return world.run(MAIN_MODEL, quality, seed=seed)
+                return world.run(world.recipe.main, quality, seed=seed)
 
             row, part = ("Real clips", "real") if action is None else (INFO[action].title, action)
             published = paper.figure6(action, quality)
@@ -386,7 +388,7 @@ def figure6(world: World) -> Plan:
 
 def figure7(world: World) -> Plan:
     """Where Table 3's ResNet-50 on raw looks."""
-    run = world.run(MAIN_MODEL)
+    run = world.run(world.recipe.main)
     return Plan("figure7", "Figure 7: class activation maps", more_runs=(run,))
 
 
@@ -413,7 +415,7 @@ def shortcut(world: World) -> Plan:
                 continue
 
             def make(seed: int, trained: str = trained) -> RunSpec:
-                return world.run(MAIN_MODEL, dataset=trained, seed=seed)
+                return world.run(world.recipe.main, dataset=trained, seed=seed)
 
             cells.append(world.cell(row, column, None, make, on=tested, part=part))
     return Plan("shortcut", "Shortcut: the action or the forgery", tuple(cells))
