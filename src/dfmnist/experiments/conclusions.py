@@ -292,7 +292,7 @@ def _judge(
     difference = accuracy(claim.more) - accuracy(claim.less)
     found = interval(difference[0], difference[1:])
     estimate = Estimate(found.value, found.low, found.high, len(claim.more), len(people))
-    verdict, why = _verdict(claim, cells, accuracy(claim.learnt or claim.more)[1:], estimate)
+    verdict, why = _verdict(claim, cells, accuracy(claim.learnt or claim.more), estimate)
     return Finding(claim, estimate, verdict, why, stamp)
 
 
@@ -304,10 +304,11 @@ def _verdict(
         return OPEN, "one person: no interval over people"
     chances = [s.chance for c in claim.learnt or claim.more for s in cells[c].seeds]
     known = [c for c in chances if c is not None]
-    low, high = np.nanpercentile(learnt, [2.5, 97.5])
-    if known and low <= mean(known):
+    found = interval(learnt[0], learnt[1:])
+    if known and found.low <= mean(known):
         return OPEN, (
-            f"what should be more accurate is not told from chance ({low:.1%} to {high:.1%})"
+            "what should be more accurate is not told from chance "
+            f"({found.low:.1%} to {found.high:.1%})"
         )
     if difference.low > 0:
         return YES, ""
