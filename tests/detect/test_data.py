@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,8 +32,12 @@ def frames_of(
     return ClipFrames(samples, size_px=32, budget_bytes=budget)
 
 
-def epoch(frames: ClipFrames, number: int, *, seed: int = 0, kind: str = "none") -> torch.Tensor:
-    batches = TrainBatches(frames, batch_size=8, seed=seed, epoch=number, augmentation=kind)
+def epoch(
+    frames: ClipFrames, number: int, *, seed: int = 0, kind: str = "none", passes: int = 1
+) -> torch.Tensor:
+    batches = TrainBatches(
+        frames, batch_size=8, seed=seed, epoch=number, passes=passes, augmentation=kind
+    )
     got = list(batches)
     assert len(got) == len(batches)
     return torch.cat([images for images, _ in got])
@@ -43,6 +48,19 @@ def test_frames_cover_the_whole_clip(dataset: Path) -> None:
     means = frames.mean((1, 2, 3))  # brightness rises by 10 a frame: frames 1, 4, 7 of 9
     assert frames.shape == (3, 32, 32, 3)
     np.testing.assert_allclose(np.diff(means), 30, atol=3)
+
+
+@pytest.mark.parametrize("budget", [10**9, 0])
+def test_each_pass_has_every_frame_once_in_an_order_of_its_own(dataset: Path, budget: int) -> None:
+    frames = frames_of(dataset, budget=budget)
+    frames.load("decode", quiet=True)
+    images = epoch(frames, 0, passes=3)
+    assert len(images) == 72
+    passes = [[i.numpy().tobytes() for i in part] for part in images.split(24)]
+    if budget:  # a stream shuffles clips of two passes among each other
+        assert all(len(set(part)) == 24 for part in passes)
+    assert set(Counter(f for part in passes for f in part).values()) == {3}
+    assert passes[0] != passes[1] != passes[2]
 
 
 def test_every_frame_comes_once_an_epoch_with_its_label(dataset: Path) -> None:

@@ -173,7 +173,7 @@ def test_the_shortcut_needs_talking_clips_of_the_same_people() -> None:
     of = world(1, "talking")
     cells = {(c.row, c.column): c for c in shortcut(of).cells}
     (score,) = cells["talking", "acting"].scores
-    assert score == ScoreSpec(of.run("resnet50", dataset="talking"), "ours", "raw")
+    assert score == ScoreSpec(of.run("mesoinception4", dataset="talking"), "ours", "raw")
     assert cells["talking", "real clips acting"].part == "real"
     assert cells["talking", "fakes"].part == "fake"
     from dfmnist.experiments.plan import table2, table6
@@ -181,3 +181,9 @@ def test_the_shortcut_needs_talking_clips_of_the_same_people() -> None:
     for table in (table2(of), table6(of)):  # no column of the paper's comparisons
         assert "talking" not in {c.column for c in table.cells}
     assert OURS in {c.column for c in table2(of).cells}
+    of = world(1, "acting")
+    turned = {(c.row, c.column): c for c in shortcut(of).cells}
+    (score,) = turned["talking", "acting"].scores
+    assert score == ScoreSpec(of.run("mesoinception4", dataset="ours"), "acting", "raw")
+    (score,) = turned["acting", "talking"].scores
+    assert score == ScoreSpec(of.run("mesoinception4", dataset="acting"), "ours", "raw")

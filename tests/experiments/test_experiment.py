@@ -44,13 +44,13 @@ def test_the_plan_is_printed_and_nothing_is_written(
 def test_the_time_follows_from_the_step() -> None:
     facts = facts_of("x", [])
     facts = replace(facts, fakes=(("yaw", 16),), reals=16, validation=8, test=8, frames=50)
-    world = World(facts, recipes.experiments_demo())
+    world = World(facts, replace(recipes.experiments_demo(), main="resnet50"))
     plan = EXPERIMENTS["figure7"](world)
-    # 32 clips of 8 frames in batches of 16: 16 steps an epoch, 19 epochs; 64 frames to validate
-    # and 128 for the norms are 12 forward passes of a third of a step each
+    # 32 clips of 16 frames in batches of 32: 16 steps a pass, so 2 passes an epoch, 10 epochs; 128
+    # frames to validate and 128 for the norms are 8 forward passes of a third of a step each
     text = describe([plan], world, 1, step_s=lambda config: 1.0)
-    assert "16 fake + 16 real clips, 19 epochs, 304 steps, 6 min" in text
-    assert "304 steps, 0 scorings: about 6 min" in text
+    assert "16 fake + 16 real clips, 10 epochs, 320 steps, 6 min" in text
+    assert "320 steps, 0 scorings: about 6 min" in text
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,14 @@ import pytest
 from dfmnist import recipes
 from dfmnist.core.actions import TEN
 from dfmnist.experiments.catalogue import EXPERIMENTS
-from dfmnist.experiments.facts import Facts, for_steps, steps_an_epoch, together, training_clips
+from dfmnist.experiments.facts import (
+    VALIDATIONS,
+    Facts,
+    for_steps,
+    steps_an_epoch,
+    together,
+    training_clips,
+)
 from dfmnist.experiments.plan import OURS, Plan, RunSpec, World, in_order, paper_name
 
 TEN_OF_700 = tuple((a.value, 700) for a in TEN)
@@ -71,9 +78,9 @@ def test_a_fine_tuned_run_comes_after_the_run_it_starts_from() -> None:
     two, six = plan("table2", of), plan("table6", of)
     tuned = [r for r in two.runs if r.start is not None]
     assert [(r.dataset, r.start) for r in tuned] == [
-        ("mesh warp+face swap", of.run("resnet50", "raw"))
+        ("mesh warp+face swap", of.run("mesoinception4", "raw"))
     ]
-    assert tuned[0].config.epochs == 2  # 320 fake and real clips of 8 frames in batches of 16
+    assert tuned[0].config.epochs == 8  # of 160 steps: 320 clips of 16 frames in batches of 32
     for runs in (two.runs, six.runs):
         for run in runs:
             assert run.start is None or runs.index(run.start) < runs.index(run)
@@ -125,14 +132,23 @@ def test_a_corpus_of_too_few_clips_is_not_run() -> None:
     assert not cells["0.1%", "raw"].scores
 
 
+def test_a_tenth_of_the_corpus_takes_as_many_validations_as_all_of_it() -> None:
+    of = world(SMALL)
+    for share, passes in ((1.0, 2), (0.1, 15)):  # 80 and 8 steps a pass, of 1,200
+        config = of.run("mesoinception4", corpus=share).config
+        assert (config.passes, config.epochs) == (passes, 8 if share == 1 else 10)
+
+
 @pytest.mark.parametrize("name", ["table2", "table3", "table5", "figure3", "figure4", "figure5"])
-def test_every_run_of_the_demo_has_three_hundred_steps(name: str) -> None:
+def test_every_run_of_the_demo_has_its_steps_and_few_validations(name: str) -> None:
     of = world(SMALL, "mesh warp", "face swap")
     runs: tuple[RunSpec, ...] = plan(name, of).runs
     for run in runs:
+        wanted = 1200 if run.config.network == "mesoinception4" else 300
         each = steps_an_epoch(run.config, of.facts(run.dataset))
-        assert run.config.epochs * each >= 300
-        assert (run.config.epochs - 1) * each < 300
+        assert run.config.epochs * each >= wanted
+        assert (run.config.epochs - 1) * each < wanted
+        assert run.config.epochs <= VALIDATIONS
 
 
 def test_steps_of_nothing() -> None:

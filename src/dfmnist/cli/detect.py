@@ -50,7 +50,10 @@ def train(
     size_px: Annotated[
         int | None, typer.Option(help="Side of the frames; default: the paper's.")
     ] = None,
-    epochs: Annotated[int, typer.Option()] = 50,
+    epochs: Annotated[int, typer.Option(help="Each ends with a validation.")] = 50,
+    passes: Annotated[
+        int, typer.Option(help="Over the training frames in an epoch: more for few frames.")
+    ] = 1,
     early_stop: Annotated[
         int, typer.Option(help="Stop after so many epochs without a better one; 0: never.")
     ] = 0,

@@ -34,6 +34,9 @@ class TrainConfig:
     size_px: int | None = None
     """Side of the frames; None is the paper's: 224 for ResNets, 256 for the others."""
     epochs: int = 50
+    """Each ends with a validation and a checkpoint."""
+    passes: int = 1
+    """Over the training frames in an epoch: with few of them, validations would take the longer."""
     batch_size: int = 64
     """Frames of a batch, over all devices together."""
     accumulate: int = 1
@@ -77,8 +80,8 @@ class TrainConfig:
         for action in self.actions:
             _one_of("--actions", action, tuple(a.value for a in TEN))
         for name, least in (
-            ("frames_per_clip", 1), ("epochs", 1), ("batch_size", 1), ("accumulate", 1),
-            ("early_stop", 0), ("precise_bn_frames", 0),
+            ("frames_per_clip", 1), ("epochs", 1), ("passes", 1), ("batch_size", 1),
+            ("accumulate", 1), ("early_stop", 0), ("precise_bn_frames", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 flag = "--" + name.replace("_", "-")

@@ -162,10 +162,10 @@ class ClipFrames:
 class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
     """One epoch: uint8 images (batch, 3, h, w) and targets (batch,), shuffled by (seed, epoch).
 
-    Every clip appears in one quality, drawn anew each epoch. The last, smaller batch is left
-    out, since batch norm should not see it. `rank` of `world` processes gets every `world`-th
-    clip of the same order, and all get the same number of batches of `batch_size`: no clip is
-    decoded by two, and none waits for another at the end.
+    In each of its `passes` every clip appears in one quality, drawn anew. The last, smaller batch
+    is left out, since batch norm should not see it. `rank` of `world` processes gets every
+    `world`-th clip of the same order, and all get the same number of batches of `batch_size`: no
+    clip is decoded by two, and none waits for another at the end.
     """
 
     def __init__(
@@ -175,10 +175,12 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
         batch_size: int,
         seed: int,
         epoch: int,
+        passes: int = 1,
         augmentation: str = "none",
         rank: int = 0,
         world: int = 1,
     ) -> None:
+        self.passes = passes
         self.frames, self.augmentation = frames, augmentation
         self.seed, self.epoch, self.rank, self.world = seed, epoch, rank, world
         each = len(frames.samples) // world
@@ -188,7 +190,7 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
                 "expected one or more for each"
             )
         # What the shortest clips give: the same for every rank and epoch, whoever gets which.
-        self._sure = sum(sorted(s.num_frames for s in frames.samples)[:each])
+        self._sure = passes * sum(sorted(s.num_frames for s in frames.samples)[:each])
         self.batch_size = min(batch_size, self._sure)
 
     def __len__(self) -> int:
@@ -197,17 +199,18 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         rng = np.random.default_rng([self.seed, self.epoch])
         samples = self.frames.samples
-        order = rng.permutation(len(samples))
-        qualities = rng.integers(self.frames.num_qualities, size=len(samples))
+        order = np.concatenate([rng.permutation(len(samples)) for _ in range(self.passes)])
+        qualities = rng.integers(self.frames.num_qualities, size=(self.passes, len(samples)))
+        keys = [(int(i), int(qualities[n // len(samples), i])) for n, i in enumerate(order)]
         if self.world > 1:
-            order = order[self.rank :: self.world]
+            keys = keys[self.rank :: self.world]
             rng = np.random.default_rng([self.seed, self.epoch, self.rank])
         held = len(samples) if self.frames.fits else self.frames.stream_clips
-        decoded = self.frames.clips(((int(i), int(qualities[i])) for i in order), most=held)
+        decoded = self.frames.clips(keys, most=held)
         left = len(self)
         rest: list[tuple[NDArray[np.uint8], bool]] = []
-        for start in range(0, len(order), held):
-            for i, clip in zip(order[start : start + held], decoded, strict=False):
+        for start in range(0, len(keys), held):
+            for (i, _), clip in zip(keys[start : start + held], decoded, strict=False):
                 rest += [(frame, samples[i].fake) for frame in clip]
             rest = [rest[i] for i in rng.permutation(len(rest))]
             used = 0

@@ -79,6 +79,7 @@ class Fit(pl.LightningModule):
             batch_size=self.config.batch_size // self._share["world"],
             seed=self.config.seed,
             epoch=epoch,
+            passes=self.config.passes,
             augmentation=self.config.augmentation,
             **self._share,
         )

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from dfmnist.dataset.manifest import Clip
 from dfmnist.detect.config import TrainConfig
 
+VALIDATIONS = 10
+"""At most, of a run of a given number of steps."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -72,11 +75,18 @@ def training_clips(config: TrainConfig, facts: Facts) -> tuple[int, int]:
 def steps_an_epoch(config: TrainConfig, facts: Facts) -> int:
     """Optimiser steps of one epoch; 0 where nothing is left to train on."""
     frames = sum(training_clips(config, facts)) * min(config.frames_per_clip, facts.frames)
+    frames *= config.passes
     batch = min(config.batch_size, frames)
     return -(-(frames // batch) // config.accumulate) if batch else 0
 
 
 def for_steps(config: TrainConfig, facts: Facts, steps: int) -> TrainConfig:
-    """`config` with as many epochs as `steps` optimiser steps need."""
-    each = steps_an_epoch(config, facts)
-    return replace(config, epochs=-(-steps // each)) if each else config
+    """`config` with as many epochs as `steps` optimiser steps need.
+
+    Where that is more than `VALIDATIONS`, an epoch is several passes over the few frames there
+    are, so that a run on a tenth of the corpus takes no longer than one on all.
+    """
+    if not (once := steps_an_epoch(config, facts)):
+        return config
+    config = replace(config, passes=-(-steps // (once * VALIDATIONS)))
+    return replace(config, epochs=-(-steps // steps_an_epoch(config, facts)))

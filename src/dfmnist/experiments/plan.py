@@ -21,8 +21,9 @@ FF = ("deepfake", "NeuralTextures", "Face2Face")
 OTHERS = ("DFDC", "DF-1.0", "Celeb-DF")
 OURS = "DeepFake MNIST+"
 """The column of the dataset under test."""
-TALKING = "talking"
-"""The name of `--other` for the same fakes with real clips that only talk."""
+TALKING, ACTING = "talking", "acting"
+"""Names of `--other` for the fakes of the dataset under test with other real clips, which only
+talk (the paper's choice) or perform the fakes' actions. No table trains on them as an attack."""
 FOUR = ("resnet50", "resnet152", "xception", "mesoinception4")
 _ALIASES = {
     "deepfake": "deepfake", "deepfakes": "deepfake", "neuraltextures": "NeuralTextures",
@@ -135,7 +136,7 @@ class World:
         if start is not None:  # its own initialisation is overwritten by the start's
             config = replace(config, weights="none", freeze=False)
         if self.recipe.steps is not None:
-            config = for_steps(config, self.facts(dataset), self.recipe.steps)
+            config = for_steps(config, self.facts(dataset), self.recipe.steps[network])
         return RunSpec(config, dataset, start)
 
     def cell(
@@ -192,7 +193,7 @@ def needs(dataset: str) -> str:
 
 def _columns(world: World, named: tuple[str, ...]) -> tuple[str, ...]:
     """The paper's columns, then those of datasets that it does not use."""
-    known = (*FF, *OTHERS, TALKING)
+    known = (*FF, *OTHERS, TALKING, ACTING)
     return (*named, *(f.name for f in world.others if f.name not in known))
 
 
@@ -396,26 +397,33 @@ def shortcut(world: World) -> Plan:
     """The action or the forgery: trained with real clips that only talk, tested where they act.
 
     The paper's real clips talk (VoxCeleb1) while its fakes perform actions, so a detector may
-    learn the action. The dataset under test has real clips that perform the same actions.
+    learn the action. Two datasets share their fakes; the real clips of one talk, those of the
+    other perform the same actions. Either is the dataset under test, which acts where the other
+    is not given.
     """
     main = world.main.name
-    known = any(f.name == TALKING for f in world.others)
+    others = {f.name for f in world.others}
+    talks = ACTING in others and TALKING not in others
+    beside = ACTING if talks else TALKING
+    role = {TALKING: main, ACTING: ACTING} if talks else {TALKING: TALKING, ACTING: main}
     cells = []
-    for row, trained in ((TALKING, TALKING), ("acting", main)):
+    for trained in (TALKING, ACTING):
         for column, tested, part in (
             ("talking", TALKING, ""),
-            ("acting", main, ""),
+            ("acting", ACTING, ""),
             ("real clips talking", TALKING, "real"),
-            ("real clips acting", main, "real"),
-            ("fakes", main, "fake"),
+            ("real clips acting", ACTING, "real"),
+            ("fakes", ACTING, "fake"),
         ):
-            if TALKING in (trained, tested) and not known:
+            if beside not in others and beside in (trained, tested):
                 missing = f"needs this dataset's fakes with talking real clips: --other {TALKING}"
-                cells.append(CellSpec(row, column, missing=f"{missing}=MANIFEST (docs/STUDY.md)"))
+                cells.append(
+                    CellSpec(trained, column, missing=f"{missing}=MANIFEST (docs/STUDY.md)")
+                )
                 continue
 
             def make(seed: int, trained: str = trained) -> RunSpec:
-                return world.run(world.recipe.main, dataset=trained, seed=seed)
+                return world.run(world.recipe.main, dataset=role[trained], seed=seed)
 
-            cells.append(world.cell(row, column, None, make, on=tested, part=part))
+            cells.append(world.cell(trained, column, None, make, on=role[tested], part=part))
     return Plan("shortcut", "Shortcut: the action or the forgery", tuple(cells))

@@ -25,8 +25,9 @@ class ExperimentRecipe:
     """Networks that are run for `table3`, `table4` and `table5`."""
     mixed_corpus: str
     """The network of Figure 3's mixed quality (the paper: ResNet-152)."""
-    steps: int | None
-    """Optimiser steps of each run, epochs rounded up to them; None: the epochs of `training`."""
+    steps: Mapping[str, int] | None
+    """Optimiser steps of a run of each network, epochs rounded up to them; None: the epochs of
+    `training`."""
     main: str = MAIN_MODEL
     """The network of Tables 2 and 6 and of the figures."""
     least_fakes: int = 1
