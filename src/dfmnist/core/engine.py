@@ -134,8 +134,12 @@ def _start_worker() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    settle_numerics()
+
+
+def settle_numerics() -> None:
+    """One thread and no denormals: the same for every job, whichever came before in a process."""
     import torch
 
     torch.set_num_threads(1)
-    # the same for every kind of job, whichever came before in this process
     torch.set_flush_denormal(True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from dfmnist.core.engine import progress_bar
+from dfmnist.core.engine import progress_bar, settle_numerics
 from dfmnist.core.errors import InputError
 
 Job = TypeVar("Job")
@@ -20,8 +20,8 @@ def run_ray_jobs(
     """Yield `function(job)` for each job in the order of `jobs`; each is a task of one CPU.
 
     Joins the cluster that `RAY_ADDRESS` names, else starts one here. Paths in jobs must mean the
-    same on every machine. The first failure stops the rest and is raised. Raises `InputError`
-    where Ray is not installed.
+    same on every machine. The first failure stops the rest and is raised as the job raised it.
+    Raises `InputError` where Ray is not installed.
     """
     if not jobs:
         return
@@ -32,8 +32,13 @@ def run_ray_jobs(
             "--engine ray: Ray is not installed; expected `pip install 'dfmnist[ray]'`"
         ) from None
     if not ray.is_initialized():
-        ray.init(log_to_driver=False)
-    task = ray.remote(num_cpus=1, num_gpus=gpus_each, max_retries=0)(function)
+        ray.init(log_to_driver=False, logging_level="error")
+
+    def settled(job: Job) -> Result:
+        settle_numerics()
+        return function(job)
+
+    task = ray.remote(num_cpus=1, num_gpus=gpus_each, max_retries=0)(settled)
     waiting = [task.remote(job) for job in jobs]
     rest = list(waiting)
     try:
@@ -44,6 +49,8 @@ def run_ray_jobs(
                 ray.get(done)  # a failure is raised at once, not in order
                 bar.advance(shown)
         yield from ray.get(waiting)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
     finally:
         for left in rest:
             ray.cancel(left, force=True)
