@@ -32,7 +32,8 @@ FACTS = Facts("ours", tuple((a, 20) for a in ("blink", "smile", "yaw", "nod")), 
 
 def world(seeds: int = 1, *others: str) -> World:
     recipe = recipes.experiments_demo()
-    return World(FACTS, recipe, tuple(replace(FACTS, name=n) for n in others), seeds)
+    named = tuple(replace(FACTS, name=n, talks=n == "talking") for n in others)
+    return World(FACTS, recipe, named, seeds)
 
 
 def filled(of: World, folder: Path, right: "dict[str, int]", other: int = 2) -> Executed:
@@ -181,9 +182,14 @@ def test_the_shortcut_needs_talking_clips_of_the_same_people() -> None:
     for table in (table2(of), table6(of)):  # no column of the paper's comparisons
         assert "talking" not in {c.column for c in table.cells}
     assert OURS in {c.column for c in table2(of).cells}
-    of = world(1, "acting")
+    of = replace(world(1, "acting"), main=replace(FACTS, talks=True))
     turned = {(c.row, c.column): c for c in shortcut(of).cells}
     (score,) = turned["talking", "acting"].scores
     assert score == ScoreSpec(of.run("mesoinception4", dataset="ours"), "acting", "raw")
     (score,) = turned["acting", "talking"].scores
     assert score == ScoreSpec(of.run("mesoinception4", dataset="acting"), "ours", "raw")
+    for others in ((), ("talking",)):  # not given, or talking clips under the other name
+        left = shortcut(replace(of, others=tuple(replace(of.main, name="acting") for _ in others)))
+        missing = {(c.row, c.column): c.missing for c in left.cells}
+        assert "--other acting=MANIFEST" in missing["talking", "acting"]
+        assert not missing["talking", "talking"]

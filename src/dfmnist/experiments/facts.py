@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from dfmnist.core.actions import Action
 from dfmnist.dataset.manifest import Clip
 from dfmnist.detect.config import TrainConfig
 
@@ -24,6 +25,8 @@ class Facts:
     test: int
     frames: int
     """Frames of the shortest clip."""
+    talks: bool = False
+    """Real clips only talk, as the paper's."""
 
     @property
     def num_fakes(self) -> int:
@@ -42,6 +45,7 @@ def facts_of(name: str, clips: Iterable[Clip]) -> Facts:
         sum(c.split == "validation" for c in distinct),
         sum(c.split == "test" for c in distinct),
         min((c.num_frames for c in distinct), default=0),
+        all(c.action is Action.TALK for c in distinct if c.label == "real"),
     )
 
 
@@ -57,6 +61,7 @@ def together(name: str, parts: Sequence[Facts]) -> Facts:
         sum(p.validation for p in parts),
         sum(p.test for p in parts),
         min(p.frames for p in parts),
+        all(p.talks for p in parts),
     )
 
 

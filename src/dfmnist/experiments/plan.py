@@ -397,15 +397,12 @@ def shortcut(world: World) -> Plan:
     """The action or the forgery: trained with real clips that only talk, tested where they act.
 
     The paper's real clips talk (VoxCeleb1) while its fakes perform actions, so a detector may
-    learn the action. Two datasets share their fakes; the real clips of one talk, those of the
-    other perform the same actions. Either is the dataset under test, which acts where the other
-    is not given.
+    learn the action. Two datasets share their fakes; the real clips of one only talk, those of
+    the other perform the same actions. Either is the dataset under test.
     """
-    main = world.main.name
-    others = {f.name for f in world.others}
-    talks = ACTING in others and TALKING not in others
-    beside = ACTING if talks else TALKING
-    role = {TALKING: main, ACTING: ACTING} if talks else {TALKING: TALKING, ACTING: main}
+    own, beside = (TALKING, ACTING) if world.main.talks else (ACTING, TALKING)
+    role = {own: world.main.name, beside: beside}
+    others = [f for f in world.others if f.name == beside and f.talks is not world.main.talks]
     cells = []
     for trained in (TALKING, ACTING):
         for column, tested, part in (
@@ -415,11 +412,12 @@ def shortcut(world: World) -> Plan:
             ("real clips acting", ACTING, "real"),
             ("fakes", ACTING, "fake"),
         ):
-            if beside not in others and beside in (trained, tested):
-                missing = f"needs this dataset's fakes with talking real clips: --other {TALKING}"
-                cells.append(
-                    CellSpec(trained, column, missing=f"{missing}=MANIFEST (docs/STUDY.md)")
+            if not others and beside in (trained, tested):
+                missing = (
+                    f"needs this dataset's fakes with {beside} real clips: "
+                    f"--other {beside}=MANIFEST (docs/STUDY.md)"
                 )
+                cells.append(CellSpec(trained, column, missing=missing))
                 continue
 
             def make(seed: int, trained: str = trained) -> RunSpec:

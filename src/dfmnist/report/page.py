@@ -200,7 +200,14 @@ def headline(found: Evidence, context: ReportContext) -> list[str]:
 
 def _verdict(found: Evidence, context: ReportContext) -> words.Verdict:
     smoke = context.recipe == "smoke" or any(sheet.stamp for sheet in found.sheets)
-    return words.verdict(found.cells, smoke=smoke)
+    shortcut = next((s.numbers for s in found.sheets if s.name == "shortcut"), {})
+    acting = shortcut.get(("talking", "acting"))
+    return words.verdict(
+        found.cells,
+        smoke=smoke,
+        talks=words.only_talk(found.summary),
+        where_reals_act=words.where_reals_act(acting) if acting else "",
+    )
 
 
 def _resource(name: str) -> str:
