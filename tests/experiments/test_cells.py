@@ -144,6 +144,14 @@ def test_markdown_and_latex_hold_the_same(tmp_path: Path) -> None:
     assert columns == {1}
 
 
+def test_latex_is_what_pdflatex_can_set() -> None:
+    said = "−4.1 (−5.0 to +2.9) – raw → c40 ± 1, 2 × ~3: --other X=Y"
+    tex = latex(Sheet("table9", "Table 9: odd", (), (), {}, (said,), "", ""))
+    assert tex.isascii()
+    assert "$-$4.1 ($-$5.0 to +2.9) --" in tex
+    assert "-{}-other X=Y" in tex
+
+
 def test_a_figure_without_numbers_is_a_figure() -> None:
     sheet = Sheet("figure9", "Figure 9: three", (), (), {}, ("Said.",), "figure9.png", "alt")
     assert r"\includegraphics[width=\linewidth]{figure9.png}" in latex(sheet)

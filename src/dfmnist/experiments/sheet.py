@@ -170,10 +170,11 @@ def _md(text: str) -> str:
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "→": r"$\rightarrow$", "±": r"$\pm$", "×": r"$\times$", "–": "--", "[": "{[}", "]": "{]}",
-    "<": r"\textless{}", ">": r"\textgreater{}",
+    "→": r"$\rightarrow$", "±": r"$\pm$", "×": r"$\times$", "–": "--", "−": "$-$",
+    "[": "{[}", "]": "{]}", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)
+    text = "".join(_TEX.get(c, c) for c in text.replace("--", "-\0-"))
+    return text.replace("\0", "{}")  # two hyphens of an option would set a dash
