@@ -48,9 +48,12 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chrome.Tab]:
         yield tab
 
 
-@pytest.fixture(scope="module", params=["made", "whole"], ids=["runs", "experiments"])
+@pytest.fixture(scope="module", params=["runs", "experiments", "example"])
 def page(request: pytest.FixtureRequest) -> Path:
-    path: Path = request.getfixturevalue(request.param).page
+    """A report on runs, one on experiments, and the one that is kept in the docs."""
+    if request.param == "example":
+        return Path(__file__).parents[2] / "docs" / "example-report" / "index.html"
+    path: Path = request.getfixturevalue("made" if request.param == "runs" else "whole").page
     return path
 
 
