@@ -36,8 +36,8 @@ def experiment(
     recipe: Annotated[
         str,
         typer.Option(
-            help="smoke (no result), demo (64 px), study (MesoInception-4, 64 px, longer) or paper "
-            "(needs a GPU)."
+            help="smoke (no result), demo (64 px), study (the demo's MesoInception-4 alone, for "
+            "--seeds) or paper (needs a GPU)."
         ),
     ] = "demo",
     imagenet: Annotated[
