@@ -149,7 +149,7 @@ def test_latex_is_what_pdflatex_can_set() -> None:
     tex = latex(Sheet("table9", "Table 9: odd", (), (), {}, (said,), "", ""))
     assert tex.isascii()
     assert "$-$4.1 ($-$5.0 to +2.9) --" in tex
-    assert "-{}-other X=Y" in tex
+    assert r"$\sim$3: -{}-other X=Y" in tex
 
 
 def test_a_figure_without_numbers_is_a_figure() -> None:

@@ -123,7 +123,7 @@ def latex(sheet: Sheet) -> str:
         body = [rf"\includegraphics[width=\linewidth]{{{sheet.picture}}}"]
     kind = "table" if sheet.columns else "figure"
     notes = [rf"\textsuperscript{{{n}}}~{_tex(t)}." for n, t in enumerate(sheet.footnotes, 1)]
-    small = [r"\par\smallskip\footnotesize", *notes, *map(_tex, sheet.sentences)]
+    small = [r"\par\smallskip\raggedright\footnotesize", *notes, *map(_tex, sheet.sentences)]
     return "\n".join(
         [
             "% needs \\usepackage{booktabs,graphicx}",
@@ -142,7 +142,8 @@ def latex(sheet: Sheet) -> str:
 def _tabular(sheet: Sheet) -> list[str]:
     notes = sheet.footnotes
     lines = [
-        r"\resizebox{\linewidth}{!}{%",
+        # smaller where it is too wide, never larger
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * len(sheet.columns)}}}",
         r"\toprule",
         " & ".join(["", *(_tex(c) for c in sheet.columns)]) + r" \\",
@@ -169,7 +170,7 @@ def _md(text: str) -> str:
 
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "{": r"\{", "}": r"\}", "~": r"$\sim$", "^": r"\textasciicircum{}",
     "→": r"$\rightarrow$", "±": r"$\pm$", "×": r"$\times$", "–": "--", "−": "$-$",
     "[": "{[}", "]": "{]}", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
