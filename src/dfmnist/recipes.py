@@ -9,6 +9,7 @@ from dfmnist.build.film import FilmConfig
 from dfmnist.build.jobs import BuildConfig
 from dfmnist.core.actions import Action
 from dfmnist.detect.config import TrainConfig
+from dfmnist.experiments.plan import FOUR
 from dfmnist.experiments.recipe import CLAIM_STEPS, SMOKE_STAMP, ExperimentRecipe
 
 LICENCE = "CC0-1.0 (synthetic actors; body and face model: MakeHuman data, CC0)"
@@ -240,7 +241,6 @@ def experiments_demo() -> ExperimentRecipe:
     The ResNets and Xception are in Tables 3 to 5, as in the paper; all else is MesoInception-4's.
     """
     networks = ("resnet50", "resnet101", "resnet152", "xception")
-    four = ("resnet50", "resnet152", "xception", "mesoinception4")
     return ExperimentRecipe(
         name="demo",
         training=(
@@ -256,7 +256,7 @@ def experiments_demo() -> ExperimentRecipe:
                 for network in networks
             ),
         ),
-        tables={"table3": (*networks, "mesoinception4"), "table4": four, "table5": four},
+        tables={"table3": (*networks, "mesoinception4"), "table4": FOUR, "table5": FOUR},
         mixed_corpus="mesoinception4",
         main="mesoinception4",
         steps={**dict.fromkeys(networks, CLAIM_STEPS), "mesoinception4": _STUDIED_STEPS},
@@ -294,11 +294,10 @@ def experiments_paper(imagenet: Path | None = None) -> ExperimentRecipe:
     `imagenet` as in `paper`.
     """
     raw = {c.network: c for c in paper(imagenet).training if c.quality == "raw"}
-    four = ("resnet50", "resnet152", "xception", "mesoinception4")
     return ExperimentRecipe(
         name="paper",
         training=tuple(raw.values()),
-        tables={"table3": tuple(raw), "table4": four, "table5": four},
+        tables={"table3": tuple(raw), "table4": FOUR, "table5": FOUR},
         mixed_corpus="resnet152",
         steps=None,
         departures=(

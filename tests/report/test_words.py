@@ -14,7 +14,7 @@ def evaluation(value: float) -> Evaluation:
 def test_where_real_clips_only_talk_the_action_is_named_as_a_cause() -> None:
     cells = {("raw", "mesoinception4"): Cell("mesoinception4", "raw", None, evaluation(0.73))}
     acting = Numbers(evaluation(0.515), 0.5, 1, "mesoinception4", 64, 16, 1393, "random", "run")
-    beside = words.where_reals_act(acting)
+    beside = words.shortcut_words(acting)
     told = words.verdict(cells, talks=True, where_reals_act=beside).text
     assert "names 73.0% of single frames correctly" in told
     assert "may be the action and not the forgery" in told

@@ -18,6 +18,7 @@ from dfmnist.experiments.paper import QUALITIES
 from dfmnist.experiments.plan import (
     ALL_ACTIONS,
     FOUR,
+    SAME_FAKES,
     TALKING,
     CellSpec,
     Plan,
@@ -217,7 +218,7 @@ def _transfers(known: Known) -> list[Claim]:
             columns = [c for c in columns if (kind, "on DeepFake MNIST+", c) in known]
         return [known[kind, row, c] for c in columns]
 
-    talk, acting = (known["shortcut", TALKING, c] for c in ("talking", "acting"))
+    talk, acting = (known["shortcut", TALKING, c] for c in SAME_FAKES)
     return [
         Claim(
             "Detectors of other attacks fail here",

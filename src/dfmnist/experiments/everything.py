@@ -22,7 +22,7 @@ from dfmnist.experiments.execute import Engine, Executed, execute
 from dfmnist.experiments.facts import Facts, facts_of, training_clips
 from dfmnist.experiments.joined import join_datasets
 from dfmnist.experiments.paper import FIGURE3_SHARES
-from dfmnist.experiments.plan import ACTING, JOIN, TALKING, Plan, World, paper_name
+from dfmnist.experiments.plan import JOIN, SAME_FAKES, Plan, World, paper_name
 from dfmnist.experiments.recipe import ExperimentRecipe
 from dfmnist.experiments.sheet import Sheet, latex, markdown, sheet_of
 from dfmnist.experiments.stand_ins import NAMES, build_stand_in, planned, unavailable
@@ -97,7 +97,7 @@ def _main_facts(main: Manifest) -> Facts:
 
 def _wants_stand_ins(request: Request) -> bool:
     uses = any(name in USES_OTHERS for name in request.chosen)
-    given = [name for name, _ in request.others if name not in (TALKING, ACTING)]
+    given = [name for name, _ in request.others if name not in SAME_FAKES]
     return request.recipe.stand_ins and not given and uses
 
 

@@ -24,6 +24,7 @@ OURS = "DeepFake MNIST+"
 TALKING, ACTING = "talking", "acting"
 """Names of `--other` for the fakes of the dataset under test with other real clips, which only
 talk (the paper's choice) or perform the fakes' actions. No table trains on them as an attack."""
+SAME_FAKES = (TALKING, ACTING)
 FOUR = ("resnet50", "resnet152", "xception", "mesoinception4")
 _ALIASES = {
     "deepfake": "deepfake", "deepfakes": "deepfake", "neuraltextures": "NeuralTextures",
@@ -193,7 +194,7 @@ def needs(dataset: str) -> str:
 
 def _columns(world: World, named: tuple[str, ...]) -> tuple[str, ...]:
     """The paper's columns, then those of datasets that it does not use."""
-    known = (*FF, *OTHERS, TALKING, ACTING)
+    known = (*FF, *OTHERS, *SAME_FAKES)
     return (*named, *(f.name for f in world.others if f.name not in known))
 
 
@@ -402,17 +403,17 @@ def shortcut(world: World) -> Plan:
     """
     own, beside = (TALKING, ACTING) if world.main.talks else (ACTING, TALKING)
     role = {own: world.main.name, beside: beside}
-    others = [f for f in world.others if f.name == beside and f.talks is not world.main.talks]
+    given = any(f.name == beside and f.talks != world.main.talks for f in world.others)
     cells = []
-    for trained in (TALKING, ACTING):
+    for trained in SAME_FAKES:
         for column, tested, part in (
-            ("talking", TALKING, ""),
-            ("acting", ACTING, ""),
+            (TALKING, TALKING, ""),
+            (ACTING, ACTING, ""),
             ("real clips talking", TALKING, "real"),
             ("real clips acting", ACTING, "real"),
             ("fakes", ACTING, "fake"),
         ):
-            if not others and beside in (trained, tested):
+            if not given and beside in (trained, tested):
                 missing = (
                     f"needs this dataset's fakes with {beside} real clips: "
                     f"--other {beside}=MANIFEST (docs/STUDY.md)"

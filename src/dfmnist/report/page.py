@@ -28,6 +28,7 @@ from dfmnist.dataset.manifest import (
 from dfmnist.dataset.summary import Summary, summarise
 from dfmnist.experiments import figures, pictures, tables
 from dfmnist.experiments.paper import CITATION, QUALITIES
+from dfmnist.experiments.plan import ACTING, TALKING
 from dfmnist.experiments.results import SpoofRate, spoof_rates
 from dfmnist.experiments.runs import FinishedRun, finished_runs
 from dfmnist.experiments.written import Sheet, read_experiments, table3_cells
@@ -201,12 +202,12 @@ def headline(found: Evidence, context: ReportContext) -> list[str]:
 def _verdict(found: Evidence, context: ReportContext) -> words.Verdict:
     smoke = context.recipe == "smoke" or any(sheet.stamp for sheet in found.sheets)
     shortcut = next((s.numbers for s in found.sheets if s.name == "shortcut"), {})
-    acting = shortcut.get(("talking", "acting"))
+    acting = shortcut.get((TALKING, ACTING))
     return words.verdict(
         found.cells,
         smoke=smoke,
         talks=words.only_talk(found.summary),
-        where_reals_act=words.where_reals_act(acting) if acting else "",
+        where_reals_act=words.shortcut_words(acting) if acting else "",
     )
 
 
