@@ -17,12 +17,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from dfmnist.core.compiled import has_amx, openvino_has_bf16
-from dfmnist.fomm.backends import choose_backend
+from dfmnist.core.inference import has_amx, openvino_has_bf16
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.generator import OcclusionAwareGenerator
-from dfmnist.fomm.keypoints import Keypoints, KPDetector
+from dfmnist.fomm.inference.backends import choose_backend
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 from ways import in_a_process, peak_mb
 
 FRAMES = 12
@@ -57,7 +57,7 @@ def pictures(count: int) -> np.ndarray:
 
 def moved(source: Keypoints, first: Keypoints, frame: Keypoints) -> Keypoints:
     """Relative motion, as `fomm.animate.transfer` has it."""
-    from dfmnist.fomm.animate import transfer
+    from dfmnist.fomm.inference.animate import transfer
 
     both = Keypoints(*(torch.cat(pair) for pair in zip(first, frame, strict=True)))
     return transfer(source, both, "relative").at(slice(1, 2))
@@ -88,7 +88,7 @@ def published(net: Networks) -> Timed:
 
 def ours(net: Networks, backend: str, precision: str) -> Timed:
     """As `dfmnist animate` and a build do it."""
-    from dfmnist.fomm.animate import transfer
+    from dfmnist.fomm.inference.animate import transfer
 
     model = choose_backend(net, backend, precision)  # type: ignore[arg-type]
 

@@ -19,8 +19,8 @@ from torch.utils.data import Dataset
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.core.actions import Action
-from dfmnist.detect.data import Sample
-from dfmnist.detect.networks.base import IMAGENET_MEAN, IMAGENET_STD
+from dfmnist.detectors.data import Sample
+from dfmnist.detectors.networks.base import IMAGENET_MEAN, IMAGENET_STD
 from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.noise import add_camera_noise

@@ -23,10 +23,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from clips import Clock, Pngs, clips_in, cpu_s, extract_pngs, make_clips, samples_of
-from dfmnist.core.engine import cpu_count
-from dfmnist.detect.data import ClipFrames, TrainBatches, decode_threads, loader
-from dfmnist.detect.networks import build
-from dfmnist.detect.precision import autocast, choose_precision
+from dfmnist.core.jobs import cpu_count
+from dfmnist.detectors.data import ClipFrames, TrainBatches, decode_threads, loader
+from dfmnist.detectors.networks import build
+from dfmnist.detectors.precision import autocast, choose_precision
 from ways import in_a_process, peak_mb
 
 SIZE_PX, BATCH = 224, 16

@@ -25,13 +25,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from dfmnist.core.ahead import ahead
-from dfmnist.core.compiled import has_amx, openvino_has_bf16
-from dfmnist.detect.backends import choose_backend, score_clips
-from dfmnist.detect.data import decode
-from dfmnist.detect.networks import build
-from dfmnist.detect.networks.base import Detector
-from dfmnist.detect.networks.resnet import Bottleneck
+from dfmnist.core.inference import has_amx, openvino_has_bf16
+from dfmnist.core.prefetch import ahead
+from dfmnist.detectors.backends import choose_backend, score_clips
+from dfmnist.detectors.data import decode
+from dfmnist.detectors.networks import build
+from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.resnet import Bottleneck
 from dfmnist.media.sample import evenly
 from dfmnist.media.video import iter_frames, write_video
 from ways import in_a_process, peak_mb

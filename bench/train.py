@@ -24,13 +24,13 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from clips import Pngs, clips_in, extract_pngs, make_clips, samples_of
-from dfmnist.core.engine import cpu_count
+from dfmnist.core.jobs import cpu_count
 from dfmnist.core.lightning import run
-from dfmnist.detect.config import TrainConfig
-from dfmnist.detect.data import ClipFrames
-from dfmnist.detect.fit import CHECKPOINT, Fit
-from dfmnist.detect.networks import BUILDERS, build
-from dfmnist.detect.precision import choose_precision
+from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.data import ClipFrames
+from dfmnist.detectors.module import CHECKPOINT, Fit
+from dfmnist.detectors.networks import BUILDERS, build
+from dfmnist.detectors.precision import choose_precision
 from ways import in_a_process, peak_mb
 
 QUALITY = "c23"

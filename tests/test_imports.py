@@ -8,16 +8,15 @@ import pytest
 SRC = Path(__file__).resolve().parents[1] / "src" / "dfmnist"
 LEVELS = (
     {"cli"},
-    {"recipes"},
-    {"app"},
-    {"report"},
-    {"experiments"},
-    {"build", "detect"},
-    {"liveness"},
-    {"dataset"},
-    {"fomm", "actors"},
+    {"demo"},
+    {"recipes", "reports"},
+    {"experiments", "animator_eval"},
+    {"pipeline"},
+    {"detectors", "liveness"},
+    {"attacks", "dataset", "fomm", "actors"},
     {"faces"},
     {"media"},
+    {"stats"},
     {"core"},
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

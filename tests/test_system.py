@@ -10,19 +10,19 @@ import polars as pl
 import pytest
 
 from dfmnist import recipes
-from dfmnist.build import screen
-from dfmnist.build.film import FilmConfig, film_people
-from dfmnist.build.footage import read_drivers, read_people
-from dfmnist.build.pipeline import build
 from dfmnist.cli.demo import score_all, train_all
 from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import manifest_hash, read_manifest, read_rejected
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.liveness.action import ActionDetector
-from dfmnist.liveness.passive import UniversalDetector
 from dfmnist.liveness.thresholds import Bound, Thresholds, shipped
-from dfmnist.report.page import ReportContext, write_report
+from dfmnist.liveness.universal import UniversalDetector
+from dfmnist.pipeline import screen
+from dfmnist.pipeline.build import build
+from dfmnist.pipeline.film import FilmConfig, film_people
+from dfmnist.pipeline.footage import read_drivers, read_people
+from dfmnist.reports.page import ReportContext, write_report
 from tests.smoke import finish, kill_when, start
 
 pytestmark = pytest.mark.xdist_group("smoke")

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from dfmnist.build.film import FilmConfig
-from dfmnist.build.jobs import BuildConfig
 from dfmnist.core.actions import Action
-from dfmnist.detect.config import TrainConfig
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.plan import FOUR
 from dfmnist.experiments.recipe import CLAIM_STEPS, SMOKE_STAMP, ExperimentRecipe
+from dfmnist.pipeline.film import FilmConfig
+from dfmnist.pipeline.jobs import BuildConfig
 
 LICENCE = "CC0-1.0 (synthetic actors; body and face model: MakeHuman data, CC0)"
 CONSENT = "none needed: the people are synthetic and depict nobody"

@@ -20,8 +20,8 @@ from tests.running import called, refused, refused_at_last
 from dfmnist.dataset.provenance import read_provenance
 from dfmnist.faces.weights import models_dir
 from dfmnist.fomm.checkpoint import save_networks
-from dfmnist.fomm.generator import OcclusionAwareGenerator
-from dfmnist.fomm.keypoints import KPDetector
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import KPDetector
 from dfmnist.media.image import write_image
 from dfmnist.media.video import probe, read_comment, read_frames, write_video
 

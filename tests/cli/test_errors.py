@@ -145,7 +145,7 @@ def test_ctrl_c_says_how_to_go_on(
     def pressed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dfmnist.build.film.film_people", pressed)
+    monkeypatch.setattr("dfmnist.pipeline.film.film_people", pressed)
     code, _, err = called(capsys, "demo", "--recipe", "smoke", "--out", tmp_path)
     assert code == 130
     last = err.splitlines()[-1]

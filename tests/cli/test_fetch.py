@@ -7,7 +7,7 @@ import torch
 from tests.fomm.test_convert import checkpoint
 from tests.running import called, refused
 
-from dfmnist.core.known_weights import PUBLISHED
+from dfmnist.core.published_weights import PUBLISHED
 from dfmnist.fomm.checkpoint import weights_id
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.test_errors import clip
-from tests.fomm.test_published import config, film
+from tests.fomm.test_vox import config, film
 from tests.running import called, refused_at_last
 from tests.running import refused as run
 
@@ -61,7 +61,7 @@ def test_flags_reach_the_run(
 ) -> None:
     film(tmp_path / "clips", people=2)
     (tmp_path / "clips" / "bad.mp4").write_text("no video")
-    monkeypatch.setattr("dfmnist.fomm.published.vox256", config)  # the same recipe, tiny
+    monkeypatch.setattr("dfmnist.fomm.training.vox.vox256", config)  # the same recipe, tiny
     code, out, err = called(
         capsys, "train-animator", "--recipe", "vox256", "--out", tmp_path / "out",
         "--clips", tmp_path / "clips", "--epochs", 1, "--batch-size", 2,

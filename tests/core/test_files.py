@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dfmnist.core.config import config_hash
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import (
     atomic_path,
@@ -15,7 +16,6 @@ from dfmnist.core.files import (
     write_json,
     write_text,
 )
-from dfmnist.core.runs import config_hash
 
 
 def write_half(target: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.report.conftest import make_dataset
+from tests.reports.conftest import make_dataset
 
 from dfmnist.core.actions import Action
 

@@ -16,13 +16,13 @@ from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import perform
 from dfmnist.actors.render import Renderer
 from dfmnist.core.actions import Action
+from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, write_json
-from dfmnist.core.runs import plain
 from dfmnist.dataset.manifest import Clip, clip_file_name, write_manifest
-from dfmnist.detect import networks
-from dfmnist.detect.cam import evidence
-from dfmnist.detect.config import TrainConfig
+from dfmnist.detectors import networks
+from dfmnist.detectors.cam import evidence
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.cam_figure import cam_figure
 from dfmnist.experiments.cam_regions import (
     as_markdown,

@@ -8,13 +8,13 @@ import pytest
 
 from dfmnist import recipes
 from dfmnist.core.files import write_json
-from dfmnist.detect.curves import NAMES
 from dfmnist.experiments.cells import SCHEMA, Cell, measure, tidy
 from dfmnist.experiments.execute import Executed, Outcome
 from dfmnist.experiments.facts import Facts
 from dfmnist.experiments.paper import TABLE3
 from dfmnist.experiments.plan import CellSpec, Plan, RunSpec, ScoreSpec, World
-from dfmnist.experiments.sheet import Entry, Sheet, entry_of, latex, markdown, sheet_of
+from dfmnist.experiments.render import Entry, Sheet, entry_of, latex, markdown, sheet_of
+from dfmnist.stats.binary_metrics import NAMES
 
 FACTS = Facts("ours", (("smile", 8),), 8, 4, 8, 50)
 PUBLISHED = TABLE3["raw", "resnet50"]

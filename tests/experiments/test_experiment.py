@@ -13,11 +13,11 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.experiments.catalogue import EXPERIMENTS
-from dfmnist.experiments.estimate import describe
-from dfmnist.experiments.everything import Request, parse_other, run_experiments
+from dfmnist.experiments.cost import describe
 from dfmnist.experiments.execute import Engine, execute
 from dfmnist.experiments.facts import facts_of
 from dfmnist.experiments.plan import Plan, World
+from dfmnist.experiments.run import Request, parse_other, run_experiments
 
 ONE = Engine("local", 1)
 SOME = ("table1", "table2", "figure2", "figure6", "figure8", "figure10")

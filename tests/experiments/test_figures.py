@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from dfmnist.core.actions import TEN, Action
-from dfmnist.experiments import figures, pictures
+from dfmnist.experiments import figures, images
 from dfmnist.experiments.results import Curve, Estimate, SpoofRate
-from dfmnist.experiments.style import DARK, LIGHT, Chart
+from dfmnist.experiments.theme import DARK, LIGHT, Chart
 from dfmnist.media.video import write_video
 
 RATES = [
@@ -69,7 +69,7 @@ def ramp(path: Path) -> Path:
 
 
 def test_figure1_strips_run_over_the_whole_clip(tmp_path: Path) -> None:
-    picture = pictures.figure1(tmp_path, [("Yaw", ramp(tmp_path / "r.mp4"))] * 3, count=5)
+    picture = images.figure1(tmp_path, [("Yaw", ramp(tmp_path / "r.mp4"))] * 3, count=5)
     strip = np.asarray(Image.open(picture.tiles[0].path).convert("L"), dtype=float)
     assert strip.shape == (128, 5 * 128)
     greys = strip.reshape(128, 5, 128).mean((0, 2))
@@ -82,10 +82,10 @@ def test_figure9_enlarges_what_changed_most(tmp_path: Path) -> None:
     sharp = np.full((256, 256, 3), 100, np.uint8)
     sharp[150:190, 30:70] = rng.integers(0, 255, (40, 40, 3))
     dull = np.full((256, 256, 3), 100, np.uint8)
-    top, left = pictures.most_changed(sharp, dull, 64)
+    top, left = images.most_changed(sharp, dull, 64)
     assert top <= 150 <= 190 <= top + 64
     assert left <= 30 <= 70 <= left + 64
-    picture = pictures.figure9(tmp_path, [("raw", sharp), ("c40", dull)])
+    picture = images.figure9(tmp_path, [("raw", sharp), ("c40", dull)])
     assert [t.label for t in picture.tiles] == ["raw", "c40"]
     tile = np.asarray(Image.open(picture.tiles[0].path))
     assert tile.shape == (512, 256, 3)
@@ -94,7 +94,7 @@ def test_figure9_enlarges_what_changed_most(tmp_path: Path) -> None:
 
 def test_figure7_puts_the_frame_above_its_heat(tmp_path: Path) -> None:
     grey, painted = (np.full((64, 64, 3), level, np.uint8) for level in (128, 30))
-    picture = pictures.figure7(tmp_path, [("Nod", grey, painted)])
+    picture = images.figure7(tmp_path, [("Nod", grey, painted)])
     tile = np.asarray(Image.open(picture.tiles[0].path)).astype(int)
     assert tile.shape == (128, 64, 3)
     assert abs(tile[:60] - 128).max() < 12

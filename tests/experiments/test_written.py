@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.report.experiments import COMMON, LEFT_OUT, STAMP, write_experiments
+from tests.reports.experiments import COMMON, LEFT_OUT, STAMP, write_experiments
 
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Manifest
-from dfmnist.experiments import sheet as real
+from dfmnist.experiments import render as real
 from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.written import (
     ORDER,

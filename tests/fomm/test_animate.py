@@ -8,10 +8,10 @@ import torch
 from tests.fomm.test_networks import tiny
 
 from dfmnist.core.errors import InputError
-from dfmnist.fomm.animate import Animator, animate, as_frames, hull_scale, transfer
 from dfmnist.fomm.checkpoint import save_networks
-from dfmnist.fomm.generator import OcclusionAwareGenerator
-from dfmnist.fomm.keypoints import Keypoints, KPDetector
+from dfmnist.fomm.inference.animate import Animator, animate, as_frames, hull_scale, transfer
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 
 
 @pytest.fixture(scope="module")

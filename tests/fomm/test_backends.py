@@ -5,24 +5,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.fomm.test_fast import randomised
+from tests.fomm.test_fuse import randomised
 from tests.fomm.test_networks import tiny
 
-from dfmnist.core.compiled import has_amx, openvino_has_bf16
 from dfmnist.core.errors import InputError
-from dfmnist.fomm.animate import Animator
-from dfmnist.fomm.backends import (
+from dfmnist.core.inference import has_amx, openvino_has_bf16
+from dfmnist.fomm.checkpoint import Networks, save_networks
+from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.inference.animate import Animator
+from dfmnist.fomm.inference.backends import (
     Backend,
     OpenVinoBackend,
     TorchBackend,
     choose_backend,
     to_tensor,
 )
-from dfmnist.fomm.checkpoint import Networks, save_networks
-from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.generator import OcclusionAwareGenerator, SourceCode
-from dfmnist.fomm.keypoints import Keypoints, KPDetector
-from dfmnist.fomm.parts import MOVES, SOURCE
+from dfmnist.fomm.inference.stages import MOVES, SOURCE
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator, SourceCode
+from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 
 BLEND: dict[str, object] = {"blend": True, "hint": True, "final_kernel": 3}
 NO_TILES: dict[str, object] = {"image_size": 40, "kp_blocks": 1, "motion_blocks": 1}
@@ -168,6 +168,6 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bf16_is_refused_where_openvino_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dfmnist.core.compiled.openvino_has_bf16", lambda: False)
+    monkeypatch.setattr("dfmnist.core.inference.openvino_has_bf16", lambda: False)
     with pytest.raises(InputError, match="--precision bf16: OpenVINO has no bfloat16"):
         choose_backend(networks(tiny()), "openvino", "bf16")

@@ -7,7 +7,7 @@ from PIL import Image
 
 from dfmnist.core.errors import InputError
 from dfmnist.faces.mesh import face_mesh
-from dfmnist.fomm.best_frame import (
+from dfmnist.fomm.inference.best_frame import (
     BROWS,
     EYES,
     JAW,

@@ -15,8 +15,8 @@ from dfmnist.fomm.checkpoint import (
     save_networks,
     weights_id,
 )
-from dfmnist.fomm.generator import OcclusionAwareGenerator
-from dfmnist.fomm.keypoints import KPDetector
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import KPDetector
 
 
 def saved(path: Path) -> tuple[KPDetector, OcclusionAwareGenerator]:

@@ -10,7 +10,7 @@ import torch
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
-from dfmnist.fomm.clips import (
+from dfmnist.fomm.training.clips import (
     Pairs,
     People,
     batches,

@@ -11,12 +11,12 @@ from tests.fomm.test_networks import tiny
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
-from dfmnist.fomm.animate import animate
 from dfmnist.fomm.checkpoint import load_networks, read_provenance, training_seeds
 from dfmnist.fomm.config import FommConfig, actors
 from dfmnist.fomm.convert import convert_weights
-from dfmnist.fomm.generator import OcclusionAwareGenerator
-from dfmnist.fomm.keypoints import KPDetector
+from dfmnist.fomm.inference.animate import animate
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import KPDetector
 from dfmnist.fomm.shapes import inferred_config
 
 SMALL = tiny(image_size=256)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.fomm.test_published import ADVERSARIAL, config, film, rows, train
+from tests.fomm.test_vox import ADVERSARIAL, config, film, rows, train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from dfmnist.fomm import train_published as module
 from dfmnist.fomm.fit import run
-from tests.fomm.test_published import ADVERSARIAL, CPU, config, train
+from tests.fomm.test_vox import ADVERSARIAL, CPU, config, train
 
 folder = Path(sys.argv[1])
 torch.set_num_threads(1)

@@ -8,7 +8,11 @@ from torch import nn
 
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.discriminator import DiscriminatorConfig, MultiScaleDiscriminator, SpectralConv2d
+from dfmnist.fomm.networks.discriminator import (
+    DiscriminatorConfig,
+    MultiScaleDiscriminator,
+    SpectralConv2d,
+)
 
 
 def test_names_and_shapes_are_the_public_ones() -> None:

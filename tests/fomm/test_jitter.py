@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfmnist.fomm.jitter import Jitter, draw_jitter, jitter_colours, turn_hue
+from dfmnist.fomm.training.jitter import Jitter, draw_jitter, jitter_colours, turn_hue
 
 STILL = Jitter(1.0, 1.0, 1.0, 0.0)
 

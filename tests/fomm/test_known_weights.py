@@ -9,12 +9,12 @@ import torch
 from tests.fomm.seeded import state_shapes
 from tests.fomm.test_convert import SMALL, checkpoint
 
-from dfmnist.core import known_weights
+from dfmnist.core import published_weights
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.fomm.known_weights import resolve_weights
+from dfmnist.fomm.networks.vgg import Vgg19
 from dfmnist.fomm.place import check
-from dfmnist.fomm.vgg import Vgg19
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def place(name: str, file: Path) -> tuple[Path, str]:
-    return known_weights.place(name, file, partial(check, name))
+    return published_weights.place(name, file, partial(check, name))
 
 
 @pytest.fixture(scope="module")

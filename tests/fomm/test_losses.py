@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from dfmnist.fomm.blocks import coordinate_grid, warp
-from dfmnist.fomm.keypoints import Keypoints, inverse_2x2
-from dfmnist.fomm.losses import (
+from dfmnist.fomm.networks.blocks import coordinate_grid, warp
+from dfmnist.fomm.networks.keypoints import Keypoints, inverse_2x2
+from dfmnist.fomm.training.losses import (
     RandomTransform,
     equivariance,
     feature_matching,

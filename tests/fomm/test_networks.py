@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from dfmnist.core.errors import InputError
-from dfmnist.fomm.blocks import AntiAliasInterpolation2d, coordinate_grid, warp
 from dfmnist.fomm.config import FommConfig, actors
-from dfmnist.fomm.dense_motion import gaussians, sparse_motions
-from dfmnist.fomm.generator import OcclusionAwareGenerator
-from dfmnist.fomm.keypoints import Keypoints, KPDetector
+from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d, coordinate_grid, warp
+from dfmnist.fomm.networks.dense_motion import gaussians, sparse_motions
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 
 
 def tiny(**changes: object) -> FommConfig:

@@ -8,9 +8,9 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dfmnist.core.errors import InputError
-from dfmnist.fomm.blocks import ImagePyramid
-from dfmnist.fomm.losses import perceptual
-from dfmnist.fomm.vgg import Vgg19, load_vgg
+from dfmnist.fomm.networks.blocks import ImagePyramid
+from dfmnist.fomm.networks.vgg import Vgg19, load_vgg
+from dfmnist.fomm.training.losses import perceptual
 
 CONVS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28)
 """Positions of torchvision's VGG-19 convolutions up to relu5_1, blocks of 2, 2, 4, 4, 1."""

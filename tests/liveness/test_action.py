@@ -10,7 +10,7 @@ import pytest
 from dfmnist.core.actions import TEN, Action
 from dfmnist.faces.pose import Signals
 from dfmnist.liveness.action import ActionDetector
-from dfmnist.liveness.fit import is_wrong
+from dfmnist.liveness.calibrate import is_wrong
 
 MakeSignals = Callable[..., Signals]
 Pulse = Callable[..., npt.NDArray[np.float64]]

@@ -9,12 +9,12 @@ import pytest
 from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import perform
 from dfmnist.actors.render import Renderer
+from dfmnist.attacks.photo import planar_warp, repeated_still
 from dfmnist.core.actions import Action
 from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.liveness.action import ActionDetector
-from dfmnist.liveness.attacks import planar_warp, repeated_still
-from dfmnist.liveness.passive import UniversalDetector
+from dfmnist.liveness.universal import UniversalDetector
 from dfmnist.media.noise import add_camera_noise
 
 Image8 = npt.NDArray[np.uint8]

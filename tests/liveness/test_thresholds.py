@@ -6,9 +6,9 @@ import pytest
 
 from dfmnist.core.actions import TEN
 from dfmnist.core.errors import InputError
-from dfmnist.liveness import passive
+from dfmnist.liveness import universal
 from dfmnist.liveness.action import RULES
-from dfmnist.liveness.fit import save
+from dfmnist.liveness.calibrate import save
 from dfmnist.liveness.thresholds import SHIPPED, Bound, judge, read_thresholds, shipped
 
 LEAST, MOST = Bound("a", "least", 10.0), Bound("b", "most", 2.0)
@@ -44,7 +44,7 @@ def test_shipped_file_covers_every_rule_and_names_its_origin() -> None:
         reach, stay = RULES[action]
         bounds = [(b.measure, b.kind) for b in thresholds.actions[action.value]]
         assert bounds == [(m, "least") for m in reach] + [(m, "most") for m in stay]
-    expected = [(m, kind) for m, kinds in passive.MEASURES.items() for kind in kinds]
+    expected = [(m, kind) for m, kinds in universal.MEASURES.items() for kind in kinds]
     assert [(b.measure, b.kind) for b in thresholds.universal] == expected
     assert thresholds.provenance["clips"] >= 11 * len(thresholds.provenance["identity_seeds"]) - 20
     assert SHIPPED.stat().st_size < 20_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.actors import casting
+from dfmnist.actors import raycast
 from dfmnist.actors.deform import Body
 from dfmnist.actors.device import send, wp
 from dfmnist.actors.head import F32
@@ -98,7 +98,7 @@ def _skull_radius(body: Body, centre: NDArray[np.float64], directions: F32) -> F
     flat = directions.reshape(-1, 3)
     out = wp.zeros(len(flat), dtype=float, device="cpu")
     inputs = [mesh.id, wp.vec3(*centre), send(flat, wp.vec3, "cpu"), out]
-    wp.launch(casting.reach, len(flat), inputs, device="cpu")
+    wp.launch(raycast.reach, len(flat), inputs, device="cpu")
     raw: NDArray[np.float64] = out.numpy().astype(np.float64).reshape(directions.shape[:2])
     raw = np.where(raw < 0, np.median(raw[raw > 0]), raw)
     smooth = raw

@@ -85,7 +85,7 @@ def _notify(progress: Callable[[str], None] | None) -> None:
     if progress is not None:
         progress(text)
         return
-    from dfmnist.core.engine import console
+    from dfmnist.core.jobs import console
 
     console.print(text, style="yellow")
 

@@ -1,4 +1,4 @@
-"""How each surface looks: the functions that the kernels of `casting.py` shade with.
+"""How each surface looks: the functions that the kernels of `raycast.py` shade with.
 
 No `from __future__ import annotations` here: warp reads the annotations as types. They are not
 types to mypy, which is off for this file; `float(0.0)` is how warp spells a variable.

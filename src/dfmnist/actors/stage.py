@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from dfmnist.actors import casting, shading
+from dfmnist.actors import raycast, shading
 from dfmnist.actors.backdrop import paint_backdrop
 from dfmnist.actors.deform import Body, Moment, Posed
 from dfmnist.actors.device import send, wp
@@ -12,8 +12,8 @@ from dfmnist.actors.hair import grow_hair
 from dfmnist.actors.head import F32, HeadModel
 from dfmnist.actors.identity import Identity
 from dfmnist.actors.landmarks import find_landmarks
-from dfmnist.actors.parts import Lashes, grow_teeth, pose_teeth
 from dfmnist.actors.skin import paint_skin, unroll
+from dfmnist.actors.teeth_lashes import Lashes, grow_teeth, pose_teeth
 from dfmnist.actors.tiles import TILE_PX, list_triangles
 from dfmnist.actors.truth import CameraView
 
@@ -80,7 +80,7 @@ class Stage:
         materials = np.concatenate([material, *more]).astype(np.int32)
         self._two_sided = np.isin(materials, [int(shading.TEETH), int(shading.LASH)])
         self._two_sided[-len(self.hair.faces) :] = self.hair.two_sided
-        self.surface = casting.Surface()
+        self.surface = raycast.Surface()
         self.surface.faces = send(self.faces, int, device)
         self.surface.material = send(materials, int, device)
         rest = [model.mean, self.teeth.rest, self.lashes.rest, self.hair.strands]
@@ -108,7 +108,7 @@ class Stage:
         count = len(self.model.mean)
         above = wp.empty(count, dtype=float, device="cpu")
         inputs = [self._base, send(self.model.mean, wp.vec3, "cpu"), above]
-        wp.launch(casting.collar, count, inputs, device="cpu")
+        wp.launch(raycast.collar, count, inputs, device="cpu")
         amount = np.clip((0.004 - above.numpy()) / 0.022, 0, 1)[:, None]
         return np.asarray(CLOTH_M * amount, np.float32)
 
@@ -146,7 +146,7 @@ class Stage:
         depth = vertices[:, 1].astype(np.float64) - self.view.position[1]
         pixels = self.view.project(vertices)
         lists = list_triangles(pixels, depth, self.faces, self._two_sided, self.size)
-        tiles = casting.Tiles()
+        tiles = raycast.Tiles()
         tiles.starts = send(lists.starts, int, self.device)
         tiles.triangles = send(lists.triangles, int, self.device)
         tiles.planes = send(lists.planes, float, self.device)
@@ -188,7 +188,7 @@ class Stage:
             AMBIENT_HAIR if ambient else SHADOW_HAIR,
             out,
         ]
-        wp.launch(casting.occlude, len(which), inputs, device=self.device)  # type: ignore[arg-type]
+        wp.launch(raycast.occlude, len(which), inputs, device=self.device)  # type: ignore[arg-type]
 
     def _key_light_rays(self) -> F32:
         """(rays, 3) directions spread over the key light's disc."""
@@ -257,7 +257,7 @@ class Stage:
             colours,
             keys,
         ]
-        wp.launch(casting.trace, count, inputs, device=self.device)
+        wp.launch(raycast.trace, count, inputs, device=self.device)
         return colours.numpy(), keys.numpy()
 
 

@@ -41,7 +41,7 @@ def actors(
     workers: Workers = None,
 ) -> None:
     """Film synthetic actors performing the ten actions; `build` reads what it writes."""
-    from dfmnist.build.film import FilmConfig, film_people
+    from dfmnist.pipeline.film import FilmConfig, film_people
 
     performed = tuple(map(parse_action, actions)) if actions else TEN
     config = FilmConfig(people, clips, drivers, takes, frames, performed, seed=seed)
@@ -84,9 +84,9 @@ def build(
     workers: Workers = None,
 ) -> None:
     """Animate sources as the drivers move, screen, compress, and write a dataset."""
-    from dfmnist.build.footage import read_drivers, read_people
-    from dfmnist.build.jobs import BuildConfig
-    from dfmnist.build.pipeline import build as run_build
+    from dfmnist.pipeline.build import build as run_build
+    from dfmnist.pipeline.footage import read_drivers, read_people
+    from dfmnist.pipeline.jobs import BuildConfig
 
     config = BuildConfig(
         per_action=per_action,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfmnist.cli.build import Workers
-from dfmnist.core.engine import console, run_jobs
 from dfmnist.core.errors import InputError
+from dfmnist.core.jobs import console, run_jobs
 
 if TYPE_CHECKING:
     from dfmnist.recipes import Recipe
@@ -40,10 +40,10 @@ def run_recipe(recipe: "Recipe", out: Path, workers: int | None = None) -> tuple
 
     Returns the report's page and its headline numbers, a line each.
     """
-    from dfmnist.build.film import film_people
-    from dfmnist.build.footage import read_drivers, read_people
-    from dfmnist.build.pipeline import build
-    from dfmnist.report.page import ReportContext, write_report
+    from dfmnist.pipeline.build import build
+    from dfmnist.pipeline.film import film_people
+    from dfmnist.pipeline.footage import read_drivers, read_people
+    from dfmnist.reports.page import ReportContext, write_report
 
     assert recipe.film is not None
     console.rule("1 of 5: film synthetic actors")
@@ -65,7 +65,7 @@ def run_recipe(recipe: "Recipe", out: Path, workers: int | None = None) -> tuple
 
 def train_all(recipe: "Recipe", dataset: Path, runs: Path, workers: int | None) -> list[Path]:
     """Train every detector of the recipe, side by side; finished runs are taken as they are."""
-    from dfmnist.detect.train import TrainJob, run_train_job
+    from dfmnist.detectors.train import TrainJob, run_train_job
 
     jobs = [TrainJob(config, dataset, runs) for config in recipe.training]
     return list(run_jobs(run_train_job, jobs, workers=workers, describe="train detectors"))
@@ -79,7 +79,7 @@ def score_all(folders: list[Path], dataset: Path, workers: int | None) -> None:
 
 
 def _score(job: tuple[Path, Path]) -> None:
-    from dfmnist.detect.score import score
+    from dfmnist.detectors.score import score
 
     folder, dataset = job
     score(folder, dataset, "test", out=folder / "scores-test.parquet", quiet=True)

@@ -89,9 +89,9 @@ def train(
 
     from dfmnist.core.files import read_json
     from dfmnist.core.lightning import Devices, is_main
-    from dfmnist.detect.config import TrainConfig
-    from dfmnist.detect.networks.weights import RUN
-    from dfmnist.detect.train import train
+    from dfmnist.detectors.config import TrainConfig
+    from dfmnist.detectors.networks.weights import RUN
+    from dfmnist.detectors.train import train
 
     options["actions"] = tuple(options.pop("actions") or ())
     places = Devices(*(options.pop(name) for name in ("accelerator", "devices", "nodes")))
@@ -130,9 +130,9 @@ def score(
 
     Any run scores any dataset. Intervals are 95%, over people.
     """
-    from dfmnist.detect.metrics import evaluate
-    from dfmnist.detect.score import score
-    from dfmnist.detect.summary import by_action, counts, figures
+    from dfmnist.detectors.metrics import evaluate
+    from dfmnist.detectors.score import score
+    from dfmnist.detectors.summary import by_action, counts, figures
 
     path = out or run / f"scores-{split}.parquet"
     table = score(run, dataset, split, quality, path, backend=backend, precision=precision)
@@ -149,9 +149,9 @@ def compare(
     scores_b: Annotated[Path, typer.Argument(help="Another run's, on the same clips.")],
 ) -> None:
     """Two detectors on the same clips: DeLong's test, and differences with intervals."""
-    from dfmnist.detect.compare import compare
-    from dfmnist.detect.scores import read_scores
-    from dfmnist.detect.summary import comparison
+    from dfmnist.detectors.compare import compare
+    from dfmnist.detectors.scores import read_scores
+    from dfmnist.detectors.summary import comparison
 
     typer.echo("\n".join(comparison(compare(read_scores(scores_a), read_scores(scores_b)))))
 
@@ -166,9 +166,9 @@ def detect(
     precision: Precision = "auto",
 ) -> None:
     """P(fake) of each video (0 is real, 1 is fake), and the verdict by the run's threshold."""
-    from dfmnist.detect.backends import choose_backend
-    from dfmnist.detect.run import load_run
-    from dfmnist.detect.video import detect_video
+    from dfmnist.detectors.backends import choose_backend
+    from dfmnist.detectors.predict import detect_video
+    from dfmnist.detectors.run import load_run
 
     loaded = load_run(run)
     model = choose_backend(loaded.network, backend, precision)

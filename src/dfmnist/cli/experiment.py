@@ -55,7 +55,7 @@ def experiment(
 ) -> None:
     """Run the paper's tables and figures; each distinct run once. A killed command goes on."""
     from dfmnist import recipes
-    from dfmnist.experiments import everything
+    from dfmnist.experiments import run
     from dfmnist.experiments.execute import Engine
 
     if imagenet is not None and recipe != "paper":
@@ -68,12 +68,12 @@ def experiment(
     }
     if recipe not in known:
         raise InputError(f"--recipe {recipe}; expected {', '.join(known)}")
-    request = everything.Request(
+    request = run.Request(
         tuple(names),
         data,
         known[recipe](),
-        tuple(map(everything.parse_other, other or [])),
+        tuple(map(run.parse_other, other or [])),
         seeds,
         Engine(engine, workers),
     )
-    typer.echo(everything.dry_run(request) if dry_run else everything.run_experiments(request, out))
+    typer.echo(run.dry_run(request) if dry_run else run.run_experiments(request, out))

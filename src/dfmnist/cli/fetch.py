@@ -25,7 +25,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Get models into the user's cache, checked; without a name, list those that are known."""
-    from dfmnist.core.known_weights import PUBLISHED, place
+    from dfmnist.core.published_weights import PUBLISHED, place
 
     if what is None:
         if from_file is not None:
@@ -51,10 +51,10 @@ def fetch(
 
 def _reader(name: str) -> Callable[[str, Path], object]:
     """What reads the published weights `name` whole: the room whose network they are of."""
-    from dfmnist.core.known_weights import PUBLISHED
+    from dfmnist.core.published_weights import PUBLISHED
 
     if PUBLISHED[name].network:
-        from dfmnist.detect.networks import weights
+        from dfmnist.detectors.networks import weights
 
         return weights.check
     from dfmnist.fomm import place
@@ -103,7 +103,7 @@ def convert_weights(
 
 def _list() -> None:
     from dfmnist.actors.head import head_file
-    from dfmnist.core.known_weights import PUBLISHED
+    from dfmnist.core.published_weights import PUBLISHED
     from dfmnist.faces.weights import MODELS, WHEEL, models_dir
 
     have = all((models_dir() / f"{name}.tflite").is_file() for name in MODELS)

@@ -10,7 +10,7 @@ from dfmnist.cli.build import Workers
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
-    from dfmnist.fomm.published import PublishedConfig
+    from dfmnist.fomm.training.vox import PublishedConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -75,8 +75,8 @@ def train_animator(
         typer.echo(_train_actors(out, clips, actors, seed, initial, threads, workers))
         return
     from dfmnist.core.lightning import is_main
-    from dfmnist.fomm.fit import Machine
-    from dfmnist.fomm.train_published import train_published
+    from dfmnist.fomm.training.train_vox import train_published
+    from dfmnist.fomm.training.trainer import Machine
 
     config = _published_recipe(recipe, pictures or ("vgg" if vgg else "pyramid"), seed)
     _refuse(recipe, {"--actors": actors})
@@ -102,7 +102,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _published_recipe(name: str, pictures: str, seed: int) -> "PublishedConfig":
-    from dfmnist.fomm.published import vox256, voxadv256
+    from dfmnist.fomm.training.vox import vox256, voxadv256
 
     recipes = {"vox256": vox256, "voxadv256": voxadv256}
     if name not in recipes:
@@ -126,9 +126,9 @@ def _train_actors(
     workers: int | None,
 ) -> Path:
     from dfmnist.core.files import claim_folder
-    from dfmnist.experiments.animator_data import film_training
-    from dfmnist.fomm.train import actors_recipe
-    from dfmnist.fomm.train import train_animator as train
+    from dfmnist.fomm.training.train_actors import actors_recipe
+    from dfmnist.fomm.training.train_actors import train_animator as train
+    from dfmnist.pipeline.film_training import film_training
 
     if clips is None:
         claim_folder(out, "animator-run")  # before anything is filmed into it
@@ -162,15 +162,15 @@ def evaluate_animator(
 ) -> None:
     """Compare animations with what would truly be seen; a killed evaluation goes on."""
     from dfmnist.actors.seeds import SEED_RANGES
+    from dfmnist.animator_eval import run
     from dfmnist.core.errors import InputError
-    from dfmnist.experiments import animator
 
     if clips is None:
         if crop:
             raise InputError("--crop without --clips; actors' clips are always cropped")
         first = SEED_RANGES["evaluation"].start if first is None else first
         people = range(first, first + (6 if actors is None else actors))
-        text = animator.evaluate_animator(
+        text = run.evaluate_animator(
             weights,
             people,
             1 if takes is None else takes,
@@ -181,7 +181,7 @@ def evaluate_animator(
     else:
         if any(given is not None for given in (actors, takes, first)):
             raise InputError("--clips with --actors, --first or --takes; expected one or the other")
-        text = animator.evaluate_clips(
+        text = run.evaluate_clips(
             weights, clips, out, crop=crop, num_frames=frames, workers=workers
         )
     typer.echo(text)
@@ -194,8 +194,8 @@ def fit_screening(
     workers: Workers = None,
 ) -> None:
     """Fix the liveness detectors' thresholds on bona fide clips, before any fake is seen."""
+    from dfmnist.liveness.calibrate import fit, save
     from dfmnist.liveness.examples import collect, plan
-    from dfmnist.liveness.fit import fit, save
 
     thresholds = fit(collect(plan(clips, "thresholds", actors, with_attacks=False), workers))
     save(thresholds, out)
@@ -209,7 +209,7 @@ def evaluate_screening(
     workers: Workers = None,
 ) -> None:
     """Error rates of the shipped liveness detectors on held-out people, and on two attacks."""
-    from dfmnist.liveness.evaluate import measure, write_report
+    from dfmnist.liveness.benchmark import measure, write_report
     from dfmnist.liveness.thresholds import shipped
 
     write_report(measure(clips, actors, workers=workers), shipped(), out)

@@ -29,7 +29,7 @@ def report(
     ] = "",
 ) -> None:
     """Write one self-contained folder with every figure, table and sample clip."""
-    from dfmnist.report.page import ReportContext, write_report
+    from dfmnist.reports.page import ReportContext, write_report
 
     if runs is None:
         if experiments is None:

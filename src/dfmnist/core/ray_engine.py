@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from dfmnist.core.engine import progress_bar, settle_numerics
 from dfmnist.core.errors import InputError
+from dfmnist.core.jobs import progress_bar, settle_numerics
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.core.engine import run_jobs
+from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import write_json
-from dfmnist.core.runs import plain
+from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.classify import AucEstimate, cross_validate, one_feature_auc
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.media.inspect import protocol_facts, signal_facts

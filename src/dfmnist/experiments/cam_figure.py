@@ -18,11 +18,11 @@ from scipy.special import expit
 from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
-from dfmnist.detect.cam import Method, cam, overlay
-from dfmnist.detect.config import QUALITIES
-from dfmnist.detect.run import Run, load_run
+from dfmnist.detectors.cam import Method, cam, overlay
+from dfmnist.detectors.config import QUALITIES
+from dfmnist.detectors.run import Run, load_run
+from dfmnist.experiments.images import Frames, resize
 from dfmnist.experiments.paper import MODEL_TITLES
-from dfmnist.experiments.pictures import Frames, resize
 from dfmnist.media.image import write_image
 from dfmnist.media.sample import sample_frames
 

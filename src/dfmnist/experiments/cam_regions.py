@@ -16,12 +16,12 @@ from jaxtyping import Float
 from PIL import Image
 
 from dfmnist.core.actions import INFO, TEN, Action
-from dfmnist.core.engine import progress_bar
 from dfmnist.core.errors import InputError
+from dfmnist.core.jobs import progress_bar
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
-from dfmnist.detect.cam import Method, evidence
-from dfmnist.detect.config import QUALITIES
-from dfmnist.detect.run import Run, load_run
+from dfmnist.detectors.cam import Method, evidence
+from dfmnist.detectors.config import QUALITIES
+from dfmnist.detectors.run import Run, load_run
 from dfmnist.faces.mesh import Mesh, face_mesh
 from dfmnist.faces.regions import REGIONS, region_labels
 from dfmnist.faces.weights import MODELS, models_dir

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from dfmnist.detect.metrics import Evaluation, evaluate
+from dfmnist.detectors.metrics import Evaluation, evaluate
 from dfmnist.experiments.execute import Executed, record_of
 from dfmnist.experiments.plan import CellSpec, Plan, RunSpec, ScoreSpec
 from dfmnist.experiments.recipe import CLAIM_STEPS
@@ -47,7 +47,7 @@ class Cell:
         return self.estimate("frame", "accuracy")
 
     def estimate(self, unit: str, measure: str) -> Estimate | None:
-        """A measure of `detect.metrics`, per frame or clip; None if not run or not defined."""
+        """A measure of `detectors.metrics`, per frame or clip; None if not run or not defined."""
         found = [(s.evaluation.frame if unit == "frame" else s.evaluation.clip)[measure]
                  for s in self.seeds]  # fmt: skip
         if not found or found[0].value != found[0].value:

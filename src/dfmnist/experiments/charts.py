@@ -10,8 +10,8 @@ from matplotlib.ticker import FuncFormatter
 from dfmnist.experiments.cells import Cell
 from dfmnist.experiments.conclusions import NO, OPEN, YES, Finding
 from dfmnist.experiments.paper import QUALITIES
-from dfmnist.experiments.sheet import title_of
-from dfmnist.experiments.style import Chart, Theme, bare, draw
+from dfmnist.experiments.render import title_of
+from dfmnist.experiments.theme import Chart, Theme, bare, draw
 
 WIDTH_IN = 5.6
 ROW_IN = 0.27

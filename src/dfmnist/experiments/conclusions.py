@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dfmnist.core.actions import INFO, Action
-from dfmnist.detect.metrics import interval
-from dfmnist.detect.scores import scored, threshold_logit
+from dfmnist.detectors.metrics import interval
+from dfmnist.detectors.scores import scored, threshold_logit
 from dfmnist.experiments.cells import DRAWS, Cell, measure, part_of
 from dfmnist.experiments.execute import Executed
 from dfmnist.experiments.paper import QUALITIES
@@ -34,8 +34,8 @@ from dfmnist.experiments.plan import (
     table5,
     table6,
 )
+from dfmnist.experiments.render import NOT_RUN, Entry, Sheet
 from dfmnist.experiments.results import Estimate
-from dfmnist.experiments.sheet import NOT_RUN, Entry, Sheet
 
 HEAD_MOVES = (Action.YAW, Action.NOD, Action.RIGHT_SLOPE, Action.LEFT_SLOPE, Action.LOOK_UP)
 SMALL = (Action.BLINK, Action.SMILE)

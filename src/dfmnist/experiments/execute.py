@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from dfmnist.core.engine import run_jobs
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
+from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.manifest import manifest_hash
-from dfmnist.detect.config import TrainConfig
-from dfmnist.experiments.joined import assert_unseen
+from dfmnist.dataset.merge import assert_unseen
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.plan import Plan, RunSpec, ScoreSpec, in_order
 
 ENGINES = ("local", "ray")
@@ -155,7 +155,7 @@ def _cost(spec: RunSpec) -> float:
 
 def train_job(job: RunJob) -> Outcome:
     """Train, or take up, one run; at the top level, so that another process can import it."""
-    from dfmnist.detect.train import train
+    from dfmnist.detectors.train import train
 
     _take_gpu(job.gpus)
     try:
@@ -203,7 +203,7 @@ def _score(
 
 def score_job(job: ScoreJob) -> None:
     """Score one run on the qualities asked for; a file for each."""
-    from dfmnist.detect.score import score
+    from dfmnist.detectors.score import score
 
     _take_gpu(job.gpus)
     qualities = tuple(quality for quality, _ in job.files)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from dfmnist.core.actions import Action
 from dfmnist.dataset.manifest import Clip
-from dfmnist.detect.config import TrainConfig
+from dfmnist.detectors.config import TrainConfig
 
 VALIDATIONS = 10
 """At most, of a run of a given number of steps."""

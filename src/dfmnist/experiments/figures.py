@@ -1,6 +1,6 @@
 """The charts: Figure 2 (spoof rate), Figure 6 (accuracy per action and quality), training curves.
 
-Figures 1, 7 and 9, which are pictures, are in `pictures.py`.
+Figures 1, 7 and 9, which are pictures, are in `images.py`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from dfmnist.core.actions import INFO, Action
 from dfmnist.experiments.paper import FIGURE2_SPOOF_RATE, MODEL_TITLES, figure6
 from dfmnist.experiments.results import Curve, Estimate, SpoofRate
-from dfmnist.experiments.style import Chart, Theme, bare, draw
+from dfmnist.experiments.theme import Chart, Theme, bare, draw
 
 WIDTH_IN = 5.2
 """Narrow, so that the text is still readable on a phone."""

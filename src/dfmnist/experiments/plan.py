@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dfmnist.core.actions import INFO, TEN, Action
-from dfmnist.detect.config import TrainConfig
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments import paper
 from dfmnist.experiments.facts import Facts, for_steps, together, training_clips
 from dfmnist.experiments.paper import MODEL_TITLES, MODELS, QUALITIES, Published

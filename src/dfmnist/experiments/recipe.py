@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dfmnist.core.errors import InputError
-from dfmnist.detect.config import TrainConfig
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.paper import MODELS
 
 SMOKE_STAMP = "smoke, not a result"

@@ -10,19 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from dfmnist.build.footage import slug
 from dfmnist.core.actions import INFO, TEN
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
+from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Clip, Manifest, read_rejected
 from dfmnist.dataset.summary import summarise
-from dfmnist.experiments import figures, pictures
+from dfmnist.experiments import figures, images
 from dfmnist.experiments.cam_figure import cam_grid
 from dfmnist.experiments.cam_regions import REGION_TITLES, regions_or_reason, share_text, titled
 from dfmnist.experiments.paper import FIGURE2_SPOOF_RATE, FIGURE7_WORDS, TABLE1
+from dfmnist.experiments.render import Entry, Sheet, percent, printed
 from dfmnist.experiments.results import spoof_rates
-from dfmnist.experiments.sheet import Entry, Sheet, percent, printed
-from dfmnist.experiments.style import Theme, bare, draw
+from dfmnist.experiments.theme import Theme, bare, draw
 from dfmnist.media.sample import sample_frames
 
 Shown = tuple[Sheet, pl.DataFrame]
@@ -123,7 +123,7 @@ def first_fakes(manifest: Manifest) -> list[Clip]:
 def figure1(folder: Path, title: str, manifest: Manifest) -> Shown:
     """A strip of frames of one fake of each action."""
     clips = first_fakes(manifest)
-    picture = pictures.figure1(folder, [(INFO[c.action].title, manifest.path(c)) for c in clips])
+    picture = images.figure1(folder, [(INFO[c.action].title, manifest.path(c)) for c in clips])
     return _gallery("figure1", title, clips, picture.sheet, _missing(clips))
 
 
@@ -134,7 +134,7 @@ def figure9(folder: Path, title: str, manifest: Manifest) -> Shown:
     ordered = sorted(same, key=lambda c: ("raw", "c23", "c40").index(c.quality.value))
     frames = [(c.quality.value, sample_frames(manifest.path(c), 1)[1][0]) for c in ordered]
     window = 64 if frames and frames[0][1].shape[0] >= 128 else 16
-    picture = pictures.figure9(folder, frames, window)
+    picture = images.figure9(folder, frames, window)
     said = "The middle frame of one fake; the detail, magnified, is where raw and c40 differ most."
     return _gallery("figure9", title, ordered, picture.sheet, said)
 
@@ -146,12 +146,12 @@ def figure10(folder: Path, title: str, manifest: Manifest) -> Shown:
         name = f"{slug(clip.driver_id)}-{clip.action.value}-{clip.take}.mp4"
         path = manifest.root / "drivers" / name
         if path.is_file():
-            strips.append((INFO[clip.action].title, pictures.strip(path, 6)))
+            strips.append((INFO[clip.action].title, images.strip(path, 6)))
             used.append(clip)
     if not strips:
         return not_run("figure10", title, f"{manifest.root.name} has no folder of driving clips; "
                        "run it with a --data made by `dfmnist build`")  # fmt: skip
-    path = pictures.sheet(folder / "figure10.jpg", strips, columns=2)
+    path = images.sheet(folder / "figure10.jpg", strips, columns=2)
     return _gallery("figure10", title, used, path, _missing(used))
 
 
@@ -190,7 +190,7 @@ def figure7(folder: Path, title: str, manifest: Manifest, run: Path, stamp: str)
     except InputError as error:
         return not_run("figure7", title, str(error))
     tiles = [(INFO[r.action].title, r.cells[0].image, r.cells[1].image) for r in grid.rows]
-    picture = pictures.figure7(folder, tiles)
+    picture = images.figure7(folder, tiles)
     looks = "; ".join(f"{where}: {what}" for where, what in FIGURE7_WORDS.items())
     said = f"The paper says of its maps: {looks}. {stamp}".strip()
     sheet, table = _gallery("figure7", title, [r.clip for r in grid.rows], picture.sheet, said)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dfmnist.core.actions import TEN, Action
-from dfmnist.detect.metrics import Evaluation, evaluate
+from dfmnist.detectors.metrics import Evaluation, evaluate
 from dfmnist.experiments.paper import MODELS, QUALITIES, TABLE1, TABLE3, DatasetRow, Published
 from dfmnist.experiments.results import Estimate
 
@@ -18,7 +18,7 @@ class Scored:
     model: str
     quality: str
     scores: pl.DataFrame
-    """As `detect.score` writes them: one row a frame."""
+    """As `detectors.score` writes them: one row a frame."""
     setting: str = ""
     """Initialisation, size, frames, epochs: what must be known to read the number."""
     run: str = ""

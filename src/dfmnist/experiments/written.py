@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from dfmnist.core.errors import InputError
-from dfmnist.detect.metrics import Evaluation, Interval
+from dfmnist.detectors.metrics import Evaluation, Interval
 from dfmnist.experiments.paper import MODELS, QUALITIES, TABLE3
 from dfmnist.experiments.tables import Cell
 

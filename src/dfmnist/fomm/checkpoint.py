@@ -12,13 +12,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dfmnist.core.checkpoints import in_disguise, read_pickle
+from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, sha256_file
-from dfmnist.core.runs import plain
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.generator import OcclusionAwareGenerator
-from dfmnist.fomm.keypoints import KPDetector
 from dfmnist.fomm.known_weights import resolve_weights
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import KPDetector
 from dfmnist.fomm.shapes import State, inferred_config
 
 SHIPPED = Path(__file__).parent / "weights" / "actors.safetensors"
@@ -47,7 +47,7 @@ def weights_id(path: Path | None = None) -> str:
 def load_networks(path: Path | None = None) -> Networks:
     """Networks with the weights in `path`, a file or a name; None is the shipped file.
 
-    A name is a motion model of `core.known_weights` that `dfmnist fetch` has put into the cache.
+    A name is a motion model of `core.published_weights` that `dfmnist fetch` has put into the cache.
     Raises `InputError` when the file is no checkpoint, or lacks or misshapes a tensor.
     """
     path = _existing(path)

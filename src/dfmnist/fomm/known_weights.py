@@ -1,9 +1,9 @@
-"""The published motion models by name (`core.known_weights` holds the list)."""
+"""The published motion models by name (`core.published_weights` holds the list)."""
 
 from pathlib import Path
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.known_weights import PUBLISHED, in_cache
+from dfmnist.core.published_weights import PUBLISHED, in_cache
 
 
 def resolve_weights(weights: Path) -> Path:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.known_weights import PUBLISHED
+from dfmnist.core.published_weights import PUBLISHED
 from dfmnist.fomm.checkpoint import load_networks
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.vgg import load_vgg
+from dfmnist.fomm.networks.vgg import load_vgg
 
 
 def check(name: str, file: Path) -> None:

@@ -2,7 +2,7 @@
 
 Each action is a short list of measures that must reach a bound, and of measures of other
 movements that must stay below one: a blink asks for eyes that close while head and mouth are
-still. The lists are written here by hand; the numbers are fitted (`fit.py`).
+still. The lists are written here by hand; the numbers are fitted (`calibrate.py`).
 """
 
 from fractions import Fraction
@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from dfmnist.core.actions import Action
 from dfmnist.faces.pose import Signals, signals
+from dfmnist.liveness.base import Verdict
 from dfmnist.liveness.movement import WORDS, movement
 from dfmnist.liveness.thresholds import MIN_SEEN, Thresholds, judge, shipped
 from dfmnist.liveness.tracking import track
-from dfmnist.liveness.verdict import Verdict
 
 Frames = npt.NDArray[np.uint8]
 Rules = tuple[tuple[str, ...], tuple[str, ...]]

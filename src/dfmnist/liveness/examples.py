@@ -14,16 +14,16 @@ import numpy.typing as npt
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.actors.seeds import SEED_RANGES
+from dfmnist.attacks.photo import planar_warp, repeated_still
 from dfmnist.core.actions import Action
-from dfmnist.core.engine import run_jobs
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
+from dfmnist.core.jobs import run_jobs
 from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.faces.pose import signals
-from dfmnist.liveness import passive
+from dfmnist.liveness import universal
 from dfmnist.liveness.action import seen_too_little
-from dfmnist.liveness.attacks import planar_warp, repeated_still
 from dfmnist.liveness.movement import movement
 from dfmnist.liveness.tracking import track
 from dfmnist.media.noise import add_camera_noise
@@ -48,7 +48,7 @@ class Example:
     moved: dict[str, float]
     """The values of `Movement`; empty with a problem."""
     passive: dict[str, float]
-    """The values of `passive.measure`; empty with a problem."""
+    """The values of `universal.measure`; empty with a problem."""
     problem: str
     """Why nothing was measured; empty otherwise."""
 
@@ -124,7 +124,7 @@ def observe_clip(
     if problem := seen_too_little(found):
         return Example(identity, shown, kind, {}, {}, problem)
     moved = movement(found, float(fps)).values()
-    return Example(identity, shown, kind, moved, passive.measure(frames_rgb_u8, meshes), "")
+    return Example(identity, shown, kind, moved, universal.measure(frames_rgb_u8, meshes), "")
 
 
 def as_json(example: Example) -> dict[str, object]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.media.image import is_image, read_image
-from dfmnist.media.whole import is_cut_short
+from dfmnist.media.truncation import is_cut_short
 
 __all__ = [
     "GOP",

@@ -1,0 +1,1 @@
+"""Measurement of the motion model against ground truth: `docs/ANIMATOR.md`."""

@@ -1,0 +1,276 @@
+"""The work of an evaluation: a function of one job that writes its record last.
+
+A job whose record exists is not done again. Records lie in a folder named by all that they depend
+on, weights included, so that new weights never meet old figures.
+"""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from dfmnist.actors.film import FPS, FilmJob, film
+from dfmnist.actors.seeds import SEED_RANGES
+from dfmnist.animator_eval import images as pictures
+from dfmnist.animator_eval.mesh_accuracy import read_meters
+from dfmnist.animator_eval.metrics import (
+    Fit,
+    Frames,
+    Watched,
+    compare,
+    eye_fall,
+    eye_return,
+    follow,
+)
+from dfmnist.animator_eval.records import (
+    AFFINE,
+    ANIMATED,
+    DRIVER,
+    NOISY,
+    STILL,
+    TRUE,
+    Asked,
+    Eyes,
+    Record,
+    Transfer,
+)
+from dfmnist.attacks.affine import affine_warp, still
+from dfmnist.core.actions import Action
+from dfmnist.core.config import seed_of
+from dfmnist.core.errors import InputError
+from dfmnist.core.text import slug
+from dfmnist.faces.crop import crop_clip
+from dfmnist.faces.mesh import Mesh
+from dfmnist.faces.mtcnn import mtcnn
+from dfmnist.faces.pose import signals
+from dfmnist.fomm.inference.animate import Animator
+from dfmnist.liveness.tracking import track
+from dfmnist.media.noise import add_camera_noise
+from dfmnist.media.video import probe, read_frames
+from dfmnist.pipeline.animate import animator
+from dfmnist.pipeline.jobs import BuildConfig
+from dfmnist.pipeline.screen import detectors
+from dfmnist.pipeline.select import restore, save
+
+NOISE_SIGMA = BuildConfig.noise_sigma
+"""The detectors' thresholds were fitted on clips with the build's camera noise."""
+FOLLOWED: dict[Action, str] = {
+    Action.YAW: "yaw_deg",
+    Action.NOD: "pitch_deg",
+    Action.LOOK_UP: "pitch_deg",
+    Action.RIGHT_SLOPE: "roll_deg",
+    Action.LEFT_SLOPE: "roll_deg",
+    Action.OPEN_MOUTH: "mouth_open",
+}
+"""The signal of the face mesh in which the animated clip should follow its driver."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every job knows."""
+
+    out: Path
+    key: str
+    """Names everything that the figures depend on, but the clip."""
+    weights: Path | None
+    num_frames: int
+    pictured: bool
+    """A strip of pictures is wanted."""
+
+    @property
+    def stem(self) -> str:
+        """Names the clip in file names."""
+        raise NotImplementedError
+
+    def file(self, ending: str) -> Path:
+        """Where something of this job lies."""
+        return self.out / "records" / self.key / f"{self.stem}{ending}"
+
+    def done(self) -> bool:
+        """Whether its record, and its pictures if they are wanted, are there."""
+        record = self.file(".json")
+        if not record.exists():
+            return False
+        return not self.pictured or self.file(".png").exists() or bool(self.record().problem)
+
+    def record(self) -> Record:
+        """The record, which is there."""
+        found = restore(self.file(".json"), Record)
+        assert isinstance(found, Record)
+        return found
+
+    def measure(self) -> Record:
+        """Do the work; writes pictures but not the record."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PairJob(Job):
+    """One actor's performance: rebuilt from itself, and from another actor's."""
+
+    source: int
+    driver: int
+    action: Action
+    take: int
+
+    @property
+    def stem(self) -> str:
+        return f"{self.source}-{self.driver}-{self.action.value}-{self.take}"
+
+    def films(self) -> tuple[FilmJob, FilmJob]:
+        """Source and driver giving the same performance."""
+        seed = SEED_RANGES["evaluation"].start + self.take
+        one, other = (
+            FilmJob(
+                who,
+                self.action,
+                seed,
+                self.num_frames,
+                self.out / "clips" / f"{who}-{self.action.value}-{seed}.mp4",
+            )
+            for who in (self.source, self.driver)
+        )
+        return one, other
+
+    def measure(self) -> Record:
+        model = animator(self.weights)
+        name = f"{self.source} moved as {self.driver}, {self.action.value}, take {self.take}"
+        found: list[Frames] = []
+        for path in [film(job) for job in self.films()]:
+            frames, info = crop_clip(read_frames(path), mtcnn(), model.size)
+            if frames is None:
+                return Record(name=name, problem=f"{path.name}: {info.reason}")
+            found.append(frames)
+        true, driving = (Watched.of(frames) for frames in found)
+        fits, made, warped = _methods(model, true, driving)
+        if self.pictured:
+            shown = [clip.frames for clip in (driving, true, made, warped)]
+            pictures.save(self.file(".png"), pictures.strip(shown))
+            column = pictures.column(self.action, true.frames, driving, made.frames)
+            pictures.save(self.file(".column.png"), column)
+        return Record(
+            name=name,
+            frames=len(true.frames),
+            unseen=true.unseen,
+            reconstruction=_methods(model, true, true)[0],
+            transfer=self._transfer(fits, true, driving, made, warped),
+        )
+
+    def _transfer(
+        self,
+        fits: dict[str, Fit],
+        true: Watched,
+        driving: Watched,
+        made: Watched,
+        warped: Watched,
+    ) -> Transfer:
+        seed = seed_of("evaluate-animator", self.stem)
+        screening = {}
+        noisy, screening[TRUE] = _screen(true.frames, seed, self.action)
+        for kind, clip in ((ANIMATED, made), (AFFINE, warped)):
+            screening[kind] = _screen(clip.frames, seed, self.action)[1]
+        correlation = gain = float("nan")
+        if signal := FOLLOWED.get(self.action):
+            correlation, gain = follow(
+                getattr(made.signals, signal), getattr(driving.signals, signal)
+            )
+        return Transfer(
+            action=self.action,
+            source=self.source,
+            driver=self.driver,
+            take=self.take,
+            fits={**fits, DRIVER: compare(driving, true), NOISY: compare(noisy, true)},
+            correlation=correlation,
+            gain=gain,
+            eyes=_eyes(made),
+            driver_eyes=_eyes(driving),
+            screening=screening,
+            meters=read_meters(self.films()[0].path, true.signals),
+        )
+
+
+@dataclass(frozen=True)
+class ClipJob(Job):
+    """Any clip of a face, rebuilt from itself."""
+
+    clip: Path
+    name: str
+    sha256: str
+    crop: bool
+
+    @property
+    def stem(self) -> str:
+        return f"{slug(self.name)}-{self.sha256[:8]}"
+
+    def measure(self) -> Record:
+        model = animator(self.weights)
+        try:
+            probe(self.clip)  # says so of a file that is cut short beyond the frames read
+            frames = read_frames(self.clip, 0, self.num_frames)
+        except InputError as error:
+            return Record(name=self.name, problem=str(error))
+        if self.crop:
+            cut, info = crop_clip(frames, mtcnn(), model.size)
+            if cut is None:
+                return Record(name=self.name, problem=info.reason)
+            frames = cut
+        height, width = frames.shape[1:3]
+        if (height, width) != (model.size, model.size):
+            problem = f"is {width}x{height}; expected {model.size}x{model.size}, or --crop"
+            return Record(name=self.name, problem=problem)
+        true = Watched.of(frames)
+        if true.unseen == 1:
+            return Record(name=self.name, problem="no face found")
+        fits, made, warped = _methods(model, true, true)
+        if self.pictured:
+            shown = [clip.frames for clip in (true, made, warped)]
+            pictures.save(self.file(".png"), pictures.strip(shown))
+        return Record(name=self.name, frames=len(frames), unseen=true.unseen, reconstruction=fits)
+
+
+def run(job: Job) -> Record:
+    """The job's record, made unless it is there; for `core.engine.run_jobs`."""
+    if job.done():
+        return job.record()
+    record = job.measure()
+    save(job.file(".json"), record)
+    return record
+
+
+def film_pair(job: FilmJob) -> None:
+    """Film one clip unless it is there; for `core.engine.run_jobs`."""
+    film(job)
+
+
+def _methods(
+    model: Animator, true: Watched, driving: Watched
+) -> tuple[dict[str, Fit], Watched, Watched]:
+    """(fits by method, animated clip, affine warp) of the first frame of `true`.
+
+    With `true` as its own driver, relative and absolute motion are the same.
+    """
+    source = true.frames[0]
+    moved = model.animate(model.encode(source), model.keypoints(driving.frames))
+    made = Watched.of(moved)
+    warped = Watched.of(affine_warp(source, true.meshes, driving.meshes))
+    first: list[Mesh | None] = [true.meshes[0]] * len(true.frames)
+    motionless = Watched.of(still(source, len(true.frames)), first)
+    clips = {ANIMATED: made, STILL: motionless, AFFINE: warped}
+    return {name: compare(clip, true) for name, clip in clips.items()}, made, warped
+
+
+def _screen(frames: Frames, seed: int, action: Action) -> tuple[Watched, dict[str, Asked]]:
+    """The clip with the build's camera noise, and what both detectors say of it."""
+    noisy = add_camera_noise(frames, seed, NOISE_SIGMA)
+    watched = Watched.of(noisy, track(noisy))  # which the detectors ask for again, and keep
+    asked = {}
+    for detector in detectors():
+        verdict = detector(noisy, Fraction(FPS), action)
+        asked[verdict.detector] = Asked(live=verdict.live, reason=verdict.reason)
+    return watched, asked
+
+
+def _eyes(clip: Watched) -> Eyes:
+    mesh_alone = signals([mesh and replace(mesh, eyes=None) for mesh in clip.meshes])
+    return Eyes(
+        fall=eye_fall(clip.signals), back=eye_return(clip.signals), mesh_fall=eye_fall(mesh_alone)
+    )

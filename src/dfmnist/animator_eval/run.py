@@ -1,0 +1,202 @@
+"""How well the animator rebuilds a clip, and transfers a performance from one actor to another.
+
+Any clip of a face can be rebuilt from its first frame. Only synthetic actors allow the second
+question: source A is animated by driver B, and compared with the frames that A would really have
+shown in B's performance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dfmnist.actors.film import FILM_VERSION
+from dfmnist.actors.seeds import check_range
+from dfmnist.animator_eval import images as pictures
+from dfmnist.animator_eval.acceptance import bar
+from dfmnist.animator_eval.jobs import NOISE_SIGMA, ClipJob, Job, PairJob, film_pair, run
+from dfmnist.animator_eval.metrics import Frames
+from dfmnist.animator_eval.records import Record
+from dfmnist.animator_eval.tables import report
+from dfmnist.core.actions import TEN, Action
+from dfmnist.core.config import config_hash, plain
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import sha256_file, write_json, write_text
+from dfmnist.core.jobs import run_jobs
+from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.liveness import thresholds
+from dfmnist.media.video import is_video
+
+MEASURE_VERSION = 1
+"""Raised when a figure comes to mean something else: old records are then measured again."""
+CLIPS_PICTURED = 8
+PAIR_ROWS = ("driver", "true", "animated", "affine")
+CLIP_ROWS = ("true", "animated", "affine")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that the figures of one clip depend on, but the clip."""
+
+    weights: str
+    num_frames: int
+    crop: bool
+    noise_sigma: float = NOISE_SIGMA
+    film_version: int = FILM_VERSION
+    thresholds: str = field(default_factory=lambda: sha256_file(thresholds.SHIPPED)[:12])
+    measure_version: int = MEASURE_VERSION
+
+    def __post_init__(self) -> None:
+        """Check what the user typed."""
+        if self.num_frames < 2:
+            raise InputError(f"--frames {self.num_frames}; expected 2 or more")
+
+
+def evaluate_animator(
+    weights: Path | None,
+    actors: Sequence[int],
+    takes: int,
+    out: Path,
+    *,
+    actions: Sequence[Action] = TEN,
+    num_frames: int = 50,
+    workers: int | None = None,
+) -> str:
+    """Measure the actions across identities; returns the tables as Markdown.
+
+    Each actor is a source once, with the next one as driver; `takes` performances an action and
+    pair. Clips are filmed under `out` and kept, and so are the records of each clip, so that a
+    killed evaluation goes on. `clips.json`, `table.md`, `sheet.png` and `actions.png` (source,
+    driver and animation at the height of each action) are written there.
+    Raises `InputError` unless the actors' seeds are the evaluation's.
+    """
+    check_range("evaluation", actors)
+    if len(actors) < 2:
+        raise InputError(f"--actors {len(actors)}; expected 2 or more")
+    if takes < 1:
+        raise InputError(f"--takes {takes}; expected 1 or more")
+    if known := training_seeds(weights) & set(actors):
+        raise InputError(f"weights were trained on actor {min(known)}; expected unseen actors")
+    settings = Settings(weights_id(weights), num_frames, crop=True)
+    jobs = _pairs(weights, actors, actions, takes, out, settings)
+    films = sorted(
+        {film for job in jobs if not job.done() for film in job.films()},
+        key=lambda film: (film.identity_seed, str(film.path)),  # a person's clips share a stage
+    )
+    for _ in run_jobs(film_pair, films, workers=workers, describe="film"):
+        pass
+    records = list(run_jobs(run, jobs, workers=workers, describe="evaluate the animator"))
+    about = (
+        f"{len(actors)} actors never trained on, {len(actions)} actions, {takes} of each by pair, "
+        f"{num_frames} frames, relative motion"
+    )
+    return _write(out, settings, jobs, records, about, PAIR_ROWS)
+
+
+def evaluate_clips(
+    weights: Path | None,
+    clips: Path,
+    out: Path,
+    *,
+    crop: bool = False,
+    num_frames: int = 50,
+    workers: int | None = None,
+) -> str:
+    """Rebuild each clip of a folder from its first frame; returns the tables as Markdown.
+
+    A clip that cannot be measured (damaged, no face, another size without `crop`) is left out,
+    counted and named. Writes `clips.json`, `table.md` and `sheet.png` (the first few). Raises
+    `InputError` for a folder without clips, or when none could be measured.
+    """
+    if not clips.is_dir():
+        raise InputError.of(clips, "no such folder", "a folder of clips")
+    paths = sorted(p for p in clips.rglob("*") if p.is_file() and is_video(p))
+    if not paths:
+        raise InputError.of(clips, "holds no video", "clips of faces")
+    settings = Settings(weights_id(weights), num_frames, crop)
+    key = config_hash(settings)
+    jobs = [
+        ClipJob(
+            *(out, key, weights, num_frames, number < CLIPS_PICTURED, path),
+            str(path.relative_to(clips)),
+            sha256_file(path),
+            crop,
+        )
+        for number, path in enumerate(paths)
+    ]
+    records = list(run_jobs(run, jobs, workers=workers, describe="evaluate the animator"))
+    if all(record.problem for record in records):
+        first = f"{records[0].name}: {records[0].problem}"
+        raise InputError.of(clips, f"no clip of {len(records)} can be measured ({first})", "a face")
+    cut = "cropped by MTCNN" if crop else "as they are"
+    about = f"{len(paths)} clips, {cut}, their first {num_frames} frames"
+    return _write(out, settings, jobs, records, about, CLIP_ROWS)
+
+
+def _pairs(
+    weights: Path | None,
+    actors: Sequence[int],
+    actions: Sequence[Action],
+    takes: int,
+    out: Path,
+    settings: Settings,
+) -> list[PairJob]:
+    key = config_hash(settings)
+    pairs = [(actors[i], actors[(i + 1) % len(actors)]) for i in range(len(actors))]
+    return [
+        PairJob(
+            *(out, key, weights, settings.num_frames),
+            pictured=take == 0 and number == actions.index(action) % len(pairs),
+            source=source,
+            driver=driver,
+            action=action,
+            take=take,
+        )
+        for number, (source, driver) in enumerate(pairs)
+        for action in actions
+        for take in range(takes)
+    ]
+
+
+def _write(
+    out: Path,
+    settings: Settings,
+    jobs: Sequence[Job],
+    records: Sequence[Record],
+    about: str,
+    rows: Sequence[str],
+) -> str:
+    """Everything that an evaluation leaves; returns the tables."""
+    transfers = [record.transfer for record in records if record.transfer]
+    found: dict[str, Any] = {
+        "settings": plain(settings),
+        "clips": [record.model_dump(mode="json") for record in records if not record.problem],
+        "bar": plain(bar(transfers)) if transfers else [],
+        "left_out": {record.name: record.problem for record in records if record.problem},
+    }
+    write_json(out / "clips.json", found)
+    text = report(settings.weights, about, records)
+    write_text(out / "table.md", text)
+    shown = [(j, r) for j, r in zip(jobs, records, strict=True) if j.pictured and not r.problem]
+    if isinstance(jobs[0], PairJob):  # in the order of the actions
+        shown.sort(key=lambda pair: TEN.index(pair[0].action))  # type: ignore[attr-defined]
+        picked = {_title(job): _picture(job.file(".column.png")) for job, _ in shown}
+        if picked:
+            pictures.save(out / "actions.png", pictures.columns(picked))
+    strips = {record.name: _picture(job.file(".png")) for job, record in shown}
+    if strips:
+        pictures.save(out / "sheet.png", pictures.sheet(strips, rows))
+    return text
+
+
+def _title(job: Job) -> str:
+    assert isinstance(job, PairJob)
+    return job.action.value.replace("_", " ")
+
+
+def _picture(path: Path) -> Frames:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))

@@ -1,0 +1,1 @@
+"""Presentation attacks that need no network: photographs, warped meshes, affine warps."""

@@ -1,0 +1,111 @@
+"""Weights from a file into a network: every name and shape fits, or the file is refused."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from dfmnist.core.checkpoints import in_disguise, read_pickle
+from dfmnist.core.errors import InputError
+from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.mesonet import MesoNet, read_keras
+
+NESTS = ("state_dict", "model")
+"""Keys under which training scripts keep the parameters, beside an optimiser's."""
+PARALLEL = "module."
+"""What `DataParallel` puts before every name."""
+SHOWN = 3
+"""Differences that an error names before it counts the rest."""
+
+
+def load_weights(network: Detector, path: Path) -> str:
+    """Fill `network` from `path`; says what was loaded: "all layers" or "all but the head".
+
+    A head of another size (ImageNet's 1000 classes) is left as it was; every other difference
+    in names or shapes is an `InputError`. Never a silent fallback to random weights.
+    """
+    state, loaded = fitting_state(network, path)
+    network.load_state_dict(state)
+    return loaded
+
+
+def fitting_state(network: Detector, path: Path) -> tuple[dict[str, Tensor], str]:
+    """The parameters in `path` under the names of `network`, and what `load_weights` says.
+
+    The network gives names, shapes and what the file may lack; it may be on the meta device.
+    """
+    own = network.state_dict()
+    state = _renamed(_read(network, path), own)
+    head = f"{network.head}.weight"
+    loaded = "all layers"
+    if head not in state or state[head].shape != own[head].shape:
+        loaded = "all but the head"
+        state = {k: v for k, v in state.items() if not k.startswith(network.head + ".")}
+        state.update({k: v for k, v in own.items() if k.startswith(network.head + ".")})
+    for key in own:  # checkpoints older than PyTorch 0.4.1 lack this counter
+        if key.endswith("num_batches_tracked"):
+            state.setdefault(key, own[key])
+    if problems := _problems(own, state):
+        more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise InputError.of(path, "; ".join(problems[:SHOWN]) + more, _expected(network))
+    return state, loaded
+
+
+def _renamed(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Other spellings of the public names made ours.
+
+    `last_linear` is the head's name in Cadene's Xception once it is built, `fc` in its file. The
+    first of his files (`xception-b5690688`) was written by PyTorch 0.3, whose 1x1 convolutions
+    over channels came out as matrices.
+    """
+    if state and all(key.startswith(PARALLEL) for key in state):
+        state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
+    renamed = {}
+    for key, value in state.items():
+        name = "fc." + key.removeprefix("last_linear.") if key.startswith("last_linear.") else key
+        if name.endswith("pointwise.weight") and value.ndim == 2:
+            value = value[:, :, None, None]
+        renamed[name if name in own else key] = value
+    return renamed
+
+
+def _problems(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """In words, the most telling first: shapes, what is missing, what is unknown."""
+    shapes = [
+        f"{key} is {list(state[key].shape)}, expected {list(value.shape)}"
+        for key, value in own.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    missing = [f"lacks {key}" for key in own if key not in state]
+    return shapes + missing + [f"has unknown {key}" for key in state if key not in own]
+
+
+def _expected(network: Detector) -> str:
+    return f"weights of {network.name or type(network).__name__} at {network.size_px} px"
+
+
+def _read(network: Detector, path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise InputError.of(path, "no such file", "weights (.safetensors, .pth or .h5)")
+    if path.suffix in (".h5", ".hdf5"):
+        if not isinstance(network, MesoNet):
+            raise InputError.of(path, "is a Keras file", "PyTorch weights for this network")
+        return read_keras(network, path)
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            problem = in_disguise(path) or f"cannot be read ({error})"
+            raise InputError.of(path, problem, "safetensors") from None
+    state = read_pickle(path, _expected(network))
+    for nest in NESTS:
+        if isinstance(state.get(nest), Mapping):
+            state = state[nest]
+    if not all(isinstance(value, Tensor) for value in state.values()):
+        odd = next(key for key, value in state.items() if not isinstance(value, Tensor))
+        problem = f"'{odd}' in it is no tensor"
+        raise InputError.of(path, problem, "parameter names and tensors (a state dict)")
+    return state

@@ -1,0 +1,153 @@
+"""MesoInception-4 and Meso-4 (Afchar et al., arXiv:1809.00888), and the authors' Keras weights.
+
+The authors' networks output P(real); ours give a logit for FAKE, so loading their weights
+negates the last layer.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dfmnist.core.checkpoints import in_disguise
+from dfmnist.core.errors import InputError
+from dfmnist.detectors.networks.base import Detector, SeededDropout, reset_norms
+
+KERAS_EPS, KERAS_MOMENTUM = 1e-3, 0.01
+"""Batch norm's defaults in Keras, the latter in PyTorch's convention (1 - 0.99)."""
+
+
+class InceptionLayer(nn.Module):
+    """Four parallel paths: 1x1; and 1x1 then 3x3 with dilation 1, 2 and 3."""
+
+    def __init__(self, inputs: int, a: int, b: int, c: int, d: int) -> None:
+        super().__init__()
+        self.path1 = nn.Conv2d(inputs, a, 1)
+        self.path2 = _two(inputs, b, 1)
+        self.path3 = _two(inputs, c, 2)
+        self.path4 = _two(inputs, d, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        paths = (self.path1(x), self.path2(x), self.path3(x), self.path4(x))
+        return torch.relu(torch.cat(paths, 1))
+
+
+def _two(inputs: int, width: int, dilation: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, width, 1),
+        nn.ReLU(),
+        nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation),
+    )
+
+
+class MesoNet(Detector):
+    """Four convolution stages, each with batch norm and max pooling, and two linear layers.
+
+    `inception` chooses MesoInception-4 (28,615 parameters that train at 256 px) over Meso-4
+    (27,977). The first linear layer's size follows `size_px`, a multiple of 32.
+    """
+
+    head = "fc2"
+
+    def __init__(self, *, inception: bool, size_px: int = 256) -> None:
+        super().__init__()
+        if size_px % 32:
+            raise InputError(f"size_px is {size_px}; MesoNet takes a multiple of 32")
+        self.size_px = size_px
+        self.conv1: nn.Module
+        self.conv2: nn.Module
+        if inception:
+            self.conv1, self.conv2 = InceptionLayer(3, 1, 4, 4, 2), InceptionLayer(11, 2, 4, 4, 2)
+            widths = (11, 12)
+        else:
+            self.conv1 = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+            self.conv2 = nn.Sequential(nn.Conv2d(8, 8, 5, padding=2), nn.ReLU())
+            widths = (8, 8)
+        self.conv3 = nn.Conv2d(widths[1], 16, 5, padding=2)
+        self.conv4 = nn.Conv2d(16, 16, 5, padding=2)
+        self.bn1, self.bn2, self.bn3, self.bn4 = (
+            nn.BatchNorm2d(w, eps=KERAS_EPS, momentum=KERAS_MOMENTUM) for w in (*widths, 16, 16)
+        )
+        self.drop1, self.drop2 = SeededDropout(0.5), SeededDropout(0.5)
+        self.fc1 = nn.Linear(16 * (size_px // 32) ** 2, 16)
+        self.fc2 = nn.Linear(16, 1)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Glorot uniform and zero biases, as Keras."""
+        reset_norms(self)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 16 i j"]:
+        pool = nn.functional.max_pool2d
+        x = pool(self.bn1(self.conv1(images)), 2)
+        x = pool(self.bn2(self.conv2(x)), 2)
+        x = pool(self.bn3(torch.relu(self.conv3(x))), 2)
+        maps: Tensor = self.bn4(torch.relu(self.conv4(x)))
+        return maps
+
+    def logits_of(self, maps: Float[Tensor, "n 16 i j"]) -> Float[Tensor, " n"]:
+        x = self.drop1(nn.functional.max_pool2d(maps, 4).flatten(1))
+        x = self.drop2(nn.functional.leaky_relu(self.fc1(x), 0.1))
+        logits: Tensor = self.fc2(x)
+        return logits.squeeze(1)
+
+
+def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
+    """The authors' `.h5` weights as a state of `network`, for a logit of FAKE.
+
+    Keras layer numbers depend on what was built before them in the same session, so the order
+    within each kind of layer counts, not the number. Raises `InputError`.
+    """
+    kinds = _keras_layers(path)
+    layers = {k: [a for _, a in sorted(v, key=lambda x: x[0])] for k, v in kinds.items()}
+    convs = [n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)]
+    norms = [n for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    state = network.state_dict()
+    try:
+        for name, arrays in zip(convs, layers["conv2d"], strict=True):
+            state[f"{name}.weight"] = torch.from_numpy(arrays["kernel"].transpose(3, 2, 0, 1))
+            state[f"{name}.bias"] = torch.from_numpy(arrays["bias"])
+        for name, arrays in zip(norms, layers["batch_normalization"], strict=True):
+            state[f"{name}.weight"] = torch.from_numpy(arrays["gamma"])
+            state[f"{name}.bias"] = torch.from_numpy(arrays["beta"])
+            state[f"{name}.running_mean"] = torch.from_numpy(arrays["moving_mean"])
+            state[f"{name}.running_var"] = torch.from_numpy(arrays["moving_variance"])
+        first, last = layers["dense"]
+        side = network.size_px // 32
+        # Keras flattens rows, columns, channels; PyTorch channels, rows, columns.
+        kernel = first["kernel"].reshape(side, side, 16, 16).transpose(3, 2, 0, 1)
+        state["fc1.weight"] = torch.from_numpy(kernel.reshape(16, -1).copy())
+        state["fc1.bias"] = torch.from_numpy(first["bias"])
+        state["fc2.weight"] = torch.from_numpy(-last["kernel"].T)
+        state["fc2.bias"] = torch.from_numpy(-last["bias"])
+    except (KeyError, ValueError) as error:
+        expected = f"the weights of this MesoNet at {network.size_px} px"
+        raise InputError.of(path, f"does not fit ({error})", expected) from None
+    return state
+
+
+def _keras_layers(path: Path) -> dict[str, list[tuple[int, dict[str, np.ndarray]]]]:
+    """By kind of layer (`conv2d`, ...), each layer's number and arrays by name."""
+    import h5py
+
+    kinds: dict[str, list[tuple[int, dict[str, np.ndarray]]]] = {}
+    try:
+        with h5py.File(path) as file:
+            for name, group in file.items():
+                if not isinstance(group, h5py.Group) or name not in group:
+                    continue
+                kind, _, number = name.rpartition("_")
+                if not number.isdigit():  # the first of its kind, in newer Keras
+                    kind, number = name, "0"
+                arrays = {k.split(":")[0]: np.asarray(v) for k, v in group[name].items()}
+                kinds.setdefault(kind, []).append((int(number), arrays))
+    except OSError as error:
+        problem = in_disguise(path) or f"cannot be read ({error})"
+        raise InputError.of(path, problem, "Keras weights (.h5)") from None
+    return kinds

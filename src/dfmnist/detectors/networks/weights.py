@@ -1,0 +1,104 @@
+"""What `--weights` means: none, ImageNet's, a published name, a file, or a finished run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import read_json, sha256_file
+from dfmnist.core.published_weights import IMAGENET, PUBLISHED, in_cache
+from dfmnist.detectors.networks import BUILDERS, published_size_px
+from dfmnist.detectors.networks.load import fitting_state
+
+RUN, CONFIG, WEIGHTS = "run.json", "config.json", "weights.safetensors"
+"""Of a training run's folder (`detectors.train`); the first is written when it is finished."""
+IMAGENET_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network's first values come from."""
+
+    path: Path | None
+    """The file for `load_weights`; None starts every layer at random."""
+    sha256: str
+    """Of the file's bytes, wherever it lies; empty for none."""
+    words: str
+    """For the record of a run and for tables."""
+
+
+def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
+    """What `--weights WEIGHTS` means for `--network NETWORK`: the first of these that it is.
+
+    `none`; `imagenet`, the published ImageNet weights of this network in the cache; a file; the
+    folder of a finished run, all of whose layers are taken over; a name of `PUBLISHED`. `size_px`
+    is the frames' side, where it is known, to refuse a MesoNet's run at another. Raises
+    `InputError`, also for weights of another network; never turns to random instead.
+    """
+    if network not in BUILDERS:
+        raise InputError(f"--network is '{network}'; expected one of {', '.join(BUILDERS)}")
+    if weights == "none":
+        return Source(None, "", "random, every layer")
+    if weights == "imagenet":
+        if network not in PUBLISHED:
+            what = f"there are no ImageNet weights of {network}"
+            raise InputError.of("--weights imagenet", what, _choices(network, imagenet=False))
+        return _published(network)
+    path = Path(weights)
+    if path.is_file():
+        return Source(path, sha256_file(path), path.name)
+    if (path / RUN).is_file():
+        return _run(network, path, size_px)
+    if weights in PUBLISHED:
+        other = PUBLISHED[weights].network or "no detector"
+        if other != network:
+            what = f"is for {other}, not for {network}"
+            raise InputError.of(f"--weights {weights}", what, _choices(network))
+        return _published(weights)
+    what = "no such file, and no published weights of that name"
+    if path.is_dir():
+        what = f"a folder without {RUN}: no training run, or none that has finished"
+    raise InputError.of(f"--weights {weights}", what, _choices(network))
+
+
+def check(name: str, file: Path) -> None:
+    """Read `file` whole as the published detector weights `name`. Raises `InputError`."""
+    known = PUBLISHED[name]
+    imagenet = known.trained_on == IMAGENET
+    options = {"num_classes": IMAGENET_CLASSES} if imagenet else {}
+    with torch.device("meta"):  # names and shapes alone
+        network = BUILDERS[known.network](**options)
+    network.name = known.network
+    _, loaded = fitting_state(network, file)
+    if loaded != "all layers":
+        raise InputError.of(file, f"lacks a fitting {network.head}.weight", known.file_name)
+
+
+def _published(name: str) -> Source:
+    known = PUBLISHED[name]
+    path = in_cache(name)
+    return Source(path, sha256_file(path), f"{known.trained_on}, {known.file_name}")
+
+
+def _run(network: str, folder: Path, size_px: int | None) -> Source:
+    config: dict[str, Any] = read_json(folder / CONFIG)
+    other = str(config.get("network"))
+    if other != network:
+        raise InputError.of(folder, f"is a run of {other}", f"a run of {network}")
+    if network.startswith("meso") and size_px is not None:
+        found = int(config.get("size_px") or published_size_px(network))
+        if found != size_px:
+            what = f"is a run at {found} px, whose first linear layer is of another size"
+            raise InputError.of(folder, what, f"a run of {network} at {size_px} px")
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise InputError.of(path, "no such file", "the weights of a finished run")
+    return Source(path, sha256_file(path), f"run {folder.resolve().name}")
+
+
+def _choices(network: str, *, imagenet: bool = True) -> str:
+    names = [name for name, known in PUBLISHED.items() if known.network == network]
+    words = ["none", *(["imagenet"] if imagenet and network in PUBLISHED else []), *names]
+    return f"{', '.join(words)}, a file of weights, or the folder of a finished run of {network}"

@@ -1,0 +1,93 @@
+"""The table of scores: one row a frame, and what is true of all its rows in the file's metadata.
+
+A clip that could not be scored is one row without a score, and says why.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import atomic_path
+from dfmnist.detectors.calibrate import Calibration
+
+SCHEMA = {
+    "clip_id": pl.String,
+    "quality": pl.String,
+    "split": pl.String,
+    "label": pl.String,
+    "action": pl.String,
+    "source_id": pl.String,
+    "driver_id": pl.String,
+    "frame": pl.Int32,
+    "p_fake": pl.Float32,
+    "logit": pl.Float32,
+    "threshold": pl.Float64,
+    "reason": pl.String,
+    "run": pl.String,
+}
+"""`frame` is the index in the clip; `logit` is calibrated, `p_fake` its sigmoid; from `threshold`
+on, a P(fake) is called fake; `reason` says why `frame`, `p_fake` and `logit` are null."""
+NEEDED = ("clip_id", "quality", "label", "action", "source_id", "logit")
+CLIP = ("clip_id", "quality")
+"""What names one clip: its qualities are scored apart."""
+
+
+def write_scores(scores: pl.DataFrame, path: Path, notes: Mapping[str, str]) -> None:
+    """`scores` as Parquet, whole or not at all, with `notes` as the file's metadata."""
+    with atomic_path(path) as temporary:
+        scores.write_parquet(temporary, metadata=dict(notes))
+
+
+def read_scores(path: Path) -> pl.DataFrame:
+    """The table in `path`. Raises `InputError`: no file, not Parquet, no scores."""
+    expected = "scores (Parquet) written by `dfmnist score`"
+    if not path.is_file():
+        raise InputError.of(path, "no such file", expected)
+    try:
+        scores = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError.of(path, f"cannot be read ({error})", expected) from None
+    if missing := [name for name in NEEDED if name not in scores.columns]:
+        raise InputError.of(path, f"has no column '{missing[0]}'", expected)
+    return scores
+
+
+def scored(scores: pl.DataFrame) -> pl.DataFrame:
+    """The frames with a score. Raises `InputError` where there is none."""
+    frames = scores.drop_nulls("logit")
+    if frames.is_empty():
+        raise InputError("no clip could be scored; expected at least one with a score")
+    return frames
+
+
+def unscored(scores: pl.DataFrame) -> pl.DataFrame:
+    """One row for each clip without a score, in order."""
+    return scores.filter(pl.col("logit").is_null()).unique(CLIP, keep="first", maintain_order=True)
+
+
+def threshold_logit(scores: pl.DataFrame) -> float:
+    """From this logit on a frame or clip is called fake; 0 (P(fake) = 0.5) without the column.
+
+    Raises `InputError`: more than one threshold, or one that is no probability.
+    """
+    if "threshold" not in scores.columns:
+        return 0.0
+    found = scores["threshold"].unique().to_list()
+    if len(found) != 1:
+        raise InputError(f"scores with {len(found)} thresholds; expected those of one run")
+    if found[0] is None or not 0 < found[0] < 1:
+        raise InputError(f"scores with the threshold {found[0]}; expected one between 0 and 1")
+    return Calibration(threshold=found[0]).threshold_logit
+
+
+def clip_scores(scores: pl.DataFrame) -> pl.DataFrame:
+    """One row a clip and quality: the mean `logit` of its scored frames."""
+    keys = ["clip_id", "quality", "label", "action", "source_id"]
+    return (
+        scores.drop_nulls("logit")
+        .group_by(keys, maintain_order=True)
+        .agg(pl.col("logit").mean())
+        .sort("clip_id", "quality")
+    )

@@ -1,0 +1,201 @@
+"""From a manifest to a run folder: `train(config, dataset, runs)`, finished runs reused.
+
+A run folder holds config.json, metrics.csv (a row an epoch), weights.safetensors (best epoch)
+and, written last, run.json. While training it also holds last.ckpt, and precision.json.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+
+from dfmnist.core.config import config_hash, plain
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import claim_folder, read_json, write_json
+from dfmnist.core.lightning import Devices, hushed, is_main, run
+from dfmnist.dataset.manifest import manifest_hash, read_manifest
+from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.data import ClipFrames, select_samples
+from dfmnist.detectors.module import CHECKPOINT, Fit, best_epoch
+from dfmnist.detectors.networks import build, load_weights
+from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.weights import CONFIG, RUN, WEIGHTS, Source, resolve
+from dfmnist.detectors.run import is_finished, read_calibration
+from dfmnist.detectors.subset import training_part
+
+KIND = "training run"
+PRECISION = "precision.json"
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """One call of `train`, for `core.engine.run_jobs`: one process and one thread each."""
+
+    config: TrainConfig
+    manifest_root: Path
+    runs_root: Path
+    quiet: bool = True
+
+
+def run_train_job(job: TrainJob) -> Path:
+    """`train` for a `TrainJob`; at the top level, so that another process can import it."""
+    return train(job.config, job.manifest_root, job.runs_root, quiet=job.quiet)
+
+
+def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path) -> Path:
+    """Where the run of `config` on this dataset lies: `<network>-<quality>-<hash>`."""
+    return _run_folder(config, manifest_root, runs_root, source_of(config))
+
+
+def source_of(config: TrainConfig) -> Source:
+    """Where the first values of the network come from. Raises `InputError`."""
+    return resolve(config.network, config.weights, config.input_size_px)
+
+
+def _run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path, source: Source) -> Path:
+    # the same weights elsewhere are the same run
+    same = dataclasses.replace(config, weights=source.sha256 or "none")
+    digest = config_hash(same, manifest_hash(manifest_root))
+    return runs_root / f"{config.network}-{config.quality}-{digest}"
+
+
+def train(
+    config: TrainConfig,
+    manifest_root: Path,
+    runs_root: Path,
+    *,
+    quiet: bool = False,
+    devices: Devices | None = None,
+) -> Path:
+    """Train on the `train` split, choose the epoch on `validation`; the run's folder.
+
+    A finished run is returned as it is; a killed one goes on from its last whole epoch, exactly
+    as it would have gone on. The test split is not read. With several devices each process reads
+    the frames for itself. Raises `InputError`.
+    """
+    devices = devices or Devices()
+    if config.batch_size % devices.world:
+        text = f"--batch-size {config.batch_size} for {devices.world} devices"
+        raise InputError(f"{text}; expected a multiple: it counts the frames of all together")
+    source = source_of(config)
+    folder = _run_folder(config, manifest_root, runs_root, source)
+    if is_finished(folder):
+        return folder
+    manifest = read_manifest(manifest_root)
+    training, validation = (
+        select_samples(manifest, split, config.qualities, config.frames_per_clip)
+        for split in ("train", "validation")
+    )
+    training = training_part(training, config)
+    frames = [ClipFrames(s, size_px=config.input_size_px) for s in (training, validation)]
+    claim_folder(folder, KIND)
+    write_json(folder / CONFIG, plain(config))
+    network = build(config.network, seed=config.seed, **config.network_options)
+    initialisation = source.words
+    if source.path is not None:
+        initialisation = f"{load_weights(network, source.path)} from {source.words}"
+    for part, split in zip(frames, ("train", "validation"), strict=True):
+        part.load(f"decode {split} ({config.quality})", quiet=quiet or not is_main())
+    timed = _precision(config, folder, devices)
+    history, steps = _fit(config, network, frames, folder, timed["precision"], quiet, devices)
+    if is_main():
+        start = {"initialisation": initialisation, "weights_sha256": source.sha256}
+        about = {**start, "steps": steps, **timed}
+        counts = {
+            split: _counts(part)
+            for split, part in zip(("train", "validation"), frames, strict=True)
+        }
+        about |= {"counts": counts, "manifest_hash": manifest_hash(manifest_root)}
+        _finish(config, folder, history, about, devices)
+    return folder
+
+
+def _finish(
+    config: TrainConfig,
+    folder: Path,
+    history: list[dict[str, float]],
+    about: dict[str, Any],
+    devices: Devices,
+) -> None:
+    """Write run.json, which makes the run a finished one."""
+    best = best_epoch(history)
+    run = {
+        **about,
+        "frozen_backbone": config.freeze,
+        "best_epoch": int(best["epoch"]),
+        "best_validation": best,
+        "epochs": len(history),
+        "stopped_early": len(history) < config.epochs,
+        "seconds": round(sum(r["seconds"] for r in history), 1),
+        "waited_for_frames": round(float(np.mean([r["waited"] for r in history])), 4),
+        "calibration": plain(read_calibration(folder / WEIGHTS)),
+        "loss": config.loss_name,
+        "size_px": config.input_size_px,
+        "devices": plain(devices),
+        "torch": torch.__version__,
+    }
+    write_json(folder / RUN, run)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _counts(frames: ClipFrames) -> dict[str, int]:
+    fake = sum(s.fake for s in frames.samples)
+    return {"fake": fake, "real": len(frames.samples) - fake, "frames": frames.num_frames}
+
+
+def _precision(config: TrainConfig, folder: Path, devices: Devices) -> dict[str, Any]:
+    """The precision of this run, timed once: a resumed run keeps what it began with."""
+    path = folder / PRECISION
+    if path.is_file():
+        kept: dict[str, Any] = read_json(path)
+        return kept
+    chosen: dict[str, Any] = {"precision": config.precision, "step_seconds": {}}
+    if config.precision == "auto":
+        from dfmnist.detectors.precision import choose_precision
+
+        chosen["precision"], chosen["step_seconds"] = choose_precision(
+            config.network,
+            config.network_options,
+            config.batch_size,
+            torch.device("cuda" if devices.uses_gpu else "cpu"),
+        )
+    write_json(path, chosen)
+    return chosen
+
+
+def _fit(
+    config: TrainConfig,
+    network: Detector,
+    frames: list[ClipFrames],
+    folder: Path,
+    precision: str,
+    quiet: bool,
+    devices: Devices,
+) -> tuple[list[dict[str, float]], int]:
+    """The rows of metrics.csv, and the number of steps."""
+    torch.set_flush_denormal(True)  # Adam's averages of dead units make denormals, slow on x86
+    module = Fit(
+        config, network, frames[0], frames[1], folder=folder, precision=precision, quiet=quiet
+    )
+    with hushed():
+        trainer = pl.Trainer(
+            max_epochs=config.epochs,
+            strategy="ddp" if devices.world > 1 else "auto",
+            accumulate_grad_batches=config.accumulate,
+            precision="bf16-mixed" if precision == "bf16" else "32-true",
+            default_root_dir=folder,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            inference_mode=False,
+            reload_dataloaders_every_n_epochs=1,
+            **devices.options(),
+        )
+    run(module, trainer, folder / CHECKPOINT, weights_only=True)
+    return module.history, trainer.global_step

@@ -1,0 +1,135 @@
+"""What a plan will take: distinct runs, clips, steps, and time from one measured step of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dfmnist.core.jobs import cpu_count, progress_bar
+from dfmnist.detectors.config import TrainConfig
+from dfmnist.experiments.facts import steps_an_epoch, training_clips
+from dfmnist.experiments.paper import MODEL_TITLES
+from dfmnist.experiments.plan import Plan, RunSpec, World, in_order
+
+FORWARD = 1 / 3
+"""A forward pass takes about a third of a training step."""
+StepTime = Callable[[TrainConfig], float]
+"""Seconds of one training step of a whole batch."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One run's size."""
+
+    run: RunSpec
+    fakes: int
+    reals: int
+    steps: int
+    seconds: float
+    """Of one process, validation included."""
+
+
+def measured_step_s(config: TrainConfig) -> float:
+    """One timed step of `config`'s network on this machine, in the faster precision."""
+    import torch
+
+    from dfmnist.detectors.precision import choose_precision
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as runs are made: a process each
+    try:
+        timed = min(config.batch_size, 16)
+        chosen, seconds = choose_precision(config.network, config.network_options, timed, device)
+    finally:
+        torch.set_num_threads(threads)
+    precision = config.precision if config.precision != "auto" else chosen
+    return seconds[precision] * config.batch_size / timed
+
+
+def measured(runs: Sequence[RunSpec], step_s: StepTime = measured_step_s) -> dict[RunSpec, float]:
+    """Seconds of a step of each run; equal networks, sizes and batches are timed once."""
+    known: dict[tuple[object, ...], float] = {}
+    result = {}
+    with progress_bar() as bar:
+        task = bar.add_task("time a step of each network", total=len(runs))
+        for run in runs:
+            c = run.config
+            key = (c.network, c.input_size_px, c.batch_size, c.precision, c.last_stride)
+            if key not in known:
+                known[key] = step_s(c)
+            result[run] = known[key]
+            bar.advance(task)
+    return result
+
+
+def estimate(run: RunSpec, world: World, step_s: float) -> Estimate:
+    """Steps and time of one run."""
+    config, facts = run.config, world.facts(run.dataset)
+    fakes, reals = training_clips(config, facts)
+    steps = config.epochs * steps_an_epoch(config, facts)
+    frames = facts.validation * min(config.frames_per_clip, facts.frames) * len(config.qualities)
+    looked = config.epochs * (frames + config.precise_bn_frames)
+    seconds = step_s * (steps * config.accumulate + FORWARD * looked / config.batch_size)
+    return Estimate(run, fakes, reals, steps, seconds)
+
+
+def describe(
+    plans: Sequence[Plan], world: World, workers: int | None, step_s: StepTime = measured_step_s
+) -> str:
+    """The plan in words: each experiment, each distinct run, the time of all."""
+    lines = ["experiments:"]
+    for plan in plans:
+        ran = sum(bool(cell.scores) for cell in plan.cells)
+        counted = f"{ran} of {len(plan.cells)} cells, {len(plan.runs)} runs" if plan.cells else (
+            f"{len(plan.runs)} run" if plan.runs else "nothing to train")  # fmt: skip
+        lines.append(f"  {plan.title} ({plan.name}): {counted}")
+        lines += [f"    not run: {why}" for why in _reasons(plan)]
+    runs = in_order([run for plan in plans for run in plan.runs])
+    if not runs:
+        return "\n".join(lines)
+    times = measured(runs, step_s)
+    sizes = [estimate(run, world, times[run]) for run in runs]
+    lines.append(f"distinct runs: {len(runs)}, each trained once")
+    lines += [f"  {_words(size, runs)}" for size in sizes]
+    steps = sum(s.steps for s in sizes)
+    scored = {s for plan in plans for s in plan.scores}
+    tests = sum(
+        FORWARD * times[s.run] * world.facts(s.dataset).test
+        * min(s.run.config.frames_per_clip, world.facts(s.dataset).frames)
+        / s.run.config.batch_size
+        for s in scored
+    )  # fmt: skip
+    side_by_side = workers or cpu_count()
+    total = (sum(s.seconds for s in sizes) + tests) / side_by_side
+    lines.append(
+        f"{steps:,} steps, {len(scored)} scorings: about {_clock(total)} with {side_by_side} "
+        "side by side, from one timed step of each network and size on this machine"
+    )
+    return "\n".join(lines)
+
+
+def _reasons(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(cell.missing for cell in plan.cells if cell.missing))
+
+
+def _words(size: Estimate, runs: Sequence[RunSpec]) -> str:
+    run, c = size.run, size.run.config
+    part = "".join(
+        f", {name} {getattr(c, name):g}"
+        for name in ("corpus", "fakes", "reals")
+        if getattr(c, name) != 1
+    )
+    part += f", {' '.join(c.actions)} only" if c.actions else ""
+    part += f", seed {c.seed}" if c.seed else ""
+    start = f", from run {runs.index(run.start) + 1}" if run.start else ""
+    return (
+        f"{runs.index(run) + 1:>3}. {MODEL_TITLES.get(c.network, c.network)} {c.input_size_px} px, "
+        f"{c.quality}, {run.dataset}{part}{start}: {size.fakes} fake + {size.reals} real clips, "
+        f"{c.epochs} epochs, {size.steps:,} steps, {_clock(size.seconds)}"
+    )
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

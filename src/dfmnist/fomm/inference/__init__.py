@@ -1,0 +1,1 @@
+"""Animation with a trained motion model."""

@@ -1,0 +1,221 @@
+"""What runs the networks: OpenVINO on a CPU, torch on a GPU or where it is asked for.
+
+Both take and give the same: pictures as uint8, keypoints as float32 tensors.
+"""
+
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from dfmnist.core.errors import InputError
+from dfmnist.core.inference import Compiled, Precision, choose
+from dfmnist.fomm.checkpoint import Networks
+from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.inference.fuse import fast
+from dfmnist.fomm.inference.stages import MOVES, SOURCE, Part, Whole, parts_of, run_part
+from dfmnist.fomm.networks.generator import SourceCode
+from dfmnist.fomm.networks.keypoints import Keypoints
+
+Frames = npt.NDArray[np.uint8]
+BackendName = Literal["auto", "openvino", "torch", "compiled"]
+"""`compiled` is torch with the generator compiled by torch.compile, which takes a minute or more
+at the start: for long drivers and many sources."""
+INDUCTOR = "inductor"
+"""torch.compile's own compiler: Triton on a GPU, C++ on a CPU."""
+GPU_BATCH = 32
+"""Frames a pass on a GPU. A CPU takes one: larger batches are no faster there."""
+
+
+class Backend(Protocol):
+    """Runs one motion model."""
+
+    batch: int
+    """Frames that `decode` takes best at a time."""
+    precision: str
+    """`f32`, or `bf16` for all but positions."""
+
+    def detect(self, frames_rgb_u8: Frames) -> Keypoints:
+        """Keypoints of (n, size, size, 3) frames, float32 on the CPU."""
+        ...
+
+    def encode(self, frames_rgb_u8: Frames) -> Any:
+        """What `decode` needs of a source (1, size, size, 3), in this backend's own form."""
+        ...
+
+    def decode(self, code: Any, source: Keypoints, driving: Keypoints) -> Frames:
+        """Frames (n, size, size, 3) of the source (1, k, …) at driving keypoints (n, k, …)."""
+        ...
+
+
+def choose_backend(
+    networks: Networks, backend: BackendName = "auto", precision: Precision = "auto"
+) -> Backend:
+    """The backend asked for, as `core.compiled.choose` reads it. Raises `InputError`."""
+    if backend not in get_args(BackendName):
+        known = ", ".join(get_args(BackendName))
+        raise InputError(f"--backend is '{backend}'; expected one of {known}")
+    compiled = backend == "compiled"
+    chosen = choose("torch" if compiled else backend, precision)
+    if chosen.backend == "torch":
+        compiler = INDUCTOR if compiled else ""
+        return TorchBackend(networks, chosen.device, chosen.bfloat16, compiler)
+    return OpenVinoBackend(networks, chosen.bfloat16)
+
+
+def _tiles(config: FommConfig) -> bool:
+    """Whether the features' sides are multiples of Winograd's tiles."""
+    return config.image_size % (4 << config.generator_down_blocks) == 0
+
+
+def to_tensor(frames_rgb_u8: Frames) -> Tensor:
+    """(n, h, w, 3) uint8 to (n, 3, h, w) in [0, 1], channels last in memory."""
+    x = torch.from_numpy(frames_rgb_u8).permute(0, 3, 1, 2).float().div(255)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+class TorchBackend:
+    """Torch, channels last: float32, or bfloat16 but for positions; one thread will do.
+
+    Eager, or with a `compiler` of torch.compile, for one shape: short batches are filled up.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        device: torch.device,
+        bfloat16: bool = False,
+        compiler: str = "",
+    ) -> None:
+        self.device, self.precision = device, "bf16" if bfloat16 else "f32"
+        gpu = device.type != "cpu"
+        self.batch = GPU_BATCH if gpu else 1
+        tiles = not gpu and not bfloat16 and _tiles(networks.config)
+        generator = networks.generator
+        self._detector: nn.Module = networks.kp_detector
+        if not gpu:
+            generator = fast(generator, tiles=tiles)
+            self._detector = fast(networks.kp_detector, tiles=tiles)
+        self._generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._detector = self._detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._parts = parts_of(self._generator)
+        for part in self._parts:
+            part.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._whole = Whole(self._parts, self._context).requires_grad_(False)
+        self._filled = bool(compiler)
+        self._frame = (
+            torch.compile(self._whole, dynamic=False, backend=compiler) if compiler else self._whole
+        )
+
+    def _context(self, part: Part) -> torch.autocast:
+        low = self.precision == "bf16" and not part.positions
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
+
+    @torch.inference_mode()
+    def detect(self, frames_rgb_u8: Frames) -> Keypoints:
+        """As `Backend.detect`; float32 throughout."""
+        found = self._detector(to_tensor(frames_rgb_u8).to(self.device))
+        return Keypoints(*(value.cpu() for value in found))
+
+    @torch.inference_mode()
+    def encode(self, frames_rgb_u8: Frames) -> SourceCode:
+        """As `Backend.encode`; float32: it is done once."""
+        code: SourceCode = self._generator.encode(to_tensor(frames_rgb_u8).to(self.device))
+        return code
+
+    @torch.inference_mode()
+    def decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
+        """As `Backend.decode`."""
+        size = self.batch
+        parts = [
+            self._decode(code, source, driving.at(slice(i, i + size)))
+            for i in range(0, len(driving.value), size)
+        ]
+        return np.concatenate(parts)
+
+    def _decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
+        wanted = len(driving.value)
+        if self._filled and wanted < self.batch:
+            driving = driving.at(torch.arange(self.batch).clamp(max=wanted - 1))
+        n = len(driving.value)
+        values = dict(zip(SOURCE, (t.expand(n, *t.shape[1:]) for t in code), strict=True))
+        moves = (*(t.expand(n, *t.shape[1:]) for t in source), *driving)
+        values |= {k: t.to(self.device) for k, t in zip(MOVES, moves, strict=True)}
+        made = self._frame(*(values[name] for name in self._whole.takes))
+        frames: Frames = made[:wanted].cpu().numpy()
+        return frames
+
+
+class OpenVinoBackend:
+    """Compiled by OpenVINO for this CPU, with torch's number of threads.
+
+    In float32 a frame is one compiled model. With bfloat16 each part is one, so that those with
+    positions stay float32.
+    """
+
+    batch = 1
+
+    def __init__(self, networks: Networks, bfloat16: bool = False) -> None:
+        config, tiles = networks.config, not bfloat16 and _tiles(networks.config)
+        self.precision = "bf16" if bfloat16 else "f32"
+        size, k = config.image_size, config.num_kp
+        picture = torch.zeros(1, config.num_channels, size, size)
+        generator = fast(networks.generator, tiles=tiles)
+        self._detect = Compiled(fast(networks.kp_detector, tiles=tiles), [picture], False)
+        self._encode = Compiled(_Encode(generator), [picture], False)
+        with torch.no_grad():
+            code = generator.encode(picture)
+        matrix = torch.eye(2).expand(1, k, 2, 2).contiguous()
+        moves = (torch.zeros(1, k, 2), matrix, torch.zeros(1, k, 2), matrix)
+        values = dict(zip((*SOURCE, *MOVES), (*code, *moves), strict=True))
+        parts = parts_of(generator)
+        if not bfloat16:
+            whole = Whole(parts)
+            parts = [Part(whole, whole.takes, ("frame",), True)]
+        self._chain: list[tuple[Part, Compiled]] = []
+        with torch.no_grad():
+            for part in parts:
+                example = [values[name].contiguous() for name in part.takes]
+                low = bfloat16 and not part.positions
+                self._chain.append((part, Compiled(part.module, example, low)))
+                run_part(part, values)
+
+    def detect(self, frames_rgb_u8: Frames) -> Keypoints:
+        """As `Backend.detect`; float32 throughout."""
+        found = [self._detect([to_tensor(frame[None]).numpy()]) for frame in frames_rgb_u8]
+        value, jacobian = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        return Keypoints(torch.from_numpy(value), torch.from_numpy(jacobian))
+
+    def encode(self, frames_rgb_u8: Frames) -> tuple[npt.NDArray[Any], ...]:
+        """As `Backend.encode`; float32: it is done once."""
+        image = to_tensor(frames_rgb_u8).numpy()
+        return (image, *self._encode([image]))
+
+    def decode(
+        self, code: tuple[npt.NDArray[Any], ...], source: Keypoints, driving: Keypoints
+    ) -> Frames:
+        """As `Backend.decode`."""
+        fixed = dict(zip(SOURCE, code, strict=True))
+        fixed |= {name: t.numpy() for name, t in zip(MOVES[:2], source, strict=True)}
+        out = []
+        for i in range(len(driving.value)):
+            values = fixed | {
+                name: t[i : i + 1].numpy() for name, t in zip(MOVES[2:], driving, strict=True)
+            }
+            for part, compiled in self._chain:
+                made = compiled([values[name] for name in part.takes])
+                values.update(zip(part.gives, made, strict=True))
+            out.append(values["frame"])
+        return np.concatenate(out)
+
+
+class _Encode(nn.Module):
+    def __init__(self, generator: Any) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        _, reduced, features = self.generator.encode(image)
+        return reduced, features

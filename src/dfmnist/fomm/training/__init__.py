@@ -1,0 +1,1 @@
+"""Training of motion models: data, losses, recipes."""

@@ -1,0 +1,251 @@
+"""Training footage: clips with their truth, cropped and held in memory; batches by step number."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from dfmnist.core.errors import InputError
+from dfmnist.fomm.networks.keypoints import Keypoints
+from dfmnist.media.video import read_frames
+
+Array = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.uint8]
+
+FACE_POINTS = ("forehead", "chin", "ear_left", "ear_right", "cheek_left", "cheek_right")
+"""Span what an MTCNN box holds: the crop follows them."""
+SOFT_POINTS = ("lip", "mouth", "upper", "lower", "pupil", "chin", "jaw", "brow", "neck", "head_top")
+"""Name parts of points that move by themselves: no guide to how the head is turned."""
+REST_FRAMES = 2
+"""Clips begin with so many frames of a face at rest."""
+REACH = 0.5
+"""Width of the neighbourhood that decides a point's Jacobian, in half frames."""
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """All clips, cropped: c clips of n frames, p named points."""
+
+    frames: list[Frames]
+    """Each (n, size, size, 3)."""
+    points: list[Array]
+    """Each (n, p, 2) in [-1, 1]."""
+    jacobians: list[Array]
+    """Each (n, p, 2, 2): the mean face to this frame, around each point."""
+    names: tuple[str, ...]
+    identities: tuple[int, ...]
+    groups: tuple[str, ...]
+    """Clips with one value hold the same performance, frame by frame."""
+
+    def partners(self, clip: int) -> list[int]:
+        """The other people who give the performance of `clip`."""
+        group = self.groups[clip]
+        mine = self.identities[clip]
+        return [i for i, g in enumerate(self.groups) if g == group and self.identities[i] != mine]
+
+
+def crop_square(points: Array, margin: float) -> Array:
+    """(left, top, side) in pixels of a square around all points (n, p, 2) of a clip."""
+    low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
+    side = float((high - low).max()) * (1 + 2 * margin)
+    left, top = (low + high) / 2 - side / 2
+    return np.array([left, top, side], np.float32)
+
+
+def cut(frames: Frames, square: Array, size: int) -> Frames:
+    """The square of each frame at `size`; beyond the border the last pixels repeat."""
+    left, top, side = (float(v) for v in square)
+    x0, y0, n = round(left), round(top), max(1, round(side))
+    height, width = frames.shape[1:3]
+    columns = np.clip(np.arange(x0, x0 + n), 0, width - 1)
+    rows = np.clip(np.arange(y0, y0 + n), 0, height - 1)
+    return np.stack(
+        [
+            np.asarray(
+                Image.fromarray(frame[rows][:, columns]).resize(
+                    (size, size), Image.Resampling.LANCZOS
+                )
+            )
+            for frame in frames
+        ]
+    )
+
+
+def local_affines(points: Array, names: Sequence[str]) -> Array:
+    """How the surroundings of each point are turned and stretched against the mean face.
+
+    Weighted least squares over the points that only the head's pose moves, pulled a little to
+    the fit of the whole face so that a turned-away side stays invertible. (n, p, 2) in [-1, 1]
+    gives (n, p, 2, 2).
+    """
+    rigid = np.array([not any(part in name for part in SOFT_POINTS) for name in names])
+    mean = points.mean(axis=0, dtype=np.float64)
+    base, moved = mean[rigid], points[:, rigid].astype(np.float64)
+    everywhere = _fit(base, moved, np.ones((1, len(base))), np.eye(2)[None, None], 1e-3)
+    near = np.exp(-((mean[:, None] - base) ** 2).sum(-1) / (2 * REACH**2))
+    return _fit(base, moved, near, everywhere, 0.1).astype(np.float32)
+
+
+def _fit(
+    base: npt.NDArray[np.float64],
+    moved: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
+    prior: npt.NDArray[np.float64],
+    strength: float,
+) -> npt.NDArray[np.float64]:
+    """Linear parts (n, k, 2, 2) taking `base` (r, 2) to `moved` (n, r, 2) under weights (k, r).
+
+    Each is pulled to `prior` by `strength`, a share of the spread of `base`.
+    """
+    share = weights / weights.sum(axis=1, keepdims=True)
+    from_offset = base - (share @ base)[:, None]  # (k, r, 2)
+    to_offset = moved[:, None] - np.einsum("kr,nri->nki", share, moved)[:, :, None]
+    cross = np.einsum("kr,nkri,krj->nkij", share, to_offset, from_offset)
+    square = np.einsum("kr,kri,krj->kij", share, from_offset, from_offset)
+    pull = strength * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(2)
+    # a @ inv(b), written as a solve of the transposes
+    right = np.swapaxes(cross + prior @ pull, -1, -2)
+    return np.swapaxes(np.linalg.solve(np.swapaxes(square + pull, -1, -2)[None], right), -1, -2)
+
+
+def load_footage(
+    folder: Path, names: Sequence[str], size: int, *, margin: tuple[float, float], seed: int
+) -> Footage:
+    """Every `*.mp4` under `folder` that has its truth (`.json`) beside it, cropped to faces.
+
+    `margin` is the range of what is left around the face points, drawn once a clip. Raises
+    `InputError` when there is nothing, or a point is not in the truth.
+    """
+    paths = sorted(p for p in folder.rglob("*.mp4") if p.with_suffix(".json").is_file())
+    if not paths:
+        raise InputError.of(folder, "holds no clips with truth", "*.mp4 with *.json beside them")
+    rng = np.random.default_rng([seed, 0xC0])
+    frames, points, affines, identities, groups = [], [], [], [], []
+    for path in paths:
+        truth = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        named = truth["landmarks2d"]
+        if missing := [n for n in (*names, *FACE_POINTS) if n not in named]:
+            raise InputError.of(path.with_suffix(".json"), f"lacks points {missing}", "all of them")
+        face = np.stack([np.asarray(named[n], np.float32) for n in FACE_POINTS], axis=1)
+        square = crop_square(face, float(rng.uniform(*margin)))
+        square[:2] += rng.uniform(-0.03, 0.03, 2).astype(np.float32) * square[2]
+        square = np.round(square)
+        every = np.stack([np.asarray(v, np.float32) for v in named.values()], axis=1)
+        every = (every - square[:2]) / square[2] * 2 - 1
+        frames.append(cut(read_frames(path), square, size))
+        chosen = [list(named).index(n) for n in names]
+        points.append(every[:, chosen])
+        affines.append(every)
+        identities.append(int(truth["identity_seed"]))
+        groups.append(str(truth["performance_seed"]))
+    counts = np.cumsum([len(a) for a in affines])[:-1]
+    fitted = np.split(local_affines(np.concatenate(affines), list(named))[:, chosen], counts)
+    return Footage(frames, points, fitted, tuple(names), tuple(identities), tuple(groups))
+
+
+class Batch(NamedTuple):
+    """b pairs; the last `cross` of them have a driver who is someone else."""
+
+    source: Tensor
+    """(b, 3, h, w) in [0, 1]."""
+    target: Tensor
+    """(b, 3, h, w): what the source's person looks like in the driving frame's performance."""
+    driver_first: Tensor
+    """(cross, 3, h, w): the driver where the source is."""
+    driver: Tensor
+    """(cross, 3, h, w): the driver where the target is."""
+    truth: Keypoints
+    """True points of source, target, driver_first, driver, one after the other."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What one step trains on."""
+
+    size: int
+    """Side of the frames in pixels; the footage is reduced to it."""
+    same: int
+    """Pairs of one person."""
+    cross: int
+    """Pairs whose driver is another person giving the same performance."""
+    rest: float = 0.4
+    """Share of sources that are the face at rest, as sources are when the model is used."""
+
+
+def draw_batch(footage: Footage, draw: Draw, clips: Sequence[int], seed: int, step: int) -> Batch:
+    """The batch of `step`: the same for the same arguments, whatever was drawn before."""
+    rng = np.random.default_rng([seed, step])
+    rows: list[tuple[int, int]] = []
+    source, target, first, driver = [], [], [], []
+    for i in range(draw.same + draw.cross):
+        clip = int(rng.choice(clips))
+        a, b = (int(v) for v in rng.choice(len(footage.frames[clip]), 2, replace=False))
+        if rng.random() < draw.rest and b >= REST_FRAMES:
+            a = int(rng.integers(REST_FRAMES))
+        source.append((clip, a))
+        target.append((clip, b))
+        if i >= draw.same:
+            allowed = set(clips)
+            others = [c for c in footage.partners(clip) if c in allowed] or [clip]
+            other = int(rng.choice(others))
+            first.append((other, a))
+            driver.append((other, b))
+    rows = [*source, *target, *first, *driver]
+    pixels = torch.from_numpy(np.stack([footage.frames[c][f] for c, f in rows]))
+    images = reduce_to(pixels.permute(0, 3, 1, 2).float().div_(255), draw.size)
+    value = torch.from_numpy(np.stack([footage.points[c][f] for c, f in rows]))
+    jacobian = torch.from_numpy(np.stack([footage.jacobians[c][f] for c, f in rows]))
+    images, truth = augment(images, Keypoints(value, jacobian), draw, footage.names, rng)
+    n, m = len(source), len(first)
+    return Batch(
+        images[:n], images[n : 2 * n], images[2 * n : 2 * n + m], images[2 * n + m :], truth
+    )
+
+
+def reduce_to(images: Tensor, size: int) -> Tensor:
+    """Images reduced by averaging whole blocks of pixels."""
+    ratio = images.shape[-1] // size
+    return F.avg_pool2d(images, ratio) if ratio > 1 else images
+
+
+def mirror_order(names: Sequence[str]) -> list[int]:
+    """Which point each becomes in a mirrored picture: left and right swap."""
+    swap = {"left": "right", "right": "left"}
+    other = ["_".join(swap.get(part, part) for part in name.split("_")) for name in names]
+    return [list(names).index(name) for name in other]
+
+
+def augment(
+    images: Tensor, truth: Keypoints, draw: Draw, names: Sequence[str], rng: np.random.Generator
+) -> tuple[Tensor, Keypoints]:
+    """Colour and mirroring, the same for the source and target of a pair; drivers on their own."""
+    pairs, cross = draw.same + draw.cross, draw.cross
+    gain = rng.uniform(0.85, 1.15, (pairs + cross, 3)) * rng.uniform(0.85, 1.15, (pairs + cross, 1))
+    shift = rng.uniform(-0.06, 0.06, (pairs + cross, 1))
+    flip = rng.random(pairs) < 0.5
+    person = [
+        *range(pairs),
+        *range(pairs),
+        *range(pairs, pairs + cross),
+        *range(pairs, pairs + cross),
+    ]
+    pair = [*range(pairs), *range(pairs), *range(draw.same, pairs), *range(draw.same, pairs)]
+    gains = torch.from_numpy(gain[person].astype(np.float32))[:, :, None, None]
+    shifts = torch.from_numpy(shift[person].astype(np.float32))[:, :, None, None]
+    images = (images * gains + shifts).clamp_(0, 1)
+    flipped = torch.from_numpy(flip[pair])
+    images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
+    order = mirror_order(names)
+    sign = torch.tensor([-1.0, 1.0])
+    value = torch.where(flipped[:, None, None], truth.value[:, order] * sign, truth.value)
+    turned = truth.jacobian[:, order] * sign[:, None] * sign[None, :]
+    jacobian = torch.where(flipped[:, None, None, None], turned, truth.jacobian)
+    return images.contiguous(memory_format=torch.channels_last), Keypoints(value, jacobian)

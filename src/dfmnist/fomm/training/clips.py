@@ -1,0 +1,246 @@
+"""Training pairs straight from MP4 clips: who is who, which clips are whole, what is drawn.
+
+Every draw is a function of (seed, epoch, index) alone, so a run that goes on draws what the
+unbroken one would have drawn, and several processes share an epoch without a word.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dfmnist.core.config import config_hash
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import read_json, write_json
+from dfmnist.core.jobs import console, run_jobs
+from dfmnist.fomm.training.jitter import draw_jitter, jitter_colours
+from dfmnist.media.video import count_frames, frames_at, is_video
+
+TRAIN, TEST = "train", "test"
+"""Subfolders of a prepared VoxCeleb; where there is no `train`, the folder itself is used."""
+WANTED = "whole videos of two frames or more, or --skip-broken"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A whole clip of one person."""
+
+    path: Path
+    identity: str
+    num_frames: int
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What a clip was found to be, and the file it was found in."""
+
+    size: int
+    changed_ns: int
+    num_frames: int
+    problem: str
+
+
+People = tuple[tuple[Clip, ...], ...]
+"""The clips of each person."""
+
+
+def find_clips(folder: Path, person: str = "file") -> list[tuple[Path, str]]:
+    """(path, identity) of every video under `folder`, in order of names.
+
+    `person` tells who is who: `file` takes what stands before the first `#` of the path below
+    `folder` (VoxCeleb as the motion model's authors prepare it: `id10001#video#start#end.mp4`),
+    `folder` the subfolder. Raises `InputError`.
+    """
+    if person not in ("file", "folder"):
+        raise InputError(f"--person {person}; expected file or folder")
+    if not folder.is_dir():
+        raise InputError.of(folder, "no such folder", "a folder of video clips")
+    found = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and is_video(p)):
+        if path.name.startswith("."):  # half-written, or some file system's notes
+            continue
+        below = path.relative_to(folder)
+        if person == "folder" and len(below.parts) < 2:
+            raise InputError.of(path, "lies in no person's folder", f"{folder}/<person>/<clip>")
+        name = below.parts[0] if person == "folder" else below.with_suffix("").as_posix()
+        found.append((path, name.split("#")[0] if person == "file" else name))
+    if not found:
+        raise InputError.of(folder, "holds no video", "video clips")
+    return found
+
+
+def training_folder(folder: Path) -> Path:
+    """`folder`/train where there is one, else `folder`."""
+    return folder / TRAIN if (folder / TRAIN).is_dir() else folder
+
+
+def look(path: Path) -> _Looked:
+    """Decode the whole clip once: days of training must not end at a damaged frame."""
+    stat = path.stat()
+    try:
+        count = count_frames(path)
+    except InputError as error:
+        problem = str(error).removeprefix(f"{path}: ").split("; expected")[0]
+        return _Looked(stat.st_size, stat.st_mtime_ns, 0, problem)
+    problem = "" if count > 1 else "holds one frame"
+    return _Looked(stat.st_size, stat.st_mtime_ns, count, problem)
+
+
+def load_people(
+    folder: Path,
+    record: Path,
+    *,
+    person: str = "file",
+    skip_broken: bool = False,
+    workers: int | None = None,
+) -> People:
+    """The whole clips under `folder`, by person; each file is decoded once and then remembered.
+
+    `record` is the JSON that remembers. Broken clips are refused, all named in one line, or
+    left out and counted with `skip_broken`. Raises `InputError`.
+    """
+    found = find_clips(folder, person)
+    known = {k: _Looked(**v) for k, v in read_json(record).items()} if record.is_file() else {}
+    names = [path.relative_to(folder).as_posix() for path, _ in found]
+    fresh = [
+        i
+        for i, ((path, _), name) in enumerate(zip(found, names, strict=True))
+        if name not in known or not _same(known[name], path)
+    ]
+    looks = run_jobs(look, [found[i][0] for i in fresh], workers=workers, describe="check clips")
+    for i, looked in zip(fresh, looks, strict=True):
+        known[names[i]] = looked
+    if fresh:
+        write_json(record, {name: asdict(known[name]) for name in names})
+    broken = [name for name in names if known[name].problem]
+    if broken:
+        listed = "; ".join(f"{name} {known[name].problem}" for name in broken[:8])
+        more = f" and {len(broken) - 8} more (in {record})" if len(broken) > 8 else ""
+        text = f"{len(broken)} of {len(names)} clips cannot be used: {listed}{more}"
+        if not skip_broken:
+            raise InputError.of(folder, text, WANTED)
+        if fresh:  # said when found, not each time the run goes on
+            said = f"{folder}: {text}; left out"
+            console.print(said, highlight=False, markup=False, soft_wrap=True)
+    people: dict[str, list[Clip]] = {}
+    for (path, identity), name in zip(found, names, strict=True):
+        if name not in broken:
+            people.setdefault(identity, []).append(Clip(path, identity, known[name].num_frames))
+    if not people:
+        raise InputError.of(folder, "holds no whole clip", WANTED)
+    return tuple(tuple(clips) for clips in people.values())
+
+
+def _same(looked: _Looked, path: Path) -> bool:
+    stat = path.stat()
+    return (looked.size, looked.changed_ns) == (stat.st_size, stat.st_mtime_ns)
+
+
+def summary(people: People, folder: Path) -> dict[str, Any]:
+    """What a run was trained on: counts, and a list that tells whether it is the same."""
+    clips = [clip for own in people for clip in own]
+    named = [(c.path.relative_to(folder).as_posix(), c.identity, c.num_frames) for c in clips]
+    return {
+        "people": len(people),
+        "clips": len(clips),
+        "frames": sum(clip.num_frames for clip in clips),
+        "hash": config_hash(named),
+    }
+
+
+def actor_seeds(people: People) -> set[int]:
+    """Seeds of the synthetic actors among `people`, from the truth (`.json`) beside their clips.
+
+    The weights record them: a dataset of the same actors is then refused.
+    """
+    sidecars = (clip.path.with_suffix(".json") for own in people for clip in own)
+    found = (read_json(path) for path in sidecars if path.is_file())
+    return {int(t["identity_seed"]) for t in found if isinstance(t, dict) and "identity_seed" in t}
+
+
+class Pair(NamedTuple):
+    """Two frames of one clip; (3, h, w) each, or (b, 3, h, w) in a batch; RGB in [0, 1]."""
+
+    source: Tensor
+    driving: Tensor
+
+
+@dataclass(frozen=True)
+class PairDraw:
+    """Which two frames, before colours."""
+
+    clip: Clip
+    frames: tuple[int, int]
+    """Source and driving: in their order in time, or against it with a time flip."""
+    mirrored: bool
+
+
+class Pairs(Dataset[Pair]):
+    """The pairs of one epoch: each person comes `repeats` times, in an order of that epoch.
+
+    A draw takes one of the person's clips and two frames of it. Time flip with probability 1/2,
+    else left and right swap with probability 1/2, never both; colours change alike in both.
+    """
+
+    def __init__(
+        self, people: People, *, repeats: int, size: int, jitter: float, seed: int, epoch: int
+    ) -> None:
+        self.people, self.size, self.jitter = people, size, jitter
+        self.seed, self.epoch = seed, epoch
+        order = np.random.default_rng([seed, epoch]).permutation(len(people) * repeats)
+        self.order = order % len(people)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def _rng(self, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, self.epoch, index])
+
+    def draw(self, index: int) -> PairDraw:
+        """What the pair of `index` is made of; nothing is decoded."""
+        return self._draw(index, self._rng(index))
+
+    def _draw(self, index: int, rng: np.random.Generator) -> PairDraw:
+        clips = self.people[self.order[index]]
+        clip = clips[int(rng.integers(len(clips)))]
+        first, last = sorted(int(i) for i in rng.choice(clip.num_frames, 2, replace=False))
+        flip, mirror = rng.random(2) < 0.5
+        frames = (last, first) if flip else (first, last)
+        return PairDraw(clip, frames, bool(mirror and not flip))
+
+    def __getitem__(self, index: int) -> Pair:
+        rng = self._rng(index)
+        drawn = self._draw(index, rng)
+        first, last = (
+            to_size(f, self.size) for f in frames_at(drawn.clip.path, sorted(drawn.frames))
+        )
+        ordered = [first, last] if drawn.frames[0] < drawn.frames[1] else [last, first]
+        images = torch.from_numpy(np.stack(ordered)).permute(0, 3, 1, 2).float().div_(255)
+        if drawn.mirrored:
+            images = images.flip(-1)
+        if self.jitter:
+            images = jitter_colours(images, draw_jitter(rng, self.jitter))
+        return Pair(*images.contiguous())
+
+
+def to_size(frame: np.ndarray[Any, np.dtype[np.uint8]], size: int) -> np.ndarray[Any, Any]:
+    """(h, w, 3) as (size, size, 3); the whole frame, whatever its shape."""
+    if frame.shape[:2] == (size, size):
+        return frame
+    return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.LANCZOS))
+
+
+def batches(draws: int, batch_size: int, rank: int = 0, world: int = 1) -> list[list[int]]:
+    """The indices of each step for process `rank` of `world`; what is left over is dropped.
+
+    `batch_size` is that of all processes together, so a step sees the same pairs on any number.
+    """
+    share = batch_size // world
+    starts: Iterable[int] = range(0, draws - batch_size + 1, batch_size)
+    return [list(range(s + rank * share, s + (rank + 1) * share)) for s in starts]

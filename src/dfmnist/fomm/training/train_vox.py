@@ -1,0 +1,265 @@
+"""Train the motion model by a published recipe, straight from a folder of MP4 clips."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dfmnist.core.config import plain
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.jobs import console
+from dfmnist.core.lightning import is_main, run, save_checkpoint
+from dfmnist.fomm.checkpoint import save_networks, training_seeds
+from dfmnist.fomm.networks.generator import Generated
+from dfmnist.fomm.networks.keypoints import Keypoints
+from dfmnist.fomm.networks.vgg import SOURCE, load_vgg
+from dfmnist.fomm.training.clips import (
+    TEST,
+    TRAIN,
+    Pair,
+    Pairs,
+    People,
+    actor_seeds,
+    load_people,
+    summary,
+    training_folder,
+)
+from dfmnist.fomm.training.contact_sheet import save_sheet, with_points
+from dfmnist.fomm.training.trainer import (
+    CHECKPOINT,
+    CURVE,
+    PRECISIONS,
+    WEIGHTS,
+    Machine,
+    append_row,
+    make_trainer,
+)
+from dfmnist.fomm.training.vox import PublishedConfig, PublishedModule
+
+CONFIG = "config.json"
+SHEET_PAIRS = 6
+_SHEET_EPOCH = 1_000_003
+"""The sheet's pairs are the draws of an epoch that no training reaches."""
+
+
+def train_published(
+    config: PublishedConfig,
+    clips: Path,
+    out: Path,
+    *,
+    vgg: Path | None = None,
+    initial: Path | None = None,
+    stop_after: int | None = None,
+    machine: Machine | None = None,
+    person: str = "file",
+    skip_broken: bool = False,
+    workers: int | None = None,
+) -> Path:
+    """Train on the clips under `clips`; goes on from `out`'s last checkpoint if it has one.
+
+    `clips` may hold `train` and `test`: the sheet then shows people of `test`. `vgg` is
+    torchvision's file, wanted if and only if `config.pictures` is `vgg`; `initial` holds weights
+    to start from; `stop_after` ends early, after so many epochs; `workers` processes check the
+    clips. Writes `config.json`, `clips.json` (what was found), `last.safetensors` (float16, for
+    use), `last.ckpt` (all, with the discriminator), `curve.csv`, `tensorboard/` and
+    `sheets/*.png`; returns the weights' path. Raises `InputError`.
+    """
+    machine = machine or Machine()
+    judge = _judge(config, vgg)
+    if config.batch_size % machine.world:
+        text = f"--batch-size {config.batch_size} for {machine.world} devices"
+        raise InputError(f"{text}; expected a multiple: it counts the pairs of all together")
+    folder = training_folder(clips)
+    claim_folder(out, "animator-run")
+    people = load_people(
+        folder, out / "clips.json", person=person, skip_broken=skip_broken, workers=workers
+    )
+    draws = len(people) * config.repeats
+    if draws < config.batch_size:
+        text = f"holds {len(people)} people, {draws} draws an epoch"
+        raise InputError.of(folder, text, f"{config.batch_size} for one step (--batch-size)")
+    shown = _shown_people(clips, out, people, person, workers)
+    about = {
+        "recipe": plain(config),
+        "pictures": _in_words(config, vgg),
+        "vgg_sha256": sha256_file(vgg) if vgg else None,
+        "clips": summary(people, folder),
+    }
+    checkpoint = out / CHECKPOINT
+    seen = actor_seeds(people) | (training_seeds(initial) if initial else set())
+    if checkpoint.is_file():
+        _check_same(out / CONFIG, about)
+        seen |= set(read_json(out / CONFIG)["identity_seeds"])
+    about["identity_seeds"] = sorted(seen)
+    write_json(out / CONFIG, {**about, "machine": plain(machine)})
+    if is_main():
+        _say(f"pictures: {about['pictures']}")
+    torch.set_flush_denormal(True)  # far from a point its Gaussian is one, and they are slow
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
+    module = PublishedModule(config, people, judge, machine.loader_processes)
+    if initial is not None and not checkpoint.is_file():
+        module.start_from(initial)
+    trainer = _trainer(config, machine, out, stop_after, _Watch(out, shown, about))
+    try:
+        run(module, trainer, checkpoint, weights_only=True)
+    except InputError as error:  # of a decoding process: a traceback comes before what it says
+        last = str(error).strip().splitlines()[-1]
+        raise InputError(last.rsplit("InputError: ", 1)[-1]) from None
+    return out / WEIGHTS
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _judge(config: PublishedConfig, vgg: Path | None) -> Any:
+    if config.pictures == "vgg" and vgg is None:
+        raise InputError(
+            f"--pictures vgg without --vgg; expected torchvision's file ({SOURCE}), "
+            "or --pictures pyramid for the stated stand-in"
+        )
+    if config.pictures != "vgg" and vgg is not None:
+        raise InputError(f"--vgg with --pictures {config.pictures}; expected --pictures vgg")
+    return load_vgg(vgg) if vgg is not None else None
+
+
+def _in_words(config: PublishedConfig, vgg: Path | None) -> str:
+    w = config.weights
+    if vgg is not None:
+        return f"VGG-19 perceptual loss as published, {w.perceptual:g} a layer, from {vgg.name}"
+    return (
+        "NOT the published perceptual loss, for want of VGG-19's weights: L1 of pixels "
+        f"({w.pyramid:g}, mean of {len(config.scales)} sizes) and of gradients ({w.gradient:g})"
+    )
+
+
+def _shown_people(
+    clips: Path, out: Path, people: People, person: str, workers: int | None
+) -> People:
+    """Whom the sheet shows: people never trained on where there are some."""
+    test = clips / TEST
+    if not (clips / TRAIN).is_dir() or not test.is_dir():
+        return people
+    return load_people(
+        test, out / "clips-test.json", person=person, skip_broken=True, workers=workers
+    )
+
+
+def _check_same(path: Path, about: dict[str, Any]) -> None:
+    """Refuse to go on with other settings or clips than the run began with; epochs may grow."""
+    before = read_json(path)
+    flat_before, flat_now = _flat(before), _flat(about)
+    for key, now in flat_now.items():
+        then = flat_before.get(key)
+        if then != now and key not in ("recipe.epochs", "pictures"):
+            raise InputError.of(
+                path, f"this run began with {key} {then}, now {now}", "the same, or another --out"
+            )
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return found
+
+
+def _trainer(
+    config: PublishedConfig,
+    machine: Machine,
+    out: Path,
+    stop_after: int | None,
+    watch: L.Callback,
+) -> L.Trainer:
+    strategy = "auto"
+    if machine.world > 1:  # each backward pass reaches one side of the game only
+        strategy = "ddp_find_unused_parameters_true" if config.adversarial else "ddp"
+    return make_trainer(
+        out,
+        watch,
+        max_epochs=stop_after or config.epochs,
+        strategy=strategy,
+        precision=PRECISIONS[machine.precision],
+        **machine.options(),  # batch norm over all devices, as published
+        reload_dataloaders_every_n_epochs=1,
+    )
+
+
+class _Watch(L.Callback):
+    """After each epoch: picture sheet, curve, weights for use, checkpoint."""
+
+    def __init__(self, out: Path, shown: People, about: dict[str, Any]) -> None:
+        self.out, self.shown, self.about = out, shown, about
+        self.clock = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, PublishedModule)
+        # on every process: the mean over all of them is made here
+        terms = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if bad := [name for name, value in terms.items() if not np.isfinite(value)]:
+            raise InputError(
+                f"{self.out}: {bad[0]} is {terms[bad[0]]} in epoch {trainer.current_epoch + 1}; "
+                "expected a number; the last good checkpoint is kept"
+            )
+        if trainer.is_global_zero:
+            self._write(trainer, pl_module, terms)
+        save_checkpoint(trainer, self.out / CHECKPOINT)
+
+    def _write(self, trainer: L.Trainer, module: PublishedModule, terms: dict[str, float]) -> None:
+        epoch, now = trainer.current_epoch + 1, time.monotonic()
+        sheet = self._sheet(module, self.out / "sheets" / f"{epoch:04d}.png")
+        row = {"epoch": float(epoch), **terms, **sheet, "seconds": now - self.clock}
+        self.clock = now
+        append_row(self.out / CURVE, row)
+        if trainer.logger is not None:
+            trainer.logger.log_metrics({k: v for k, v in row.items() if k != "epoch"}, epoch)
+        text = " ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
+        print(f"{time.strftime('%H:%M:%S')} epoch {epoch} {text}", flush=True)
+        save_networks(
+            self.out / WEIGHTS,
+            module.config.model,
+            module.kp_detector,
+            module.generator,
+            {**self.about, "epochs": epoch},
+        )
+
+    @torch.no_grad()
+    def _sheet(self, module: PublishedModule, path: Path) -> dict[str, float]:
+        """The same pairs each time, as the model is used; their L1, and that of no motion."""
+        c = module.config
+        pairs = Pairs(
+            self.shown, repeats=SHEET_PAIRS, size=c.model.image_size, jitter=0.0, seed=c.seed,
+            epoch=_SHEET_EPOCH,
+        )  # fmt: skip
+        drawn = [pairs[i] for i in range(SHEET_PAIRS)]
+        batch = Pair(*(torch.stack(x).to(module.device) for x in zip(*drawn, strict=True)))
+        module.eval()
+        source, driving = module.kp_detector(batch.source), module.kp_detector(batch.driving)
+        made = module.generator(batch.source, source, driving)
+        module.train()
+        save_sheet(path, _columns(batch, source, driving, made))
+        return {
+            "sheet_l1": float((made.prediction - batch.driving).abs().mean()),
+            "sheet_l1_still": float((batch.source - batch.driving).abs().mean()),
+        }
+
+
+def _columns(batch: Pair, source: Keypoints, driving: Keypoints, made: Generated) -> list[Tensor]:
+    """Source and driving frame with their points, what was made, and what was called hidden."""
+    size = batch.source.shape[-1]
+    occlusion = F.interpolate(made.occlusion, size=(size, size)).expand(-1, 3, -1, -1)
+    return [
+        with_points(batch.source, source.value),
+        with_points(batch.driving, driving.value),
+        made.prediction,
+        occlusion,
+    ]

@@ -1,0 +1,309 @@
+"""The published training of the First Order Motion Model, as recipes and a Lightning module.
+
+Siarohin et al., NeurIPS 2019, section 3.3 and supplement; figures from `config/vox-256.yaml` and
+`config/vox-adv-256.yaml` of the public implementation.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from dfmnist.core.errors import InputError
+from dfmnist.fomm.checkpoint import load_networks
+from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.networks.blocks import ImagePyramid
+from dfmnist.fomm.networks.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from dfmnist.fomm.networks.generator import Generated, OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
+from dfmnist.fomm.networks.vgg import Vgg19
+from dfmnist.fomm.training.clips import Pair, Pairs, People, batches
+from dfmnist.fomm.training.losses import (
+    RandomTransform,
+    equivariance,
+    feature_matching,
+    gradient_l1,
+    lsgan_discriminator,
+    lsgan_generator,
+    perceptual,
+    pyramid_l1,
+)
+
+LOG_STEPS = 50
+"""Steps between points of the losses in TensorBoard."""
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Factors of the losses; the two of the stand-in are ours, the others published."""
+
+    perceptual: float = 10.0
+    """On each of VGG-19's five layers, at each size."""
+    pyramid: float = 400.0
+    """Without VGG-19: mean absolute difference, averaged over the sizes. Begins near the size of
+    the perceptual loss; at 50, equivariance drew all keypoints of a small trial into one point."""
+    gradient: float = 400.0
+    """Without VGG-19: the same of neighbouring pixels' differences."""
+    equivariance_value: float = 10.0
+    equivariance_jacobian: float = 10.0
+    generator_gan: float = 0.0
+    """0: there is no discriminator, and no feature matching."""
+    discriminator_gan: float = 1.0
+    feature_matching: float = 10.0
+    """On each block of the discriminator."""
+
+
+@dataclass(frozen=True)
+class PublishedConfig:
+    """A published recipe, whole. Defaults: vox-256."""
+
+    name: str = "vox-256"
+    model: FommConfig = field(default_factory=FommConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    weights: LossWeights = field(default_factory=LossWeights)
+    pictures: str = "vgg"
+    """What compares pictures: `vgg` (published), or `pyramid` (L1 of pixels and gradients)."""
+    epochs: int = 100
+    repeats: int = 75
+    """Draws of each person in an epoch."""
+    batch_size: int = 40
+    """Pairs of a step, all devices together."""
+    lr: float = 2e-4
+    """Adam's step, of every network."""
+    betas: tuple[float, float] = (0.5, 0.999)
+    milestones: tuple[int, ...] = (60, 90)
+    """Epochs done when the step falls to a tenth."""
+    scales: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
+    """Sizes at which pictures are compared."""
+    jitter: float = 0.1
+    """Of brightness, contrast, saturation and hue."""
+    affine: float = 0.05
+    """Spread of the equivariance transform's affine part."""
+    spline: float = 0.005
+    """Spread of its thin-plate-spline part."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pictures not in ("vgg", "pyramid"):
+            raise InputError(f"--pictures {self.pictures}; expected vgg or pyramid")
+        for flag, value in (("--epochs", self.epochs), ("--batch-size", self.batch_size)):
+            if value < 1:
+                raise InputError(f"{flag} {value}; expected 1 or more")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}; expected 0 or more")
+        smallest = round(self.model.image_size * min(self.scales))
+        if self.pictures == "vgg" and smallest < 16:
+            raise InputError(f"scales reach {smallest} px; expected 16 or more for VGG-19")
+
+    def lr_at(self, epoch: int) -> float:
+        """Adam's step in an epoch, counted from 0."""
+        return float(self.lr * 0.1 ** sum(epoch >= m for m in self.milestones))
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether there is a discriminator."""
+        return self.weights.generator_gan > 0
+
+
+def vox256() -> PublishedConfig:
+    """`vox-256`."""
+    return PublishedConfig()
+
+
+def voxadv256() -> PublishedConfig:
+    """`vox-adv-256`: with a discriminator that sees keypoints."""
+    return PublishedConfig(
+        name="vox-adv-256",
+        discriminator=DiscriminatorConfig(spectral_norm=False, use_kp=True),
+        weights=LossWeights(generator_gan=1.0),
+        epochs=150,
+        batch_size=36,
+        milestones=(),
+    )
+
+
+class PublishedModule(L.LightningModule):
+    """Detector and generator, and a discriminator where the recipe has one.
+
+    Two optimisers, so their steps are taken by hand.
+    """
+
+    def __init__(
+        self, config: PublishedConfig, people: People, vgg: Vgg19 | None = None, loaders: int = 0
+    ) -> None:
+        super().__init__()
+        assert (vgg is None) == (config.pictures == "pyramid"), "VGG-19 if and only if it judges"
+        self.automatic_optimization = False
+        self.config, self.people, self.loaders = config, people, loaders
+        with torch.random.fork_rng(devices=[]):  # initial weights: torch takes no generator here
+            torch.manual_seed(config.seed)
+            self.kp_detector = KPDetector(config.model)
+            self.generator = OcclusionAwareGenerator(config.model)
+            self.discriminator: MultiScaleDiscriminator | None = None
+            if config.adversarial:
+                self.discriminator = MultiScaleDiscriminator(config.discriminator, config.model)
+        self.pyramid = ImagePyramid(config.model.num_channels, config.scales)
+        self.to(memory_format=torch.channels_last)
+        self._judge = [vgg] if vgg is not None else []  # in a list: neither trained nor saved
+
+    # data
+
+    def pairs(self, epoch: int) -> Pairs:
+        """The draws of an epoch."""
+        c = self.config
+        return Pairs(
+            self.people, repeats=c.repeats, size=c.model.image_size, jitter=c.jitter, seed=c.seed,
+            epoch=epoch,
+        )  # fmt: skip
+
+    def train_dataloader(self) -> DataLoader[Pair]:
+        pairs = self.pairs(self.current_epoch)
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        steps = batches(len(pairs), self.config.batch_size, rank, world)
+        return DataLoader(
+            pairs,
+            batch_sampler=steps,
+            num_workers=self.loaders,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def transform(self, batch_idx: int) -> RandomTransform:
+        """The equivariance transforms of this process's part of a step."""
+        key = [self.config.seed, self.current_epoch, batch_idx]
+        word = int(np.random.SeedSequence(key).generate_state(1)[0])
+        share = self.config.batch_size // self.trainer.world_size
+        first = self.trainer.global_rank * share
+        return RandomTransform(
+            self.config.batch_size,
+            torch.Generator().manual_seed(word),
+            self.config.affine,
+            self.config.spline,
+            self.device,
+        ).at(slice(first, first + share))
+
+    # losses, each already with its factor
+
+    def picture_terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """How far pictures are from those wanted."""
+        factor = self.config.weights
+        if self._judge:
+            made, true = self.pyramid(prediction), self.pyramid(target)
+            return {"perceptual": factor.perceptual * perceptual(self._judge[0], made, true)}
+        prediction, levels = prediction.float(), len(self.config.scales)
+        return {
+            "pyramid": factor.pyramid * pyramid_l1(prediction, target, levels=levels),
+            "gradient": factor.gradient * gradient_l1(prediction, target),
+        }
+
+    def generator_terms(
+        self, batch: Pair, transform: RandomTransform
+    ) -> tuple[Generated, Keypoints, dict[str, Tensor]]:
+        """What is made of the sources, the driving keypoints, and the losses of both networks."""
+        factor = self.config.weights
+        # each by itself, as published: batch norm sees one kind of frame at a time
+        source, driving = self.kp_detector(batch.source), self.kp_detector(batch.driving)
+        made = self.generator(batch.source, source, driving)
+        terms = self.picture_terms(made.prediction, batch.driving)
+        moved = self.kp_detector(transform.image(batch.driving))
+        value, jacobian = equivariance(driving, moved, transform)
+        terms["equivariance_value"] = factor.equivariance_value * value
+        terms["equivariance_jacobian"] = factor.equivariance_jacobian * jacobian
+        if self.discriminator is not None:
+            shown = _detached(driving)
+            with torch.no_grad():
+                real = self.discriminator(batch.driving, shown)
+            fake = self.discriminator(made.prediction, shown)
+            pairs = list(zip(real, fake, strict=True))
+            fooled = torch.stack([lsgan_generator(f.score) for _, f in pairs]).sum()
+            alike = torch.stack([feature_matching(r.features, f.features) for r, f in pairs]).sum()
+            terms["generator_gan"] = factor.generator_gan * fooled
+            terms["feature_matching"] = factor.feature_matching * alike
+        return made, driving, terms
+
+    def discriminator_terms(
+        self, batch: Pair, made: Generated, driving: Keypoints
+    ) -> dict[str, Tensor]:
+        """The discriminator's own loss; no gradient reaches the other networks."""
+        assert self.discriminator is not None
+        shown = _detached(driving)
+        real = self.discriminator(batch.driving, shown)
+        fake = self.discriminator(made.prediction.detach(), shown)
+        terms = [lsgan_discriminator(r.score, f.score) for r, f in zip(real, fake, strict=True)]
+        factor = self.config.weights.discriminator_gan
+        return {"discriminator_gan": factor * torch.stack(terms).sum()}
+
+    # training
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam for detector and generator; another for the discriminator."""
+        both = [*self.kp_detector.parameters(), *self.generator.parameters()]
+        groups = [both]
+        if self.discriminator is not None:
+            groups.append(list(self.discriminator.parameters()))
+        return [torch.optim.Adam(g, self.config.lr, betas=self.config.betas) for g in groups]
+
+    def on_fit_start(self) -> None:
+        for vgg in self._judge:
+            vgg.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def on_train_epoch_start(self) -> None:
+        for optimizer in self.trainer.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.lr_at(self.current_epoch)
+
+    def training_step(self, batch: Pair, batch_idx: int) -> None:
+        """A step of detector and generator, then one of the discriminator."""
+        batch = Pair(*(x.contiguous(memory_format=torch.channels_last) for x in batch))
+        optimizers = self.optimizers()
+        first, *second = optimizers if isinstance(optimizers, list) else [optimizers]
+        with _still(self.discriminator):
+            made, driving, terms = self.generator_terms(batch, self.transform(batch_idx))
+            self._step(first, terms)
+        if second:
+            own = self.discriminator_terms(batch, made, driving)
+            self._step(second[0], own)
+            terms |= own
+        shown = {name: term.detach() for name, term in terms.items()}
+        self.log_dict(
+            shown, on_step=False, on_epoch=True, logger=False, sync_dist=True,
+            batch_size=len(batch.source),
+        )  # fmt: skip
+        if self.logger is not None and batch_idx % LOG_STEPS == 0:
+            step = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
+            self.logger.log_metrics({f"step/{k}": float(v) for k, v in shown.items()}, step)
+
+    def _step(self, optimizer: Any, terms: dict[str, Tensor]) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(torch.stack(list(terms.values())).sum())
+        optimizer.step()
+
+    def start_from(self, path: Path) -> None:
+        """Take over the weights of another run, or published ones, of the same configuration."""
+        networks = load_networks(path)
+        if networks.config != self.config.model:
+            raise InputError.of(path, "has another configuration", f"weights of {self.config.name}")
+        self.kp_detector.load_state_dict(networks.kp_detector.state_dict())
+        self.generator.load_state_dict(networks.generator.state_dict())
+
+
+def _detached(keypoints: Keypoints) -> Keypoints:
+    return Keypoints(keypoints.value.detach(), keypoints.jacobian.detach())
+
+
+@contextlib.contextmanager
+def _still(module: nn.Module | None) -> Iterator[None]:
+    """Inside, `module` passes gradients on and takes none."""
+    if module is not None:
+        module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        if module is not None:
+            module.requires_grad_(True)

@@ -1,0 +1,126 @@
+"""Give a source frame a driver's motion: one clip per (source, driving clip)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import atomic_path
+from dfmnist.core.inference import Precision
+from dfmnist.faces.mesh import face_mesh
+from dfmnist.fomm.inference.animate import Animator, Motion
+from dfmnist.fomm.inference.backends import BackendName
+from dfmnist.fomm.inference.best_frame import landmarks_68
+from dfmnist.fomm.networks.keypoints import Keypoints
+
+Frames = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+CHUNK = 32
+"""Driving frames for which the motion model is asked at once; it holds a few of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrivingMotion:
+    """All that a source needs of a driving clip: a few hundred bytes a frame."""
+
+    keypoints: Keypoints
+    landmarks: Floats | None
+    """(n, 68, 2) for the search of the best frame, NaN where no face is seen; None: not sought."""
+
+
+@cache
+def animator(
+    weights: Path | None, backend: BackendName = "auto", precision: Precision = "auto"
+) -> Animator:
+    """The motion model of this process; None is the shipped synthetic-actor model."""
+    return Animator(weights, backend=backend, precision=precision)
+
+
+def save_motion(
+    path: Path,
+    driving_rgb_u8: Frames | Iterable[Frames],
+    model: Animator,
+    *,
+    landmarks: bool = False,
+) -> None:
+    """Find the keypoints of a driving clip once; every source that meets it reads them.
+
+    Takes frames (n, h, w, 3) or a stream of (h, w, 3) ones, of which a few are held at a time.
+    With `landmarks`, those for the best frame are found on the way.
+    """
+    marks, value, jacobian = _Table(), _Table(), _Table()
+    frames = iter(driving_rgb_u8)
+    if landmarks:
+        frames = _with_landmarks(frames, marks)
+    for first in frames:
+        found = model.keypoints(chain([first], islice(frames, CHUNK - 1)))
+        value.extend(found.value.numpy())
+        jacobian.extend(found.jacobian.numpy())
+        del found
+    if not value.count:
+        raise InputError.of(path, "no driving frames", "one frame or more")
+    tensors = {"value": value.tensor(), "jacobian": jacobian.tensor()}
+    if landmarks:
+        tensors["landmarks"] = marks.tensor()
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def load_motion(path: Path) -> DrivingMotion:
+    """What `save_motion` wrote."""
+    tensors = load_file(path)
+    landmarks = tensors.pop("landmarks", None)
+    return DrivingMotion(Keypoints(**tensors), None if landmarks is None else landmarks.numpy())
+
+
+class _Table:
+    """Rows of one shape, in one block of memory that doubles when it is full.
+
+    Kept as small arrays, the results of each batch would lie where the batch was and keep its
+    memory from being used again: 1 MB a frame, measured on 1,174 frames.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._rows: Floats | None = None
+
+    def extend(self, rows: Floats) -> None:
+        end = self.count + len(rows)
+        if self._rows is None or end > len(self._rows):
+            larger = np.empty((max(1024, 2 * end), *rows.shape[1:]), np.float32)
+            if self._rows is not None:
+                larger[: self.count] = self._rows[: self.count]
+            self._rows = larger
+        self._rows[self.count : end] = rows
+        self.count = end
+
+    def tensor(self) -> torch.Tensor:
+        assert self._rows is not None
+        return torch.from_numpy(self._rows[: self.count].copy())
+
+
+def _with_landmarks(frames: Iterator[Frames], into: _Table) -> Iterator[Frames]:
+    """The same frames; their landmarks go `into` the table as they pass."""
+    mesh = None
+    tracker = face_mesh()
+    for frame in frames:
+        mesh = tracker.follow(frame, mesh)
+        into.extend(landmarks_68(mesh)[None])
+        yield frame
+
+
+def animate(
+    source_rgb_u8: Frames, motion_file: Path, weights: Path | None, motion: Motion
+) -> Frames:
+    """The source (h, w, 3) moving as the driver whose keypoints lie in `motion_file`."""
+    model = animator(weights)
+    driving = load_motion(motion_file).keypoints
+    return model.animate(model.encode(source_rgb_u8), driving, motion)

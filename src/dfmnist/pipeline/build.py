@@ -1,0 +1,284 @@
+"""The pipeline of the paper's Figure 8: select, crop, animate, screen, compress, publish."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfmnist.core.actions import TEN
+from dfmnist.core.config import plain
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.jobs import console, run_jobs
+from dfmnist.dataset.audit import audit, write_audit
+from dfmnist.dataset.card import CardText, write_card
+from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
+from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.pipeline.film import name_of
+from dfmnist.pipeline.footage import SPLITS, Footage, renumbered
+from dfmnist.pipeline.jobs import (
+    BuildConfig,
+    DriverJob,
+    FakeJob,
+    Outcome,
+    PersonJob,
+    RealJob,
+    Seen,
+    run,
+    unused,
+)
+from dfmnist.pipeline.plan import Pair, match_reals, next_round, pairs, targets, with_splits
+
+
+def build(
+    sources: Sequence[Footage],
+    drivers: Sequence[Footage],
+    reals: Sequence[Footage],
+    config: BuildConfig,
+    root: Path,
+    workers: int | None = None,
+) -> Path:
+    """Make the dataset in folder `root` and return it; a killed build goes on where it was.
+
+    Raises `InputError` for a folder that holds something else or other settings, for footage
+    that cannot be split, and for a finished dataset whose protocol gives the class away.
+    """
+    cast = _cast(sources, drivers, reals, config)
+    state = _open(root, config, cast, workers)
+    seen = _select(state, cast)
+    movers = _crop_drivers(state, cast)
+    fakes = _animate_and_screen(state, cast, movers, seen)
+    kept = _compress_reals(state, cast, fakes, seen)
+    unusable = [r for f in cast.people if (r := unused(f, seen[f.key])) is not None]
+    return _publish(state, fakes, kept, unusable)
+
+
+@dataclass(frozen=True)
+class State:
+    """What every stage of one build shares."""
+
+    root: Path
+    config: BuildConfig
+    generator: str
+    workers: int | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One animated pair and what came of it."""
+
+    pair: Pair
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Cast:
+    """All footage of a build, each with its split; a clip may be a source and real at once."""
+
+    people: tuple[Footage, ...]
+    """Sources and real clips, each once."""
+    source_keys: frozenset[str]
+    real_keys: frozenset[str]
+    drivers: tuple[Footage, ...]
+
+
+def _cast(
+    sources: Sequence[Footage],
+    drivers: Sequence[Footage],
+    reals: Sequence[Footage],
+    config: BuildConfig,
+) -> Cast:
+    """Give everyone a split. Raises `InputError` when a split lacks a driver for an action."""
+    reals = renumbered(reals, beside=sources)
+    together = list({f.key: f for f in (*reals, *sources)}.values())
+    keys = frozenset(f.key for f in sources), frozenset(f.key for f in reals)
+    if config.driver_protocol == "shared":
+        (people,) = with_splits([together], config.seed)
+        return Cast(tuple(people), *keys, tuple(drivers))
+    people, moving = with_splits([together, drivers], config.seed)
+    needed = {p.split for p in people}
+    for action in sorted({d.action for d in drivers}):
+        missing = needed - {d.split for d in moving if d.action is action}
+        if missing:
+            raise InputError(
+                f"drivers: nobody performs {action.value} for {', '.join(sorted(missing))}; "
+                "expected a different person for each split, or --driver-protocol shared"
+            )
+    return Cast(tuple(people), *keys, tuple(moving))
+
+
+def _open(root: Path, config: BuildConfig, cast: Cast, workers: int | None) -> State:
+    """Claim the folder, and refuse one that was begun with other settings or inputs."""
+    claim_folder(root, "dataset")
+    generator = weights_id(config.weights)
+    if config.synthetic:
+        _refuse_trained_on(cast, training_seeds(config.weights), generator)
+    hashes = {path: sha256_file(path) for path in {f.path for f in (*cast.people, *cast.drivers)}}
+    inputs = {
+        "people": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in cast.people],
+        "drivers": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in cast.drivers],
+        "sources": sorted(cast.source_keys),
+        "reals": sorted(cast.real_keys),
+    }
+    settings = {"config": plain(config), "generator": generator, "inputs": plain(inputs)}
+    path = root / "build.json"
+    if path.exists() and read_json(path) != json.loads(json.dumps(settings)):
+        raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
+    if not path.exists():
+        write_json(path, settings)
+    return State(root, config, generator, workers)
+
+
+def _refuse_trained_on(cast: Cast, seeds: frozenset[int], generator: str) -> None:
+    """Raise `InputError` if the motion model was trained on a synthetic actor of this dataset."""
+    names = {name_of(seed) for seed in seeds}
+    known = sorted({f.identity for f in (*cast.people, *cast.drivers)} & names)
+    if known:
+        raise InputError(
+            f"actor {known[0]}: {generator} was trained on {len(known)} of these people; "
+            "expected actors that it never saw"
+        )
+
+
+def _select(state: State, cast: Cast) -> dict[str, Seen]:
+    people = cast.people
+    jobs = [PersonJob(state.root, state.config, f) for f in people]
+    found = run_jobs(run, jobs, workers=state.workers, describe="select and crop")
+    seen = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, Seen)}
+    _tell("footage", [s.choice.reason or s.real_reason for s in seen.values()])
+    if not any(_animatable(seen[key]) for key in cast.source_keys):
+        first = seen[min(cast.source_keys)]
+        reason = first.choice.reason or first.real_reason
+        raise InputError(f"sources: no frame to animate ({reason}); expected frontal faces")
+    return seen
+
+
+def _animatable(seen: Seen) -> bool:
+    """A source needs a good frame, and a video that is itself a sound real clip."""
+    return seen.choice.source_frame is not None and seen.real_reason in ("", "a photo")
+
+
+def _crop_drivers(state: State, cast: Cast) -> list[Footage]:
+    drivers = cast.drivers
+    jobs = [DriverJob(state.root, state.config, f) for f in drivers]
+    reasons = list(run_jobs(run, jobs, workers=state.workers, describe="crop drivers"))
+    _tell("driving clips", [str(r) for r in reasons])
+    usable = [d for d, reason in zip(drivers, reasons, strict=True) if not reason]
+    if not usable:
+        raise InputError(f"drivers: none can be used ({reasons[0]}); expected clips of one face")
+    return usable
+
+
+def _animate_and_screen(
+    state: State, cast: Cast, drivers: Sequence[Footage], seen: dict[str, Seen]
+) -> list[Attempt]:
+    """Round after round, until every action and split has its clips or its cap is reached."""
+    config = state.config
+    sources = [f for f in cast.people if f.key in cast.source_keys and _animatable(seen[f.key])]
+    wanted = targets(config.per_action, sorted({s.split for s in sources}))
+    tables = {
+        (action, split): pairs(
+            sources, _serving(drivers, split, config), action, split, config.seed
+        )
+        for action in TEN
+        for split in SPLITS
+    }
+    attempts: dict[str, Attempt] = {}
+    while True:
+        results = {name: a.outcome.rejected is None for name, a in attempts.items()}
+        batch = [
+            pair
+            for (_, split), table in tables.items()
+            for pair in next_round(
+                table, results, wanted[split], wanted[split] * config.attempts_per_clip
+            )
+        ]
+        if not batch:
+            return list(attempts.values())
+        jobs = [
+            FakeJob(state.root, config, pair, seen[pair.source.key].choice, state.generator)
+            for pair in batch
+        ]
+        outcomes = run_jobs(run, jobs, workers=state.workers, describe="animate and screen")
+        for pair, outcome in zip(batch, outcomes, strict=True):
+            assert isinstance(outcome, Outcome)
+            attempts[pair.clip_id] = Attempt(pair, outcome)
+
+
+def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> list[Footage]:
+    if config.driver_protocol == "shared":
+        return list(drivers)
+    return [d for d in drivers if d.split == split]
+
+
+def _compress_reals(
+    state: State, cast: Cast, attempts: Sequence[Attempt], seen: dict[str, Seen]
+) -> list[Clip]:
+    """As many real clips as fakes, of the same people where there are some."""
+    reals = [f for f in cast.people if f.key in cast.real_keys and not seen[f.key].real_reason]
+    fakes = [a.pair for a in attempts if a.outcome.rejected is None]
+    chosen = match_reals(fakes, reals)
+    if len(chosen) < len(fakes):
+        console.print(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
+    jobs = [RealJob(state.root, state.config, f, seen[f.key]) for f in chosen]
+    outcomes = run_jobs(run, jobs, workers=state.workers, describe="compress real clips")
+    return [c for o in outcomes if isinstance(o, Outcome) for c in o.clips]
+
+
+def _publish(
+    state: State, attempts: Sequence[Attempt], reals: Sequence[Clip], unusable: Sequence[Rejected]
+) -> Path:
+    """Audit, then write what was kept and what was not; the manifest last."""
+    fakes = [clip for a in attempts for clip in a.outcome.clips]
+    turned_away = [a.outcome.rejected for a in attempts if a.outcome.rejected is not None]
+    rejected = [*turned_away, *unusable]
+    clips = [*fakes, *reals]
+    assert_disjoint(clips, drivers=state.config.driver_protocol == "disjoint")
+    write_rejected(state.root, rejected)
+    _summarise(attempts)
+    if not fakes:
+        raise InputError(
+            f"{state.root}: 0 of {len(attempts)} animations passed the screening, so there is no "
+            "dataset; expected at least one (rejected.jsonl names the reasons)"
+        )
+    manifest = Manifest(state.root, tuple(clips))
+    report = audit(manifest, workers=state.workers)
+    write_audit(state.root, report)
+    report.require_pass()
+    write_card(manifest, tuple(rejected), report, _card_text(state.config))
+    write_manifest(state.root, clips)
+    return state.root
+
+
+def _card_text(config: BuildConfig) -> CardText:
+    kind = "synthetic actors" if config.synthetic else "people who agreed to it"
+    shared = " One set of drivers serves all splits." * (config.driver_protocol == "shared")
+    return CardText(
+        pretty_name=f"Facial-animation deepfakes of {kind}",
+        synthetic_actors=config.synthetic,
+        how_made=(
+            f"Every clip has {config.num_frames} frames at {config.fps} a second, cropped with "
+            f"MTCNN to {config.size_px} pixels; camera noise of {config.noise_sigma} levels is "
+            f"added to both classes.{shared}"
+        ),
+    )
+
+
+def _summarise(attempts: Sequence[Attempt]) -> None:
+    made = Counter(a.pair.action for a in attempts)
+    kept = Counter(a.pair.action for a in attempts if a.outcome.rejected is None)
+    shown = ", ".join(f"{a.value} {kept[a]} of {made[a]}" for a in TEN if made[a])
+    console.print(f"  passed the screening: {shown}", highlight=False)
+
+
+def _tell(what: str, reasons: Sequence[str]) -> None:
+    """One line on what cannot be used, with the most common reason."""
+    bad = [r for r in reasons if r]
+    if bad:
+        reason, count = Counter(bad).most_common(1)[0]
+        console.print(
+            f"  {len(bad)} of {len(reasons)} {what} not used; {count} for: {reason}",
+            highlight=False,
+        )

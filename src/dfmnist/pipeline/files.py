@@ -1,0 +1,327 @@
+"""Animate files outside any dataset: a photo, a video or a folder of them, moved as one driver.
+
+The driver is read as a stream, twice: for the box of its face, then for its keypoints, which are
+kept in the cache. After that each output frame is made and written before the next. So neither a
+long driver nor a large folder takes more memory.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from rich.progress import Progress, TaskID
+
+from dfmnist.core.config import config_hash
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import cache_dir, sha256_file
+from dfmnist.core.inference import Precision
+from dfmnist.core.jobs import console, progress_bar
+from dfmnist.dataset.provenance import provenance
+from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
+from dfmnist.faces.mesh import face_mesh
+from dfmnist.faces.mtcnn import mtcnn
+from dfmnist.fomm.checkpoint import weights_id
+from dfmnist.fomm.inference.animate import Animator, Motion
+from dfmnist.fomm.inference.backends import BackendName
+from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
+from dfmnist.media.image import is_image, read_image
+from dfmnist.media.video import (
+    Quality,
+    frame_index_at,
+    frames_at,
+    is_video,
+    iter_frames,
+    probe,
+    read_comment,
+    write_video,
+)
+from dfmnist.pipeline.animate import DrivingMotion, animator, load_motion, save_motion
+from dfmnist.pipeline.select import Frames
+
+VERSION = 1
+"""Of what is kept in the cache; another one is found anew."""
+NAME_BYTES = 60
+"""Of each name in the label, which has room for 256 in all."""
+
+
+@dataclass(frozen=True)
+class AnimateConfig:
+    """How sources are animated."""
+
+    weights: Path | None = None
+    """Motion model; None is the one shipped with the package."""
+    motion: Motion = "relative"
+    best_frame: bool = False
+    """Measure the motion from the driving frame whose face is shaped most like the source's."""
+    crop: bool = True
+    """Cut source and driver to their face first."""
+    source_frame: int | None = None
+    """Of a source video: the frame to animate, counted from 0; None is the first."""
+    source_time_s: float | None = None
+    """The same in seconds after the first frame."""
+    cache: bool = True
+    """Keep the driver's keypoints for the next time."""
+    backend: BackendName = "auto"
+    precision: Precision = "auto"
+    """What runs the networks, see `fomm.inference.backends`; keypoints are float32 in all of them."""
+
+    def __post_init__(self) -> None:
+        """Check what the user typed."""
+        if self.best_frame and self.motion == "absolute":
+            raise InputError(
+                "--best-frame with --motion absolute has no effect; "
+                "expected --motion relative or relative_scaled"
+            )
+        if self.source_frame is not None and self.source_time_s is not None:
+            raise InputError("--source-frame and --source-time are both given; expected one")
+        if self.source_frame is not None and self.source_frame < 0:
+            raise InputError(f"--source-frame {self.source_frame}; expected 0 or more")
+
+    @property
+    def model(self) -> Animator:
+        """The motion model, loaded once a process."""
+        return animator(self.weights, self.backend, self.precision)
+
+    @property
+    def picks_frame(self) -> bool:
+        """Whether the user chose a frame of the source."""
+        return self.source_frame is not None or self.source_time_s is not None
+
+
+@dataclass(frozen=True)
+class Animated:
+    """One finished file."""
+
+    path: Path
+    num_frames: int
+    fps: Fraction
+    reference: int
+    """The driving frame from which the motion is measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Driver:
+    """A driving clip, looked at once for all sources."""
+
+    path: Path
+    sha256: str
+    fps: Fraction
+    motion: DrivingMotion
+    generator: str
+    """The motion model's name and hash."""
+
+
+def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) -> Animated:
+    """Write `source`, a photo or a frame of a video, moving as `driving` to the MP4 `out`.
+
+    The output has the driver's frame rate and number of frames. Raises `InputError` for a file
+    that cannot be read, is cut short or shows no face, and leaves no output then.
+    """
+    if out.is_dir() or out.suffix.lower() != ".mp4":
+        raise InputError.of(out, "is no name of an MP4", "a file to write that ends in .mp4")
+    _refuse_inputs([out], [source, driving])
+    if is_image(source) and config.picks_frame:
+        raise InputError.of(source, "is a photo", "a video for --source-frame or --source-time")
+    probe(driving)  # what is wrong with it or with the weights is said before any work is done
+    _ = config.model
+    picture = _picture(source, config)
+    with progress_bar() as bar:
+        driver = _look_at(driving, config, bar)
+        task = bar.add_task("animate", total=len(driver.motion.keypoints.value))
+        label = _label(source, driver, config)
+        return _write(source, picture, driver, out, config, label, (bar, task))
+
+
+def animate_folder(
+    folder: Path, driving: Path, out: Path, config: AnimateConfig
+) -> tuple[list[Animated], list[str]]:
+    """Animate each photo and video below `folder`: one MP4 each, under the same name in `out`.
+
+    The driver is looked at once. Outputs that are there already, of the same source and settings,
+    are kept, so a run that was stopped goes on. Returns what was made now, and why the rest was
+    not, a line each. Raises `InputError` for a driver that cannot be used, and an output of other
+    settings.
+    """
+    if out.is_file() or (out.suffix.lower() == ".mp4" and not out.is_dir()):
+        raise InputError.of(out, "is one file, the source is a folder", "a folder to write to")
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise InputError.of(out, "lies in the folder of sources", "another folder")
+    named = _outputs(folder, out)
+    _refuse_inputs(named.values(), [*named, driving])
+    probe(driving)
+    _ = config.model
+    made, failed = [], []
+    with progress_bar() as bar:
+        driver = _look_at(driving, config, bar)
+        count = len(driver.motion.keypoints.value)
+        task = bar.add_task("animate", total=len(named) * count)
+        for number, (source, target) in enumerate(named.items(), 1):
+            label = _label(source, driver, config)
+            if not _is_done(target, label):
+                progress = (bar, task)
+                try:
+                    picture = _picture(source, config)
+                    done = _write(source, picture, driver, target, config, label, progress)
+                    made.append(done)
+                except InputError as error:
+                    console.print(f"  {error}", highlight=False, markup=False, soft_wrap=True)
+                    failed.append(str(error))
+            bar.update(task, completed=number * count)
+    return made, failed
+
+
+def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    used = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path.resolve() in used:
+            raise InputError.of(path, "is an input", "another file to write to")
+
+
+def _outputs(folder: Path, out: Path) -> dict[Path, Path]:
+    """The output of each source: the same name with .mp4, after the old suffix where two clash."""
+    sources = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and (is_image(path) or is_video(path)) and not path.name.startswith(".")
+    )
+    if not sources:
+        raise InputError.of(folder, "holds no photo or video", "sources to animate")
+    plain = [path.relative_to(folder).with_suffix(".mp4") for path in sources]
+    return {
+        path: out / (name if plain.count(name) == 1 else f"{path.relative_to(folder)}.mp4")
+        for path, name in zip(sources, plain, strict=True)
+    }
+
+
+def _picture(path: Path, config: AnimateConfig) -> Frames:
+    """The source (h, w, 3) to animate, cut to its face where that is wanted."""
+    if is_image(path):
+        picture = read_image(path)
+    else:
+        probe(path)  # a video that is cut short is not taken, even if the frame is there
+        index = config.source_frame or 0
+        if config.source_time_s is not None:
+            index = frame_index_at(path, config.source_time_s)
+        picture = frames_at(path, [index])[0]
+    if not config.crop:
+        return np.asarray(picture)
+    faces, info = crop_clip(picture[None], mtcnn(), config.model.size)
+    if faces is None:
+        raise InputError.of(path, info.reason, "one face, or --no-crop for a picture of a face")
+    return np.asarray(faces[0])
+
+
+def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
+    """The driver's motion, from the cache where it has been found before."""
+    info, sha256, generator = probe(driving), sha256_file(driving), weights_id(config.weights)
+    made_with = {
+        "version": VERSION,
+        "driving": sha256,
+        "weights": generator,
+        "crop": config.crop,
+        "landmarks": config.best_frame,
+    }
+    with _motion_folder(config.cache) as folder:
+        path = folder / f"{config_hash(made_with)}.safetensors"
+        if not path.is_file():
+            frames = _faces(driving, info.num_frames, config, bar)
+            frames = _counted(frames, "find the driver's keypoints", info.num_frames, bar)
+            save_motion(path, frames, config.model, landmarks=config.best_frame)
+        return _Driver(driving, sha256, info.fps, load_motion(path), generator)
+
+
+@contextlib.contextmanager
+def _motion_folder(keep: bool) -> Iterator[Path]:
+    if keep:
+        yield cache_dir() / "motion"
+    else:
+        with tempfile.TemporaryDirectory(prefix="dfmnist-motion-") as folder:
+            yield Path(folder)
+
+
+def _faces(driving: Path, count: int, config: AnimateConfig, bar: Progress) -> Iterator[Frames]:
+    """The driver's frames as a stream, cut to the one box that holds the face in all of them."""
+    if not config.crop:
+        return iter_frames(driving)
+    seen = _counted(iter_frames(driving), "find the driver's face", count, bar)
+    box, reason = face_box_union(seen, mtcnn())
+    if box is None:
+        raise InputError.of(driving, reason, "one face, or --no-crop for a clip of a face")
+    square, size = squared(box), config.model.size
+    return (square_crop(frame[None], square, size)[0] for frame in iter_frames(driving))
+
+
+def _counted(frames: Iterator[Frames], what: str, count: int, bar: Progress) -> Iterator[Frames]:
+    task = bar.add_task(what, total=count)
+    for frame in frames:
+        yield frame
+        bar.advance(task)
+
+
+def _write(
+    source: Path,
+    picture: Frames,
+    driver: _Driver,
+    out: Path,
+    config: AnimateConfig,
+    label: str,
+    progress: tuple[Progress, TaskID],
+) -> Animated:
+    model, (bar, task) = config.model, progress
+    reference = _reference(source, picture, driver.motion) if config.best_frame else 0
+
+    def frames() -> Iterator[Frames]:
+        encoded = model.encode(picture)
+        for frame in model.stream(encoded, driver.motion.keypoints, config.motion, reference):
+            yield frame
+            bar.advance(task)
+
+    count = write_video(out, frames(), driver.fps, crf=Quality.RAW.crf, comment=label)
+    return Animated(out, count, driver.fps, reference)
+
+
+def _reference(source: Path, picture: Frames, motion: DrivingMotion) -> int:
+    assert motion.landmarks is not None
+    mesh = face_mesh()(picture, with_eyes=False)
+    if mesh is None:
+        raise InputError.of(source, "no face found by the face mesh", "a face for --best-frame")
+    return best_frame(landmarks_68(mesh), motion.landmarks)
+
+
+def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
+    """What the container says of an output; its last part depends on all that made it."""
+    made_of = {
+        "source": sha256_file(source),
+        "frame": (config.source_frame, config.source_time_s) if is_video(source) else None,
+        "driver": driver.sha256,
+        "generator": driver.generator,
+        "motion": config.motion,
+        "best_frame": config.best_frame,
+        "crop": config.crop,
+        "precision": config.model.precision,
+    }
+    name, _, digits = driver.generator.rpartition("@")
+    detail = (
+        f"AI-generated: {_clipped(source.name)} moved as {_clipped(driver.path.name)}, "
+        f"by {_clipped(name)}@{digits}, {config_hash(made_of)}"
+    )
+    return provenance("fake", detail)
+
+
+def _clipped(text: str) -> str:
+    return text.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore")
+
+
+def _is_done(target: Path, label: str) -> bool:
+    """Whether `target` is there with this label. Raises `InputError` for one with another."""
+    if not target.exists():
+        return False
+    if read_comment(target) != label:
+        raise InputError.of(
+            target, "was made of another source, driver or setting", "a new folder to write to"
+        )
+    return True

@@ -1,0 +1,139 @@
+"""Film the synthetic people of a dataset: everyone wide, everyone the same way.
+
+Writes plain footage tables (`people.csv`, `drivers.csv`), so that from here on synthetic actors
+are built into a dataset by the code that builds anyone.
+"""
+
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+
+from dfmnist.actors.film import FilmJob, film
+from dfmnist.actors.head import load_head
+from dfmnist.actors.seeds import check_range
+from dfmnist.core.actions import TEN, Action
+from dfmnist.core.config import plain, seed_of
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import claim_folder, read_json, write_json
+from dfmnist.core.jobs import run_jobs
+from dfmnist.pipeline.footage import SPLITS, Footage, write_csv
+
+TALK_EVERY = 11
+"""One clip in eleven talks, so that talking is one performance among eleven."""
+
+
+@dataclass(frozen=True)
+class FilmConfig:
+    """Who is filmed doing what."""
+
+    people: tuple[int, int, int] = (14, 3, 3)
+    """Actors in train, validation and test; each is both source and real."""
+    clips_per_action: tuple[int, int, int] = (10, 3, 3)
+    """Clips of each action in each split, dealt evenly among its actors."""
+    drivers: tuple[int, int, int] = (2, 1, 1)
+    """Driving actors of each split; each performs all ten actions."""
+    takes: int = 2
+    """Times each driver performs each action."""
+    num_frames: int = 50
+    """Length of every clip."""
+    actions: tuple[Action, ...] = TEN
+    """What is performed, beside talking."""
+    first_person: int = 300_000
+    """Seed of the first actor (range `dataset`)."""
+    first_driver: int = 100_000
+    """Seed of the first driver (range `drivers`)."""
+    seed: int = 0
+    """Of the performances."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        if min(self.people) < 1 or min(self.drivers) < 1 or self.takes < 1:
+            raise InputError("film: every split needs at least one actor and one driver")
+
+
+def film_people(config: FilmConfig, folder: Path, workers: int | None = None) -> tuple[Path, Path]:
+    """Film everyone into `folder`; returns the tables of people and of drivers.
+
+    Clips that are there already are kept. Raises `InputError` for a folder of other content.
+    """
+    claim_folder(folder, "footage")
+    settings = folder / "film.json"
+    if settings.exists() and read_json(settings) != plain(config):
+        raise InputError.of(folder, "was filmed with other settings", "a new folder")
+    write_json(settings, plain(config))
+    people, drivers = plan_people(config, folder), plan_drivers(config, folder)
+    check_range("dataset", sorted({_seed_in(f.identity) for f in people}))
+    check_range("drivers", sorted({_seed_in(f.identity) for f in drivers}))
+    load_head()  # here, or each of the processes would make it at the first start
+    for name, footage in (("film drivers", drivers), ("film people", people)):
+        # one person after the other: setting up a stage takes as long as ten frames
+        jobs = [_job(f, config.num_frames) for f in sorted(footage, key=lambda f: f.identity)]
+        for _ in run_jobs(film, jobs, workers=workers, describe=name):
+            pass
+    tables = folder / "people.csv", folder / "drivers.csv"
+    write_csv(tables[0], people)
+    write_csv(tables[1], drivers)
+    return tables
+
+
+def plan_people(config: FilmConfig, folder: Path) -> list[Footage]:
+    """The clips of sources and reals: each split's actors take turns, action by action."""
+    found: list[Footage] = []
+    first = config.first_person
+    for split, count, clips in zip(SPLITS, config.people, config.clips_per_action, strict=True):
+        performed = [a for _ in range(clips) for a in config.actions]
+        # The actor moves on by one more after each round, so that nobody has one action only;
+        # not where that would leave some of them out.
+        extra = int(gcd(len(config.actions) + 1, count) == 1)
+        takes: dict[tuple[int, Action], int] = {}
+        for turn, action in enumerate(performed):
+            person = first + (turn + extra * (turn // len(config.actions))) % count
+            shown = Action.TALK if turn % TALK_EVERY == TALK_EVERY - 1 else action
+            take = takes[person, shown] = takes.get((person, shown), -1) + 1
+            found.append(_footage(folder / "people", person, shown, take, split, config.seed))
+        first += count
+    return found
+
+
+def plan_drivers(config: FilmConfig, folder: Path) -> list[Footage]:
+    """The driving clips: every driver performs every action `takes` times."""
+    found: list[Footage] = []
+    first = config.first_driver
+    for split, count in zip(SPLITS, config.drivers, strict=True):
+        found += [
+            _footage(folder / "drivers", person, action, take, split, config.seed)
+            for person in range(first, first + count)
+            for action in config.actions
+            for take in range(config.takes)
+        ]
+        first += count
+    return found
+
+
+def name_of(person: int) -> str:
+    """What a manifest calls the synthetic actor of this identity seed."""
+    return f"a{person}"
+
+
+def _seed_in(identity: str) -> int:
+    """The identity seed that `name_of` made the name of."""
+    return int(identity.removeprefix("a"))
+
+
+def _footage(
+    folder: Path, person: int, action: Action, take: int, split: str, seed: int
+) -> Footage:
+    name = f"{action.value}-{take}.mp4"
+    performance = seed_of(str(seed), str(person), action.value, str(take))
+    identity = name_of(person)
+    return Footage(folder / identity / name, identity, action, take, split=split, seed=performance)
+
+
+def _job(footage: Footage, num_frames: int) -> FilmJob:
+    return FilmJob(
+        identity_seed=_seed_in(footage.identity),
+        action=footage.action,
+        performance_seed=footage.seed,
+        num_frames=num_frames,
+        path=footage.path,
+    )

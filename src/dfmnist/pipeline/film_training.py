@@ -1,0 +1,116 @@
+"""Footage to train the animator on: pairs of actors who give the same mixed performance."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dfmnist.actors.film import FPS, film_clip, is_complete
+from dfmnist.actors.film import FilmJob as Job
+from dfmnist.actors.identity import sample_identity
+from dfmnist.actors.performance import RANDOM, Performance, perform, perform_random
+from dfmnist.actors.seeds import check_range
+from dfmnist.core.actions import Action
+from dfmnist.core.jobs import run_jobs
+from dfmnist.fomm.training.actors_data import REST_FRAMES
+
+GROUP = 2
+"""People who share a performance, so that one can be the other's driver with a known answer."""
+CLIPS_EACH = 6
+"""Clips of each person, each another performance."""
+TAKES: dict[Action, int] = {
+    action: {
+        Action.BLINK: 2, Action.OPEN_MOUTH: 2, Action.SURPRISE: 2, Action.SMILE: 3,
+        Action.EMBARRASSMENT: 4,
+    }.get(action, 1)
+    for action in Action
+}  # fmt: skip
+"""Frames of each performance: more where lids, lips and pupils decide, which a few pixels show."""
+FREE_FRAMES = 4
+STRIDE = 4
+"""Frames between two that are kept: neighbours teach little."""
+CLIP_FRAMES = REST_FRAMES + sum(TAKES.values()) + FREE_FRAMES
+
+
+def join(parts: list[Performance], seed: int) -> Performance:
+    """Performances one after the other, as one of the given seed."""
+    names = sorted({name for part in parts for name in part.facial})
+    facial = {
+        name: np.concatenate([p.facial.get(name, np.zeros(len(p))) for p in parts])
+        for name in names
+    }
+    fields = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("yaw_deg", "pitch_deg", "roll_deg", "gaze_deg", "sway_m")
+    }
+    return Performance(facial=facial, action=RANDOM, seed=seed, fps=FPS, **fields)
+
+
+def pick(performance: Performance, frames: list[int]) -> Performance:
+    """Some frames of a performance, in the order given."""
+    p = performance
+    facial = {name: track[frames] for name, track in p.facial.items()}
+    return Performance(
+        p.yaw_deg[frames], p.pitch_deg[frames], p.roll_deg[frames], facial,
+        p.gaze_deg[frames], p.sway_m[frames], p.action, p.seed, p.fps,
+    )  # fmt: skip
+
+
+def strength(performance: Performance) -> np.ndarray:
+    """(n,) how far each frame is from the first: degrees plus actions."""
+    p = performance
+    pose = np.stack([p.yaw_deg, p.pitch_deg, p.roll_deg])
+    total = np.abs(pose - pose[:, :1]).sum(axis=0) / 25
+    for track in p.facial.values():
+        total = total + np.abs(track - track[0])
+    return np.asarray(total)
+
+
+def mixed_performance(seed: int) -> Performance:
+    """`CLIP_FRAMES` frames: two at rest, moments of the ten actions and of talking, free movement.
+
+    An animator is asked for the actions from a face at rest, so it sees them, those of several
+    frames once at the apex, and the more often the further they are from rest; free movement keeps
+    it from learning clips by heart.
+    """
+    rng = np.random.default_rng([seed, 0xA11])
+    takes = {action: perform(action, seed) for action in TAKES}
+    parts = [pick(take, [0]) for take in list(takes.values())[:REST_FRAMES]]
+    for action, count in TAKES.items():
+        far = strength(takes[action])
+        apex = [int(far.argmax())] if count > 1 else []
+        others = rng.choice(len(far), count - len(apex), replace=False, p=far / far.sum())
+        parts.append(pick(takes[action], [*apex, *(int(i) for i in others)]))
+    free = perform_random(seed, FREE_FRAMES * STRIDE)
+    parts.append(pick(free, list(range(0, FREE_FRAMES * STRIDE, STRIDE))))
+    return join(parts, seed)
+
+
+def film_person(jobs: list[Job]) -> list[Path]:
+    """Film one person's training clips, those that are there aside; one stage serves all."""
+    for job in jobs:
+        if not is_complete(job):
+            person = sample_identity(job.identity_seed)
+            film_clip(person, mixed_performance(job.performance_seed), job.path, job.size)
+    return [job.path for job in jobs]
+
+
+def film_training(
+    folder: Path, people: int, first: int = 0, clips: int = CLIPS_EACH, workers: int | None = None
+) -> None:
+    """Film `people` actors with identity seeds from `first`, `GROUP` to a performance.
+
+    Each gives `clips` of `CLIP_FRAMES` frames; those that are there already are kept. Raises
+    `InputError` for seeds of another purpose.
+    """
+    seeds = range(first, first + people)
+    check_range("animator", seeds)
+    jobs = []
+    for seed in seeds:
+        takes = range(seed // GROUP * clips, (seed // GROUP + 1) * clips)
+        paths = [folder / f"{seed:05d}-{i}.mp4" for i in range(clips)]
+        jobs.append([
+            Job(seed, None, take, CLIP_FRAMES, path)
+            for take, path in zip(takes, paths, strict=True)
+        ])  # fmt: skip
+    for _ in run_jobs(film_person, jobs, workers=workers, describe="film for training"):
+        pass

@@ -1,0 +1,157 @@
+"""Who meets whom: pure functions from footage and results so far to what is made next.
+
+Everything here depends only on its arguments, so a killed build plans the same again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dfmnist.core.actions import TEN, Action
+from dfmnist.core.config import seed_of
+from dfmnist.core.errors import InputError
+from dfmnist.core.text import slug
+from dfmnist.dataset.splits import assign_splits
+from dfmnist.pipeline.footage import SPLITS, Footage
+
+FRACTIONS = (0.70, 0.15, 0.15)
+"""Train, validation, test (paper, section 4)."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One attempt: this source performs this action as this driving clip does."""
+
+    source: Footage
+    driver: Footage
+
+    @property
+    def action(self) -> Action:
+        """What the driver does, and so the fake."""
+        return self.driver.action
+
+    @property
+    def split(self) -> str:
+        """The source's split."""
+        return self.source.split
+
+    @property
+    def clip_id(self) -> str:
+        """Unique within a build."""
+        driver = f"{slug(self.driver.identity)}.{self.driver.take}"
+        return f"fake-{self.action.value}-{slug(self.source.identity)}.{self.source_take}-{driver}"
+
+    @property
+    def source_take(self) -> str:
+        """Action and take of the source's own clip."""
+        return f"{self.source.action.value}.{self.source.take}"
+
+
+def targets(per_action: int, splits: Sequence[str] = SPLITS) -> dict[str, int]:
+    """How many accepted clips of one action each split gets: 70/15/15 by largest remainder,
+    and one at least where there are enough.
+
+    `splits` are those that have people; the others get none.
+    """
+    shares = {s: f for s, f in zip(SPLITS, FRACTIONS, strict=True) if s in splits}
+    least = min(1, per_action // max(len(shares), 1))  # a split of its own for each, if possible
+    rest = per_action - least * len(shares)
+    exact = {s: per_action * f / sum(shares.values()) - least for s, f in shares.items()}
+    over = sum(max(x, 0.0) for x in exact.values())
+    exact = {s: rest * max(x, 0.0) / over if over else 0.0 for s, x in exact.items()}
+    whole = {s: int(x + 1e-9) for s, x in exact.items()}
+    # Equal remainders: the test split first, since its size sets the intervals of every figure.
+    by_remainder = sorted(exact, key=lambda s: (round(whole[s] - exact[s], 9), s != "test"))
+    for split in by_remainder[: rest - sum(whole.values())]:
+        whole[split] += 1
+    return {s: whole[s] + least if s in whole else 0 for s in SPLITS}
+
+
+def with_splits(groups: Sequence[Sequence[Footage]], seed: int) -> list[list[Footage]]:
+    """Give every person of all groups one split; those that the footage states are kept."""
+    stated: dict[str, str] = {}
+    for footage in (f for group in groups for f in group):
+        if footage.split and stated.setdefault(footage.identity, footage.split) != footage.split:
+            raise InputError.of(footage.path, f"puts {footage.identity} into two splits", "one")
+    everyone = sorted({f.identity for group in groups for f in group})
+    unstated = [p for p in everyone if p not in stated]
+    split_of = (assign_splits(unstated, seed, FRACTIONS) if unstated else {}) | stated
+    return [[replace(f, split=split_of[f.identity]) for f in group] for group in groups]
+
+
+def pairs(
+    sources: Sequence[Footage], drivers: Sequence[Footage], action: Action, split: str, seed: int
+) -> list[Pair]:
+    """Every pair of `action` in `split` in the order in which they are tried.
+
+    `drivers` are those that may be used in this split. Clips of the source doing the same action
+    come first, with the talking clips that are dealt to this action; each source meets a new
+    driver in each pass. Nobody drives themselves.
+    """
+    movers = _shuffled([d for d in drivers if d.action is action], seed, split, action.value)
+    here = [s for s in sources if s.split == split]
+    talking = _shuffled([s for s in here if s.action is Action.TALK], seed, split, "talk")
+    dealt = talking[TEN.index(action) :: len(TEN)]
+    first = [s for s in here if s.action is action] + dealt
+    found = []
+    for tier in (first, [s for s in talking if s not in dealt]):
+        order = _shuffled(tier, seed, split, action.value)
+        for turn in range(len(movers)):
+            found += [
+                Pair(source, mover)
+                for i, source in enumerate(order)
+                if (mover := movers[(i + turn) % len(movers)]).identity != source.identity
+            ]
+    return found
+
+
+def next_round(
+    tried: Sequence[Pair], results: Mapping[str, bool], target: int, cap: int
+) -> list[Pair]:
+    """The attempts to make now: as many as are missing, none when `target` or `cap` is reached.
+
+    `tried` lists all pairs of one action and split; `results` maps clip ids to accepted or not.
+    A source clip whose animation was accepted is used again only when no other is left.
+    """
+    done = [p for p in tried if p.clip_id in results]
+    accepted = [p for p in done if results[p.clip_id]]
+    wanted = min(target - len(accepted), cap - len(done))
+    pending = [p for p in tried if p.clip_id not in results]
+    used = {p.source.key for p in accepted}
+    fresh = [p for p in pending if p.source.key not in used]
+    chosen: list[Pair] = []
+    taken: set[str] = set()
+    for pair in fresh or pending:
+        if len(chosen) >= wanted:
+            break
+        if pair.source.key not in taken:
+            chosen.append(pair)
+            taken.add(pair.source.key)
+    return chosen
+
+
+def match_reals(fakes: Sequence[Pair], reals: Sequence[Footage]) -> list[Footage]:
+    """One real clip for each fake: of the same person, the source's own clip where it can be.
+
+    People of whom there is no real clip are made up for by other people of the same split, so
+    that the classes stay equal where the footage allows it.
+    """
+    free = {r.key: r for r in reals}
+    chosen: list[Footage] = []
+    unmatched: list[Pair] = []
+    for fake in fakes:
+        own = [r for r in free.values() if r.identity == fake.source.identity]
+        if not own:
+            unmatched.append(fake)
+            continue
+        best = min(own, key=lambda r: (r.key != fake.source.key, r.action is not fake.action))
+        chosen.append(free.pop(best.key))
+    sources = {fake.source.identity for fake in fakes}
+    for fake in unmatched:
+        others = [r for r in free.values() if r.split == fake.split and r.identity not in sources]
+        if others:
+            chosen.append(free.pop(others[0].key))
+    return chosen
+
+
+def _shuffled(footage: Sequence[Footage], seed: int, *salt: str) -> list[Footage]:
+    return sorted(footage, key=lambda f: (seed_of(str(seed), *salt, f.key), f.key))

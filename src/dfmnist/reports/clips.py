@@ -1,0 +1,158 @@
+"""The clips that the page plays: which ones, and their copies and still pictures in the folder."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dfmnist.core.actions import INFO, TEN, Action
+from dfmnist.core.files import atomic_path
+from dfmnist.core.text import slug
+from dfmnist.dataset.manifest import Clip, Manifest
+from dfmnist.media.image import read_image, write_image
+from dfmnist.media.sample import sample_frames
+
+SHOWN_QUALITY = "c23"
+"""What plays first; the page switches to the others."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A fake of one action, by quality, and the real clip to compare it with."""
+
+    action: Action
+    fake: dict[str, Clip]
+    real: dict[str, Clip]
+    """Empty when the dataset has none."""
+
+    @property
+    def any_fake(self) -> Clip:
+        """The fake's record in its best quality."""
+        return self.fake.get("raw") or next(iter(self.fake.values()))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture or player on the page; paths are relative to the page."""
+
+    role: str
+    """source, driver, fake or real."""
+    tag: str
+    caption: str
+    alt: str
+    src: str
+    poster: str = ""
+    by_quality: dict[str, str] = field(default_factory=dict)
+    video: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """Tiles that play together."""
+
+    id: str
+    title: str
+    motion: str
+    tiles: tuple[Tile, ...]
+    caption: str = ""
+
+
+def pick(manifest: Manifest) -> list[Sample]:
+    """For each action the first fake by name, from the test split where it has one; no picking.
+
+    Beside it a real clip of the same person doing the same, else of that person, else of
+    anybody in that split doing the same.
+    """
+    samples = []
+    for action in TEN:
+        fakes = manifest.select(label="fake", action=action.value).clips
+        if not fakes:
+            continue
+        first = min(fakes, key=lambda c: (c.split != "test", c.clip_id))
+        reals = manifest.select(label="real", split=first.split).clips
+        real = min(
+            (r for r in reals if r.source_id == first.source_id or r.action is action),
+            key=lambda r: (r.source_id != first.source_id, r.action is not action, r.clip_id),
+            default=None,
+        )
+        samples.append(
+            Sample(action, _qualities(fakes, first), _qualities(reals, real) if real else {})
+        )
+    return samples
+
+
+def _qualities(clips: Sequence[Clip], one: Clip) -> dict[str, Clip]:
+    found = {c.quality.value: c for c in clips if c.clip_id == one.clip_id}
+    return {q: found[q] for q in ("raw", "c23", "c40") if q in found}
+
+
+def rows(manifest: Manifest, samples: Sequence[Sample], out: Path, *, synthetic: bool) -> list[Row]:
+    """Copy what the samples need into `out/assets` and describe it."""
+    who = "a synthetic actor" if synthetic else "the person"
+    return [
+        Row(
+            sample.action.value,
+            INFO[sample.action].title,
+            INFO[sample.action].motion[0].upper() + INFO[sample.action].motion[1:] + ".",
+            tuple(_tiles(manifest, sample, out, who)),
+        )
+        for sample in samples
+    ]
+
+
+def _tiles(manifest: Manifest, sample: Sample, out: Path, who: str) -> list[Tile]:
+    fake, name = sample.any_fake, sample.action.value
+    title = INFO[sample.action].title.lower()
+    tiles = []
+    source = manifest.root / "sources" / f"{fake.clip_id}.png"
+    if source.is_file():
+        path = out / "assets" / "clips" / f"{name}-source.jpg"
+        write_image(path, read_image(source))
+        alt = f"Still face of {fake.source_id}, the picture that was animated"
+        src = path.relative_to(out).as_posix()
+        tiles.append(Tile("source", "Photo", f"one frame of {who}", alt, src, video=False))
+    driver = f"{slug(fake.driver_id)}-{name}-{fake.take}.mp4"
+    if (manifest.root / "drivers" / driver).is_file():
+        src = _copy(manifest.root / "drivers" / driver, out, f"{name}-driver.mp4")
+        poster = _poster(manifest.root / "drivers" / driver, out, f"{name}-driver.jpg")
+        alt = f"Driving clip: {fake.driver_id} performs {title}"
+        tiles.append(Tile("driver", "Driver", "someone else performs", alt, src, poster))
+    tiles.append(
+        _player(
+            manifest, sample.fake, out, "fake", f"{name}-fake", "the photo, moved by the driver"
+        )
+    )
+    if sample.real:
+        real = next(iter(sample.real.values()))
+        same = "the same person" if real.source_id == fake.source_id else "another person"
+        did = "" if real.action is sample.action else f" ({INFO[real.action].title.lower()})"
+        said = f"{same}, filmed{did}"
+        tiles.append(_player(manifest, sample.real, out, "real", f"{name}-real", said))
+    return tiles
+
+
+def _player(
+    manifest: Manifest, clips: dict[str, Clip], out: Path, role: str, stem: str, caption: str
+) -> Tile:
+    by_quality = {
+        q: _copy(manifest.path(clip), out, f"{stem}-{q}.mp4") for q, clip in clips.items()
+    }
+    shown = SHOWN_QUALITY if SHOWN_QUALITY in clips else next(iter(clips))
+    clip = clips[shown]
+    poster = _poster(manifest.path(clip), out, f"{stem}.jpg")
+    alt = f"{role.title()} clip: {clip.source_id}, {INFO[clip.action].title.lower()}"
+    return Tile(role, role.title(), caption, alt, by_quality[shown], poster, by_quality)
+
+
+def _copy(source: Path, out: Path, name: str) -> str:
+    target = out / "assets" / "clips" / name
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return target.relative_to(out).as_posix()
+
+
+def _poster(clip: Path, out: Path, name: str) -> str:
+    """The middle frame, where most actions are at their height."""
+    target = out / "assets" / "clips" / name
+    write_image(target, sample_frames(clip, 1)[1][0])
+    return target.relative_to(out).as_posix()

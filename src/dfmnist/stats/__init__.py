@@ -1,0 +1,1 @@
+"""Statistics of detectors: metrics, intervals, tests, presentation-attack error rates."""

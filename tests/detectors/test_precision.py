@@ -1,0 +1,38 @@
+"""The precision is the faster one, whatever the processor."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from dfmnist.detectors.precision import choose_precision
+
+OPTIONS = {"size_px": 64}
+
+
+def test_the_faster_one_is_chosen() -> None:
+    chosen, seconds = choose_precision("mesoinception4", OPTIONS, 4, torch.device("cpu"))
+    assert seconds.keys() == {"32", "bf16"}
+    assert all(s > 0 for s in seconds.values())
+    assert (chosen == "bf16") == (seconds["bf16"] * 1.1 < seconds["32"])
+
+
+@pytest.mark.skipif(
+    not torch.backends.cpu.get_cpu_capability().startswith("AVX"), reason="for x86 processors"
+)
+def test_a_processor_without_bfloat16_gets_float32_soon() -> None:
+    program = (
+        "import json, torch; torch.set_num_threads(1);"
+        "from dfmnist.detectors.precision import choose_precision;"
+        f"print(json.dumps(choose_precision('resnet50', {OPTIONS}, 4, torch.device('cpu'))))"
+    )
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    chosen, seconds = json.loads(done.stdout)
+    assert chosen == "32"
+    assert seconds["bf16"] > seconds["32"]

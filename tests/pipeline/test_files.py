@@ -1,0 +1,155 @@
+"""One source or many, one driver, in constant memory."""
+
+import gc
+import os
+import tracemalloc
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.fomm.test_networks import tiny
+from tests.living import Living
+
+from dfmnist.core.files import sha256_file
+from dfmnist.faces.crop import face_box_union, square_crop
+from dfmnist.faces.mtcnn import mtcnn
+from dfmnist.fomm.checkpoint import save_networks
+from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
+from dfmnist.fomm.networks.keypoints import KPDetector
+from dfmnist.media.image import write_image
+from dfmnist.media.video import read_frames, write_video
+from dfmnist.pipeline.animate import animate, animator, load_motion, save_motion
+from dfmnist.pipeline.files import AnimateConfig, animate_file, animate_folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    config = tiny(blend=True)  # what it makes shows the source
+    torch.manual_seed(0)
+    detector = KPDetector(config)
+    torch.nn.init.normal_(detector.kp.weight, std=2.0)  # keypoints that move
+    save_networks(path, config, detector, OcclusionAwareGenerator(config))
+    return path
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def config_of(weights: Path, **changes: object) -> AnimateConfig:
+    values: dict[str, object] = {"weights": weights, "crop": False, "cache": False}
+    return AnimateConfig(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_a_stream_gives_the_motion_that_an_array_gives(weights: Path, tmp_path: Path) -> None:
+    driving = noise(43, 40, 40, 3)
+    save_motion(tmp_path / "whole.safetensors", driving, animator(weights))
+    stream = Living(iter(driving))
+    save_motion(tmp_path / "stream.safetensors", stream, animator(weights))
+    assert stream.passed == 43
+    assert stream.most <= 18  # two batches of eight, and one on either side
+    assert sha256_file(tmp_path / "whole.safetensors") == sha256_file(
+        tmp_path / "stream.safetensors"
+    )
+    source = noise(40, 40, 3, seed=1)
+    model = animator(weights)
+    np.testing.assert_array_equal(
+        animate(source, tmp_path / "stream.safetensors", weights, "relative"),
+        model.animate(model.encode(source), model.keypoints(driving)),
+    )
+
+
+def resident_mb() -> float:
+    text = Path("/proc/self/statm").read_text()
+    return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_no_batch_is_pinned_by_its_results(tmp_path: Path) -> None:
+    """Memory of the process, torch's too: small results must not sit in the batches' places."""
+    config = tiny(image_size=256, num_kp=24)
+    path = tmp_path / "tiny256.safetensors"
+    save_networks(path, config, KPDetector(config), OcclusionAwareGenerator(config))
+    seen: dict[int, float] = {}
+
+    def frames() -> Iterator[np.ndarray]:
+        picture = noise(400, 400, 3)
+        for i in range(501):
+            if i in (100, 500):
+                seen[i] = resident_mb()
+            yield square_crop(np.roll(picture, i, 1)[None], (20, 20, 380, 380), 256)[0]
+
+    save_motion(tmp_path / "m.safetensors", frames(), animator(path))
+    assert seen[500] - seen[100] < 100  # pinned, it would be 400
+
+
+def test_landmarks_are_found_on_the_way(weights: Path, tmp_path: Path) -> None:
+    stream = Living(noise(40, 40, 3, seed=i) for i in range(43))
+    save_motion(tmp_path / "m.safetensors", stream, animator(weights), landmarks=True)
+    assert stream.most <= 18
+    landmarks = load_motion(tmp_path / "m.safetensors").landmarks
+    assert landmarks is not None
+    assert landmarks.shape == (43, 68, 2)
+    assert np.isnan(landmarks).all()
+
+
+def test_face_boxes_come_from_a_stream() -> None:
+    """One frame is held, and the last is looked at though it is no fifth one."""
+    stream = Living(noise(64, 64, 3, seed=i) for i in range(23))
+    assert face_box_union(stream, mtcnn()) == (None, "no face found")
+    assert stream.passed == 23
+    assert stream.most <= 3
+
+
+def test_the_encoder_holds_no_frames(tmp_path: Path) -> None:
+    stream = Living(noise(32, 32, 3, seed=i) for i in range(60))
+    assert write_video(tmp_path / "a.mp4", stream, Fraction(25), crf=23) == 60
+    assert stream.most <= 3
+
+
+def test_memory_does_not_grow_with_the_driver(weights: Path, tmp_path: Path) -> None:
+    """300 more frames of 96 KB would be 29 MB, were they held."""
+    source = tmp_path / "s.png"
+    write_image(source, noise(64, 64, 3))
+    picture = noise(192, 172, 3)
+    peaks = []
+    for count in (30, 330):
+        driving = tmp_path / f"d{count}.mp4"
+        frames = (np.roll(picture, i, 1) for i in range(count))
+        write_video(driving, frames, Fraction(25), crf=40)
+        gc.collect()
+        tracemalloc.start()
+        done = animate_file(source, driving, tmp_path / f"o{count}.mp4", config_of(weights))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert done.num_frames == count
+    assert peaks[1] - peaks[0] < 1_500_000
+
+
+def test_the_driver_is_looked_at_once(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keypoints are in the cache: the driver's picture alone no longer matters."""
+    monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "people"
+    for name in ("a.png", "b.png"):
+        write_image(folder / name, noise(40, 40, 3, seed=ord(name[0])))
+    driving = tmp_path / "d.mp4"
+    write_video(driving, noise(6, 48, 48, 3), Fraction(25), crf=18)
+    config = config_of(weights, cache=True)
+    made, failed = animate_folder(folder, driving, tmp_path / "out", config)
+    assert [m.path.name for m in made] == ["a.mp4", "b.mp4"]
+    assert failed == []
+    kept = list((tmp_path / "cache" / "motion").iterdir())
+    assert len(kept) == 1
+    # another motion under the same key shows that it is read, not found again
+    save_motion(kept[0], noise(6, 48, 48, 3, seed=9), animator(weights))
+    again = animate_file(folder / "a.png", driving, tmp_path / "again.mp4", config)
+    fresh = animate_file(folder / "a.png", driving, tmp_path / "f.mp4", config_of(weights))
+    first = read_frames(tmp_path / "out" / "a.mp4")
+    assert np.array_equal(first, read_frames(fresh.path))
+    assert not np.array_equal(first, read_frames(again.path))

@@ -1,0 +1,120 @@
+"""Who meets whom: splits, order of attempts, and reals beside fakes."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfmnist.core.actions import TEN, Action
+from dfmnist.core.errors import InputError
+from dfmnist.pipeline.film import FilmConfig, plan_drivers, plan_people
+from dfmnist.pipeline.footage import SPLITS, Footage
+from dfmnist.pipeline.plan import match_reals, next_round, pairs, targets, with_splits
+
+
+def person(name: str, action: Action = Action.TALK, take: int = 0, split: str = "train") -> Footage:
+    return Footage(Path(f"{name}.mp4"), name, action, take, split=split)
+
+
+@given(st.integers(1, 2000))
+def test_targets_add_up(per_action: int) -> None:
+    assert sum(targets(per_action).values()) == per_action
+
+
+def test_targets_of_the_paper() -> None:
+    assert targets(1000) == {"train": 700, "validation": 150, "test": 150}
+    assert targets(11) == {"train": 8, "validation": 1, "test": 2}
+    assert targets(3) == {"train": 1, "validation": 1, "test": 1}
+    assert targets(10, ["train"]) == {"train": 10, "validation": 0, "test": 0}
+
+
+def test_a_person_has_one_split_across_sources_and_drivers() -> None:
+    people = [person(f"p{i}", take=t, split="") for i in range(10) for t in range(2)]
+    drivers = [person("p3", Action.YAW, split=""), person("d", Action.YAW, split="")]
+    a, b = with_splits([people, drivers], seed=1)
+    split_of = {}
+    for footage in (*a, *b):
+        assert footage.split in SPLITS
+        assert split_of.setdefault(footage.identity, footage.split) == footage.split
+
+
+def test_two_stated_splits_for_one_person_are_refused() -> None:
+    with pytest.raises(InputError, match="two splits"):
+        with_splits([[person("p"), person("p", take=1, split="test")]], seed=0)
+
+
+def test_nobody_drives_themselves_and_each_pass_brings_a_new_driver() -> None:
+    sources = [person("a", Action.YAW), person("b", Action.YAW)]
+    drivers = [person(n, Action.YAW, take=5) for n in ("a", "d", "e")]
+    table = pairs(sources, drivers, Action.YAW, "train", seed=0)
+    assert all(p.source.identity != p.driver.identity for p in table)
+    assert Counter(p.source.identity for p in table) == {"a": 2, "b": 3}
+    assert len({p.clip_id for p in table}) == len(table)
+
+
+def test_rounds_stop_at_the_target_and_at_the_cap() -> None:
+    sources = [person(f"s{i}", Action.NOD) for i in range(4)]
+    drivers = [person(f"d{i}", Action.NOD) for i in range(3)]
+    table = pairs(sources, drivers, Action.NOD, "train", seed=0)
+    first = next_round(table, {}, target=3, cap=9)
+    assert len(first) == 3
+    assert len({p.source.key for p in first}) == 3
+    results = {p.clip_id: False for p in first} | {first[0].clip_id: True}
+    second = next_round(table, results, target=3, cap=9)
+    assert len(second) == 2
+    assert first[0].source.key not in {p.source.key for p in second}
+    assert next_round(table, results, target=1, cap=9) == []
+    assert len(next_round(table, results, target=3, cap=4)) == 1
+    assert next_round(table, {p.clip_id: False for p in table}, target=3, cap=99) == []
+
+
+def test_every_fake_gets_its_own_sources_clip_as_real() -> None:
+    sources = [person(f"s{i}", Action.SMILE) for i in range(3)]
+    fakes = pairs(sources, [person("d", Action.SMILE)], Action.SMILE, "train", seed=0)
+    reals = match_reals(fakes, sources)
+    assert [r.key for r in reals] == [f.source.key for f in fakes]
+
+
+def test_photos_are_matched_by_other_people_of_the_split() -> None:
+    photo = Footage(Path("x.png"), "x", Action.TALK, split="train")
+    fakes = pairs([photo], [person("d", Action.NOD)], Action.NOD, "train", 0)
+    assert fakes == [] or fakes[0].source is photo
+    fakes = [p for a in TEN for p in pairs([photo], [person("d", a)], a, "train", 0)]
+    reals = [person("y"), person("z", split="test")]
+    assert {r.identity for r in match_reals(fakes, reals)} == {"y"}
+
+
+def test_the_film_plan_is_balanced_and_disjoint(tmp_path: Path) -> None:
+    config = FilmConfig(people=(6, 2, 2), clips_per_action=(6, 2, 2), drivers=(2, 1, 1), takes=2)
+    people, drivers = plan_people(config, tmp_path), plan_drivers(config, tmp_path)
+    assert len({f.key for f in people}) == len(people) == 100
+    for split, clips in zip(SPLITS, config.clips_per_action, strict=True):
+        here = [f for f in people if f.split == split]
+        each = Counter(f.identity for f in here)
+        assert max(each.values()) - min(each.values()) <= 1
+        actions = Counter(f.action for f in here)
+        assert actions[Action.TALK] == len(here) // 11
+        assert all(actions[a] >= clips - 2 for a in TEN)
+    splits_of: dict[str, set[str]] = {}
+    for f in (*people, *drivers):
+        splits_of.setdefault(f.identity, set()).add(f.split)
+    assert all(len(s) == 1 for s in splits_of.values())
+    for action in TEN:
+        assert {d.split for d in drivers if d.action is action} == set(SPLITS)
+        assert len({d.identity for d in drivers if d.action is action}) >= 3
+    assert not {f.identity for f in people} & {f.identity for f in drivers}
+
+
+@pytest.mark.parametrize("count", [11, 12, 22, 36])
+@pytest.mark.parametrize("actions", [TEN, (Action.TALK,), (Action.NOD, Action.YAW, Action.SMILE)])
+def test_nobody_is_left_out_whatever_the_number(
+    tmp_path: Path, count: int, actions: tuple[Action, ...]
+) -> None:
+    clips = -(-count * 3 // len(actions))
+    config = FilmConfig((count, 1, 1), (clips, 1, 1), (1, 1, 1), actions=actions)
+    here = [f for f in plan_people(config, tmp_path) if f.split == "train"]
+    each = Counter(f.identity for f in here)
+    assert len(each) == count
+    assert max(each.values()) - min(each.values()) <= 2
