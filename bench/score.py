@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from dfmnist.core.inference import has_amx, openvino_has_bf16
-from dfmnist.core.prefetch import ahead
+from dfmnist.core.prefetch import prefetch_map
 from dfmnist.detectors.backends import choose_backend, score_clips
 from dfmnist.detectors.data import decode
 from dfmnist.detectors.networks import build
@@ -111,7 +111,7 @@ def runs(way: str, folder: Path, frames: int, per_clip: int) -> tuple[Run, Run]:
 
     def from_clips() -> Logits:
         threads = torch.get_num_threads()
-        decoded = ahead(
+        decoded = prefetch_map(
             lambda path: decode(path, per_clip, SIZE_PX)[1], paths, threads=threads, most=threads
         )
         return np.concatenate(list(score_clips(model, decoded)))

@@ -28,7 +28,7 @@ from dfmnist.core.jobs import cpu_count
 from dfmnist.core.lightning import run
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames
-from dfmnist.detectors.module import CHECKPOINT, Fit
+from dfmnist.detectors.module import CHECKPOINT, DetectorModule
 from dfmnist.detectors.networks import BUILDERS, build
 from dfmnist.detectors.precision import choose_precision
 from ways import in_a_process, peak_mb
@@ -113,7 +113,7 @@ def ours(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     if asked.compile:
         network.compile()
     with tempfile.TemporaryDirectory() as temporary:
-        module = Fit(
+        module = DetectorModule(
             config, network, frames, frames, folder=Path(temporary), precision=precision, quiet=True
         )
         clock = _Clock(asked.steps)

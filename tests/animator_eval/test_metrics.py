@@ -11,7 +11,7 @@ from dfmnist.actors.film import truth_paths
 from dfmnist.animator_eval.mesh_accuracy import read_meters
 from dfmnist.animator_eval.metrics import (
     COMPARED,
-    Watched,
+    TrackedClip,
     compare,
     eye_fall,
     eye_return,
@@ -135,13 +135,13 @@ def test_a_clip_held_against_itself_has_no_error() -> None:
     path = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
     picture = Image.open(path).convert("RGB").crop((60, 30, 460, 430)).resize((128, 128))
     frames = np.stack([np.roll(np.asarray(picture), shift, axis=1) for shift in (0, 4, 8)])
-    clip = Watched.of(frames)
+    clip = TrackedClip.of(frames)
     assert clip.unseen == 0
     fit = compare(clip, clip)
     for name in ("l1", "akd_px", "lost", *COMPARED):
         assert getattr(fit, name) == 0, name
     assert fit.ssim == pytest.approx(1)
-    motionless = compare(Watched.of(still(frames[0], 3)), clip)
+    motionless = compare(TrackedClip.of(still(frames[0], 3)), clip)
     assert motionless.akd_px == pytest.approx(8, abs=1)  # 0, 8 and 16 pixels at 256
     assert motionless.yaw_deg < 3
     assert motionless.psnr_moving < 25
@@ -244,7 +244,7 @@ def test_the_meter_reads_the_truth_beside_a_clip(tmp_path) -> None:  # type: ign
 
 
 def test_no_face_leaves_signals_out() -> None:
-    lost = Watched(noise(2, 16, 16, 3), [None, None], signals([None, None]))
+    lost = TrackedClip(noise(2, 16, 16, 3), [None, None], signals([None, None]))
     fit = compare(lost, lost)
     assert np.isnan(fit.akd_px)
     assert np.isnan(fit.yaw_deg)

@@ -16,15 +16,15 @@ from dfmnist.actors.seeds import SEED_RANGES
 from dfmnist.animator_eval.acceptance import bar
 from dfmnist.animator_eval.jobs import PairJob, run
 from dfmnist.animator_eval.mesh_accuracy import Meter
-from dfmnist.animator_eval.metrics import COMPARED, Fit
+from dfmnist.animator_eval.metrics import COMPARED, SignalFit
 from dfmnist.animator_eval.records import (
     AFFINE,
     ANIMATED,
     METHODS,
     SCREENED,
     STILL,
-    Asked,
-    Eyes,
+    EyeClosure,
+    LivenessAnswer,
     Record,
     Transfer,
 )
@@ -87,30 +87,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray) -> Pa
     return clips
 
 
-def fit(**changes: float) -> Fit:
-    values = dict.fromkeys(Fit.model_fields, 1.0)
-    return Fit(**values | changes)
+def fit(**changes: float) -> SignalFit:
+    values = dict.fromkeys(SignalFit.model_fields, 1.0)
+    return SignalFit(**values | changes)
 
 
 def transfer(
     action: Action, made: float = 20.0, still: float = 15.0, live: bool = True, **changes: object
 ) -> Transfer:
-    rest = Eyes(fall=0.0, back=1.0, mesh_fall=0.0)
-    asked = {name: Asked(live=True, reason="") for name in ("action", "universal")}
+    rest = EyeClosure(fall=0.0, back=1.0, mesh_fall=0.0)
+    asked = {name: LivenessAnswer(live=True, reason="") for name in ("action", "universal")}
     values: dict[str, object] = {
         "action": action, "source": 1, "driver": 2, "take": 0,
         "fits": {name: fit(psnr_moving=10.0) for name in METHODS}
         | {ANIMATED: fit(psnr_moving=made), STILL: fit(psnr_moving=still)},
         "correlation": NAN, "gain": NAN, "eyes": rest, "driver_eyes": rest,
         "screening": dict.fromkeys(SCREENED, asked)
-        | {ANIMATED: asked | {"action": Asked(live=live, reason="too small")}},
+        | {ANIMATED: asked | {"action": LivenessAnswer(live=live, reason="too small")}},
         "meters": {name: Meter(correlation=0.9, error_deg=NAN) for name in COMPARED},
     }  # fmt: skip
     return Transfer.model_validate(values | changes)
 
 
-def eyes(fall: float, back: float = 1.0, mesh_fall: float = 0.0) -> Eyes:
-    return Eyes(fall=fall, back=back, mesh_fall=mesh_fall)
+def eyes(fall: float, back: float = 1.0, mesh_fall: float = 0.0) -> EyeClosure:
+    return EyeClosure(fall=fall, back=back, mesh_fall=mesh_fall)
 
 
 def test_bar_of_moving_pixels_is_the_mean_above_no_motion() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.published_weights import PUBLISHED, in_cache, place
+from dfmnist.core.published_weights import PUBLISHED, in_cache, install
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +44,11 @@ def test_a_known_checksum_is_demanded(
     file.write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()
     with pytest.raises(InputError, match=r"mine\.pth: has SHA-256 .* begins with dcbb9e9d"):
-        place("vgg19", file, lambda path: pytest.fail("read in spite of its checksum"))
+        install("vgg19", file, lambda path: pytest.fail("read in spite of its checksum"))
     assert not own_cache.exists()
     monkeypatch.setitem(PUBLISHED, "vgg19", replace(PUBLISHED["vgg19"], sha256=digest[:8]))
     read: list[Path] = []
-    path, said = place("vgg19", file, read.append)
+    path, said = install("vgg19", file, read.append)
     assert read == [file]
     assert path == own_cache / "weights" / "vgg19-dcbb9e9d.pth" == in_cache("vgg19")
     assert path.read_bytes() == b"weights"
@@ -58,12 +58,12 @@ def test_a_known_checksum_is_demanded(
 def test_somebody_elses_md5_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mine.h5"
     file.write_bytes(b"weights")
-    _, said = place("meso4-df", file, lambda path: None)
+    _, said = install("meso4-df", file, lambda path: None)
     assert "no published checksum is known" in said
     assert "its MD5 differs from that of this project's tests' copy" in said
     md5 = hashlib.md5(b"weights").hexdigest()
     monkeypatch.setitem(PUBLISHED, "meso4-df", replace(PUBLISHED["meso4-df"], md5=md5))
-    assert "its MD5 is that of" in place("meso4-df", file, lambda path: None)[1]
+    assert "its MD5 is that of" in install("meso4-df", file, lambda path: None)[1]
 
 
 def test_what_is_not_placed(tmp_path: Path, own_cache: Path) -> None:
@@ -73,9 +73,9 @@ def test_what_is_not_placed(tmp_path: Path, own_cache: Path) -> None:
     with pytest.raises(InputError, match=r"resnet50-v2: not in the cache; expected `dfmnist fetch"):
         in_cache("resnet50-v2")
     with pytest.raises(InputError, match=r"no such file; expected Meso4_DF\.h5 from https"):
-        place("meso4-df", tmp_path / "none.h5", unfit)
+        install("meso4-df", tmp_path / "none.h5", unfit)
     for name, said in (("x.safetensors", "is not the published file"), ("x.h5", "another network")):
         (tmp_path / name).write_bytes(b"")
         with pytest.raises(InputError, match=said):
-            place("meso4-df", tmp_path / name, unfit)
+            install("meso4-df", tmp_path / name, unfit)
     assert not own_cache.exists()

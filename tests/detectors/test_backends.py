@@ -9,11 +9,11 @@ from torch import nn
 
 from dfmnist.core.inference import openvino_has_bf16
 from dfmnist.detectors.backends import (
-    Backend,
+    DetectorBackend,
     Frames,
     Logits,
-    OpenVinoBackend,
-    TorchBackend,
+    OpenVinoDetectorBackend,
+    TorchDetectorBackend,
     choose_backend,
     frame_logits,
     score_clips,
@@ -64,13 +64,13 @@ def test_backends_agree_with_plain_torch(name: str) -> None:
     assert np.ptp(wanted) > 1e-3  # something to tell apart
     close = {"atol": 1e-3 * np.abs(wanted).max(), "rtol": 0}
     cpu = torch.device("cpu")
-    for backend in (OpenVinoBackend(network), TorchBackend(network, cpu)):
+    for backend in (OpenVinoDetectorBackend(network), TorchDetectorBackend(network, cpu)):
         found = frame_logits(backend, frames)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, wanted, **close)
-    low: list[Backend] = [TorchBackend(network, cpu, bfloat16=True)]
+    low: list[DetectorBackend] = [TorchDetectorBackend(network, cpu, bfloat16=True)]
     if openvino_has_bf16():
-        low.append(OpenVinoBackend(network, bfloat16=True))
+        low.append(OpenVinoDetectorBackend(network, bfloat16=True))
     for backend in low:
         found = frame_logits(backend, frames)
         assert not np.allclose(found, wanted, rtol=0, atol=1e-6)  # it is another precision
@@ -117,7 +117,10 @@ def test_what_stands_beside_a_frame_does_not_change_its_logit() -> None:
     frames = pictures(9)
     wide = np.zeros((9, SIZE_PX, 2 * SIZE_PX, 3), np.uint8)
     wide[:, :, :SIZE_PX] = frames
-    for backend in (OpenVinoBackend(network), TorchBackend(network, torch.device("cpu"))):
+    for backend in (
+        OpenVinoDetectorBackend(network),
+        TorchDetectorBackend(network, torch.device("cpu")),
+    ):
         together = frame_logits(backend, frames)
         alone = np.concatenate([frame_logits(backend, frame[None]) for frame in frames])
         np.testing.assert_allclose(alone, together, atol=1e-5)

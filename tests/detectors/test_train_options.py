@@ -21,7 +21,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.core.lightning import Devices
 from dfmnist.dataset.manifest import read_manifest, write_manifest
-from dfmnist.detectors.module import Fit
+from dfmnist.detectors.module import DetectorModule
 from dfmnist.detectors.run import load_run, read_calibration
 from dfmnist.detectors.train import train
 
@@ -68,8 +68,15 @@ def test_balanced_classes_count_the_same_in_the_loss(dataset: Path, tmp_path: Pa
     values = {}
     for balance in ("none", "loss"):
         config = replace(TINY, balance=balance, loss="bce")
-        module = Fit(config, build("mesoinception4", size_px=64), part, part, folder=tmp_path,
-                     precision="32", quiet=True)  # fmt: skip
+        module = DetectorModule(
+            config,
+            build("mesoinception4", size_px=64),
+            part,
+            part,
+            folder=tmp_path,
+            precision="32",
+            quiet=True,
+        )
         values[balance] = float(module._loss(logits, targets))
     of_fake = torch.nn.functional.softplus(-logits[:1]).mean()
     of_real = torch.nn.functional.softplus(logits[1:]).mean()

@@ -134,7 +134,7 @@ def test_runs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_what_is_placed_is_read_whole(tmp_path: Path) -> None:
     shapes = public.xception()
     path = public.saved(tmp_path / "x.pth", public.fake(shapes))
-    kept, said = published_weights.place("xception", path, partial(check, "xception"))
+    kept, said = published_weights.install("xception", path, partial(check, "xception"))
     assert said.startswith("no published checksum is known; SHA-256 ")
     assert resolve("xception", "imagenet").path == kept
     for change, words in (
@@ -152,7 +152,7 @@ def test_the_mesonet_authors_files_are_checked_and_used(shared: Path) -> None:
     for name, known in PUBLISHED.items():
         if known.file_name.endswith(".h5"):
             file = folder / known.file_name
-            _, said = published_weights.place(name, file, partial(check, name))
+            _, said = published_weights.install(name, file, partial(check, name))
             assert "its MD5 is that of this project's tests' copy" in said
             source = resolve(known.network, name)
             network = networks.build(known.network, source.path)

@@ -9,19 +9,19 @@ import pytest
 from dfmnist import recipes
 from dfmnist.core.files import write_json
 from dfmnist.experiments.cells import SCHEMA, Cell, measure, tidy
-from dfmnist.experiments.execute import Executed, Outcome
-from dfmnist.experiments.facts import Facts
+from dfmnist.experiments.execute import Executed, RunOutcome
+from dfmnist.experiments.facts import DatasetCounts
 from dfmnist.experiments.paper import TABLE3
-from dfmnist.experiments.plan import CellSpec, Plan, RunSpec, ScoreSpec, World
+from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec, ScoreSpec
 from dfmnist.experiments.render import Entry, Sheet, entry_of, latex, markdown, sheet_of
 from dfmnist.stats.binary_metrics import NAMES
 
-FACTS = Facts("ours", (("smile", 8),), 8, 4, 8, 50)
+FACTS = DatasetCounts("ours", (("smile", 8),), 8, 4, 8, 50)
 PUBLISHED = TABLE3["raw", "resnet50"]
 
 
 def run_spec(seed: int = 0) -> RunSpec:
-    return World(FACTS, recipes.experiments_demo()).run("resnet50", seed=seed)
+    return PlanContext(FACTS, recipes.experiments_demo()).run("resnet50", seed=seed)
 
 
 def scores(right: int, people: str = "abcd", frames: int = 4) -> pl.DataFrame:
@@ -45,7 +45,7 @@ def executed(tmp_path: Path, *right: int, steps: int = 300) -> tuple[Plan, Execu
         write_json(folder / "run.json", {"steps": steps, "initialisation": "random"})
         score = ScoreSpec(run, "ours", "raw")
         scores(count).write_parquet(folder / "scores.parquet")
-        found.runs[run], found.scores[score] = Outcome(folder), folder / "scores.parquet"
+        found.runs[run], found.scores[score] = RunOutcome(folder), folder / "scores.parquet"
         specs.append(score)
     cell = CellSpec("raw", "resnet50", PUBLISHED, tuple(specs))
     return Plan("table3", "Table 3: t", (cell,)), found
@@ -92,7 +92,7 @@ def test_seeds_give_mean_and_spread(tmp_path: Path) -> None:
 
 def test_a_failed_run_leaves_its_reason(tmp_path: Path) -> None:
     plan, found = executed(tmp_path, 4)
-    found.runs[run_spec()] = Outcome(None, "the loss is nan")
+    found.runs[run_spec()] = RunOutcome(None, "the loss is nan")
     cell = only(plan, found)
     assert cell.accuracy is None
     assert entry_of(cell) == Entry("not run", "96.58%", ("not run: the loss is nan",))

@@ -23,20 +23,22 @@ from dfmnist.experiments.conclusions import (
     sheet_of_conclusions,
     tidy_conclusions,
 )
-from dfmnist.experiments.execute import Executed, Outcome
-from dfmnist.experiments.facts import Facts
-from dfmnist.experiments.plan import OURS, ScoreSpec, World, shortcut
+from dfmnist.experiments.execute import Executed, RunOutcome
+from dfmnist.experiments.facts import DatasetCounts
+from dfmnist.experiments.plan import OURS, PlanContext, ScoreSpec, shortcut
 
-FACTS = Facts("ours", tuple((a, 20) for a in ("blink", "smile", "yaw", "nod")), 80, 20, 40, 50)
+FACTS = DatasetCounts(
+    "ours", tuple((a, 20) for a in ("blink", "smile", "yaw", "nod")), 80, 20, 40, 50
+)
 
 
-def world(seeds: int = 1, *others: str) -> World:
+def world(seeds: int = 1, *others: str) -> PlanContext:
     recipe = recipes.experiments_demo()
     named = tuple(replace(FACTS, name=n, talks=n == "talking") for n in others)
-    return World(FACTS, recipe, named, seeds)
+    return PlanContext(FACTS, recipe, named, seeds)
 
 
-def filled(of: World, folder: Path, right: "dict[str, int]", other: int = 2) -> Executed:
+def filled(of: PlanContext, folder: Path, right: "dict[str, int]", other: int = 2) -> Executed:
     """Every score that they need: the frames of four that are right, by tested quality."""
     found = Executed()
     for number, score in enumerate(conclusions(of).scores):
@@ -51,12 +53,12 @@ def filled(of: World, folder: Path, right: "dict[str, int]", other: int = 2) -> 
             )
             tables.append(more)
         pl.concat(tables).write_parquet(run / "scores.parquet")
-        found.runs[score.run] = Outcome(run)
+        found.runs[score.run] = RunOutcome(run)
         found.scores[score] = run / "scores.parquet"
     return found
 
 
-def judged(of: World, executed: Executed) -> dict[str, Finding]:
+def judged(of: PlanContext, executed: Executed) -> dict[str, Finding]:
     return {f.claim.name: f for f in judge(of, executed, conclusions(of), draws=200)}
 
 

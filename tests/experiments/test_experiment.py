@@ -16,7 +16,7 @@ from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.cost import describe
 from dfmnist.experiments.execute import Engine, execute
 from dfmnist.experiments.facts import facts_of
-from dfmnist.experiments.plan import Plan, World
+from dfmnist.experiments.plan import Plan, PlanContext
 from dfmnist.experiments.run import Request, parse_other, run_experiments
 
 ONE = Engine("local", 1)
@@ -44,7 +44,7 @@ def test_the_plan_is_printed_and_nothing_is_written(
 def test_the_time_follows_from_the_step() -> None:
     facts = facts_of("x", [])
     facts = replace(facts, fakes=(("yaw", 16),), reals=16, validation=8, test=8, frames=50)
-    world = World(facts, replace(recipes.experiments_demo(), main="resnet50"))
+    world = PlanContext(facts, replace(recipes.experiments_demo(), main="resnet50"))
     plan = EXPERIMENTS["figure7"](world)
     # 32 clips of 16 frames in batches of 32: 16 steps a pass, so 2 passes an epoch, 10 epochs; 128
     # frames to validate and 128 for the norms are 8 forward passes of a third of a step each
@@ -113,7 +113,7 @@ def test_a_second_call_trains_nothing(small: Path, drawn: Path) -> None:
 
 def test_a_run_that_fails_does_not_stop_the_others(drawn: Path, tmp_path: Path) -> None:
     facts = facts_of("drawn", read_manifest(drawn).clips)
-    world = World(facts, recipes.experiments_smoke())
+    world = PlanContext(facts, recipes.experiments_smoke())
     bad = world.run("resnet50", learning_rate=1e30, size_px=33)
     good = world.run("mesoinception4")
     broken = replace(bad, config=replace(bad.config, weights=str(tmp_path / "none.pth")))

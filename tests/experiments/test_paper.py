@@ -5,10 +5,10 @@ from pathlib import Path
 
 from dfmnist.core.actions import TEN, Action
 from dfmnist.experiments import paper
-from dfmnist.experiments.paper import Published
+from dfmnist.experiments.paper import PaperValue
 
 
-def exact() -> list[Published]:
+def exact() -> list[PaperValue]:
     """All that is not read off a chart by eye."""
     tables = (paper.TABLE2, paper.TABLE3, paper.TABLE4, paper.TABLE5, paper.TABLE6)
     figures = (

@@ -9,25 +9,25 @@ from dfmnist.core.actions import TEN
 from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.facts import (
     VALIDATIONS,
-    Facts,
+    DatasetCounts,
     for_steps,
     steps_an_epoch,
     together,
     training_clips,
 )
-from dfmnist.experiments.plan import OURS, Plan, RunSpec, World, in_order, paper_name
+from dfmnist.experiments.plan import OURS, Plan, PlanContext, RunSpec, in_order, paper_name
 
 TEN_OF_700 = tuple((a.value, 700) for a in TEN)
-LARGE = Facts("ours", TEN_OF_700, 7000, 3000, 3000, 50)
-SMALL = Facts("ours", tuple((a.value, 8) for a in TEN), 80, 20, 40, 50)
+LARGE = DatasetCounts("ours", TEN_OF_700, 7000, 3000, 3000, 50)
+SMALL = DatasetCounts("ours", tuple((a.value, 8) for a in TEN), 80, 20, 40, 50)
 
 
-def world(facts: Facts = LARGE, *others: str, seeds: int = 1) -> World:
+def world(facts: DatasetCounts = LARGE, *others: str, seeds: int = 1) -> PlanContext:
     recipe = recipes.experiments_paper() if facts is LARGE else recipes.experiments_demo()
-    return World(facts, recipe, tuple(replace(facts, name=name) for name in others), seeds)
+    return PlanContext(facts, recipe, tuple(replace(facts, name=name) for name in others), seeds)
 
 
-def plan(name: str, of: World) -> Plan:
+def plan(name: str, of: PlanContext) -> Plan:
     return EXPERIMENTS[name](of)
 
 
@@ -152,7 +152,7 @@ def test_every_run_of_the_demo_has_its_steps_and_few_validations(name: str) -> N
 
 
 def test_steps_of_nothing() -> None:
-    empty = Facts("none", (), 0, 0, 0, 0)
+    empty = DatasetCounts("none", (), 0, 0, 0, 0)
     config = recipes.experiments_demo().config("resnet50")
     assert steps_an_epoch(config, empty) == 0
     assert for_steps(config, empty, 300) == config

@@ -14,9 +14,9 @@ from dfmnist.fomm.checkpoint import Networks, save_networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.backends import (
-    Backend,
-    OpenVinoBackend,
-    TorchBackend,
+    MotionBackend,
+    OpenVinoMotionBackend,
+    TorchMotionBackend,
     choose_backend,
     to_tensor,
 )
@@ -76,10 +76,10 @@ def test_against_plain_torch(name: str, bfloat16: bool, changes: dict[str, objec
     skip_without_bf16(name, bfloat16)
     net = networks(tiny(**changes))
     images = frames(4, net.config.image_size)
-    backend: Backend = (
-        TorchBackend(net, torch.device("cpu"), bfloat16)
+    backend: MotionBackend = (
+        TorchMotionBackend(net, torch.device("cpu"), bfloat16)
         if name == "torch"
-        else OpenVinoBackend(net, bfloat16)
+        else OpenVinoMotionBackend(net, bfloat16)
     )
     found, wanted = plain(net, images)
     ours = backend.detect(images)
@@ -105,7 +105,7 @@ def test_compiled_is_as_eager(bfloat16: bool) -> None:
     net = networks(tiny(**BLEND))
     images = frames(4, net.config.image_size)
     cpu = torch.device("cpu")
-    eager, compiled = (TorchBackend(net, cpu, bfloat16, how) for how in ("", "eager"))
+    eager, compiled = (TorchMotionBackend(net, cpu, bfloat16, how) for how in ("", "eager"))
     compiled.batch = 2
     keypoints = eager.detect(images)
     source, driving = keypoints.at(slice(0, 1)), keypoints.at(slice(1, None))
@@ -118,7 +118,7 @@ def test_compiled_is_as_eager(bfloat16: bool) -> None:
 
 
 def _first(
-    backend: TorchBackend, code: SourceCode, source: Keypoints, driving: Keypoints
+    backend: TorchMotionBackend, code: SourceCode, source: Keypoints, driving: Keypoints
 ) -> list[torch.Tensor]:
     moves = (*source, *driving.at(slice(0, 1)))
     values = dict(zip((*SOURCE, *MOVES), (*code, *moves), strict=True))
@@ -157,10 +157,10 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     net = networks(tiny())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     chosen = choose_backend(net)
-    assert isinstance(chosen, OpenVinoBackend)
+    assert isinstance(chosen, OpenVinoMotionBackend)
     assert chosen.precision == ("bf16" if has_amx() else "f32")
     assert chosen.batch == 1
-    assert isinstance(choose_backend(net, "torch", "f32"), TorchBackend)
+    assert isinstance(choose_backend(net, "torch", "f32"), TorchMotionBackend)
     with pytest.raises(InputError, match="--backend is 'tpu'; expected one of auto, openvino"):
         choose_backend(net, "tpu")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="--precision is 'f16'"):

@@ -12,7 +12,7 @@ from dfmnist.fomm.inference.fuse import (
     TransposedUp,
     WinogradBlocks,
     WinogradConv,
-    fast,
+    fuse,
 )
 from dfmnist.fomm.networks.blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
@@ -94,12 +94,12 @@ def test_whole_networks(tiles: bool, changes: dict[str, object]) -> None:
     image = picture(1, 3, 32, 32).sigmoid()
     source, driving = keypoints(1, 3, 2), keypoints(1, 3, 3)
     before = {name: value.clone() for name, value in generator.state_dict().items()}
-    quick = fast(generator, tiles=tiles)
+    quick = fuse(generator, tiles=tiles)
     made, wanted = quick(image, source, driving), generator(image, source, driving)
     assert wanted.prediction.std() > 0.01
     torch.testing.assert_close(made.prediction, wanted.prediction, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(made.deformation, wanted.deformation, atol=1e-4, rtol=1e-3)
-    found, known = fast(detector, tiles=tiles)(image), detector(image)
+    found, known = fuse(detector, tiles=tiles)(image), detector(image)
     torch.testing.assert_close(found.value, known.value, atol=1e-5, rtol=1e-4)
     kinds = {type(module) for module in quick.modules()}
     assert UpBlock2d not in kinds

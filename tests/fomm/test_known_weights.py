@@ -25,7 +25,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def place(name: str, file: Path) -> tuple[Path, str]:
-    return published_weights.place(name, file, partial(check, name))
+    return published_weights.install(name, file, partial(check, name))
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,9 @@ from dfmnist.fomm.training.actors_data import (
 )
 from dfmnist.fomm.training.train_actors import (
     POINTS,
+    ActorsTrainConfig,
     AnimatorModule,
     Phase,
-    TrainConfig,
     gaze_l1,
     relative,
     train_animator,
@@ -56,7 +56,7 @@ def film(folder: Path, people: int = 4, frames: int = 3) -> None:
         path.with_suffix(".json").write_text(json.dumps({**truth, "landmarks2d": marks}))
 
 
-def config(**changes: object) -> TrainConfig:
+def config(**changes: object) -> ActorsTrainConfig:
     values: dict[str, object] = {
         "phases": (Phase(2, Draw(16, 1, 1), 1e-3, 1e-3), Phase(2, Draw(32, 1, 0), 1e-3, 1e-4)),
         "model": tiny(blend=True),
@@ -65,7 +65,7 @@ def config(**changes: object) -> TrainConfig:
         "held_out": 2,
         "sheet_epochs": 4,
     }
-    return TrainConfig(**(values | changes))  # type: ignore[arg-type]
+    return ActorsTrainConfig(**(values | changes))  # type: ignore[arg-type]
 
 
 def test_killed_run_ends_as_the_unbroken_one(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from dfmnist.fomm.checkpoint import (
 )
 from dfmnist.fomm.networks.discriminator import DiscriminatorConfig
 from dfmnist.fomm.networks.keypoints import Keypoints
-from dfmnist.fomm.training.clips import Pair, load_people
+from dfmnist.fomm.training.clips import TrainingPair, load_people
 from dfmnist.fomm.training.losses import RandomTransform, equivariance
 from dfmnist.fomm.training.train_vox import train_published
 from dfmnist.fomm.training.trainer import Machine
@@ -103,9 +103,11 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return film(tmp_path_factory.mktemp("published") / "clips")
 
 
-def batch_of(module: PublishedModule, count: int = 3) -> Pair:
+def batch_of(module: PublishedModule, count: int = 3) -> TrainingPair:
     pairs = module.pairs(0)
-    return Pair(*(torch.stack(x) for x in zip(*(pairs[i] for i in range(count)), strict=True)))
+    return TrainingPair(
+        *(torch.stack(x) for x in zip(*(pairs[i] for i in range(count)), strict=True))
+    )
 
 
 def module_of(config: PublishedConfig, clips: Path, tmp_path: Path) -> PublishedModule:
@@ -162,7 +164,7 @@ def test_overfits_one_pair(clips: Path, tmp_path: Path) -> None:
     module = module_of(config(), clips, tmp_path)
     pairs = module.pairs(0)
     index = next(i for i in range(8) if abs(pairs.draw(i).frames[0] - pairs.draw(i).frames[1]) > 1)
-    batch = Pair(*(x[None] for x in pairs[index]))
+    batch = TrainingPair(*(x[None] for x in pairs[index]))
     both = [*module.kp_detector.parameters(), *module.generator.parameters()]
     optimiser, totals = torch.optim.Adam(both, lr=5e-3, betas=(0.5, 0.999)), []
     for step in range(150):
@@ -314,7 +316,7 @@ def test_everything_lies_where_the_batch_does(
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     device = torch.device("meta")
     module = module_of(config(weights=ADVERSARIAL), clips, tmp_path)
-    batch = Pair(*(x.to(device) for x in batch_of(module)))
+    batch = TrainingPair(*(x.to(device) for x in batch_of(module)))
     transform = RandomTransform(3, torch.Generator().manual_seed(0), device=device)
     made, driving, terms = module.to(device).generator_terms(batch, transform)
     terms |= module.discriminator_terms(batch, made, driving)

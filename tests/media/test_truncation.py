@@ -9,7 +9,7 @@ import pytest
 
 from dfmnist.core.errors import InputError
 from dfmnist.media import video
-from dfmnist.media.truncation import is_cut_short
+from dfmnist.media.truncation import is_truncated
 
 CONTAINERS = {
     "a.mp4": ("libx264", {"movflags": "faststart"}),
@@ -38,12 +38,12 @@ def write(path: Path, num_frames: int = 60, at: list[int] | None = None) -> Path
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_cut_files_are_reported_and_whole_ones_are_not(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name)
-    assert not is_cut_short(path)
+    assert not is_truncated(path)
     assert video.probe(path).num_frames == len(video.read_frames(path)) == 60
     data = path.read_bytes()
     for share in (0.6, 0.97):
         path.write_bytes(data[: int(len(data) * share)])
-        assert is_cut_short(path)
+        assert is_truncated(path)
         for read in (video.probe, video.read_frames):
             with pytest.raises(InputError, match=rf"{name}: is cut short") as caught:
                 read(path)
@@ -58,7 +58,7 @@ def test_what_is_no_video_is_not_called_cut_short(tmp_path: Path) -> None:
     for content in (b"", b"RIFF", b"\x1a\x45\xdf\xa3", b"just words\n" * 9, bytes(64)):
         path = tmp_path / "a.mp4"
         path.write_bytes(content)
-        assert not is_cut_short(path)
+        assert not is_truncated(path)
 
 
 def test_a_recording_without_a_stated_length_is_whole(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_recording_without_a_stated_length_is_whole(tmp_path: Path) -> None:
     assert data[at] == 1  # a size of eight bytes
     data[at + 1 : at + 8] = b"\xff" * 7
     path.write_bytes(data)
-    assert not is_cut_short(path)
+    assert not is_truncated(path)
 
 
 def test_frame_at_a_time(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ class Hair:
 
 
 @dataclass(frozen=True)
-class Eyes:
+class EyeAppearance:
     iris: Rgb
     iris_m: float
     """Radius of the iris."""
@@ -135,7 +135,7 @@ class Backdrop:
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraSettings:
     distance_m: float
     head_fraction: float
     """Height of head and hair in the wide frame."""
@@ -154,11 +154,11 @@ class Identity:
     shape: Shape
     skin: Skin
     hair: Hair
-    eyes: Eyes
+    eyes: EyeAppearance
     clothes: Clothes
     light: Light
     backdrop: Backdrop
-    camera: Camera
+    camera: CameraSettings
     first_pose_deg: tuple[float, float, float]
     """Yaw, pitch, roll in which this person holds the head at rest: a degree or so."""
 
@@ -189,7 +189,7 @@ def sample_identity(seed: int) -> Identity:
         clothes=_clothes(rng),
         light=_light(rng),
         backdrop=_backdrop(rng),
-        camera=Camera(
+        camera=CameraSettings(
             distance_m=rng.uniform(1.0, 1.9),
             head_fraction=rng.uniform(0.47, 0.54),
             centre_x=rng.uniform(0.46, 0.54),
@@ -302,13 +302,13 @@ def _hair(rng: np.random.Generator, shape: Shape, tone: float) -> Hair:
     )
 
 
-def _eyes(rng: np.random.Generator, tone: float, shape: Shape) -> Eyes:
+def _eyes(rng: np.random.Generator, tone: float, shape: Shape) -> EyeAppearance:
     names = list(IRIS_SRGB)
     dark = np.clip(tone * 1.8 + shape.origin[1], 0, 1)
     p = np.array([0.4 + 2 * dark, 1.0, 0.7, 0.4, 1.1, 0.5]) * np.where(
         np.arange(6) < 2, 1, 1 - 0.95 * dark
     )
-    return Eyes(
+    return EyeAppearance(
         iris=_vary(rng, IRIS_SRGB[str(rng.choice(names, p=p / p.sum()))], 0.15),
         iris_m=float(rng.uniform(0.0058, 0.0064)),
         pupil=float(rng.uniform(0.32, 0.46)),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dfmnist.animator_eval.metrics import Frames, Watched
+from dfmnist.animator_eval.metrics import Frames, TrackedClip
 from dfmnist.core.actions import Action
 from dfmnist.core.files import atomic_path
 
@@ -21,7 +21,7 @@ def strip(clips: Sequence[Frames]) -> Frames:
     return np.concatenate([np.concatenate(list(clip[at]), axis=1) for clip in clips], axis=0)
 
 
-def column(action: Action, true: Frames, driving: Watched, made: Frames) -> Frames:
+def column(action: Action, true: Frames, driving: TrackedClip, made: Frames) -> Frames:
     """Source, driver and animation at the height of the driver's action, at half size."""
     frames, eyes = driving.frames, driving.signals.eye_aspect
     if action is Action.BLINK and np.isfinite(eyes).any():

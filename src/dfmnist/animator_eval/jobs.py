@@ -13,9 +13,9 @@ from dfmnist.actors.seeds import SEED_RANGES
 from dfmnist.animator_eval import images as pictures
 from dfmnist.animator_eval.mesh_accuracy import read_meters
 from dfmnist.animator_eval.metrics import (
-    Fit,
     Frames,
-    Watched,
+    SignalFit,
+    TrackedClip,
     compare,
     eye_fall,
     eye_return,
@@ -28,8 +28,8 @@ from dfmnist.animator_eval.records import (
     NOISY,
     STILL,
     TRUE,
-    Asked,
-    Eyes,
+    EyeClosure,
+    LivenessAnswer,
     Record,
     Transfer,
 )
@@ -65,7 +65,7 @@ FOLLOWED: dict[Action, str] = {
 
 
 @dataclass(frozen=True)
-class Job:
+class EvaluationJob:
     """What every job knows."""
 
     out: Path
@@ -104,7 +104,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class PairJob(Job):
+class PairJob(EvaluationJob):
     """One actor's performance: rebuilt from itself, and from another actor's."""
 
     source: int
@@ -140,7 +140,7 @@ class PairJob(Job):
             if frames is None:
                 return Record(name=name, problem=f"{path.name}: {info.reason}")
             found.append(frames)
-        true, driving = (Watched.of(frames) for frames in found)
+        true, driving = (TrackedClip.of(frames) for frames in found)
         fits, made, warped = _methods(model, true, driving)
         if self.pictured:
             shown = [clip.frames for clip in (driving, true, made, warped)]
@@ -157,11 +157,11 @@ class PairJob(Job):
 
     def _transfer(
         self,
-        fits: dict[str, Fit],
-        true: Watched,
-        driving: Watched,
-        made: Watched,
-        warped: Watched,
+        fits: dict[str, SignalFit],
+        true: TrackedClip,
+        driving: TrackedClip,
+        made: TrackedClip,
+        warped: TrackedClip,
     ) -> Transfer:
         seed = seed_of("evaluate-animator", self.stem)
         screening = {}
@@ -189,7 +189,7 @@ class PairJob(Job):
 
 
 @dataclass(frozen=True)
-class ClipJob(Job):
+class ClipJob(EvaluationJob):
     """Any clip of a face, rebuilt from itself."""
 
     clip: Path
@@ -217,7 +217,7 @@ class ClipJob(Job):
         if (height, width) != (model.size, model.size):
             problem = f"is {width}x{height}; expected {model.size}x{model.size}, or --crop"
             return Record(name=self.name, problem=problem)
-        true = Watched.of(frames)
+        true = TrackedClip.of(frames)
         if true.unseen == 1:
             return Record(name=self.name, problem="no face found")
         fits, made, warped = _methods(model, true, true)
@@ -227,7 +227,7 @@ class ClipJob(Job):
         return Record(name=self.name, frames=len(frames), unseen=true.unseen, reconstruction=fits)
 
 
-def run(job: Job) -> Record:
+def run(job: EvaluationJob) -> Record:
     """The job's record, made unless it is there; for `core.engine.run_jobs`."""
     if job.done():
         return job.record()
@@ -242,35 +242,37 @@ def film_pair(job: FilmJob) -> None:
 
 
 def _methods(
-    model: Animator, true: Watched, driving: Watched
-) -> tuple[dict[str, Fit], Watched, Watched]:
+    model: Animator, true: TrackedClip, driving: TrackedClip
+) -> tuple[dict[str, SignalFit], TrackedClip, TrackedClip]:
     """(fits by method, animated clip, affine warp) of the first frame of `true`.
 
     With `true` as its own driver, relative and absolute motion are the same.
     """
     source = true.frames[0]
     moved = model.animate(model.encode(source), model.keypoints(driving.frames))
-    made = Watched.of(moved)
-    warped = Watched.of(affine_warp(source, true.meshes, driving.meshes))
+    made = TrackedClip.of(moved)
+    warped = TrackedClip.of(affine_warp(source, true.meshes, driving.meshes))
     first: list[Mesh | None] = [true.meshes[0]] * len(true.frames)
-    motionless = Watched.of(still(source, len(true.frames)), first)
+    motionless = TrackedClip.of(still(source, len(true.frames)), first)
     clips = {ANIMATED: made, STILL: motionless, AFFINE: warped}
     return {name: compare(clip, true) for name, clip in clips.items()}, made, warped
 
 
-def _screen(frames: Frames, seed: int, action: Action) -> tuple[Watched, dict[str, Asked]]:
+def _screen(
+    frames: Frames, seed: int, action: Action
+) -> tuple[TrackedClip, dict[str, LivenessAnswer]]:
     """The clip with the build's camera noise, and what both detectors say of it."""
     noisy = add_camera_noise(frames, seed, NOISE_SIGMA)
-    watched = Watched.of(noisy, track(noisy))  # which the detectors ask for again, and keep
+    watched = TrackedClip.of(noisy, track(noisy))  # which the detectors ask for again, and keep
     asked = {}
     for detector in detectors():
         verdict = detector(noisy, Fraction(FPS), action)
-        asked[verdict.detector] = Asked(live=verdict.live, reason=verdict.reason)
+        asked[verdict.detector] = LivenessAnswer(live=verdict.live, reason=verdict.reason)
     return watched, asked
 
 
-def _eyes(clip: Watched) -> Eyes:
+def _eyes(clip: TrackedClip) -> EyeClosure:
     mesh_alone = signals([mesh and replace(mesh, eyes=None) for mesh in clip.meshes])
-    return Eyes(
+    return EyeClosure(
         fall=eye_fall(clip.signals), back=eye_return(clip.signals), mesh_fall=eye_fall(mesh_alone)
     )

@@ -38,7 +38,7 @@ COMPARED = (
 """Signals of the face mesh in which a clip is held against the true one."""
 
 
-class Fit(BaseModel):
+class SignalFit(BaseModel):
     """One clip against the true one. The signals: mean absolute difference over the frames in
     which the mesh finds a face in both clips, in the unit of `faces.pose.Signals`."""
 
@@ -70,7 +70,7 @@ class Fit(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class TrackedClip:
     """A clip and what the face mesh sees in it."""
 
     frames: Frames
@@ -78,7 +78,7 @@ class Watched:
     signals: Signals
 
     @classmethod
-    def of(cls, frames: Frames, meshes: Meshes | None = None) -> "Watched":
+    def of(cls, frames: Frames, meshes: Meshes | None = None) -> "TrackedClip":
         """Follow the face through `frames`, unless its `meshes` are known."""
         meshes = face_mesh().track(frames) if meshes is None else meshes
         return cls(frames, meshes, signals(meshes))
@@ -89,10 +89,10 @@ class Watched:
         return sum(mesh is None for mesh in self.meshes) / len(self.meshes)
 
 
-def compare(made: Watched, true: Watched) -> Fit:
+def compare(made: TrackedClip, true: TrackedClip) -> SignalFit:
     """All figures of `made`; what moves is told from the first frame of `true`."""
     akd, lost = keypoint_distance(made.meshes, true.meshes, true.frames.shape[1])
-    return Fit(
+    return SignalFit(
         l1=l1(made.frames, true.frames),
         psnr=psnr(made.frames, true.frames),
         psnr_moving=moving_psnr(made.frames, true.frames, true.frames[0]),

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from dfmnist.animator_eval.mesh_accuracy import Meter
-from dfmnist.animator_eval.metrics import Fit, Number
+from dfmnist.animator_eval.metrics import Number, SignalFit
 from dfmnist.core.actions import Action
 
 ANIMATED, STILL, DRIVER, AFFINE = "animated", "no motion", "copy of driver", "affine warp"
@@ -15,7 +15,7 @@ SCREENED = (ANIMATED, AFFINE, TRUE)
 """The clips that the liveness detectors are asked about."""
 
 
-class Eyes(BaseModel):
+class EyeClosure(BaseModel):
     """What the eyes of one clip do, as shares of their aspect ratio at the start."""
 
     model_config = ConfigDict(frozen=True)
@@ -28,7 +28,7 @@ class Eyes(BaseModel):
     """Largest fall by the face mesh alone, which sees a shut eye about half open."""
 
 
-class Asked(BaseModel):
+class LivenessAnswer(BaseModel):
     """One liveness detector's answer."""
 
     model_config = ConfigDict(frozen=True)
@@ -46,15 +46,15 @@ class Transfer(BaseModel):
     source: int
     driver: int
     take: int
-    fits: dict[str, Fit]
+    fits: dict[str, SignalFit]
     """By method."""
     correlation: Number
     """Of the animated clip's signal with the driver's; NaN where the action has none."""
     gain: Number
     """Regression slope of the animated clip's signal on the driver's."""
-    eyes: Eyes
-    driver_eyes: Eyes
-    screening: dict[str, dict[str, Asked]]
+    eyes: EyeClosure
+    driver_eyes: EyeClosure
+    screening: dict[str, dict[str, LivenessAnswer]]
     """By clip (`SCREENED`), then by detector (action, universal)."""
     meters: dict[str, Meter]
     """By signal: the mesh on the true clip against what is known of it."""
@@ -71,6 +71,6 @@ class Record(BaseModel):
     frames: int = 0
     unseen: Number = float("nan")
     """Share of the true frames in which the mesh finds no face."""
-    reconstruction: dict[str, Fit] = {}
+    reconstruction: dict[str, SignalFit] = {}
     """By method: the clip from its own first frame, driven by itself."""
     transfer: Transfer | None = None

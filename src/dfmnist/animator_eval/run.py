@@ -17,7 +17,7 @@ from dfmnist.actors.film import FILM_VERSION
 from dfmnist.actors.seeds import check_range
 from dfmnist.animator_eval import images as pictures
 from dfmnist.animator_eval.acceptance import bar
-from dfmnist.animator_eval.jobs import NOISE_SIGMA, ClipJob, Job, PairJob, film_pair, run
+from dfmnist.animator_eval.jobs import NOISE_SIGMA, ClipJob, EvaluationJob, PairJob, film_pair, run
 from dfmnist.animator_eval.metrics import Frames
 from dfmnist.animator_eval.records import Record
 from dfmnist.animator_eval.tables import report
@@ -164,7 +164,7 @@ def _pairs(
 def _write(
     out: Path,
     settings: Settings,
-    jobs: Sequence[Job],
+    jobs: Sequence[EvaluationJob],
     records: Sequence[Record],
     about: str,
     rows: Sequence[str],
@@ -192,7 +192,7 @@ def _write(
     return text
 
 
-def _title(job: Job) -> str:
+def _title(job: EvaluationJob) -> str:
     assert isinstance(job, PairJob)
     return job.action.value.replace("_", " ")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dfmnist.animator_eval.acceptance import bar, blinks
 from dfmnist.animator_eval.jobs import FOLLOWED, NOISE_SIGMA
-from dfmnist.animator_eval.metrics import COMPARED, Fit
+from dfmnist.animator_eval.metrics import COMPARED, SignalFit
 from dfmnist.animator_eval.records import (
     AFFINE,
     ANIMATED,
@@ -27,7 +27,7 @@ PIXELS: dict[str, tuple[str, str]] = {
     "akd_px": ("AKD (px)", ".2f"),
     "lost": ("face lost", ".1%"),
 }
-"""Field of `Fit`: its column's head, and how its mean is written."""
+"""Field of `SignalFit`: its column's head, and how its mean is written."""
 MOVING_PSNR = {"psnr_moving": ("PSNR, moving (dB)", ".2f")}
 POSE = {name: (f"{name.removesuffix('_deg')} (°)", ".2f") for name in COMPARED[:3]}
 FACE: dict[str, tuple[str, str]] = {
@@ -197,8 +197,8 @@ def _by_action(clips: Sequence[Transfer]) -> list[tuple[Action, list[Transfer]]]
     return [(action, chosen) for action, chosen in found if chosen]
 
 
-def _cells(fits: Sequence[Fit], fields: dict[str, tuple[str, str]]) -> list[str]:
-    read: Callable[[Fit, str], float] = getattr
+def _cells(fits: Sequence[SignalFit], fields: dict[str, tuple[str, str]]) -> list[str]:
+    read: Callable[[SignalFit, str], float] = getattr
     return [
         _text(_mean(read(fit, name) for fit in fits), form) for name, (_, form) in fields.items()
     ]

@@ -25,7 +25,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Get models into the user's cache, checked; without a name, list those that are known."""
-    from dfmnist.core.published_weights import PUBLISHED, place
+    from dfmnist.core.published_weights import PUBLISHED, install
 
     if what is None:
         if from_file is not None:
@@ -45,7 +45,7 @@ def fetch(
             f"{known.file_name} from {known.page}"
         )
     else:
-        path, said = place(what, from_file, partial(_reader(what), what))
+        path, said = install(what, from_file, partial(_reader(what), what))
         typer.echo(f"{what}: {path}\n  {said}")
 
 

@@ -25,7 +25,7 @@ QUEUED = 2
 
 
 @dataclass(frozen=True)
-class Choice:
+class BackendChoice:
     """What runs a network, and how."""
 
     backend: Literal["openvino", "torch"]
@@ -38,7 +38,7 @@ class Choice:
         return "bf16" if self.bfloat16 else "f32"
 
 
-def choose(backend: str = "auto", precision: str = "auto") -> Choice:
+def choose(backend: str = "auto", precision: str = "auto") -> BackendChoice:
     """What the user asked for; `auto` is torch on a GPU and OpenVINO on a CPU.
 
     `auto` precision is bfloat16 on a GPU that has it and on processors with AMX, else float32:
@@ -64,7 +64,7 @@ def choose(backend: str = "auto", precision: str = "auto") -> Choice:
         raise InputError(
             "--precision bf16: OpenVINO has no bfloat16 on this processor; expected f32"
         )
-    return Choice("torch" if uses_torch else "openvino", device, bfloat16)
+    return BackendChoice("torch" if uses_torch else "openvino", device, bfloat16)
 
 
 def has_amx() -> bool:

@@ -76,7 +76,7 @@ def save_checkpoint(trainer: pl.Trainer, path: Path) -> None:
 
 def run(module: pl.LightningModule, trainer: pl.Trainer, checkpoint: Path, **more: Any) -> None:
     """`trainer.fit`, from `checkpoint` if there is one; Ctrl-C stays Ctrl-C."""
-    with hushed():
+    with quiet_lightning():
         try:
             trainer.fit(module, ckpt_path=checkpoint if checkpoint.is_file() else None, **more)
         except SystemExit:
@@ -86,7 +86,7 @@ def run(module: pl.LightningModule, trainer: pl.Trainer, checkpoint: Path, **mor
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Without Lightning's tips and its warnings about what we chose on purpose."""
     names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
     loggers = [logging.getLogger(name) for name in names]

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(
+def prefetch_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, most: int
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item, in the order of `items`.

@@ -31,7 +31,7 @@ IMAGENET = "ImageNet"
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedWeights:
     """One file of weights that somebody else publishes."""
 
     use: str
@@ -62,10 +62,10 @@ class Published:
         return cache_dir() / (self.kept_as or f"weights/{self.file_name}")
 
 
-def _resnet(depth: int, sha256: str, version: int = 1) -> Published:
+def _resnet(depth: int, sha256: str, version: int = 1) -> PublishedWeights:
     name = f"resnet{depth}"
     file_name = f"{name}-{sha256}.pth"
-    return Published(
+    return PublishedWeights(
         f"start of the detector {name} (`train --weights`), torchvision's V{version} on ImageNet",
         file_name,
         VISION_PAGE + file_name,
@@ -77,8 +77,8 @@ def _resnet(depth: int, sha256: str, version: int = 1) -> Published:
     )
 
 
-def _mesonet(network: str, stem: str, trained_on: str, md5: str) -> Published:
-    return Published(
+def _mesonet(network: str, stem: str, trained_on: str, md5: str) -> PublishedWeights:
+    return PublishedWeights(
         f"the detector {network} as its authors trained it on {trained_on} (`train --weights`)",
         f"{stem}.h5",
         MESONET_PAGE,
@@ -90,15 +90,15 @@ def _mesonet(network: str, stem: str, trained_on: str, md5: str) -> Published:
     )
 
 
-PUBLISHED: dict[str, Published] = {
-    "vox-256": Published(
+PUBLISHED: dict[str, PublishedWeights] = {
+    "vox-256": PublishedWeights(
         "motion model for faces, 256×256 (First Order Motion Model)",
         "vox-cpk.pth.tar",
         FOMM_PAGE,
         FOMM_LICENCE,
         is_motion_model=True,
     ),
-    "vox-adv-256": Published(
+    "vox-adv-256": PublishedWeights(
         "the same, trained on with an adversarial loss",
         "vox-adv-cpk.pth.tar",
         FOMM_PAGE,
@@ -107,7 +107,7 @@ PUBLISHED: dict[str, Published] = {
         md5_by="Avatarify's (https://github.com/alievk/avatarify-python, docs/README.md)",
         is_motion_model=True,
     ),
-    "vgg19": Published(
+    "vgg19": PublishedWeights(
         "perceptual loss when training a motion model",
         "vgg19-dcbb9e9d.pth",
         f"{VISION_PAGE}vgg19-dcbb9e9d.pth",
@@ -120,7 +120,7 @@ PUBLISHED: dict[str, Published] = {
     "resnet50-v2": _resnet(50, "11ad3fa6", 2),
     "resnet101-v2": _resnet(101, "cd907fc2", 2),
     "resnet152-v2": _resnet(152, "f82ba261", 2),
-    "xception": Published(
+    "xception": PublishedWeights(
         "start of the detector xception (`train --weights`), trained on ImageNet",
         "xception-43020ad28.pth",
         "http://data.lip6.fr/cadene/pretrainedmodels/xception-43020ad28.pth",
@@ -154,7 +154,7 @@ def in_cache(name: str) -> Path:
     return known.path
 
 
-def place(name: str, file: Path, check: Callable[[Path], object]) -> tuple[Path, str]:
+def install(name: str, file: Path, check: Callable[[Path], object]) -> tuple[Path, str]:
     """Check `file` as the published weights `name` and copy it into the cache, whole or not.
 
     `check` reads the file as the network that it is for, and raises `InputError` where it is
@@ -173,7 +173,7 @@ def place(name: str, file: Path, check: Callable[[Path], object]) -> tuple[Path,
     return known.path, said
 
 
-def _checksum(known: Published, file: Path) -> str:
+def _checksum(known: PublishedWeights, file: Path) -> str:
     found = sha256_file(file)
     if known.sha256:
         if not found.startswith(known.sha256):

@@ -27,7 +27,7 @@ MAX_STREAMS = 16
 """Of OpenVINO; each holds the activations of one batch."""
 
 
-class Backend(Protocol):
+class DetectorBackend(Protocol):
     """Runs one detector."""
 
     name: str
@@ -47,18 +47,20 @@ class Backend(Protocol):
         ...
 
 
-def choose_backend(network: Detector, backend: str = "auto", precision: str = "auto") -> Backend:
+def choose_backend(
+    network: Detector, backend: str = "auto", precision: str = "auto"
+) -> DetectorBackend:
     """`network` on the backend asked for, as `core.compiled.choose` reads it.
 
     The network is left as it is, on the CPU. Raises `InputError`.
     """
     chosen = choose(backend, precision)
     if chosen.backend == "torch":
-        return TorchBackend(network, chosen.device, chosen.bfloat16)
-    return OpenVinoBackend(network, chosen.bfloat16)
+        return TorchDetectorBackend(network, chosen.device, chosen.bfloat16)
+    return OpenVinoDetectorBackend(network, chosen.bfloat16)
 
 
-def score_clips(backend: Backend, clips: Iterable[Frames]) -> Iterator[Logits]:
+def score_clips(backend: DetectorBackend, clips: Iterable[Frames]) -> Iterator[Logits]:
     """Raw logits (n,) of each clip's frames (n, size_px, size_px, 3), in order; n may be 0.
 
     Batches are filled across clips, and the next clips are fetched while batches are at work.
@@ -92,7 +94,7 @@ def score_clips(backend: Backend, clips: Iterable[Frames]) -> Iterator[Logits]:
         yield ready
 
 
-def frame_logits(backend: Backend, frames_rgb_u8: Frames) -> Logits:
+def frame_logits(backend: DetectorBackend, frames_rgb_u8: Frames) -> Logits:
     """Raw logits of FAKE (n,) for frames (n, size_px, size_px, 3)."""
     (logits,) = score_clips(backend, [frames_rgb_u8])
     return logits
@@ -111,7 +113,7 @@ class _FromPixels(nn.Module):
         return logits
 
 
-class TorchBackend:
+class TorchDetectorBackend:
     """Eager torch in channels-last memory; on a GPU the next batch is fetched while one runs."""
 
     name = "torch"
@@ -125,7 +127,7 @@ class TorchBackend:
         self._model = _FromPixels(own).eval()
 
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
-        """As `Backend.run`."""
+        """As `DetectorBackend.run`."""
         running: Tensor | None = None
         for frames in batches:
             started = self._start(frames)
@@ -146,7 +148,7 @@ class TorchBackend:
         return logits.float()
 
 
-class OpenVinoBackend:
+class OpenVinoDetectorBackend:
     """Compiled once for this CPU and for batches of one size, with torch's number of threads.
 
     A stream a thread: each works on a batch of its own, so none waits for another inside a
@@ -165,7 +167,7 @@ class OpenVinoBackend:
         self._compiled = Compiled(_FromPixels(network).eval(), [example], bfloat16, streams)
 
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
-        """As `Backend.run`."""
+        """As `DetectorBackend.run`."""
         sizes: deque[int] = deque()
 
         def filled() -> Iterator[list[Frames]]:

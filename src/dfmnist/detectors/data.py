@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.jobs import cpu_count, progress_bar
-from dfmnist.core.prefetch import ahead
+from dfmnist.core.prefetch import prefetch_map
 from dfmnist.dataset.manifest import Clip, Manifest
 from dfmnist.media.sample import evenly, sample_frames
 
@@ -133,7 +133,9 @@ class ClipFrames:
         threads = min(cpu_count(), torch.get_num_threads())  # one where processes share the cores
         with progress_bar() as bar:
             task = bar.add_task(describe, total=len(keys), visible=not quiet)
-            decoded = ahead(lambda key: self.clip(*key), keys, threads=threads, most=2 * threads)
+            decoded = prefetch_map(
+                lambda key: self.clip(*key), keys, threads=threads, most=2 * threads
+            )
             for key, frames in zip(keys, decoded, strict=True):
                 self._held[key] = frames
                 bar.advance(task)
@@ -144,7 +146,7 @@ class ClipFrames:
         Raises `InputError` where the clip at fault would have come.
         """
         threads = 0 if self._held else self.threads
-        return ahead(lambda key: self.clip(*key), keys, threads=threads, most=most)
+        return prefetch_map(lambda key: self.clip(*key), keys, threads=threads, most=most)
 
     def clip(self, sample: int, quality: int) -> NDArray[np.uint8]:
         """The frames (k, size_px, size_px, 3) of one clip in one quality."""

@@ -88,7 +88,7 @@ def with_intervals(
 
 
 def evaluate(scores: pl.DataFrame, *, draws: int = 1000, seed: int = 0) -> Evaluation:
-    """`scores` as `detectors.score` writes them, per frame and per clip, decided by their threshold.
+    """`scores` as `detectors.score` writes them, per frame and per clip, at their threshold.
 
     Raises `InputError`: no clip could be scored, or scores of several runs.
     """

@@ -33,7 +33,7 @@ _LOOK_EVERY = 20
 """Steps between looks at the loss; each look waits for a GPU."""
 
 
-class Fit(pl.LightningModule):
+class DetectorModule(pl.LightningModule):
     """Trains `network`, and after each epoch validates and keeps weights, history, checkpoint.
 
     The best epoch has the highest validation accuracy per frame; the lower validation loss

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from dfmnist.core.errors import InputError
-from dfmnist.detectors.backends import Backend, choose_backend, frame_logits
+from dfmnist.detectors.backends import DetectorBackend, choose_backend, frame_logits
 from dfmnist.detectors.run import Run
 from dfmnist.faces.crop import face_box_union, square_crop, squared
 from dfmnist.faces.mtcnn import mtcnn
@@ -33,7 +33,7 @@ class VideoScore:
 
 
 def detect_video(
-    path: Path, run: Run, *, cropped: bool = False, backend: Backend | None = None
+    path: Path, run: Run, *, cropped: bool = False, backend: DetectorBackend | None = None
 ) -> VideoScore:
     """The score of `path` by a finished run, from evenly spaced frames of the whole video.
 

@@ -17,9 +17,9 @@ from scipy.special import expit
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.jobs import progress_bar
-from dfmnist.core.prefetch import ahead
+from dfmnist.core.prefetch import prefetch_map
 from dfmnist.dataset.manifest import METADATA, SPLITS, Clip, manifest_hash, read_manifest
-from dfmnist.detectors.backends import Backend, Frames, Logits, choose_backend, score_clips
+from dfmnist.detectors.backends import DetectorBackend, Frames, Logits, choose_backend, score_clips
 from dfmnist.detectors.config import QUALITIES
 from dfmnist.detectors.data import decode
 from dfmnist.detectors.run import Run, load_run
@@ -71,7 +71,7 @@ def score(
     return scores
 
 
-def notes(run: Run, model: Backend, root: Path) -> dict[str, str]:
+def notes(run: Run, model: DetectorBackend, root: Path) -> dict[str, str]:
     """What is true of a whole table of scores: the file's metadata."""
     return {
         "run": run.folder.resolve().name,
@@ -105,7 +105,7 @@ def _clips(path: Path, split: str, qualities: Sequence[str]) -> tuple[Path, list
 
 
 def _score_all(
-    run: Run, model: Backend, root: Path, clips: Sequence[Clip]
+    run: Run, model: DetectorBackend, root: Path, clips: Sequence[Clip]
 ) -> Iterator[pl.DataFrame]:
     """One table a clip, in order; clips are decoded while others are being scored."""
     size_px, count = run.config.input_size_px, run.config.frames_per_clip
@@ -114,7 +114,7 @@ def _score_all(
     threads = torch.get_num_threads()
 
     def frames() -> Iterator[Frames]:
-        for found in ahead(decoded, clips, threads=threads, most=threads):
+        for found in prefetch_map(decoded, clips, threads=threads, most=threads):
             if isinstance(found, str):
                 outcomes.append(found)
                 yield np.empty((0, size_px, size_px, 3), np.uint8)

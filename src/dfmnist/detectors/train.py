@@ -16,11 +16,11 @@ import torch
 from dfmnist.core.config import config_hash, plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, write_json
-from dfmnist.core.lightning import Devices, hushed, is_main, run
+from dfmnist.core.lightning import Devices, is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, select_samples
-from dfmnist.detectors.module import CHECKPOINT, Fit, best_epoch
+from dfmnist.detectors.module import CHECKPOINT, DetectorModule, best_epoch
 from dfmnist.detectors.networks import build, load_weights
 from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.weights import CONFIG, RUN, WEIGHTS, Source, resolve
@@ -178,10 +178,10 @@ def _fit(
 ) -> tuple[list[dict[str, float]], int]:
     """The rows of metrics.csv, and the number of steps."""
     torch.set_flush_denormal(True)  # Adam's averages of dead units make denormals, slow on x86
-    module = Fit(
+    module = DetectorModule(
         config, network, frames[0], frames[1], folder=folder, precision=precision, quiet=quiet
     )
-    with hushed():
+    with quiet_lightning():
         trainer = pl.Trainer(
             max_epochs=config.epochs,
             strategy="ddp" if devices.world > 1 else "auto",

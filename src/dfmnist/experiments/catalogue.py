@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dfmnist.experiments.conclusions import conclusions
 from dfmnist.experiments.plan import (
     Plan,
-    World,
+    PlanContext,
     figure3,
     figure4,
     figure5,
@@ -21,11 +21,11 @@ from dfmnist.experiments.plan import (
 )
 
 
-def _shown(name: str, title: str) -> Callable[[World], Plan]:
+def _shown(name: str, title: str) -> Callable[[PlanContext], Plan]:
     return lambda world: Plan(name, title)
 
 
-EXPERIMENTS: dict[str, Callable[[World], Plan]] = {
+EXPERIMENTS: dict[str, Callable[[PlanContext], Plan]] = {
     "table1": table1, "table2": table2, "table3": table3,
     "table4": table4, "table5": table5, "table6": table6,
     "figure1": _shown("figure1", "Figure 1: samples of the ten actions"),

@@ -22,7 +22,7 @@ from dfmnist.experiments.plan import (
     TALKING,
     CellSpec,
     Plan,
-    World,
+    PlanContext,
     figure3,
     figure4,
     figure5,
@@ -98,7 +98,7 @@ def _pairs(
     return tuple(m for m, _ in kept), tuple(n for _, n in kept)
 
 
-def claims(world: World) -> tuple[Claim, ...]:
+def claims(world: PlanContext) -> tuple[Claim, ...]:
     """Every conclusion that the paper's tables and figures carry, and this project's own."""
     known = {
         (plan.name, cell.row, cell.column): cell
@@ -241,7 +241,7 @@ def _transfers(known: Known) -> list[Claim]:
     ]
 
 
-def conclusions(world: World) -> Plan:
+def conclusions(world: PlanContext) -> Plan:
     """The paper's conclusions on this dataset."""
     cells = dict.fromkeys(c for claim in claims(world) if claim.runnable for c in claim.cells)
     return Plan("conclusions", TITLE, tuple(cells))
@@ -257,7 +257,7 @@ class _Counts:
 
 
 def judge(
-    world: World, executed: Executed, plan: Plan, draws: int = DRAWS, seed: int = 0
+    world: PlanContext, executed: Executed, plan: Plan, draws: int = DRAWS, seed: int = 0
 ) -> list[Finding]:
     """Every claim, from the scores that were made."""
     cells = {c.spec: c for c in measure(plan, executed, world.recipe.stamp, draws=1)}

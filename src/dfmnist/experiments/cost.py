@@ -7,7 +7,7 @@ from dfmnist.core.jobs import cpu_count, progress_bar
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.facts import steps_an_epoch, training_clips
 from dfmnist.experiments.paper import MODEL_TITLES
-from dfmnist.experiments.plan import Plan, RunSpec, World, in_order
+from dfmnist.experiments.plan import Plan, PlanContext, RunSpec, in_order
 
 FORWARD = 1 / 3
 """A forward pass takes about a third of a training step."""
@@ -16,7 +16,7 @@ StepTime = Callable[[TrainConfig], float]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunCost:
     """One run's size."""
 
     run: RunSpec
@@ -61,7 +61,7 @@ def measured(runs: Sequence[RunSpec], step_s: StepTime = measured_step_s) -> dic
     return result
 
 
-def estimate(run: RunSpec, world: World, step_s: float) -> Estimate:
+def estimate(run: RunSpec, world: PlanContext, step_s: float) -> RunCost:
     """Steps and time of one run."""
     config, facts = run.config, world.facts(run.dataset)
     fakes, reals = training_clips(config, facts)
@@ -69,11 +69,14 @@ def estimate(run: RunSpec, world: World, step_s: float) -> Estimate:
     frames = facts.validation * min(config.frames_per_clip, facts.frames) * len(config.qualities)
     looked = config.epochs * (frames + config.precise_bn_frames)
     seconds = step_s * (steps * config.accumulate + FORWARD * looked / config.batch_size)
-    return Estimate(run, fakes, reals, steps, seconds)
+    return RunCost(run, fakes, reals, steps, seconds)
 
 
 def describe(
-    plans: Sequence[Plan], world: World, workers: int | None, step_s: StepTime = measured_step_s
+    plans: Sequence[Plan],
+    world: PlanContext,
+    workers: int | None,
+    step_s: StepTime = measured_step_s,
 ) -> str:
     """The plan in words: each experiment, each distinct run, the time of all."""
     lines = ["experiments:"]
@@ -111,7 +114,7 @@ def _reasons(plan: Plan) -> list[str]:
     return list(dict.fromkeys(cell.missing for cell in plan.cells if cell.missing))
 
 
-def _words(size: Estimate, runs: Sequence[RunSpec]) -> str:
+def _words(size: RunCost, runs: Sequence[RunSpec]) -> str:
     run, c = size.run, size.run.config
     part = "".join(
         f", {name} {getattr(c, name):g}"

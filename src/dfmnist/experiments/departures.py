@@ -13,7 +13,7 @@ from dfmnist.experiments.paper import (
     FIGURE5_MEAN,
     MODEL_TITLES,
 )
-from dfmnist.experiments.plan import ALL_ACTIONS, Plan, World
+from dfmnist.experiments.plan import ALL_ACTIONS, Plan, PlanContext
 from dfmnist.experiments.surrogates import FACE_SWAP, MESH_WARP, NAMES
 
 STAND_INS = (
@@ -22,7 +22,7 @@ STAND_INS = (
 )
 
 
-def sentences(plan: Plan, cells: Sequence[Cell], world: World, main: Manifest) -> list[str]:
+def sentences(plan: Plan, cells: Sequence[Cell], world: PlanContext, main: Manifest) -> list[str]:
     """Data, split, frames, initialisation, steps; then the recipe's; then what the numbers are."""
     seeds = [seed for cell in cells for seed in cell.seeds]
     if not seeds:
@@ -49,7 +49,7 @@ def sentences(plan: Plan, cells: Sequence[Cell], world: World, main: Manifest) -
     return [*told, _numbers(seeds, world)]
 
 
-def _data(world: World, main: Manifest) -> str:
+def _data(world: PlanContext, main: Manifest) -> str:
     facts = world.main
     reals, of_each = COUNTS["training reals"][0], COUNTS["training fakes of an action"][0]
     consent = sorted({clip.consent for clip in main.clips})[0]
@@ -107,7 +107,7 @@ def _mean_of_actions(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _numbers(seeds: Sequence[Seed], world: World) -> str:
+def _numbers(seeds: Sequence[Seed], world: PlanContext) -> str:
     several = (
         f" Mean ± standard deviation over {world.seeds} seeds; the bounds are the seeds' mean."
         if world.seeds > 1

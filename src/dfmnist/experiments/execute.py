@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """A finished run's folder, or why there is none."""
 
     folder: Path | None
@@ -58,7 +58,7 @@ class ScoreJob:
 class Executed:
     """What came of plans."""
 
-    runs: dict[RunSpec, Outcome] = field(default_factory=dict)
+    runs: dict[RunSpec, RunOutcome] = field(default_factory=dict)
     scores: dict[ScoreSpec, Path] = field(default_factory=dict)
 
     @property
@@ -125,18 +125,18 @@ def _crossings(score: ScoreSpec) -> set[tuple[str, str]]:
 
 def _train(
     specs: Sequence[RunSpec], roots: dict[str, Path], runs: Path, engine: Engine
-) -> dict[RunSpec, Outcome]:
+) -> dict[RunSpec, RunOutcome]:
     """Those that nothing is needed for first, then those that start from them, and so on."""
-    found: dict[RunSpec, Outcome] = {}
+    found: dict[RunSpec, RunOutcome] = {}
     ordered = in_order(specs)
     gpus = 0 if engine.name == "ray" else engine.gpus
     for depth in sorted({spec.depth for spec in ordered}):
         now = sorted((s for s in ordered if s.depth == depth), key=_cost, reverse=True)
         ready: dict[RunSpec, RunJob] = {}
         for spec in now:
-            start = found[spec.start] if spec.start is not None else Outcome(None)
+            start = found[spec.start] if spec.start is not None else RunOutcome(None)
             if start.reason:
-                found[spec] = Outcome(None, f"the run it starts from failed: {start.reason}")
+                found[spec] = RunOutcome(None, f"the run it starts from failed: {start.reason}")
                 continue
             config = spec.config
             if start.folder is not None:
@@ -153,15 +153,15 @@ def _cost(spec: RunSpec) -> float:
     return _COST.get(spec.config.network, 0.1) * spec.config.input_size_px**2
 
 
-def train_job(job: RunJob) -> Outcome:
+def train_job(job: RunJob) -> RunOutcome:
     """Train, or take up, one run; at the top level, so that another process can import it."""
     from dfmnist.detectors.train import train
 
     _take_gpu(job.gpus)
     try:
-        return Outcome(train(job.config, job.dataset, job.runs, quiet=True).resolve())
+        return RunOutcome(train(job.config, job.dataset, job.runs, quiet=True).resolve())
     except InputError as error:
-        return Outcome(None, f"{job.config.network}, {job.config.quality}: {error}")
+        return RunOutcome(None, f"{job.config.network}, {job.config.quality}: {error}")
 
 
 def _take_gpu(gpus: int) -> None:
@@ -175,7 +175,7 @@ def _take_gpu(gpus: int) -> None:
 
 def _score(
     specs: Sequence[ScoreSpec],
-    runs: dict[RunSpec, Outcome],
+    runs: dict[RunSpec, RunOutcome],
     roots: dict[str, Path],
     folder: Path,
     engine: Engine,
@@ -215,7 +215,7 @@ def score_job(job: ScoreJob) -> None:
             mine.write_parquet(temporary, metadata=notes)
 
 
-def record_of(outcome: Outcome) -> dict[str, Any]:
+def record_of(outcome: RunOutcome) -> dict[str, Any]:
     """run.json of a finished run; empty without one."""
     from dfmnist.core.files import read_json
 

@@ -13,7 +13,7 @@ VALIDATIONS = 10
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatasetCounts:
     """Counts of one dataset; a clip counts once, whatever its qualities."""
 
     name: str
@@ -34,11 +34,11 @@ class Facts:
         return sum(count for _, count in self.fakes)
 
 
-def facts_of(name: str, clips: Iterable[Clip]) -> Facts:
+def facts_of(name: str, clips: Iterable[Clip]) -> DatasetCounts:
     """Count the `clips` of a manifest."""
     distinct = list({clip.clip_id: clip for clip in clips}.values())
     train = [c for c in distinct if c.split == "train"]
-    return Facts(
+    return DatasetCounts(
         name,
         tuple(sorted(Counter(c.action.value for c in train if c.label == "fake").items())),
         sum(c.label == "real" for c in train),
@@ -49,12 +49,12 @@ def facts_of(name: str, clips: Iterable[Clip]) -> Facts:
     )
 
 
-def together(name: str, parts: Sequence[Facts]) -> Facts:
+def together(name: str, parts: Sequence[DatasetCounts]) -> DatasetCounts:
     """The counts of several datasets joined."""
     fakes: Counter[str] = Counter()
     for part in parts:
         fakes.update(dict(part.fakes))
-    return Facts(
+    return DatasetCounts(
         name,
         tuple(sorted(fakes.items())),
         sum(p.reals for p in parts),
@@ -65,7 +65,7 @@ def together(name: str, parts: Sequence[Facts]) -> Facts:
     )
 
 
-def training_clips(config: TrainConfig, facts: Facts) -> tuple[int, int]:
+def training_clips(config: TrainConfig, facts: DatasetCounts) -> tuple[int, int]:
     """(fakes, reals) on which `config` trains: `detect`'s subsets, counted."""
     fakes, reals = facts.num_fakes, facts.reals
     if config.actions:
@@ -77,7 +77,7 @@ def training_clips(config: TrainConfig, facts: Facts) -> tuple[int, int]:
     )
 
 
-def steps_an_epoch(config: TrainConfig, facts: Facts) -> int:
+def steps_an_epoch(config: TrainConfig, facts: DatasetCounts) -> int:
     """Optimiser steps of one epoch; 0 where nothing is left to train on."""
     frames = sum(training_clips(config, facts)) * min(config.frames_per_clip, facts.frames)
     frames *= config.passes
@@ -85,7 +85,7 @@ def steps_an_epoch(config: TrainConfig, facts: Facts) -> int:
     return -(-(frames // batch) // config.accumulate) if batch else 0
 
 
-def for_steps(config: TrainConfig, facts: Facts, steps: int) -> TrainConfig:
+def for_steps(config: TrainConfig, facts: DatasetCounts, steps: int) -> TrainConfig:
     """`config` with as many epochs as `steps` optimiser steps need.
 
     Where that is more than `VALIDATIONS`, an epoch is several passes over the few frames there

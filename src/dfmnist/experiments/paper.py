@@ -28,7 +28,7 @@ QUALITY_TITLES: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Published:
+class PaperValue:
     """One number of the paper."""
 
     value: float
@@ -70,19 +70,19 @@ TABLE1: tuple[DatasetRow, ...] = (
 
 def _grid(
     table: str, rows: tuple[str, ...], columns: tuple[str, ...], percents: tuple[float | None, ...]
-) -> dict[tuple[str, str], Published]:
-    """Rows of printed percentages as `(row, column) -> Published`; None is a dash in print."""
+) -> dict[tuple[str, str], PaperValue]:
+    """Rows of printed percentages as `(row, column) -> PaperValue`; None is a dash in print."""
     assert len(percents) == len(rows) * len(columns), table
     cells = [(row, column) for row in rows for column in columns]
     return {
-        cell: Published(round(percent / 100, 6), f"{table}, {cell[0]}, {cell[1]}")
+        cell: PaperValue(round(percent / 100, 6), f"{table}, {cell[0]}, {cell[1]}")
         for cell, percent in zip(cells, percents, strict=True)
         if percent is not None
     }
 
 
 # fmt: off
-TABLE2: dict[tuple[str, str], Published] = _grid(
+TABLE2: dict[tuple[str, str], PaperValue] = _grid(
     "Table 2",
     ("original", "on DeepFake MNIST+", "fine-tuned"),
     ("DeepFake MNIST+", "deepfake", "NeuralTextures", "Face2Face"),
@@ -93,7 +93,7 @@ TABLE2: dict[tuple[str, str], Published] = _grid(
 """ResNet-50, raw. `original`: on its own set; `on DeepFake MNIST+`: the FF++ model tested on it;
 `fine-tuned`: the DeepFake MNIST+ model fine-tuned with FF++, tested on each."""
 
-TABLE3: dict[tuple[str, str], Published] = _grid(
+TABLE3: dict[tuple[str, str], PaperValue] = _grid(
     "Table 3", QUALITIES, MODELS,
     (96.58, 96.64, 96.18, 92.38, 60.39,
      94.32, 94.87, 94.90, 85.52, 58.58,
@@ -105,7 +105,7 @@ CROSS: tuple[tuple[str, str], ...] = (
     ("raw", "c23"), ("raw", "c40"), ("c23", "raw"), ("c23", "c40"), ("c40", "raw"), ("c40", "c23"),
 )
 _CROSS_NAMES = tuple(f"{a}->{b}" for a, b in CROSS)
-TABLE4: dict[tuple[str, str], Published] = _grid(
+TABLE4: dict[tuple[str, str], PaperValue] = _grid(
     "Table 4", ("resnet50", "resnet152", "xception", "mesoinception4"), _CROSS_NAMES,
     (85.52, 71.3, 95.16, 82.98, 59, 61.02,
      79.23, 68.12, 82.33, 73.60, 76.72, 76.69,
@@ -114,7 +114,7 @@ TABLE4: dict[tuple[str, str], Published] = _grid(
 )
 """`(model, "trained->tested")`: frame accuracy across qualities."""
 
-TABLE5: dict[tuple[str, str], Published] = _grid(
+TABLE5: dict[tuple[str, str], PaperValue] = _grid(
     "Table 5", QUALITIES, ("resnet50", "resnet152", "xception", "mesoinception4"),
     (93.57, 95.78, 90.82, 59.47,
      90.69, 92.11, 83.28, 56.94,
@@ -122,7 +122,7 @@ TABLE5: dict[tuple[str, str], Published] = _grid(
 )
 """`(tested quality, model)`: trained on mixed qualities."""
 
-TABLE6: dict[tuple[str, str], Published] = _grid(
+TABLE6: dict[tuple[str, str], PaperValue] = _grid(
     "Table 6", ("without fine-tuning", "fine-tuned"), ("DFDC", "DF-1.0", "Celeb-DF"),
     (61.2, 60.7, 57.2,
      95.6, 96.1, 95.1),
@@ -130,9 +130,9 @@ TABLE6: dict[tuple[str, str], Published] = _grid(
 """Tested on DeepFake MNIST+ by models trained on other sets, before and after fine-tuning."""
 # fmt: on
 
-FIGURE2_SPOOF_RATE: dict[Action, Published] = {
-    Action.YAW: Published(0.23, "Section 3.2 and Figure 2, yaw", note="the lowest"),
-    Action.SMILE: Published(0.61, "Section 3.2 and Figure 2, smile", note="the highest"),
+FIGURE2_SPOOF_RATE: dict[Action, PaperValue] = {
+    Action.YAW: PaperValue(0.23, "Section 3.2 and Figure 2, yaw", note="the lowest"),
+    Action.SMILE: PaperValue(0.61, "Section 3.2 and Figure 2, smile", note="the highest"),
 }
 """Share of animated clips that passed the commercial liveness services. The other eight bars
 are not printed as numbers and the seed text has no picture of them."""
@@ -145,25 +145,25 @@ FIGURE3_SIZES_MIXED: tuple[int, ...] = (3_000, 1_000, 500, 100, 10)
 
 FIGURE4_SHARES: dict[str, float] = {"1:2": 0.5, "1:10": 0.1}
 """Proportions that the text names: half or a tenth of one class ("1:2 more real videos")."""
-FIGURE4_ACCURACY: dict[str, Published] = {
-    "10% of the fakes": Published(0.85, "Section 5.3, Figure 4", note="about 10 points lower"),
+FIGURE4_ACCURACY: dict[str, PaperValue] = {
+    "10% of the fakes": PaperValue(0.85, "Section 5.3, Figure 4", note="about 10 points lower"),
 }
-FIGURE4_DROP: dict[str, Published] = {
-    "10% of the fakes": Published(0.10, "Section 5.3, Figure 4"),
-    "10% of the reals": Published(0.05, "Section 5.3, Figure 4"),
+FIGURE4_DROP: dict[str, PaperValue] = {
+    "10% of the fakes": PaperValue(0.10, "Section 5.3, Figure 4"),
+    "10% of the reals": PaperValue(0.05, "Section 5.3, Figure 4"),
 }
 """Accuracy lost, in fractions, against the full training set."""
 
 
 def _chart(
     figure: str, exact: dict[Action, float], read_off: dict[Action, float]
-) -> dict[Action, Published]:
-    cells = {a: Published(v / 100, f"{figure}, {a.value}") for a, v in exact.items()}
-    cells |= {a: Published(v / 100, f"{figure}, {a.value}", True) for a, v in read_off.items()}
+) -> dict[Action, PaperValue]:
+    cells = {a: PaperValue(v / 100, f"{figure}, {a.value}") for a, v in exact.items()}
+    cells |= {a: PaperValue(v / 100, f"{figure}, {a.value}", True) for a, v in read_off.items()}
     return {action: cells[action] for action in TEN if action in cells}
 
 
-FIGURE5_SINGLE_ACTION: dict[Action, Published] = _chart(
+FIGURE5_SINGLE_ACTION: dict[Action, PaperValue] = _chart(
     "Figure 5",
     exact={
         Action.BLINK: 69.08,
@@ -181,10 +181,10 @@ FIGURE5_SINGLE_ACTION: dict[Action, Published] = _chart(
     },
 )
 """ResNet-50 trained on one action's fakes, raw, tested on all."""
-FIGURE5_MEAN = Published(0.743, "Section 5.4, mean of Figure 5")
-FIGURE5_ALL_ACTIONS = Published(0.934, "Section 5.4, all actions at a corpus size of 1,000")
+FIGURE5_MEAN = PaperValue(0.743, "Section 5.4, mean of Figure 5")
+FIGURE5_ALL_ACTIONS = PaperValue(0.934, "Section 5.4, all actions at a corpus size of 1,000")
 
-FIGURE6_RAW: dict[Action, Published] = _chart(
+FIGURE6_RAW: dict[Action, PaperValue] = _chart(
     "Figure 6, raw",
     exact={Action.LEFT_SLOPE: 92.3},
     read_off={
@@ -201,29 +201,29 @@ FIGURE6_RAW: dict[Action, Published] = _chart(
 )
 """ResNet-50, accuracy per action. The prose says that smile and blink reach 100%; the chart
 reads a little lower."""
-FIGURE6_C40: dict[Action, Published] = _chart(
+FIGURE6_C40: dict[Action, PaperValue] = _chart(
     "Figure 6, heavy compression",
     exact={Action.LEFT_SLOPE: 88.24, Action.EMBARRASSMENT: 87.5},
     read_off={},
 )
-FIGURE6_REAL_RAW = Published(0.945, "Figure 6, raw, original", read_off=True)
-FIGURE6_EASY_C40 = Published(0.97, "Section 5.4, smile and blink under heavy compression, mean")
+FIGURE6_REAL_RAW = PaperValue(0.945, "Figure 6, raw, original", read_off=True)
+FIGURE6_EASY_C40 = PaperValue(0.97, "Section 5.4, smile and blink under heavy compression, mean")
 
-FIGURE6_EASY_RAW = Published(
+FIGURE6_EASY_RAW = PaperValue(
     1.0, "Section 5.4, smile and blink, raw", note="the chart reads a little lower"
 )
 
-PROSE: dict[str, Published] = {
-    "ResNets, raw, mean": Published(0.963, "Section 5.1"),
-    "ResNets, lost from raw to c23": Published(0.02, "Section 5.1", note="around; points"),
-    "ResNets, c40, mean": Published(0.9106, "Section 5.1"),
-    "ResNets, lost from raw to c40": Published(0.05, "Section 5.1", note="points"),
-    "claimed accuracy of the liveness services": Published(0.99, "Section 3.2"),
-    "FF++ models on their own sets": Published(1.0, "Section 3.2", note="nearly"),
-    "raw models on c40, mean": Published(0.70, "Section 5.2", note="on average"),
-    "c40 models on raw, mean": Published(0.67, "Section 5.2", note="on average"),
-    "ResNet-152 above ResNet-50, mixed": Published(0.03, "Section 5.2", note="points"),
-    "embarrassment, lost from raw to c40": Published(0.07, "Section 5.4", note="points"),
+PROSE: dict[str, PaperValue] = {
+    "ResNets, raw, mean": PaperValue(0.963, "Section 5.1"),
+    "ResNets, lost from raw to c23": PaperValue(0.02, "Section 5.1", note="around; points"),
+    "ResNets, c40, mean": PaperValue(0.9106, "Section 5.1"),
+    "ResNets, lost from raw to c40": PaperValue(0.05, "Section 5.1", note="points"),
+    "claimed accuracy of the liveness services": PaperValue(0.99, "Section 3.2"),
+    "FF++ models on their own sets": PaperValue(1.0, "Section 3.2", note="nearly"),
+    "raw models on c40, mean": PaperValue(0.70, "Section 5.2", note="on average"),
+    "c40 models on raw, mean": PaperValue(0.67, "Section 5.2", note="on average"),
+    "ResNet-152 above ResNet-50, mixed": PaperValue(0.03, "Section 5.2", note="points"),
+    "embarrassment, lost from raw to c40": PaperValue(0.07, "Section 5.4", note="points"),
 }
 
 FIGURE3_WORDS: dict[str, str] = {
@@ -276,7 +276,7 @@ SETTINGS: dict[str, str] = {
 """What the paper did, in words, for the list of departures."""
 
 
-def figure6(action: Action | None, quality: str) -> Published | None:
+def figure6(action: Action | None, quality: str) -> PaperValue | None:
     """The paper's accuracy for an action (None: the real class) at a quality, if it gives one."""
     if quality == "raw":
         return FIGURE6_REAL_RAW if action is None else FIGURE6_RAW.get(action)

@@ -11,8 +11,8 @@ from typing import Any
 from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments import paper
-from dfmnist.experiments.facts import Facts, for_steps, together, training_clips
-from dfmnist.experiments.paper import MODEL_TITLES, MODELS, QUALITIES, Published
+from dfmnist.experiments.facts import DatasetCounts, for_steps, together, training_clips
+from dfmnist.experiments.paper import MODEL_TITLES, MODELS, QUALITIES, PaperValue
 from dfmnist.experiments.recipe import ExperimentRecipe
 
 JOIN = "+"
@@ -65,7 +65,7 @@ class CellSpec:
 
     row: str
     column: str
-    paper: Published | None = None
+    paper: PaperValue | None = None
     scores: tuple[ScoreSpec, ...] = ()
     """One for each seed; empty: not run."""
     missing: str = ""
@@ -106,16 +106,16 @@ def in_order(runs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
 
 
 @dataclass(frozen=True)
-class World:
+class PlanContext:
     """What the plans are made for."""
 
-    main: Facts
+    main: DatasetCounts
     recipe: ExperimentRecipe
-    others: tuple[Facts, ...] = ()
+    others: tuple[DatasetCounts, ...] = ()
     """Under the names of `--other`; a name that the paper knows is its row, in its spelling."""
     seeds: int = 1
 
-    def facts(self, dataset: str) -> Facts:
+    def facts(self, dataset: str) -> DatasetCounts:
         """Counts of a dataset by its name, joined ones too."""
         known = {f.name: f for f in (self.main, *self.others)}
         if dataset in known:
@@ -144,7 +144,7 @@ class World:
         self,
         row: str,
         column: str,
-        published: Published | None,
+        published: PaperValue | None,
         make: Callable[[int], RunSpec],
         *,
         on: str | None = None,
@@ -192,18 +192,18 @@ def needs(dataset: str) -> str:
     return f"needs the dataset: --other {dataset}=MANIFEST"
 
 
-def _columns(world: World, named: tuple[str, ...]) -> tuple[str, ...]:
+def _columns(world: PlanContext, named: tuple[str, ...]) -> tuple[str, ...]:
     """The paper's columns, then those of datasets that it does not use."""
     known = (*FF, *OTHERS, *SAME_FAKES)
     return (*named, *(f.name for f in world.others if f.name not in known))
 
 
-def table1(world: World) -> Plan:
+def table1(world: PlanContext) -> Plan:
     """Counts of datasets; nothing is trained."""
     return Plan("table1", "Table 1: datasets")
 
 
-def table2(world: World) -> Plan:
+def table2(world: PlanContext) -> Plan:
     """ResNet-50 on other attacks: on their own set, on ours, and ours fine-tuned with them."""
     main, columns = world.main.name, _columns(world, FF)
     given = [c for c in columns if any(f.name == c for f in world.others)]
@@ -237,7 +237,7 @@ def table2(world: World) -> Plan:
     return Plan("table2", "Table 2: other attacks, and fine-tuning with them", tuple(cells))
 
 
-def table3(world: World) -> Plan:
+def table3(world: PlanContext) -> Plan:
     """Five detectors in three qualities."""
     cells = [
         _own_quality(world, "table3", quality, quality, model, paper.TABLE3[quality, model])
@@ -248,7 +248,7 @@ def table3(world: World) -> Plan:
 
 
 def _own_quality(
-    world: World, table: str, trained: str, tested: str, model: str, published: Published
+    world: PlanContext, table: str, trained: str, tested: str, model: str, published: PaperValue
 ) -> CellSpec:
     """A cell of Table 3 or 5: a row a quality, a column a detector."""
     if why := world.left_out(table, model):
@@ -260,7 +260,7 @@ def _own_quality(
     return world.cell(tested, model, published, make, quality=tested)
 
 
-def table4(world: World) -> Plan:
+def table4(world: PlanContext) -> Plan:
     """Trained in one quality, tested in another."""
     cells = []
     for model in FOUR:
@@ -278,7 +278,7 @@ def table4(world: World) -> Plan:
     return Plan("table4", "Table 4: trained in one quality, tested in another", tuple(cells))
 
 
-def table5(world: World) -> Plan:
+def table5(world: PlanContext) -> Plan:
     """Trained in mixed quality."""
     cells = [
         _own_quality(world, "table5", "mixed", quality, model, paper.TABLE5[quality, model])
@@ -288,7 +288,7 @@ def table5(world: World) -> Plan:
     return Plan("table5", "Table 5: trained in mixed quality", tuple(cells))
 
 
-def table6(world: World) -> Plan:
+def table6(world: PlanContext) -> Plan:
     """Trained on other datasets and tested on ours, before and after fine-tuning on ours."""
     before, after = "without fine-tuning", "fine-tuned"
     given = {f.name for f in world.others}
@@ -310,7 +310,7 @@ def table6(world: World) -> Plan:
     return Plan("table6", "Table 6: trained on other datasets, tested on this one", tuple(cells))
 
 
-def figure3(world: World) -> Plan:
+def figure3(world: PlanContext) -> Plan:
     """Corpus sizes, in single and in mixed quality."""
     cells = []
     for share in paper.FIGURE3_SHARES:
@@ -330,7 +330,7 @@ def figure3(world: World) -> Plan:
     return Plan("figure3", "Figure 3: size of the training corpus", tuple(cells))
 
 
-def figure4(world: World) -> Plan:
+def figure4(world: PlanContext) -> Plan:
     """Fewer clips of one class."""
     published = {"1:10 more real": paper.FIGURE4_ACCURACY["10% of the fakes"]}
     rows: list[tuple[str, dict[str, Any]]] = [("1:1", {})]
@@ -350,7 +350,7 @@ ALL_ACTIONS = "All, a tenth of them"
 """Figure 5's comparison: all ten actions with as many clips as one of them has."""
 
 
-def figure5(world: World) -> Plan:
+def figure5(world: PlanContext) -> Plan:
     """Trained on one action, tested on all."""
     present = {action for action, count in world.main.fakes if count}
     cells = []
@@ -373,7 +373,7 @@ def figure5(world: World) -> Plan:
     return Plan("figure5", "Figure 5: trained on a single action", tuple(cells))
 
 
-def figure6(world: World) -> Plan:
+def figure6(world: PlanContext) -> Plan:
     """Table 3's ResNet-50, by action and quality."""
     cells = []
     for action in (*TEN, None):
@@ -388,13 +388,13 @@ def figure6(world: World) -> Plan:
     return Plan("figure6", "Figure 6: accuracy by action and quality", tuple(cells))
 
 
-def figure7(world: World) -> Plan:
+def figure7(world: PlanContext) -> Plan:
     """Where Table 3's ResNet-50 on raw looks."""
     run = world.run(world.recipe.main)
     return Plan("figure7", "Figure 7: class activation maps", more_runs=(run,))
 
 
-def shortcut(world: World) -> Plan:
+def shortcut(world: PlanContext) -> Plan:
     """The action or the forgery: trained with real clips that only talk, tested where they act.
 
     The paper's real clips talk (VoxCeleb1) while its fakes perform actions, so a detector may

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dfmnist.experiments.cells import Cell
-from dfmnist.experiments.paper import MODEL_TITLES, Published
+from dfmnist.experiments.paper import MODEL_TITLES, PaperValue
 from dfmnist.experiments.plan import Plan
 
 NOT_RUN = "not run"
@@ -73,7 +73,7 @@ def entry_of(cell: Cell) -> Entry:
     return Entry(text, paper, cell.remarks)
 
 
-def printed(published: Published | None) -> str:
+def printed(published: PaperValue | None) -> str:
     """The paper's value in words."""
     return "" if published is None else published.percent
 

@@ -20,9 +20,9 @@ from dfmnist.experiments.conclusions import judge, sheet_of_conclusions, tidy_co
 from dfmnist.experiments.cost import describe
 from dfmnist.experiments.departures import sentences
 from dfmnist.experiments.execute import Engine, Executed, execute
-from dfmnist.experiments.facts import Facts, facts_of, training_clips
+from dfmnist.experiments.facts import DatasetCounts, facts_of, training_clips
 from dfmnist.experiments.paper import FIGURE3_SHARES
-from dfmnist.experiments.plan import JOIN, SAME_FAKES, Plan, World, paper_name
+from dfmnist.experiments.plan import JOIN, SAME_FAKES, Plan, PlanContext, paper_name
 from dfmnist.experiments.recipe import ExperimentRecipe
 from dfmnist.experiments.render import Sheet, latex, markdown, sheet_of
 from dfmnist.experiments.surrogates import NAMES, build_stand_in, planned, unavailable
@@ -85,13 +85,13 @@ def dry_run(request: Request) -> str:
     ]
     if _wants_stand_ins(request):
         others += [planned(name, main) for name in NAMES if not unavailable(name, main)]
-    world = World(_main_facts(main), request.recipe, tuple(others), request.seeds)
+    world = PlanContext(_main_facts(main), request.recipe, tuple(others), request.seeds)
     plans = [EXPERIMENTS[name](world) for name in request.chosen]
     gpus = request.engine.gpus
     return describe(plans, world, gpus or request.engine.workers)
 
 
-def _main_facts(main: Manifest) -> Facts:
+def _main_facts(main: Manifest) -> DatasetCounts:
     return facts_of(main.root.resolve().name, main.clips)
 
 
@@ -122,7 +122,7 @@ def run_experiments(request: Request, out: Path) -> Path:
     )
     if facts.name in {paper_name(name) for name, _ in request.others}:
         raise InputError(f"--other {facts.name}: the name of --data; expected another")
-    world = World(facts, request.recipe, others, request.seeds)
+    world = PlanContext(facts, request.recipe, others, request.seeds)
     plans = [EXPERIMENTS[name](world) for name in request.chosen]
     for name in sorted({run.dataset for plan in plans for run in plan.runs} - set(roots)):
         parts = {part: roots[part] for part in name.split(JOIN)}
@@ -149,7 +149,7 @@ def _stand_ins(main: Manifest, out: Path, workers: int | None) -> dict[str, Path
 
 
 def _write_all(
-    plans: Sequence[Plan], world: World, roots: dict[str, Path], executed: Executed, out: Path
+    plans: Sequence[Plan], world: PlanContext, roots: dict[str, Path], executed: Executed, out: Path
 ) -> Path:
     """Each experiment's files, and one page of Markdown with all."""
     manifests = {name: read_manifest(root) for name, root in roots.items() if JOIN not in name}
@@ -176,7 +176,7 @@ def _write_all(
 
 
 def _numbers(
-    plan: Plan, world: World, main: Manifest, executed: Executed, folder: Path
+    plan: Plan, world: PlanContext, main: Manifest, executed: Executed, folder: Path
 ) -> tuple[Sheet, pl.DataFrame]:
     stamp = world.recipe.stamp
     cells = measure(plan, executed, stamp)
@@ -186,7 +186,7 @@ def _numbers(
 
 
 def _conclusions(
-    plan: Plan, world: World, executed: Executed, folder: Path
+    plan: Plan, world: PlanContext, executed: Executed, folder: Path
 ) -> tuple[Sheet, pl.DataFrame]:
     found = judge(world, executed, plan)
     chart = charts.conclusions_chart(folder, plan.name, found, world.recipe.stamp)
@@ -194,7 +194,7 @@ def _conclusions(
     return replace(sheet, picture=f"{plan.name}.png", alt=chart.alt), tidy_conclusions(found)
 
 
-def _chart(plan: Plan, world: World, cells: Sequence[Cell], folder: Path) -> Chart:
+def _chart(plan: Plan, world: PlanContext, cells: Sequence[Cell], folder: Path) -> Chart:
     stamp = world.recipe.stamp
     if plan.name == "figure3":
         sizes = {
@@ -216,7 +216,7 @@ def _chart(plan: Plan, world: World, cells: Sequence[Cell], folder: Path) -> Cha
 
 
 def _pictures(
-    plan: Plan, world: World, manifests: dict[str, Manifest], executed: Executed, folder: Path
+    plan: Plan, world: PlanContext, manifests: dict[str, Manifest], executed: Executed, folder: Path
 ) -> shown.Shown:
     main = manifests[world.main.name]
     if plan.name == "table1":

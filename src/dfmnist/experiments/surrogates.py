@@ -23,12 +23,12 @@ from dfmnist.core.jobs import run_jobs
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest, write_manifest
 from dfmnist.dataset.provenance import provenance
-from dfmnist.experiments.facts import Facts, facts_of
+from dfmnist.experiments.facts import DatasetCounts, facts_of
 from dfmnist.media.image import read_image
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import Quality, read_frames
 from dfmnist.pipeline.compress import compress
-from dfmnist.pipeline.jobs import Outcome
+from dfmnist.pipeline.jobs import ClipResult
 from dfmnist.pipeline.select import restore, save
 
 MESH_WARP, FACE_SWAP = "mesh warp", "face swap"
@@ -102,7 +102,7 @@ def _noise_of(dataset: Path) -> float:
     return float(read_json(path)["config"]["noise_sigma"]) if path.is_file() else 2.0
 
 
-def planned(name: str, manifest: Manifest) -> Facts:
+def planned(name: str, manifest: Manifest) -> DatasetCounts:
     """What the stand-in will hold, before it is made (for a plan that is only printed)."""
     tasks = tasks_of(name, manifest, Path("-"))
     if name == MESH_WARP:
@@ -158,11 +158,11 @@ def _take_along(clip: Clip, manifest: Manifest, root: Path) -> Clip:
     return clip
 
 
-def make(task: Task) -> Outcome:
+def make(task: Task) -> ClipResult:
     """One clip, or its record; at the top level, so that another process can import it."""
     record = task.root / "work" / f"{task.clip_id}.json"
-    if (known := restore(record, Outcome)) is not None:
-        assert isinstance(known, Outcome)
+    if (known := restore(record, ClipResult)) is not None:
+        assert isinstance(known, ClipResult)
         return known
     like = task.like
     if task.kind == "warp":
@@ -175,7 +175,7 @@ def make(task: Task) -> Outcome:
         if task.donor is not None:
             donor = read_frames(task.dataset / task.donor.file_name)
             frames = swap_faces(frames, donor)
-    outcome = Outcome(clips=_write(task, frames), rejected=None)
+    outcome = ClipResult(clips=_write(task, frames), rejected=None)
     save(record, outcome)
     return outcome
 

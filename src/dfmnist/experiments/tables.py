@@ -7,7 +7,7 @@ import polars as pl
 
 from dfmnist.core.actions import TEN, Action
 from dfmnist.detectors.metrics import Evaluation, evaluate
-from dfmnist.experiments.paper import MODELS, QUALITIES, TABLE1, TABLE3, DatasetRow, Published
+from dfmnist.experiments.paper import MODELS, QUALITIES, TABLE1, TABLE3, DatasetRow, PaperValue
 from dfmnist.experiments.results import Estimate
 
 
@@ -30,7 +30,7 @@ class Cell:
 
     model: str
     quality: str
-    paper: Published | None
+    paper: PaperValue | None
     evaluation: Evaluation | None = None
     """None: not run."""
     setting: str = ""

@@ -45,7 +45,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Eyes:
+class EyePoints:
     """What the iris model sees, in pixels of the image."""
 
     contours: Float
@@ -62,7 +62,7 @@ class Mesh:
     """(468, 3) pixels; z grows away from the camera, on the scale of x."""
     score: float
     """Face presence, 0 to 1."""
-    eyes: Eyes | None = None
+    eyes: EyePoints | None = None
 
 
 class FaceMesh:
@@ -136,7 +136,7 @@ class FaceMesh:
             points = values.reshape(2, -1, 3)
             points[1, :, 0] = IRIS_PX - points[1, :, 0]
             into += [_to_image(p, t) for p, t in zip(points, transforms, strict=True)]
-        return Mesh(mesh.points, mesh.score, Eyes(np.stack(contours), np.stack(irises)))
+        return Mesh(mesh.points, mesh.score, EyePoints(np.stack(contours), np.stack(irises)))
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from dfmnist.faces.mesh import Eyes, Mesh
+from dfmnist.faces.mesh import EyePoints, Mesh
 
 Float = npt.NDArray[np.float64]
 
@@ -219,7 +219,7 @@ def gaze(mesh: Mesh) -> tuple[float, float]:
     return side, down
 
 
-def _iris_offset(eyes: Eyes, which: int) -> Float:
+def _iris_offset(eyes: EyePoints, which: int) -> Float:
     corners = eyes.contours[which][[0, 8], :2].astype(np.float64)
     across = corners[1] - corners[0]
     if which == 1:  # its first corner is the outer one, on the image's right

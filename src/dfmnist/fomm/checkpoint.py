@@ -47,7 +47,7 @@ def weights_id(path: Path | None = None) -> str:
 def load_networks(path: Path | None = None) -> Networks:
     """Networks with the weights in `path`, a file or a name; None is the shipped file.
 
-    A name is a motion model of `core.published_weights` that `dfmnist fetch` has put into the cache.
+    A name is one of `core.published_weights` that `dfmnist fetch` has put into the cache.
     Raises `InputError` when the file is no checkpoint, or lacks or misshapes a tensor.
     """
     path = _existing(path)

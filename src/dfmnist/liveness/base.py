@@ -24,7 +24,7 @@ class Verdict:
     """Why not live, in one line; empty when live."""
 
 
-class Detector(Protocol):
+class LivenessDetector(Protocol):
     """Anything that judges a clip: local, or a service that the user may test."""
 
     name: str

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.media.image import is_image, read_image
-from dfmnist.media.truncation import is_cut_short
+from dfmnist.media.truncation import is_truncated
 
 __all__ = [
     "GOP",
@@ -168,7 +168,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             yield container, stream
     except av.FFmpegError as error:
         kind = f"cannot be read as video ({error.strerror or type(error).__name__})"
-        if is_cut_short(path):
+        if is_truncated(path):
             kind = "is cut short before its index, so 0 frames can be read"
         raise InputError.of(path, kind, "a whole video") from None
 
@@ -225,7 +225,7 @@ def _times(path: Path, container: InputContainer, stream: VideoStream) -> list[i
     times, discarded = _packet_times(container, stream)
     if not times:
         raise InputError.of(path, "holds no frames", "a video of one frame or more")
-    if is_cut_short(path):
+    if is_truncated(path):
         raise _truncated(path, len(times), _announced(container, stream) - discarded)
     return sorted(times)
 
@@ -301,12 +301,12 @@ def _decode(path: Path, moments: Collection[int] | None = None) -> Iterator[Vide
                 if cut:
                     raise _truncated(path, count, announced)
         except av.FFmpegError:
-            if is_cut_short(path):
+            if is_truncated(path):
                 raise _truncated(path, count, announced) from None
             raise InputError.of(
                 path, f"is damaged after {count} frames", "a video without damage"
             ) from None
-        if is_cut_short(path):
+        if is_truncated(path):
             raise _truncated(path, count, announced)
     if not count:
         raise InputError.of(path, "holds no frames", "a video of one frame or more")

@@ -20,12 +20,12 @@ from dfmnist.pipeline.film import name_of
 from dfmnist.pipeline.footage import SPLITS, Footage, renumbered
 from dfmnist.pipeline.jobs import (
     BuildConfig,
+    ClipResult,
     DriverJob,
     FakeJob,
-    Outcome,
     PersonJob,
     RealJob,
-    Seen,
+    SourceCheck,
     run,
     unused,
 )
@@ -70,11 +70,11 @@ class Attempt:
     """One animated pair and what came of it."""
 
     pair: Pair
-    outcome: Outcome
+    outcome: ClipResult
 
 
 @dataclass(frozen=True)
-class Cast:
+class Inputs:
     """All footage of a build, each with its split; a clip may be a source and real at once."""
 
     people: tuple[Footage, ...]
@@ -89,14 +89,14 @@ def _cast(
     drivers: Sequence[Footage],
     reals: Sequence[Footage],
     config: BuildConfig,
-) -> Cast:
+) -> Inputs:
     """Give everyone a split. Raises `InputError` when a split lacks a driver for an action."""
     reals = renumbered(reals, beside=sources)
     together = list({f.key: f for f in (*reals, *sources)}.values())
     keys = frozenset(f.key for f in sources), frozenset(f.key for f in reals)
     if config.driver_protocol == "shared":
         (people,) = with_splits([together], config.seed)
-        return Cast(tuple(people), *keys, tuple(drivers))
+        return Inputs(tuple(people), *keys, tuple(drivers))
     people, moving = with_splits([together, drivers], config.seed)
     needed = {p.split for p in people}
     for action in sorted({d.action for d in drivers}):
@@ -106,10 +106,10 @@ def _cast(
                 f"drivers: nobody performs {action.value} for {', '.join(sorted(missing))}; "
                 "expected a different person for each split, or --driver-protocol shared"
             )
-    return Cast(tuple(people), *keys, tuple(moving))
+    return Inputs(tuple(people), *keys, tuple(moving))
 
 
-def _open(root: Path, config: BuildConfig, cast: Cast, workers: int | None) -> State:
+def _open(root: Path, config: BuildConfig, cast: Inputs, workers: int | None) -> State:
     """Claim the folder, and refuse one that was begun with other settings or inputs."""
     claim_folder(root, "dataset")
     generator = weights_id(config.weights)
@@ -131,7 +131,7 @@ def _open(root: Path, config: BuildConfig, cast: Cast, workers: int | None) -> S
     return State(root, config, generator, workers)
 
 
-def _refuse_trained_on(cast: Cast, seeds: frozenset[int], generator: str) -> None:
+def _refuse_trained_on(cast: Inputs, seeds: frozenset[int], generator: str) -> None:
     """Raise `InputError` if the motion model was trained on a synthetic actor of this dataset."""
     names = {name_of(seed) for seed in seeds}
     known = sorted({f.identity for f in (*cast.people, *cast.drivers)} & names)
@@ -142,11 +142,11 @@ def _refuse_trained_on(cast: Cast, seeds: frozenset[int], generator: str) -> Non
         )
 
 
-def _select(state: State, cast: Cast) -> dict[str, Seen]:
+def _select(state: State, cast: Inputs) -> dict[str, SourceCheck]:
     people = cast.people
     jobs = [PersonJob(state.root, state.config, f) for f in people]
     found = run_jobs(run, jobs, workers=state.workers, describe="select and crop")
-    seen = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, Seen)}
+    seen = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
     _tell("footage", [s.choice.reason or s.real_reason for s in seen.values()])
     if not any(_animatable(seen[key]) for key in cast.source_keys):
         first = seen[min(cast.source_keys)]
@@ -155,12 +155,12 @@ def _select(state: State, cast: Cast) -> dict[str, Seen]:
     return seen
 
 
-def _animatable(seen: Seen) -> bool:
+def _animatable(seen: SourceCheck) -> bool:
     """A source needs a good frame, and a video that is itself a sound real clip."""
     return seen.choice.source_frame is not None and seen.real_reason in ("", "a photo")
 
 
-def _crop_drivers(state: State, cast: Cast) -> list[Footage]:
+def _crop_drivers(state: State, cast: Inputs) -> list[Footage]:
     drivers = cast.drivers
     jobs = [DriverJob(state.root, state.config, f) for f in drivers]
     reasons = list(run_jobs(run, jobs, workers=state.workers, describe="crop drivers"))
@@ -172,7 +172,7 @@ def _crop_drivers(state: State, cast: Cast) -> list[Footage]:
 
 
 def _animate_and_screen(
-    state: State, cast: Cast, drivers: Sequence[Footage], seen: dict[str, Seen]
+    state: State, cast: Inputs, drivers: Sequence[Footage], seen: dict[str, SourceCheck]
 ) -> list[Attempt]:
     """Round after round, until every action and split has its clips or its cap is reached."""
     config = state.config
@@ -203,7 +203,7 @@ def _animate_and_screen(
         ]
         outcomes = run_jobs(run, jobs, workers=state.workers, describe="animate and screen")
         for pair, outcome in zip(batch, outcomes, strict=True):
-            assert isinstance(outcome, Outcome)
+            assert isinstance(outcome, ClipResult)
             attempts[pair.clip_id] = Attempt(pair, outcome)
 
 
@@ -214,7 +214,7 @@ def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> lis
 
 
 def _compress_reals(
-    state: State, cast: Cast, attempts: Sequence[Attempt], seen: dict[str, Seen]
+    state: State, cast: Inputs, attempts: Sequence[Attempt], seen: dict[str, SourceCheck]
 ) -> list[Clip]:
     """As many real clips as fakes, of the same people where there are some."""
     reals = [f for f in cast.people if f.key in cast.real_keys and not seen[f.key].real_reason]
@@ -224,7 +224,7 @@ def _compress_reals(
         console.print(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
     jobs = [RealJob(state.root, state.config, f, seen[f.key]) for f in chosen]
     outcomes = run_jobs(run, jobs, workers=state.workers, describe="compress real clips")
-    return [c for o in outcomes if isinstance(o, Outcome) for c in o.clips]
+    return [c for o in outcomes if isinstance(o, ClipResult) for c in o.clips]
 
 
 def _publish(

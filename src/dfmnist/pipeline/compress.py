@@ -14,7 +14,7 @@ from dfmnist.media.video import Quality, write_video
 
 
 @dataclass(frozen=True)
-class Written:
+class EncodedFile:
     """One file of a clip."""
 
     quality: Quality
@@ -30,11 +30,11 @@ def compress(
     clip_id: str,
     comment: str,
     qualities: Sequence[Quality],
-) -> list[Written]:
+) -> list[EncodedFile]:
     """Encode frames (n, h, w, 3) below `root`, once for each quality."""
     written = []
     for quality in qualities:
         name = clip_file_name(clip_id, quality.value)
         write_video(root / name, frames_rgb_u8, fps, crf=quality.crf, comment=comment)
-        written.append(Written(quality, name, sha256_file(root / name)))
+        written.append(EncodedFile(quality, name, sha256_file(root / name)))
     return written

@@ -67,7 +67,7 @@ class AnimateConfig:
     """Keep the driver's keypoints for the next time."""
     backend: BackendName = "auto"
     precision: Precision = "auto"
-    """What runs the networks, see `fomm.inference.backends`; keypoints are float32 in all of them."""
+    """What runs the networks (`fomm.inference.backends`); keypoints are float32 in all."""
 
     def __post_init__(self) -> None:
         """Check what the user typed."""

@@ -21,11 +21,11 @@ from dfmnist.media.image import write_image
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import Quality, write_video
 from dfmnist.pipeline.animate import animate, animator, save_motion
-from dfmnist.pipeline.compress import Written, compress
+from dfmnist.pipeline.compress import EncodedFile, compress
 from dfmnist.pipeline.footage import Footage
 from dfmnist.pipeline.plan import Pair
 from dfmnist.pipeline.screen import screen
-from dfmnist.pipeline.select import Choice, Frames, choose, crop, restore, save
+from dfmnist.pipeline.select import FaceSelection, Frames, choose, crop, restore, save
 
 DRIVER_CRF = 10
 """Cropped driving clips are kept for looking at; the motion itself is kept as keypoints."""
@@ -76,18 +76,18 @@ class BuildConfig:
                 raise InputError(f"--{name} is empty; expected the {name} that covers the footage")
 
 
-class Seen(BaseModel):
+class SourceCheck(BaseModel):
     """A source's or real clip's record: where its face is, and whether it may be a real clip."""
 
     model_config = ConfigDict(frozen=True)
 
-    choice: Choice
+    choice: FaceSelection
     screening: tuple[Screening, ...]
     real_reason: str
     """Why it cannot be a real clip; empty when it can."""
 
 
-class Outcome(BaseModel):
+class ClipResult(BaseModel):
     """A finished clip's record: files when it was kept, a rejection when it was not."""
 
     model_config = ConfigDict(frozen=True)
@@ -97,7 +97,7 @@ class Outcome(BaseModel):
 
 
 @dataclass(frozen=True)
-class Job:
+class BuildJob:
     """What every job knows."""
 
     root: Path
@@ -111,7 +111,9 @@ class Job:
         """Keypoints of a driving clip."""
         return self.root / "work" / "drivers" / f"{driver.key}.safetensors"
 
-    def crop(self, footage: Footage, choice: Choice, num_frames: int | None = None) -> Frames:
+    def crop(
+        self, footage: Footage, choice: FaceSelection, num_frames: int | None = None
+    ) -> Frames:
         """The face of `footage`, (n, size, size, 3); of its first `num_frames` alone if given."""
         c = self.config
         return crop(footage, choice, num_frames or c.num_frames, c.fps, c.size_px)
@@ -123,7 +125,7 @@ class Job:
             return frames_rgb_u8
         return add_camera_noise(frames_rgb_u8, self.noise_seed(clip_id), sigma)
 
-    def compress(self, frames_rgb_u8: Frames, clip_id: str, comment: str) -> list[Written]:
+    def compress(self, frames_rgb_u8: Frames, clip_id: str, comment: str) -> list[EncodedFile]:
         """Write the clip at every quality."""
         c = self.config
         return compress(frames_rgb_u8, c.fps, self.root, clip_id, comment, c.qualities)
@@ -134,16 +136,16 @@ class Job:
 
 
 @dataclass(frozen=True)
-class PersonJob(Job):
+class PersonJob(BuildJob):
     """Look at one piece of source or real footage."""
 
     footage: Footage
 
-    def run(self) -> Seen:
+    def run(self) -> SourceCheck:
         """Find the face and the source frame; screen it as a real clip."""
         path = self.record("people", self.footage.key)
-        if (seen := restore(path, Seen)) is not None:
-            assert isinstance(seen, Seen)
+        if (seen := restore(path, SourceCheck)) is not None:
+            assert isinstance(seen, SourceCheck)
             return seen
         c = self.config
         choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px)
@@ -155,13 +157,13 @@ class PersonJob(Job):
             frames = self.with_noise(faces, real_id(self.footage))
             verdicts = _screening(screen(frames, c.fps, self.footage.action))
             reason = "; ".join(v.reason for v in verdicts if not v.live)
-        seen = Seen(choice=choice, screening=verdicts, real_reason=reason)
+        seen = SourceCheck(choice=choice, screening=verdicts, real_reason=reason)
         save(path, seen)
         return seen
 
 
 @dataclass(frozen=True)
-class DriverJob(Job):
+class DriverJob(BuildJob):
     """Crop one driving clip and find its keypoints."""
 
     footage: Footage
@@ -169,8 +171,8 @@ class DriverJob(Job):
     def run(self) -> str:
         """Why the clip cannot drive; empty when it can."""
         path = self.record("drivers", self.footage.key)
-        if (choice := restore(path, Choice)) is not None:
-            assert isinstance(choice, Choice)
+        if (choice := restore(path, FaceSelection)) is not None:
+            assert isinstance(choice, FaceSelection)
             return choice.reason
         c = self.config
         choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px)
@@ -184,20 +186,20 @@ class DriverJob(Job):
 
 
 @dataclass(frozen=True)
-class FakeJob(Job):
+class FakeJob(BuildJob):
     """One attempt: animate, add noise, screen, and compress what the detectors let through."""
 
     pair: Pair
-    choice: Choice
+    choice: FaceSelection
     """Of the source."""
     generator: str
 
-    def run(self) -> Outcome:
+    def run(self) -> ClipResult:
         """Make the clip, or take up its record."""
         clip_id, c = self.pair.clip_id, self.config
         path = self.record("attempts", clip_id)
-        if (outcome := restore(path, Outcome)) is not None:
-            assert isinstance(outcome, Outcome)
+        if (outcome := restore(path, ClipResult)) is not None:
+            assert isinstance(outcome, ClipResult)
             return outcome
         at = self.choice.source_frame or 0
         source = self.crop(self.pair.source, self.choice, at + 1)[at]
@@ -210,14 +212,14 @@ class FakeJob(Job):
             who = f"{pair.source.identity} moved as {pair.driver.identity} {pair.action.value}"
             comment = provenance("fake", f"AI-generated: {who}, by {self.generator}")
             files = self.compress(frames, clip_id, comment)
-            outcome = Outcome(clips=self._clips(files, verdicts, len(frames)), rejected=None)
+            outcome = ClipResult(clips=self._clips(files, verdicts, len(frames)), rejected=None)
         else:
-            outcome = Outcome(clips=(), rejected=self._rejected(verdicts))
+            outcome = ClipResult(clips=(), rejected=self._rejected(verdicts))
         save(path, outcome)
         return outcome
 
     def _clips(
-        self, files: list[Written], verdicts: tuple[Verdict, ...], count: int
+        self, files: list[EncodedFile], verdicts: tuple[Verdict, ...], count: int
     ) -> tuple[Clip, ...]:
         return _records(self, files, verdicts, count, self.pair.split, self._who())
 
@@ -249,18 +251,18 @@ class FakeJob(Job):
 
 
 @dataclass(frozen=True)
-class RealJob(Job):
+class RealJob(BuildJob):
     """Compress one real clip that passed the same checks as the fakes."""
 
     footage: Footage
-    seen: Seen
+    seen: SourceCheck
 
-    def run(self) -> Outcome:
+    def run(self) -> ClipResult:
         """Write the clip, or take up its record."""
         footage, clip_id = self.footage, real_id(self.footage)
         path = self.record("reals", clip_id)
-        if (outcome := restore(path, Outcome)) is not None:
-            assert isinstance(outcome, Outcome)
+        if (outcome := restore(path, ClipResult)) is not None:
+            assert isinstance(outcome, ClipResult)
             return outcome
         frames = self.with_noise(self.crop(footage, self.seen.choice), clip_id)
         origin = "synthetic actor, rendered" if self.config.synthetic else "camera footage"
@@ -278,7 +280,7 @@ class RealJob(Job):
             "seed": self.noise_seed(clip_id),
         }
         clips = _records(self, files, self.seen.screening, len(frames), footage.split, who)
-        outcome = Outcome(clips=clips, rejected=None)
+        outcome = ClipResult(clips=clips, rejected=None)
         save(path, outcome)
         return outcome
 
@@ -288,7 +290,7 @@ def real_id(footage: Footage) -> str:
     return f"real-{footage.action.value}-{slug(footage.identity)}.{footage.take}"
 
 
-def unused(footage: Footage, seen: Seen) -> Rejected | None:
+def unused(footage: Footage, seen: SourceCheck) -> Rejected | None:
     """The record of footage that serves neither as real clip nor as source; None when it does."""
     photo = footage.is_photo
     if not (seen.choice.reason if photo else seen.real_reason):
@@ -320,8 +322,8 @@ def _screening(verdicts: tuple[Verdict, ...]) -> tuple[Screening, ...]:
 
 
 def _records(
-    job: Job,
-    files: list[Written],
+    job: BuildJob,
+    files: list[EncodedFile],
     verdicts: tuple[Verdict, ...] | tuple[Screening, ...],
     count: int,
     split: str,

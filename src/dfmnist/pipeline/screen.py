@@ -8,12 +8,12 @@ import numpy.typing as npt
 
 from dfmnist.core.actions import DETECTED_BY_BOTH, Action
 from dfmnist.liveness.action import ActionDetector
-from dfmnist.liveness.base import Detector, Verdict
+from dfmnist.liveness.base import LivenessDetector, Verdict
 from dfmnist.liveness.universal import UniversalDetector
 
 
 @cache
-def detectors() -> tuple[Detector, Detector]:
+def detectors() -> tuple[LivenessDetector, LivenessDetector]:
     """The action-specific and the universal detector of this process."""
     return ActionDetector(), UniversalDetector()
 

@@ -37,7 +37,7 @@ FIRST_LOOK = 8
 """Frames in which the source frame is sought before the rest is looked at."""
 
 
-class Choice(BaseModel):
+class FaceSelection(BaseModel):
     """What was found in one piece of footage: where the face is and which frame is the source."""
 
     model_config = ConfigDict(frozen=True)
@@ -51,7 +51,7 @@ class Choice(BaseModel):
 
 
 @dataclass(frozen=True)
-class Clip:
+class LoadedClip:
     """Frames of one piece of footage, at the dataset's rate and length."""
 
     frames_rgb_u8: Frames
@@ -60,38 +60,44 @@ class Clip:
     """Why the clip cannot be used; empty when it can."""
 
 
-def load(footage: Footage, num_frames: int, fps: Fraction) -> Clip:
+def load(footage: Footage, num_frames: int, fps: Fraction) -> LoadedClip:
     """Read `num_frames` frames at `fps`. A broken or short file is a reason, never an exception."""
     empty = np.zeros((0, 1, 1, 3), np.uint8)
     try:
         if footage.is_photo:
-            return Clip(read_image(footage.path)[None], "")
+            return LoadedClip(read_image(footage.path)[None], "")
         frames = read_stretch(
             footage.path, footage.start_s, footage.end_s, fps=fps, num_frames=num_frames
         )
     except InputError as error:
-        return Clip(empty, str(error))
+        return LoadedClip(empty, str(error))
     if len(frames) < num_frames:
-        return Clip(frames, f"too short: {len(frames)} of {num_frames} frames at {fps} per second")
-    return Clip(frames, "")
+        return LoadedClip(
+            frames, f"too short: {len(frames)} of {num_frames} frames at {fps} per second"
+        )
+    return LoadedClip(frames, "")
 
 
 def choose(
     footage: Footage, num_frames: int, fps: Fraction, size_px: int
-) -> tuple[Choice, Frames | None]:
+) -> tuple[FaceSelection, Frames | None]:
     """Find the face and the source frame of `footage`; and its crop, as `crop` gives it."""
     clip = load(footage, num_frames, fps)
     if clip.reason:
-        return Choice(box_xyxy=None, source_frame=None, reason=clip.reason), None
+        return FaceSelection(box_xyxy=None, source_frame=None, reason=clip.reason), None
     faces, info = crop_clip(clip.frames_rgb_u8, mtcnn(), size=size_px)
     if faces is None or info.box_xyxy is None:
-        return Choice(box_xyxy=None, source_frame=None, reason=info.reason), None
+        return FaceSelection(box_xyxy=None, source_frame=None, reason=info.reason), None
     index, reason = source_frame(faces)
     left, top, right, bottom = (float(v) for v in info.box_xyxy)
-    return Choice(box_xyxy=(left, top, right, bottom), source_frame=index, reason=reason), faces
+    return FaceSelection(
+        box_xyxy=(left, top, right, bottom), source_frame=index, reason=reason
+    ), faces
 
 
-def crop(footage: Footage, choice: Choice, num_frames: int, fps: Fraction, size_px: int) -> Frames:
+def crop(
+    footage: Footage, choice: FaceSelection, num_frames: int, fps: Fraction, size_px: int
+) -> Frames:
     """The chosen square of every frame: (n, size_px, size_px, 3)."""
     assert choice.box_xyxy is not None
     clip = load(footage, num_frames, fps)

@@ -17,7 +17,7 @@ SHOWN_QUALITY = "c23"
 
 
 @dataclass(frozen=True)
-class Sample:
+class ShownClip:
     """A fake of one action, by quality, and the real clip to compare it with."""
 
     action: Action
@@ -32,7 +32,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Tile:
+class ClipTile:
     """One picture or player on the page; paths are relative to the page."""
 
     role: str
@@ -47,17 +47,17 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Row:
+class ClipRow:
     """Tiles that play together."""
 
     id: str
     title: str
     motion: str
-    tiles: tuple[Tile, ...]
+    tiles: tuple[ClipTile, ...]
     caption: str = ""
 
 
-def pick(manifest: Manifest) -> list[Sample]:
+def pick(manifest: Manifest) -> list[ShownClip]:
     """For each action the first fake by name, from the test split where it has one; no picking.
 
     Beside it a real clip of the same person doing the same, else of that person, else of
@@ -76,7 +76,7 @@ def pick(manifest: Manifest) -> list[Sample]:
             default=None,
         )
         samples.append(
-            Sample(action, _qualities(fakes, first), _qualities(reals, real) if real else {})
+            ShownClip(action, _qualities(fakes, first), _qualities(reals, real) if real else {})
         )
     return samples
 
@@ -86,11 +86,13 @@ def _qualities(clips: Sequence[Clip], one: Clip) -> dict[str, Clip]:
     return {q: found[q] for q in ("raw", "c23", "c40") if q in found}
 
 
-def rows(manifest: Manifest, samples: Sequence[Sample], out: Path, *, synthetic: bool) -> list[Row]:
+def rows(
+    manifest: Manifest, samples: Sequence[ShownClip], out: Path, *, synthetic: bool
+) -> list[ClipRow]:
     """Copy what the samples need into `out/assets` and describe it."""
     who = "a synthetic actor" if synthetic else "the person"
     return [
-        Row(
+        ClipRow(
             sample.action.value,
             INFO[sample.action].title,
             INFO[sample.action].motion[0].upper() + INFO[sample.action].motion[1:] + ".",
@@ -100,7 +102,7 @@ def rows(manifest: Manifest, samples: Sequence[Sample], out: Path, *, synthetic:
     ]
 
 
-def _tiles(manifest: Manifest, sample: Sample, out: Path, who: str) -> list[Tile]:
+def _tiles(manifest: Manifest, sample: ShownClip, out: Path, who: str) -> list[ClipTile]:
     fake, name = sample.any_fake, sample.action.value
     title = INFO[sample.action].title.lower()
     tiles = []
@@ -110,13 +112,13 @@ def _tiles(manifest: Manifest, sample: Sample, out: Path, who: str) -> list[Tile
         write_image(path, read_image(source))
         alt = f"Still face of {fake.source_id}, the picture that was animated"
         src = path.relative_to(out).as_posix()
-        tiles.append(Tile("source", "Photo", f"one frame of {who}", alt, src, video=False))
+        tiles.append(ClipTile("source", "Photo", f"one frame of {who}", alt, src, video=False))
     driver = f"{slug(fake.driver_id)}-{name}-{fake.take}.mp4"
     if (manifest.root / "drivers" / driver).is_file():
         src = _copy(manifest.root / "drivers" / driver, out, f"{name}-driver.mp4")
         poster = _poster(manifest.root / "drivers" / driver, out, f"{name}-driver.jpg")
         alt = f"Driving clip: {fake.driver_id} performs {title}"
-        tiles.append(Tile("driver", "Driver", "someone else performs", alt, src, poster))
+        tiles.append(ClipTile("driver", "Driver", "someone else performs", alt, src, poster))
     tiles.append(
         _player(
             manifest, sample.fake, out, "fake", f"{name}-fake", "the photo, moved by the driver"
@@ -133,7 +135,7 @@ def _tiles(manifest: Manifest, sample: Sample, out: Path, who: str) -> list[Tile
 
 def _player(
     manifest: Manifest, clips: dict[str, Clip], out: Path, role: str, stem: str, caption: str
-) -> Tile:
+) -> ClipTile:
     by_quality = {
         q: _copy(manifest.path(clip), out, f"{stem}-{q}.mp4") for q, clip in clips.items()
     }
@@ -141,7 +143,7 @@ def _player(
     clip = clips[shown]
     poster = _poster(manifest.path(clip), out, f"{stem}.jpg")
     alt = f"{role.title()} clip: {clip.source_id}, {INFO[clip.action].title.lower()}"
-    return Tile(role, role.title(), caption, alt, by_quality[shown], poster, by_quality)
+    return ClipTile(role, role.title(), caption, alt, by_quality[shown], poster, by_quality)
 
 
 def _copy(source: Path, out: Path, name: str) -> str:

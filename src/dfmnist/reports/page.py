@@ -33,7 +33,7 @@ from dfmnist.experiments.results import SpoofRate, spoof_rates
 from dfmnist.experiments.written import Sheet, read_experiments, table3_cells
 from dfmnist.reports import sections, text
 from dfmnist.reports.attention import Attention, attention
-from dfmnist.reports.clips import SHOWN_QUALITY, Row, Sample, pick, rows
+from dfmnist.reports.clips import SHOWN_QUALITY, ClipRow, ShownClip, pick, rows
 from dfmnist.reports.results_view import check_same_dataset, paper
 from dfmnist.reports.runs import FinishedRun, finished_runs
 from dfmnist.reports.sizes import size_of
@@ -251,8 +251,8 @@ def _contents(page: dict[str, Any], found: Evidence) -> list[tuple[str, str]]:
 def _opening(
     found: Evidence,
     context: ReportContext,
-    samples: Sequence[Sample],
-    sample_rows: Sequence[Row],
+    samples: Sequence[ShownClip],
+    sample_rows: Sequence[ClipRow],
     num_maps: int,
 ) -> dict[str, Any]:
     first = found.manifest.clips[0]
@@ -278,8 +278,8 @@ def _opening(
 
 def _clips(
     found: Evidence,
-    samples: Sequence[Sample],
-    sample_rows: Sequence[Row],
+    samples: Sequence[ShownClip],
+    sample_rows: Sequence[ClipRow],
     folder: Path,
     out: Path,
 ) -> dict[str, Any]:
@@ -338,7 +338,7 @@ def _detectors(found: Evidence, folder: Path, out: Path, data: Path) -> dict[str
 
 
 def _compression(
-    found: Evidence, samples: Sequence[Sample], folder: Path, out: Path
+    found: Evidence, samples: Sequence[ShownClip], folder: Path, out: Path
 ) -> dict[str, Any]:
     if "figure9" in found.sheet_names:
         return {"figure9": None}

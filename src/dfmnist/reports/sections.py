@@ -14,7 +14,7 @@ from dfmnist.experiments.results import SpoofRate
 from dfmnist.experiments.tables import Cell, per_action
 from dfmnist.experiments.theme import Chart
 from dfmnist.media.sample import sample_frames
-from dfmnist.reports.clips import Sample
+from dfmnist.reports.clips import ShownClip
 from dfmnist.reports.runs import FinishedRun
 from dfmnist.reports.text import common_reason, pct, span
 
@@ -199,7 +199,9 @@ def figure6(runs: Sequence[FinishedRun], folder: Path) -> tuple[Chart, str] | No
     return figures.figure6_chart(folder, accuracies, models[0]), MODEL_TITLES[models[0]]
 
 
-def figure9(manifest: Manifest, samples: Sequence[Sample], folder: Path) -> images.Picture | None:
+def figure9(
+    manifest: Manifest, samples: Sequence[ShownClip], folder: Path
+) -> images.Picture | None:
     """The middle frame of the first sample that exists in at least two qualities."""
     for sample in samples:
         if len(sample.fake) < 2:
@@ -338,12 +340,12 @@ def in_order(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
     )
 
 
-def with_fakes(samples: Sequence[Sample], manifest: Manifest) -> list[tuple[str, Path]]:
+def with_fakes(samples: Sequence[ShownClip], manifest: Manifest) -> list[tuple[str, Path]]:
     """Label and best file of each sample's fake, for Figure 1."""
     return [(INFO[s.action].title, manifest.path(s.any_fake)) for s in samples]
 
 
-def hero_of(samples: Sequence[Sample]) -> Action | None:
+def hero_of(samples: Sequence[ShownClip]) -> Action | None:
     """The action to open with: a large movement where there is one."""
     have = {s.action for s in samples}
     wanted = (Action.YAW, Action.OPEN_MOUTH, Action.SURPRISE, Action.SMILE, *Action)

@@ -14,7 +14,7 @@ from dfmnist.experiments.paper import MODEL_TITLES
 from dfmnist.experiments.results import Estimate, SpoofRate, wilson
 from dfmnist.experiments.tables import Cell
 from dfmnist.experiments.written import Numbers
-from dfmnist.reports.clips import Row
+from dfmnist.reports.clips import ClipRow
 
 TITLE = "Can a machine tell an animated face from a filmed one?"
 
@@ -367,7 +367,7 @@ def people_shown(clip: Clip) -> str:
     )
 
 
-def opening_row(row: Row) -> Row:
+def opening_row(row: ClipRow) -> ClipRow:
     """The row that opens the page, with a caption."""
     tiles = tuple(t for t in row.tiles if t.role != "real")
     motion = row.title.lower()

@@ -14,8 +14,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.inference import Compiled, Precision, choose
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.inference.fuse import fast
-from dfmnist.fomm.inference.stages import MOVES, SOURCE, Part, Whole, parts_of, run_part
+from dfmnist.fomm.inference.fuse import fuse
+from dfmnist.fomm.inference.stages import MOVES, SOURCE, Stage, Whole, run_stage, stages_of
 from dfmnist.fomm.networks.generator import SourceCode
 from dfmnist.fomm.networks.keypoints import Keypoints
 
@@ -29,7 +29,7 @@ GPU_BATCH = 32
 """Frames a pass on a GPU. A CPU takes one: larger batches are no faster there."""
 
 
-class Backend(Protocol):
+class MotionBackend(Protocol):
     """Runs one motion model."""
 
     batch: int
@@ -52,7 +52,7 @@ class Backend(Protocol):
 
 def choose_backend(
     networks: Networks, backend: BackendName = "auto", precision: Precision = "auto"
-) -> Backend:
+) -> MotionBackend:
     """The backend asked for, as `core.compiled.choose` reads it. Raises `InputError`."""
     if backend not in get_args(BackendName):
         known = ", ".join(get_args(BackendName))
@@ -61,8 +61,8 @@ def choose_backend(
     chosen = choose("torch" if compiled else backend, precision)
     if chosen.backend == "torch":
         compiler = INDUCTOR if compiled else ""
-        return TorchBackend(networks, chosen.device, chosen.bfloat16, compiler)
-    return OpenVinoBackend(networks, chosen.bfloat16)
+        return TorchMotionBackend(networks, chosen.device, chosen.bfloat16, compiler)
+    return OpenVinoMotionBackend(networks, chosen.bfloat16)
 
 
 def _tiles(config: FommConfig) -> bool:
@@ -76,7 +76,7 @@ def to_tensor(frames_rgb_u8: Frames) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-class TorchBackend:
+class TorchMotionBackend:
     """Torch, channels last: float32, or bfloat16 but for positions; one thread will do.
 
     Eager, or with a `compiler` of torch.compile, for one shape: short batches are filled up.
@@ -96,11 +96,11 @@ class TorchBackend:
         generator = networks.generator
         self._detector: nn.Module = networks.kp_detector
         if not gpu:
-            generator = fast(generator, tiles=tiles)
-            self._detector = fast(networks.kp_detector, tiles=tiles)
+            generator = fuse(generator, tiles=tiles)
+            self._detector = fuse(networks.kp_detector, tiles=tiles)
         self._generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._detector = self._detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._parts = parts_of(self._generator)
+        self._parts = stages_of(self._generator)
         for part in self._parts:
             part.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._whole = Whole(self._parts, self._context).requires_grad_(False)
@@ -109,25 +109,25 @@ class TorchBackend:
             torch.compile(self._whole, dynamic=False, backend=compiler) if compiler else self._whole
         )
 
-    def _context(self, part: Part) -> torch.autocast:
+    def _context(self, part: Stage) -> torch.autocast:
         low = self.precision == "bf16" and not part.positions
         return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
 
     @torch.inference_mode()
     def detect(self, frames_rgb_u8: Frames) -> Keypoints:
-        """As `Backend.detect`; float32 throughout."""
+        """As `MotionBackend.detect`; float32 throughout."""
         found = self._detector(to_tensor(frames_rgb_u8).to(self.device))
         return Keypoints(*(value.cpu() for value in found))
 
     @torch.inference_mode()
     def encode(self, frames_rgb_u8: Frames) -> SourceCode:
-        """As `Backend.encode`; float32: it is done once."""
+        """As `MotionBackend.encode`; float32: it is done once."""
         code: SourceCode = self._generator.encode(to_tensor(frames_rgb_u8).to(self.device))
         return code
 
     @torch.inference_mode()
     def decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
-        """As `Backend.decode`."""
+        """As `MotionBackend.decode`."""
         size = self.batch
         parts = [
             self._decode(code, source, driving.at(slice(i, i + size)))
@@ -148,7 +148,7 @@ class TorchBackend:
         return frames
 
 
-class OpenVinoBackend:
+class OpenVinoMotionBackend:
     """Compiled by OpenVINO for this CPU, with torch's number of threads.
 
     In float32 a frame is one compiled model. With bfloat16 each part is one, so that those with
@@ -162,41 +162,41 @@ class OpenVinoBackend:
         self.precision = "bf16" if bfloat16 else "f32"
         size, k = config.image_size, config.num_kp
         picture = torch.zeros(1, config.num_channels, size, size)
-        generator = fast(networks.generator, tiles=tiles)
-        self._detect = Compiled(fast(networks.kp_detector, tiles=tiles), [picture], False)
+        generator = fuse(networks.generator, tiles=tiles)
+        self._detect = Compiled(fuse(networks.kp_detector, tiles=tiles), [picture], False)
         self._encode = Compiled(_Encode(generator), [picture], False)
         with torch.no_grad():
             code = generator.encode(picture)
         matrix = torch.eye(2).expand(1, k, 2, 2).contiguous()
         moves = (torch.zeros(1, k, 2), matrix, torch.zeros(1, k, 2), matrix)
         values = dict(zip((*SOURCE, *MOVES), (*code, *moves), strict=True))
-        parts = parts_of(generator)
+        parts = stages_of(generator)
         if not bfloat16:
             whole = Whole(parts)
-            parts = [Part(whole, whole.takes, ("frame",), True)]
-        self._chain: list[tuple[Part, Compiled]] = []
+            parts = [Stage(whole, whole.takes, ("frame",), True)]
+        self._chain: list[tuple[Stage, Compiled]] = []
         with torch.no_grad():
             for part in parts:
                 example = [values[name].contiguous() for name in part.takes]
                 low = bfloat16 and not part.positions
                 self._chain.append((part, Compiled(part.module, example, low)))
-                run_part(part, values)
+                run_stage(part, values)
 
     def detect(self, frames_rgb_u8: Frames) -> Keypoints:
-        """As `Backend.detect`; float32 throughout."""
+        """As `MotionBackend.detect`; float32 throughout."""
         found = [self._detect([to_tensor(frame[None]).numpy()]) for frame in frames_rgb_u8]
         value, jacobian = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
         return Keypoints(torch.from_numpy(value), torch.from_numpy(jacobian))
 
     def encode(self, frames_rgb_u8: Frames) -> tuple[npt.NDArray[Any], ...]:
-        """As `Backend.encode`; float32: it is done once."""
+        """As `MotionBackend.encode`; float32: it is done once."""
         image = to_tensor(frames_rgb_u8).numpy()
         return (image, *self._encode([image]))
 
     def decode(
         self, code: tuple[npt.NDArray[Any], ...], source: Keypoints, driving: Keypoints
     ) -> Frames:
-        """As `Backend.decode`."""
+        """As `MotionBackend.decode`."""
         fixed = dict(zip(SOURCE, code, strict=True))
         fixed |= {name: t.numpy() for name, t in zip(MOVES[:2], source, strict=True)}
         out = []

@@ -60,7 +60,7 @@ _DOUBLED = torch.tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=torc
 """Row k of the 4-tap transposed kernel as a sum of the rows of the 3-tap one."""
 
 
-def fast(module: Module, *, tiles: bool) -> Module:
+def fuse(module: Module, *, tiles: bool) -> Module:
     """A copy of `module` (in evaluation mode) that computes the same with less work.
 
     `tiles` is for float32 and single pictures whose features' sides are multiples of 4: Winograd's

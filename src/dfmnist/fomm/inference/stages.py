@@ -23,7 +23,7 @@ MOVES = ("source_value", "source_jacobian", "driving_value", "driving_jacobian")
 
 
 @dataclass(frozen=True)
-class Part:
+class Stage:
     """A step from some named tensors to others."""
 
     module: nn.Module
@@ -33,22 +33,22 @@ class Part:
     """It computes with positions: float32 always."""
 
 
-def parts_of(generator: OcclusionAwareGenerator) -> list[Part]:
+def stages_of(generator: OcclusionAwareGenerator) -> list[Stage]:
     """The frame of `generator.decode`, step by step; the last gives `frame`, uint8 (b, h, w, 3)."""
     hinted = ("hinted",) if generator.hint is not None else ()
     extra = ("warped", "seen") if generator.blend else ()
     image = ("image",) if generator.blend else ()
     return [
-        Part(_Candidates(generator), ("reduced", *MOVES), ("inputs", "flows"), True),
-        Part(_Choose(generator), ("inputs",), ("mask", "occlusion", *hinted), False),
-        Part(
-            _Gather(generator),
+        Stage(_Candidates(generator), ("reduced", *MOVES), ("inputs", "flows"), True),
+        Stage(_Choose(generator), ("inputs",), ("mask", "occlusion", *hinted), False),
+        Stage(
+            _WarpFeatures(generator),
             ("features", "mask", "occlusion", "flows", *hinted, *image),
             ("hidden", *extra),
             True,
         ),
-        Part(_Paint(generator), ("hidden",), ("painted",), False),
-        Part(_Finish(), ("painted", *extra), ("frame",), True),
+        Stage(_Decode(generator), ("hidden",), ("painted",), False),
+        Stage(_ToUint8(), ("painted", *extra), ("frame",), True),
     ]
 
 
@@ -57,8 +57,8 @@ class Whole(nn.Module):
 
     def __init__(
         self,
-        parts: list[Part],
-        context: Callable[[Part], AbstractContextManager[Any]] = lambda part: nullcontext(),
+        parts: list[Stage],
+        context: Callable[[Stage], AbstractContextManager[Any]] = lambda part: nullcontext(),
     ) -> None:
         super().__init__()
         self.parts, self.context = parts, context
@@ -72,11 +72,11 @@ class Whole(nn.Module):
         values = dict(zip(self.takes, tensors, strict=True))
         for part in self.parts:
             with self.context(part):
-                run_part(part, values)
+                run_stage(part, values)
         return values["frame"]
 
 
-def run_part(part: Part, values: dict[str, Tensor]) -> None:
+def run_stage(part: Stage, values: dict[str, Tensor]) -> None:
     """Run a part on `values` and add what it gives."""
     made = part.module(*(values[name] for name in part.takes))
     made = made if isinstance(made, tuple) else (made,)
@@ -118,7 +118,7 @@ class _Choose(nn.Module):
         return found if self.hint is None else (*found, self.hint(features).float())
 
 
-class _Gather(nn.Module):
+class _WarpFeatures(nn.Module):
     def __init__(self, generator: OcclusionAwareGenerator) -> None:
         super().__init__()
         self.blend, self.hinted = generator.blend, generator.hint is not None
@@ -133,7 +133,7 @@ class _Gather(nn.Module):
         return (hidden, *full_warp(rest[-1], motion)) if self.blend else hidden
 
 
-class _Paint(nn.Module):
+class _Decode(nn.Module):
     def __init__(self, generator: OcclusionAwareGenerator) -> None:
         super().__init__()
         self.generator = generator
@@ -142,7 +142,7 @@ class _Paint(nn.Module):
         return self.generator.paint(hidden).float()
 
 
-class _Finish(nn.Module):
+class _ToUint8(nn.Module):
     def forward(self, painted: Tensor, *blend: Tensor) -> Tensor:
         picture = blended(painted, *blend) if blend else torch.sigmoid(painted)
         levels = (picture.permute(0, 2, 3, 1) * 255 + 0.5).clamp(0, 255)

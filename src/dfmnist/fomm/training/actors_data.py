@@ -31,7 +31,7 @@ REACH = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Footage:
+class ActorClips:
     """All clips, cropped: c clips of n frames, p named points."""
 
     frames: list[Frames]
@@ -118,7 +118,7 @@ def _fit(
 
 def load_footage(
     folder: Path, names: Sequence[str], size: int, *, margin: tuple[float, float], seed: int
-) -> Footage:
+) -> ActorClips:
     """Every `*.mp4` under `folder` that has its truth (`.json`) beside it, cropped to faces.
 
     `margin` is the range of what is left around the face points, drawn once a clip. Raises
@@ -148,7 +148,7 @@ def load_footage(
         groups.append(str(truth["performance_seed"]))
     counts = np.cumsum([len(a) for a in affines])[:-1]
     fitted = np.split(local_affines(np.concatenate(affines), list(named))[:, chosen], counts)
-    return Footage(frames, points, fitted, tuple(names), tuple(identities), tuple(groups))
+    return ActorClips(frames, points, fitted, tuple(names), tuple(identities), tuple(groups))
 
 
 class Batch(NamedTuple):
@@ -180,7 +180,9 @@ class Draw:
     """Share of sources that are the face at rest, as sources are when the model is used."""
 
 
-def draw_batch(footage: Footage, draw: Draw, clips: Sequence[int], seed: int, step: int) -> Batch:
+def draw_batch(
+    footage: ActorClips, draw: Draw, clips: Sequence[int], seed: int, step: int
+) -> Batch:
     """The batch of `step`: the same for the same arguments, whatever was drawn before."""
     rng = np.random.default_rng([seed, step])
     rows: list[tuple[int, int]] = []

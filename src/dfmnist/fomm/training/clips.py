@@ -28,7 +28,7 @@ WANTED = "whole videos of two frames or more, or --skip-broken"
 
 
 @dataclass(frozen=True)
-class Clip:
+class TrainingClip:
     """A whole clip of one person."""
 
     path: Path
@@ -46,7 +46,7 @@ class _Looked:
     problem: str
 
 
-People = tuple[tuple[Clip, ...], ...]
+People = tuple[tuple[TrainingClip, ...], ...]
 """The clips of each person."""
 
 
@@ -128,10 +128,12 @@ def load_people(
         if fresh:  # said when found, not each time the run goes on
             said = f"{folder}: {text}; left out"
             console.print(said, highlight=False, markup=False, soft_wrap=True)
-    people: dict[str, list[Clip]] = {}
+    people: dict[str, list[TrainingClip]] = {}
     for (path, identity), name in zip(found, names, strict=True):
         if name not in broken:
-            people.setdefault(identity, []).append(Clip(path, identity, known[name].num_frames))
+            people.setdefault(identity, []).append(
+                TrainingClip(path, identity, known[name].num_frames)
+            )
     if not people:
         raise InputError.of(folder, "holds no whole clip", WANTED)
     return tuple(tuple(clips) for clips in people.values())
@@ -164,7 +166,7 @@ def actor_seeds(people: People) -> set[int]:
     return {int(t["identity_seed"]) for t in found if isinstance(t, dict) and "identity_seed" in t}
 
 
-class Pair(NamedTuple):
+class TrainingPair(NamedTuple):
     """Two frames of one clip; (3, h, w) each, or (b, 3, h, w) in a batch; RGB in [0, 1]."""
 
     source: Tensor
@@ -175,13 +177,13 @@ class Pair(NamedTuple):
 class PairDraw:
     """Which two frames, before colours."""
 
-    clip: Clip
+    clip: TrainingClip
     frames: tuple[int, int]
     """Source and driving: in their order in time, or against it with a time flip."""
     mirrored: bool
 
 
-class Pairs(Dataset[Pair]):
+class Pairs(Dataset[TrainingPair]):
     """The pairs of one epoch: each person comes `repeats` times, in an order of that epoch.
 
     A draw takes one of the person's clips and two frames of it. Time flip with probability 1/2,
@@ -214,7 +216,7 @@ class Pairs(Dataset[Pair]):
         frames = (last, first) if flip else (first, last)
         return PairDraw(clip, frames, bool(mirror and not flip))
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> TrainingPair:
         rng = self._rng(index)
         drawn = self._draw(index, rng)
         first, last = (
@@ -226,7 +228,7 @@ class Pairs(Dataset[Pair]):
             images = images.flip(-1)
         if self.jitter:
             images = jitter_colours(images, draw_jitter(rng, self.jitter))
-        return Pair(*images.contiguous())
+        return TrainingPair(*images.contiguous())
 
 
 def to_size(frame: np.ndarray[Any, np.dtype[np.uint8]], size: int) -> np.ndarray[Any, Any]:

@@ -27,7 +27,7 @@ from dfmnist.fomm.config import FommConfig, actors
 from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d, coordinate_grid
 from dfmnist.fomm.networks.generator import Generated, OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
-from dfmnist.fomm.training.actors_data import Batch, Draw, Footage, draw_batch, load_footage
+from dfmnist.fomm.training.actors_data import ActorClips, Batch, Draw, draw_batch, load_footage
 from dfmnist.fomm.training.contact_sheet import save_sheet
 from dfmnist.fomm.training.losses import (
     RandomTransform,
@@ -103,7 +103,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class ActorsTrainConfig:
     """A run of training; its recipe, whole."""
 
     phases: tuple[Phase, ...]
@@ -194,7 +194,7 @@ def gaze_l1(found: Tensor, true: Tensor, names: tuple[str, ...]) -> Tensor:
 class AnimatorModule(L.LightningModule):
     """Detector and generator under training, with their running average."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: ActorsTrainConfig) -> None:
         super().__init__()
         self.config = config
         torch.manual_seed(config.seed)  # initial weights; Lightning offers no generator for them
@@ -345,7 +345,7 @@ def relative(source: Keypoints, first: Keypoints, driving: Keypoints) -> Keypoin
 class _Steps(Dataset[Batch]):
     """Batches of one epoch, by step number."""
 
-    def __init__(self, footage: Footage, config: TrainConfig, clips: list[int]) -> None:
+    def __init__(self, footage: ActorClips, config: ActorsTrainConfig, clips: list[int]) -> None:
         self.footage, self.config, self.clips = footage, config, clips
         self.first = 0
 
@@ -362,7 +362,7 @@ class _Watch(L.Callback):
     """Validation, picture sheets and weights for use, after each epoch."""
 
     def __init__(
-        self, out: Path, footage: Footage, clips: list[int], steps: _Steps, seen: list[int]
+        self, out: Path, footage: ActorClips, clips: list[int], steps: _Steps, seen: list[int]
     ) -> None:
         self.out, self.footage, self.clips, self.steps = out, footage, clips, steps
         self.seen = seen
@@ -437,7 +437,7 @@ def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[s
 
 
 def train_animator(
-    config: TrainConfig,
+    config: ActorsTrainConfig,
     clips: Path,
     out: Path,
     *,
@@ -481,12 +481,12 @@ def train_animator(
     return out / WEIGHTS
 
 
-def actors_recipe(seed: int = 1) -> TrainConfig:
+def actors_recipe(seed: int = 1) -> ActorsTrainConfig:
     """From nothing to what is shipped, and on; an estimated three hours without AMX.
 
     The shipped weights saw another schedule, which was found on the way: docs/LOG.md.
     """
-    return TrainConfig(
+    return ActorsTrainConfig(
         seed=seed,
         phases=(
             Phase(1500, Draw(128, 4, 2), 1e-3, 7e-4),

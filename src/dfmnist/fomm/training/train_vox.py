@@ -22,9 +22,9 @@ from dfmnist.fomm.networks.vgg import SOURCE, load_vgg
 from dfmnist.fomm.training.clips import (
     TEST,
     TRAIN,
-    Pair,
     Pairs,
     People,
+    TrainingPair,
     actor_seeds,
     load_people,
     summary,
@@ -241,7 +241,7 @@ class _Watch(L.Callback):
             epoch=_SHEET_EPOCH,
         )  # fmt: skip
         drawn = [pairs[i] for i in range(SHEET_PAIRS)]
-        batch = Pair(*(torch.stack(x).to(module.device) for x in zip(*drawn, strict=True)))
+        batch = TrainingPair(*(torch.stack(x).to(module.device) for x in zip(*drawn, strict=True)))
         module.eval()
         source, driving = module.kp_detector(batch.source), module.kp_detector(batch.driving)
         made = module.generator(batch.source, source, driving)
@@ -253,7 +253,9 @@ class _Watch(L.Callback):
         }
 
 
-def _columns(batch: Pair, source: Keypoints, driving: Keypoints, made: Generated) -> list[Tensor]:
+def _columns(
+    batch: TrainingPair, source: Keypoints, driving: Keypoints, made: Generated
+) -> list[Tensor]:
     """Source and driving frame with their points, what was made, and what was called hidden."""
     size = batch.source.shape[-1]
     occlusion = F.interpolate(made.occlusion, size=(size, size)).expand(-1, 3, -1, -1)

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import write_text
 from dfmnist.core.jobs import cpu_count
-from dfmnist.core.lightning import Devices, hushed
+from dfmnist.core.lightning import Devices, quiet_lightning
 
 CHECKPOINT, CURVE, WEIGHTS = "last.ckpt", "curve.csv", "last.safetensors"
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
@@ -42,7 +42,7 @@ class Machine(Devices):
 
 def make_trainer(out: Path, watch: L.Callback, **options: Any) -> L.Trainer:
     """A trainer that leaves files and words to `watch`, but for TensorBoard's events."""
-    with hushed():
+    with quiet_lightning():
         return L.Trainer(
             callbacks=[watch],
             logger=TensorBoardLogger(save_dir=out, name="", version="tensorboard"),

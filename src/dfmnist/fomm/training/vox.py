@@ -24,7 +24,7 @@ from dfmnist.fomm.networks.discriminator import DiscriminatorConfig, MultiScaleD
 from dfmnist.fomm.networks.generator import Generated, OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 from dfmnist.fomm.networks.vgg import Vgg19
-from dfmnist.fomm.training.clips import Pair, Pairs, People, batches
+from dfmnist.fomm.training.clips import Pairs, People, TrainingPair, batches
 from dfmnist.fomm.training.losses import (
     RandomTransform,
     equivariance,
@@ -163,7 +163,7 @@ class PublishedModule(L.LightningModule):
             epoch=epoch,
         )  # fmt: skip
 
-    def train_dataloader(self) -> DataLoader[Pair]:
+    def train_dataloader(self) -> DataLoader[TrainingPair]:
         pairs = self.pairs(self.current_epoch)
         rank, world = self.trainer.global_rank, self.trainer.world_size
         steps = batches(len(pairs), self.config.batch_size, rank, world)
@@ -203,7 +203,7 @@ class PublishedModule(L.LightningModule):
         }
 
     def generator_terms(
-        self, batch: Pair, transform: RandomTransform
+        self, batch: TrainingPair, transform: RandomTransform
     ) -> tuple[Generated, Keypoints, dict[str, Tensor]]:
         """What is made of the sources, the driving keypoints, and the losses of both networks."""
         factor = self.config.weights
@@ -228,7 +228,7 @@ class PublishedModule(L.LightningModule):
         return made, driving, terms
 
     def discriminator_terms(
-        self, batch: Pair, made: Generated, driving: Keypoints
+        self, batch: TrainingPair, made: Generated, driving: Keypoints
     ) -> dict[str, Tensor]:
         """The discriminator's own loss; no gradient reaches the other networks."""
         assert self.discriminator is not None
@@ -258,9 +258,9 @@ class PublishedModule(L.LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = self.config.lr_at(self.current_epoch)
 
-    def training_step(self, batch: Pair, batch_idx: int) -> None:
+    def training_step(self, batch: TrainingPair, batch_idx: int) -> None:
         """A step of detector and generator, then one of the discriminator."""
-        batch = Pair(*(x.contiguous(memory_format=torch.channels_last) for x in batch))
+        batch = TrainingPair(*(x.contiguous(memory_format=torch.channels_last) for x in batch))
         optimizers = self.optimizers()
         first, *second = optimizers if isinstance(optimizers, list) else [optimizers]
         with _still(self.discriminator):
