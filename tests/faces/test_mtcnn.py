@@ -1,12 +1,17 @@
 """MTCNN on a real portrait, on nothing, and at several sizes."""
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from dfmnist.actors.identity import sample_identity
+from dfmnist.actors.performance import Performance
+from dfmnist.actors.render import Renderer
 from dfmnist.core.errors import InputError
-from dfmnist.faces.mtcnn import Mtcnn, mtcnn
+from dfmnist.faces.mtcnn import WEIGHTS, Mtcnn, mtcnn
 
 Image8 = npt.NDArray[np.uint8]
 FACE = np.array([185, 115, 345, 325])
@@ -63,3 +68,51 @@ def test_min_face_size_leaves_small_faces_out(portrait: Image8) -> None:
 def test_same_image_same_bytes(portrait: Image8) -> None:
     first, second = (Mtcnn().detect(portrait) for _ in range(2))
     assert first.boxes_xyxy.tobytes() == second.boxes_xyxy.tobytes()
+
+
+def test_the_weights_are_the_published_ones() -> None:
+    """Their notice lies beside them, as their licence asks."""
+    digest = "24dc7be98b7235edf9a4817325cee361c17aaee665345898c54153f185b5ed35"
+    assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() == digest
+    notice = WEIGHTS.with_suffix(".LICENSE").read_text(encoding="utf-8")
+    for line in ("(c) 2016 Kaipeng Zhang", "(c) 2019-2024 Iván de Paz", "this permission notice"):
+        assert line in notice
+
+
+def test_a_photo_and_an_actor_are_found_where_the_package_mtcnn_found_them(
+    portrait: Image8,
+) -> None:
+    """The numbers are those that the same networks gave with the package's own weight files."""
+    still = np.zeros(1)
+    performance = Performance(
+        yaw_deg=still,
+        pitch_deg=still,
+        roll_deg=still,
+        facial={},
+        gaze_deg=np.zeros((1, 2)),
+        sway_m=np.zeros((1, 3)),
+        action="test",
+        seed=0,
+    )
+    actor = next(iter(Renderer(384).render(sample_identity(200_001), performance, range(1))))
+    for image, score, box, points in (
+        (
+            portrait,
+            0.99682,
+            [178.511, 116.575, 348.874, 328.282],
+            [[221.183, 193.441], [307.525, 188.885], [268.936, 239.067], [233.132, 277.596],
+             [303.966, 273.338]],
+        ),
+        (
+            np.asarray(actor),
+            0.94052,
+            [160.312, 132.299, 263.275, 279.764],
+            [[188.906, 190.867], [236.131, 191.929], [211.307, 222.676], [191.022, 244.798],
+             [231.734, 245.416]],
+        ),
+    ):  # fmt: skip
+        found = mtcnn().detect(image)
+        assert len(found) == 1
+        assert found.scores[0] == pytest.approx(score, abs=1e-3)
+        np.testing.assert_allclose(found.boxes_xyxy[0], box, atol=0.05)
+        np.testing.assert_allclose(found.points[0], points, atol=0.05)

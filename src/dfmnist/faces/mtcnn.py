@@ -1,21 +1,20 @@
-"""MTCNN face detector in PyTorch, with the weights that the `mtcnn` package ships.
+"""MTCNN face detector in PyTorch, with the authors' weights.
 
 Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
 Networks", 2016: P-Net proposes boxes on an image pyramid, R-Net and O-Net refine them.
-Thresholds are the `mtcnn` package's. TensorFlow is not needed.
+Weights and thresholds are those of the Python package `mtcnn` 1.0.0 (MIT; the notice is
+`weights/mtcnn.LICENSE`), its arrays transposed for PyTorch.
 """
 
 import functools
-import importlib.util
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dfmnist.core.errors import InputError
@@ -23,6 +22,8 @@ from dfmnist.core.errors import InputError
 Float = npt.NDArray[np.float32]
 RgbImage = npt.NDArray[np.uint8]
 
+WEIGHTS = Path(__file__).parent / "weights" / "mtcnn.safetensors"
+"""The weights of all three networks, part of this package."""
 PYRAMID_STEP = 0.709
 CELL_PX = 12
 STRIDE_PX = 2
@@ -100,28 +101,10 @@ def _o_net() -> _Net:
     return _Net(nn.Sequential(*layers), [nn.Linear(256, 4), nn.Linear(256, 10), nn.Linear(256, 2)])
 
 
-def _weights_folder() -> Path:
-    # find_spec does not run the package, whose import needs TensorFlow
-    spec = importlib.util.find_spec("mtcnn")
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError("the package mtcnn is not installed; expected it for its weights")
-    return Path(spec.submodule_search_locations[0]) / "assets" / "weights"
-
-
 def _load(net: _Net, name: str) -> _Net:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the arrays were pickled by an older NumPy
-        arrays = joblib.load(_weights_folder() / f"{name}.lz4")
-    parameters = list(net.parameters())
-    assert len(arrays) == len(parameters), f"{name}: {len(arrays)} arrays"
-    with torch.no_grad():
-        for parameter, array in zip(parameters, arrays, strict=True):
-            value = torch.from_numpy(np.asarray(array, np.float32))
-            if value.ndim == 4:  # TensorFlow (h, w, in, out)
-                value = value.permute(3, 2, 0, 1)
-            elif value.ndim == 2:
-                value = value.T
-            parameter.copy_(value.reshape(parameter.shape))
+    """`net` with the tensors of `WEIGHTS` whose names begin with `name`, ready for inference."""
+    own = {k: v for k, v in load_file(WEIGHTS).items() if k.startswith(f"{name}.")}
+    net.load_state_dict({k.removeprefix(f"{name}."): v for k, v in own.items()})
     return net.eval().requires_grad_(False)
 
 
