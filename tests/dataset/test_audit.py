@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import read_json
-from dfmnist.dataset.audit import AuditError, audit, write_audit
+from dfmnist.core.files import read_json, write_json
+from dfmnist.dataset.audit import AuditError, audit, read_audit, write_audit
 from dfmnist.dataset.classify import cross_validate, one_feature_auc
 from dfmnist.dataset.manifest import Manifest, read_manifest, write_manifest
 from dfmnist.media.video import write_video
@@ -20,16 +20,39 @@ def test_honest_dataset_passes_at_exactly_chance(make_dataset) -> None:
     root = make_dataset(qualities=("raw", "c40"))
     report = audit(root)
     assert report.passed
-    assert report.protocol.auc == 0.5
+    assert report.protocol.auc.value == 0.5
     assert set(report.protocol_by_quality) == {"all", "raw", "c40"}
     assert report.varying == ()
     assert set(report.signal) == {"raw", "c40"}
     for estimate in report.signal.values():
-        assert 0 <= estimate.low <= estimate.auc <= estimate.high <= 1
-        assert (estimate.clips, estimate.identities, estimate.grouped_by) == (16, 8, "identity")
+        auc = estimate.auc
+        assert 0 <= auc.low <= auc.value <= auc.high <= 1
+        assert (auc.n, auc.groups, estimate.grouped_by) == (16, 8, "identity")
     report.require_pass()
     assert read_json(write_audit(root, report))["passed"] is True
     assert audit(root) == report
+
+
+def test_audit_file_is_read_back_also_as_version_0_1_wrote_it(make_dataset, tmp_path: Path) -> None:
+    report = audit(make_dataset())
+    assert read_audit(tmp_path) is None
+    path = write_audit(tmp_path, report)
+    assert read_audit(tmp_path) == report
+
+    def as_before(found: dict) -> dict:
+        auc = found.pop("auc")
+        names = {"auc": "value", "low": "low", "high": "high", "clips": "n", "identities": "groups"}
+        return {**{old: auc[new] for old, new in names.items()}, **found}
+
+    written = read_json(path)
+    written["protocol"] = as_before(written["protocol"])
+    for table in (written["protocol_by_quality"], written["signal"]):
+        table.update({quality: as_before(found) for quality, found in table.items()})
+    write_json(path, written)
+    assert read_audit(tmp_path) == report
+    path.write_text('{"passed": true}')
+    with pytest.raises(InputError, match=r"audit\.json: no audit report \(limit\)"):
+        read_audit(tmp_path)
 
 
 def other_rate(path: Path, frames: np.ndarray, crf: int, tag: str) -> int:
@@ -84,7 +107,7 @@ def other_gop(path: Path, frames: np.ndarray, crf: int, tag: str) -> int:
 def test_each_leak_fails(make_dataset, writer: Writer, named: str) -> None:
     report = audit(make_dataset(fake_writer=writer))
     assert not report.passed
-    assert report.protocol.auc > 0.95
+    assert report.protocol.auc.value > 0.95
     assert named in {leak.name for leak in report.leaks}
     with pytest.raises(AuditError, match=r"AUC 1\.00 from .*real .*fake.*below 0\.6"):
         report.require_pass()
@@ -96,8 +119,8 @@ def test_a_leak_in_one_quality_only_fails(make_dataset) -> None:
 
     report = audit(make_dataset(qualities=("raw", "c40"), fake_writer=only_c40))
     assert not report.passed
-    assert report.protocol_by_quality["raw"].auc == 0.5
-    assert report.protocol_by_quality["c40"].auc > 0.95
+    assert report.protocol_by_quality["raw"].auc.value == 0.5
+    assert report.protocol_by_quality["c40"].auc.value > 0.95
 
 
 def test_a_quality_that_only_fakes_have_fails(make_dataset) -> None:
@@ -111,7 +134,7 @@ def test_a_quality_that_only_fakes_have_fails(make_dataset) -> None:
 
 def test_the_content_of_the_tag_is_left_out(make_dataset) -> None:
     report = audit(make_dataset())  # every tag says its label, at one length
-    assert report.protocol.auc == 0.5
+    assert report.protocol.auc.value == 0.5
 
 
 def test_before_the_manifest_is_written(make_dataset) -> None:
@@ -134,12 +157,12 @@ def test_classifier_finds_what_is_there_and_nothing_else() -> None:
     ids = [str(i) for i in range(400)]
     noise = rng.normal(size=(400, 4))
     chance = cross_validate(noise, fake, people, ids)
-    assert chance.low < 0.5 < chance.high
-    assert abs(chance.auc - 0.5) < 0.1
+    assert chance.auc.low < 0.5 < chance.auc.high
+    assert abs(chance.auc.value - 0.5) < 0.1
     shifted = noise + np.outer(fake, [2.0, 0, 0, 0])
     found = cross_validate(shifted, fake, people, ids)
-    assert found.low > 0.8
-    assert (found.folds, found.identities, found.grouped_by) == (5, 40, "identity")
+    assert found.auc.low > 0.8
+    assert (found.folds, found.auc.groups, found.grouped_by) == (5, 40, "identity")
 
 
 def test_classifier_does_not_learn_people() -> None:
@@ -150,7 +173,7 @@ def test_classifier_does_not_learn_people() -> None:
     fake = rng.random(400) < mostly[people]
     names = rng.normal(size=40)[people][:, None]
     estimate = cross_validate(names, fake, [str(p) for p in people], list(map(str, range(400))))
-    assert abs(estimate.auc - 0.5) < 0.2
+    assert abs(estimate.auc.value - 0.5) < 0.2
 
 
 def test_too_few_people_falls_back_to_clips() -> None:
@@ -158,14 +181,14 @@ def test_too_few_people_falls_back_to_clips() -> None:
     estimate = cross_validate(
         fake[:, None].astype(float), fake, ["one"] * 8, [str(i) for i in range(8)]
     )
-    assert (estimate.grouped_by, estimate.auc) == ("clip", 1.0)
+    assert (estimate.grouped_by, estimate.auc.value) == ("clip", 1.0)
 
 
 def test_a_single_fake_is_judged_by_single_features(make_dataset) -> None:
     manifest = read_manifest(make_dataset())
     fakes = manifest.select(label="fake").clips[:1]
     honest = audit(Manifest(manifest.root, manifest.select(label="real").clips + fakes))
-    assert (honest.protocol.auc, honest.signal["raw"].grouped_by) == (0.5, "none")
+    assert (honest.protocol.auc.value, honest.signal["raw"].grouped_by) == (0.5, "none")
     other = read_manifest(make_dataset(fake_writer=other_rate, name="other"))
     fakes = other.select(label="fake").clips[:1]
     leaky = audit(Manifest(other.root, other.select(label="real").clips + fakes))

@@ -3,9 +3,10 @@ import pytest
 from dfmnist.core.actions import Action
 from dfmnist.dataset.audit import audit
 from dfmnist.dataset.card import SYNTHETIC, CardText, card, write_card
-from dfmnist.dataset.manifest import Count, read_manifest
+from dfmnist.dataset.manifest import read_manifest
 from dfmnist.dataset.summary import summarise
 from dfmnist.dataset.verify import verify
+from dfmnist.stats.intervals import Rate
 
 
 def test_summary(make_dataset, rejection) -> None:
@@ -18,7 +19,7 @@ def test_summary(make_dataset, rejection) -> None:
     assert found.by_split["train"] == {"real": 4, "fake": 4, "identities": 4}
     assert found.by_quality == {q: {"real": 16 // 2, "fake": 8} for q in ("raw", "c23")}
     assert sum(row["fake"] for row in found.by_action.values()) == 8
-    assert found.fake_attempts[Action.BLINK] == Count(1, 2)
+    assert found.fake_attempts[Action.BLINK] == Rate(1, 2)
 
 
 def test_card(make_dataset, rejection) -> None:

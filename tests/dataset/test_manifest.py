@@ -8,6 +8,7 @@ from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
 from dfmnist.dataset import manifest as m
 from dfmnist.dataset.provenance import LENGTH, provenance, read_provenance
+from dfmnist.stats.intervals import Rate
 
 
 def test_round_trip(tmp_path: Path, record) -> None:
@@ -171,7 +172,7 @@ def test_rejected(tmp_path: Path, rejection) -> None:
         m.read_rejected(tmp_path)
 
 
-def test_spoof_counts(record, rejection) -> None:
+def test_acceptance_counts_each_clip_once(record, rejection) -> None:
     clips = [
         record(),
         record(file_name="clips/c23/a.mp4", quality="c23"),  # the same clip, counted once
@@ -179,9 +180,9 @@ def test_spoof_counts(record, rejection) -> None:
         record(file_name="c.mp4", clip_id="c", label="real", action="nod"),
     ]
     rejected = [rejection(), rejection(action="blink"), rejection(label="real", action="nod")]
-    counts = m.spoof_counts(clips, rejected)
-    assert counts == {Action.BLINK: m.Count(0, 1), Action.YAW: m.Count(2, 3)}
-    assert m.acceptance(clips, rejected, "real") == {Action.NOD: m.Count(1, 2)}
+    counts = m.acceptance(clips, rejected, "fake")
+    assert counts == {Action.BLINK: Rate(0, 1), Action.YAW: Rate(2, 3)}
+    assert m.acceptance(clips, rejected, "real") == {Action.NOD: Rate(1, 2)}
 
 
 def test_sixty_thousand_lines(tmp_path: Path, record) -> None:

@@ -9,9 +9,10 @@ from PIL import Image
 
 from dfmnist.core.actions import TEN, Action
 from dfmnist.experiments import figures, images
-from dfmnist.experiments.results import Curve, Estimate, SpoofRate
+from dfmnist.experiments.results import Curve, SpoofRate
 from dfmnist.experiments.theme import DARK, LIGHT, Chart
 from dfmnist.media.video import write_video
+from dfmnist.stats.intervals import Estimate
 
 RATES = [
     SpoofRate(a, 0 if a is Action.YAW else 3, 7, {"action": (5, 7), "universal": (4, 7)})

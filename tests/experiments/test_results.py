@@ -12,7 +12,6 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.experiments.results import (
     ORDER,
-    Estimate,
     Heading,
     Published,
     RegionShare,
@@ -26,6 +25,7 @@ from dfmnist.experiments.results import (
     read_results,
     write_result,
 )
+from dfmnist.stats.intervals import Estimate
 
 STAMP = "smoke, not a result"
 

@@ -6,7 +6,7 @@ import pytest
 
 from dfmnist.core.actions import Action
 from dfmnist.dataset.manifest import Clip, Rejected, Screening
-from dfmnist.experiments.results import spoof_rates, wilson
+from dfmnist.experiments.results import spoof_rates
 from dfmnist.experiments.tables import Scored, per_action, table1, table3
 
 
@@ -84,23 +84,6 @@ def test_table1_ends_with_this_dataset() -> None:
     rows = table1("ours", {"real": 7, "fake": 5})
     assert (rows[-1].name, rows[-1].real, rows[-1].fake) == ("ours", 7, 5)
     assert rows[-2].fake == 10_000
-
-
-@pytest.mark.parametrize(
-    ("passed", "n", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)],
-)
-def test_wilson_interval_agrees_with_published_values(
-    passed: int, n: int, low: float, high: float
-) -> None:
-    found = wilson(passed, n)
-    assert found is not None
-    assert found.low == pytest.approx(low, abs=1e-4)
-    assert found.high == pytest.approx(high, abs=1e-4)
-
-
-def test_wilson_of_nothing_is_nothing() -> None:
-    assert wilson(0, 0) is None
 
 
 def words(live: bool) -> tuple[Screening, ...]:

@@ -15,7 +15,7 @@ from dfmnist.liveness.calibrate import WIDEST, fit, is_wrong
 from dfmnist.liveness.examples import BONA_FIDE, STILL, WARP, Example, as_json, from_json, plan
 from dfmnist.liveness.movement import WORDS
 from dfmnist.liveness.thresholds import judge
-from dfmnist.stats.pad import Rate
+from dfmnist.stats.intervals import Rate
 
 
 def _example(rng: np.random.Generator, identity: int, shown: Action, kind: str) -> Example:
@@ -95,8 +95,8 @@ def test_figures_count_asked_wrong_and_attacks(tmp_path: Path) -> None:
     found = figures(held_out, fitted)
     assert found.asked(Action.NOD) == Rate(4, 5)  # a lost face is a rejection
     assert found.asked(Action.YAW) == Rate(5, 5)
-    assert found.wrong(Action.BLINK).total == 5 * 10
-    assert found.wrong(Action.OPEN_MOUTH).total == 5 * 9  # surprise contains it
+    assert found.wrong(Action.BLINK).n == 5 * 10
+    assert found.wrong(Action.OPEN_MOUTH).n == 5 * 9  # surprise contains it
     assert found.universal(STILL) == Rate(0, 55)
     assert found.universal(WARP) == Rate(0, 55)
     assert found.unseen == 1

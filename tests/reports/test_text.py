@@ -1,13 +1,14 @@
 """What the page says of the result."""
 
-from dfmnist.detectors.metrics import Evaluation, Interval
+from dfmnist.detectors.metrics import Evaluation
 from dfmnist.experiments.tables import Cell
 from dfmnist.experiments.written import Numbers
 from dfmnist.reports import text
+from dfmnist.stats.intervals import Estimate
 
 
 def evaluation(value: float) -> Evaluation:
-    found = {"accuracy": Interval(value, value - 0.05, value + 0.05)}
+    found = {"accuracy": Estimate(value, value - 0.05, value + 0.05, 1600, 12)}
     return Evaluation(found, found, 1600, 100, 12, 1000)
 
 

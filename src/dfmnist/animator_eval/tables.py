@@ -18,7 +18,7 @@ from dfmnist.animator_eval.records import (
     Transfer,
 )
 from dfmnist.core.actions import TEN, Action
-from dfmnist.stats.pad import markdown_table
+from dfmnist.core.text import markdown_table
 
 PIXELS: dict[str, tuple[str, str]] = {
     "l1": ("L1", ".4f"),

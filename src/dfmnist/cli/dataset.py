@@ -28,11 +28,13 @@ def audit_command(
 
     report = audit(folder, workers=workers)
     table = Table("Audit", "Quality", "AUC", "95% interval", "Verdict")
-    for quality, e in report.protocol_by_quality.items():
-        verdict = "passed" if e.auc < report.limit else "FAILED"
-        table.add_row("protocol", quality, f"{e.auc:.3f}", f"{e.low:.3f}–{e.high:.3f}", verdict)
-    for quality, e in report.signal.items():
-        table.add_row("signal", quality, f"{e.auc:.3f}", f"{e.low:.3f}–{e.high:.3f}", "baseline")
+    for quality, found in report.protocol_by_quality.items():
+        e = found.auc
+        verdict = "passed" if e.value < report.limit else "FAILED"
+        table.add_row("protocol", quality, f"{e.value:.3f}", f"{e.low:.3f}–{e.high:.3f}", verdict)
+    for quality, found in report.signal.items():
+        e = found.auc
+        table.add_row("signal", quality, f"{e.value:.3f}", f"{e.low:.3f}–{e.high:.3f}", "baseline")
     Console().print(table)
     if save:
         typer.echo(write_audit(folder, report))

@@ -14,15 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import write_json
+from dfmnist.core.files import read_json, write_json
 from dfmnist.core.jobs import run_jobs
-from dfmnist.dataset.classify import AucEstimate, cross_validate, one_feature_auc
+from dfmnist.dataset.classify import CrossValidation, cross_validate, one_feature_auc
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.media.inspect import protocol_facts, signal_facts
 
@@ -58,15 +60,15 @@ class AuditReport:
     passed: bool
     limit: float
     files: int
-    protocol: AucEstimate
+    protocol: CrossValidation
     """Of the worst of: all files together, and each quality by itself."""
-    protocol_by_quality: dict[str, AucEstimate]
+    protocol_by_quality: dict[str, CrossValidation]
     """Includes `all`."""
     leaks: tuple[Feature, ...]
     """Of a failed audit: protocol features that reach the limit alone, worst first."""
     varying: tuple[Feature, ...]
     """Protocol features that vary at all, within some quality."""
-    signal: dict[str, AucEstimate]
+    signal: dict[str, CrossValidation]
     """The baseline, for each quality."""
     signal_features: dict[str, tuple[Feature, ...]]
 
@@ -77,8 +79,8 @@ class AuditReport:
         listed = self.leaks or self.varying
         names = "; ".join(f"{f.name} (real {f.real}, fake {f.fake})" for f in listed[:5])
         raise AuditError(
-            f"protocol audit failed: AUC {self.protocol.auc:.2f} from {names}; expected below "
-            f"{self.limit}, so that nothing but the forgery tells real from fake"
+            f"protocol audit failed: AUC {self.protocol.auc.value:.2f} from {names}; expected "
+            f"below {self.limit}, so that nothing but the forgery tells real from fake"
         )
 
 
@@ -108,9 +110,9 @@ def audit(dataset: Path | Manifest, *, workers: int | None = None) -> AuditRepor
                 features[feature.name] = feature
     features |= _missing_qualities(clips)
     varying = tuple(sorted(features.values(), key=lambda f: (-f.auc, f.name)))
-    worst = max(by_quality.values(), key=lambda estimate: estimate.auc)
+    worst = max(by_quality.values(), key=lambda found: found.auc.value)
     signal, signal_features = _signal(manifest, workers)
-    passed = worst.auc < LIMIT
+    passed = worst.auc.value < LIMIT
     return AuditReport(
         passed=passed,
         limit=LIMIT,
@@ -129,6 +131,32 @@ def write_audit(root: Path, report: AuditReport) -> Path:
     path = Path(root) / AUDIT
     write_json(path, plain(report))
     return path
+
+
+def read_audit(root: Path) -> AuditReport | None:
+    """The dataset's `audit.json`; None where there is none. Raises `InputError`."""
+    path = Path(root) / AUDIT
+    if not path.is_file():
+        return None
+    try:
+        return TypeAdapter(AuditReport).validate_python(_with_estimates(read_json(path)))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise InputError.of(path, f"no audit report ({where})", "one by `dfmnist audit`") from None
+
+
+_OLD_KEYS = {"auc": "value", "low": "low", "high": "high", "clips": "n", "identities": "groups"}
+"""Keys of an AUC in version 0.1.0's `audit.json`, and the fields of `Estimate` for them."""
+
+
+def _with_estimates(value: Any) -> Any:
+    """`value` of an `audit.json`; an AUC written by version 0.1.0 becomes an estimate."""
+    if not isinstance(value, dict):
+        return value
+    if _OLD_KEYS.keys() <= value.keys():
+        others = {key: inner for key, inner in value.items() if key not in _OLD_KEYS}
+        return {"auc": {new: value[old] for old, new in _OLD_KEYS.items()}, **others}
+    return {key: _with_estimates(inner) for key, inner in value.items()}
 
 
 def _read_facts(function: Callable[[Path], Facts], path: Path) -> Facts:
@@ -152,7 +180,7 @@ def _both_labels(clips: Sequence[Clip]) -> bool:
     return len({clip.label for clip in clips}) == 2
 
 
-def _estimate(clips: Sequence[Clip], facts: Sequence[Facts]) -> AucEstimate:
+def _estimate(clips: Sequence[Clip], facts: Sequence[Facts]) -> CrossValidation:
     """The cross-validated AUC of `facts`, with the quality as one of them."""
     table = [{**f, "quality": c.quality.value} for f, c in zip(facts, clips, strict=True)]
     return cross_validate(
@@ -223,7 +251,7 @@ def _missing_qualities(clips: Sequence[Clip]) -> dict[str, Feature]:
 
 def _signal(
     manifest: Manifest, workers: int | None
-) -> tuple[dict[str, AucEstimate], dict[str, tuple[Feature, ...]]]:
+) -> tuple[dict[str, CrossValidation], dict[str, tuple[Feature, ...]]]:
     estimates, features = {}, {}
     for quality in sorted({c.quality for c in manifest.clips}):
         clips = [c for c in manifest.clips if c.quality == quality]

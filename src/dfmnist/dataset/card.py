@@ -142,16 +142,16 @@ def _screening(summary: Summary) -> str:
     for action in Action:
         counts = [c.get(action) for c in (summary.real_attempts, summary.fake_attempts)]
         if any(counts):
-            cells = [f"{c.accepted} of {c.attempts}" if c else "–" for c in counts]
+            cells = [f"{c.count} of {c.n}" if c else "–" for c in counts]
             lines.append(f"| {INFO[action].title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _audit(report: AuditReport) -> str:
     verdict = "passed" if report.passed else "FAILED"
-    p = report.protocol
+    p = report.protocol.auc
     lines = [
-        f"Protocol (rate, length, size, GOP, codec settings, container): AUC {p.auc:.3f} "
+        f"Protocol (rate, length, size, GOP, codec settings, container): AUC {p.value:.3f} "
         f"[{p.low:.3f}, {p.high:.3f}], {verdict} (limit {report.limit}). "
         f"{'Every feature is constant.' if not report.varying else ''}",
         "",
@@ -162,8 +162,8 @@ def _audit(report: AuditReport) -> str:
         "|---|--:|--:|",
     ]
     lines += [
-        f"| {quality} | {e.auc:.3f} | {e.low:.3f} to {e.high:.3f} |"
-        for quality, e in report.signal.items()
+        f"| {quality} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} |"
+        for quality, e in ((q, s.auc) for q, s in report.signal.items())
     ]
     return "\n".join(lines)
 

@@ -7,28 +7,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfmnist.stats.intervals import Estimate, draw_identities, interval
+
 FOLDS = 5
-_RESAMPLES = 300
+_DRAWS = 300
+"""Bootstrap draws of an interval."""
 _TREES = 40
 _MAX_FIT = 6000
 """Training rows for each fold; more changes nothing that matters and takes minutes."""
 
 
 @dataclass(frozen=True)
-class AucEstimate:
-    """Area under the ROC curve for fake against real, 0.5 at chance."""
+class CrossValidation:
+    """Result of a cross-validated classifier of fake against real clips."""
 
-    auc: float
-    low: float
-    """Bounds of the 95% bootstrap interval over identities."""
-    high: float
-    clips: int
-    identities: int
+    auc: Estimate
+    """Area under the ROC curve, 0.5 at chance, with its interval over groups of clips."""
     folds: int
-    """0 where nothing varies, so that no classifier was needed."""
+    """Number of folds; 0 where no feature varies, so that no classifier was needed."""
     grouped_by: str
-    """`identity`; `clip` where a class has too few identities for folds; `none` where it has one
-    clip, so that the best single feature on the same clips is all there is."""
+    """What is kept in one fold: `identity`, or `clip` where a class has too few identities. `none`
+    where a class has one clip: the AUC is then the best single feature's on the same clips."""
 
 
 def cross_validate(
@@ -36,25 +35,26 @@ def cross_validate(
     is_fake: NDArray[np.bool_],
     identities: Sequence[str],
     clip_ids: Sequence[str],
-) -> AucEstimate:
-    """How well `features` (clips, k) tell fakes from reals that the classifier has not seen.
+) -> CrossValidation:
+    """Classifier's AUC on unseen clips: features (clips, k) of fakes against those of reals.
 
     Features that are all constant give exactly 0.5.
     """
     groups, grouped_by = np.asarray(identities), "identity"
     if _fewest(groups, is_fake) < 2:
         groups, grouped_by = np.asarray(clip_ids), "clip"
-    names = np.unique(groups)
+    clips, names = len(is_fake), len(np.unique(groups))
     if features.shape[1] == 0 or (features == features[0]).all():
-        return AucEstimate(0.5, 0.5, 0.5, len(is_fake), len(names), 0, grouped_by)
+        return CrossValidation(Estimate(0.5, 0.5, 0.5, clips, names), 0, grouped_by)
     folds = min(FOLDS, _fewest(groups, is_fake))
     if folds < 2:
         best = max(one_feature_auc(column.tolist(), is_fake) for column in features.T)
-        return AucEstimate(best, 0.0, 1.0, len(is_fake), len(names), 0, "none")
+        return CrossValidation(Estimate(best, 0.0, 1.0, clips, names), 0, "none")
     fold_of, scores = _out_of_fold(features, is_fake, groups, folds)
-    auc = _mean_auc(scores, is_fake, fold_of, np.ones(len(scores)))
-    low, high = _interval(scores, is_fake, fold_of, groups)
-    return AucEstimate(auc, low, high, len(is_fake), len(names), folds, grouped_by)
+    auc = _mean_auc(scores, is_fake, fold_of, np.ones(clips))
+    counts, index = draw_identities(groups, _DRAWS, np.random.default_rng(0))
+    drawn = np.array([_mean_auc(scores, is_fake, fold_of, times[index]) for times in counts])
+    return CrossValidation(interval(auc, drawn, n=clips, groups=names), folds, grouped_by)
 
 
 def _fewest(groups: NDArray[np.str_], is_fake: NDArray[np.bool_]) -> int:
@@ -113,23 +113,6 @@ def _pairs_won(
     real = np.bincount(place, weights * ~is_fake, len(values))
     below = np.cumsum(real) - real
     return float((fake * (below + real / 2)).sum()), float(fake.sum() * real.sum())
-
-
-def _interval(
-    scores: NDArray[np.float64],
-    is_fake: NDArray[np.bool_],
-    fold_of: NDArray[np.int64],
-    groups: NDArray[np.str_],
-) -> tuple[float, float]:
-    """95% percentile bootstrap, drawing whole groups."""
-    rng = np.random.default_rng(0)
-    names, place = np.unique(groups, return_inverse=True)
-    drawn = []
-    for _ in range(_RESAMPLES):
-        times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
-        drawn.append(_mean_auc(scores, is_fake, fold_of, times[place].astype(np.float64)))
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def one_feature_auc(values: Sequence[str | float], is_fake: NDArray[np.bool_]) -> float:

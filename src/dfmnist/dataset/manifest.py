@@ -27,6 +27,7 @@ from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, sha256_text, write_text
 from dfmnist.media.video import Quality
+from dfmnist.stats.intervals import Rate
 
 METADATA = "metadata.jsonl"
 REJECTED = "rejected.jsonl"
@@ -323,28 +324,18 @@ def _check_links(file: Path, clips: Iterable[Clip]) -> None:
             )
 
 
-@dataclass(frozen=True)
-class Count:
-    """How many of how many."""
-
-    accepted: int
-    attempts: int
-
-
 def acceptance(
     clips: Iterable[Clip], rejected: Iterable[Rejected], label: str
-) -> dict[Action, Count]:
-    """For each action attempted, the clips of `label` accepted, of all attempts made."""
+) -> dict[Action, Rate]:
+    """Clips of `label` accepted among all attempts, for each action that was attempted.
+
+    For fakes this is the spoof rate (paper, section 3.3).
+    """
     accepted = {(clip.clip_id, clip.action) for clip in clips if clip.label == label}
     won = [action for _, action in accepted]
     lost = [r.action for r in rejected if r.label == label and r.action is not None]
     return {
-        action: Count(won.count(action), won.count(action) + lost.count(action))
+        action: Rate(won.count(action), won.count(action) + lost.count(action))
         for action in Action
         if action in won or action in lost
     }
-
-
-def spoof_counts(clips: Iterable[Clip], rejected: Iterable[Rejected]) -> dict[Action, Count]:
-    """Fakes that passed screening, of all fakes attempted: the spoof rate of section 3.3."""
-    return acceptance(clips, rejected, "fake")

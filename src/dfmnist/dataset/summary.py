@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dfmnist.core.actions import Action
-from dfmnist.dataset.manifest import SPLITS, Count, Manifest, Rejected, acceptance
+from dfmnist.dataset.manifest import SPLITS, Manifest, Rejected, acceptance
 from dfmnist.media.video import Quality
+from dfmnist.stats.intervals import Rate
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Summary:
     """split → label → clips, and `identities`."""
     by_quality: dict[str, dict[str, int]]
     """quality → label → files."""
-    fake_attempts: dict[Action, Count]
+    fake_attempts: dict[Action, Rate]
     """Accepted by the screening, of all attempts."""
-    real_attempts: dict[Action, Count]
+    real_attempts: dict[Action, Rate]
 
 
 def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 
 from dfmnist.core.errors import InputError
-from dfmnist.detectors.metrics import Interval, draw_identities, interval
 from dfmnist.detectors.scores import CLIP, clip_scores, scored, threshold_logit, unscored
 from dfmnist.stats.binary_metrics import curves
 from dfmnist.stats.delong import DeLong, delong
+from dfmnist.stats.intervals import Estimate, draw_identities, interval
 
 _SHOWN = 60
 """Characters of a clip's name in a message."""
@@ -25,9 +25,9 @@ class Comparison:
     """Clips that neither could score; not in any figure."""
     accuracy_a: float
     accuracy_b: float
-    accuracy: Interval
+    accuracy: Estimate
     """Difference of the accuracies, each by its own threshold."""
-    auc: Interval
+    auc: Estimate
     """Difference of the areas; NaN with one class only."""
     test: DeLong
     """Takes clips for independent, which those of one person are not: `auc` does not."""
@@ -61,15 +61,20 @@ def compare(
         curves(labels, values, counts, index, threshold_logit=threshold_logit(table))
         for values, table in zip(logits, (scores_a, scores_b), strict=True)
     ]
-    gaps = {name: found[0][name] - found[1][name] for name in ("accuracy", "auc")}
+    num_identities = counts.shape[1]
+    gaps = {
+        name: interval(gap[0], gap[1:], n=len(a), groups=num_identities)
+        for name in ("accuracy", "auc")
+        for gap in [found[0][name] - found[1][name]]
+    }
     return Comparison(
         len(a),
-        counts.shape[1],
+        num_identities,
         len(lost[0]),
         float(found[0]["accuracy"][0]),
         float(found[1]["accuracy"][0]),
-        interval(gaps["accuracy"][0], gaps["accuracy"][1:]),
-        interval(gaps["auc"][0], gaps["auc"][1:]),
+        gaps["accuracy"],
+        gaps["auc"],
         delong(labels, *logits),
     )
 

@@ -18,13 +18,13 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, write_text
 from dfmnist.core.jobs import console
 from dfmnist.core.lightning import save_checkpoint
-from dfmnist.detectors import metrics
 from dfmnist.detectors.calibrate import Calibration, fit_calibration
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, EvalBatches, TrainBatches, loader
 from dfmnist.detectors.networks.base import Detector, SeededDropout
 from dfmnist.detectors.networks.weights import WEIGHTS
 from dfmnist.detectors.precision import autocast
+from dfmnist.stats.binary_metrics import curves
 
 METRICS, CHECKPOINT = "metrics.csv", "last.ckpt"
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "seconds", "waited")
@@ -212,7 +212,7 @@ class DetectorModule(pl.LightningModule):
                 "finite; expected a number; the last good checkpoint is kept"
             )
         fake, scores = targets.numpy() > 0.5, logits.numpy().astype(np.float64)
-        measured = metrics.curves(fake, scores, np.ones((1, len(logits))))
+        measured = curves(fake, scores, np.ones((1, len(logits))))
         now = time.monotonic()
         row = {
             "epoch": self.current_epoch + 1,

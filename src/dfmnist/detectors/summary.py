@@ -7,8 +7,10 @@ import polars as pl
 
 from dfmnist.detectors.compare import Comparison
 from dfmnist.detectors.confusion import Called, confusion
-from dfmnist.detectors.metrics import NAMES, Evaluation, Interval
+from dfmnist.detectors.metrics import Evaluation
 from dfmnist.detectors.scores import unscored
+from dfmnist.stats.binary_metrics import NAMES
+from dfmnist.stats.intervals import Estimate
 
 TITLES = {
     "accuracy": "accuracy",
@@ -30,7 +32,7 @@ def number(value: float, digits: int = 3) -> str:
     return NOTHING if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def with_bounds(found: Interval, num_identities: int) -> str:
+def with_bounds(found: Estimate, num_identities: int) -> str:
     """The figure and its interval, which one person alone does not give."""
     if math.isnan(found.value) or math.isnan(found.low) or num_identities < 2:
         return number(found.value)

@@ -11,7 +11,7 @@ from dfmnist.detectors.metrics import Evaluation, evaluate
 from dfmnist.experiments.execute import Executed, record_of
 from dfmnist.experiments.plan import CellSpec, Plan, RunSpec, ScoreSpec
 from dfmnist.experiments.recipe import CLAIM_STEPS
-from dfmnist.experiments.results import Estimate
+from dfmnist.stats.intervals import Estimate
 
 DRAWS = 1000
 """Of the bootstrap over people."""

@@ -10,7 +10,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dfmnist.core.actions import INFO, Action
-from dfmnist.detectors.metrics import interval
 from dfmnist.detectors.scores import scored, threshold_logit
 from dfmnist.experiments.cells import DRAWS, Cell, measure, part_of
 from dfmnist.experiments.execute import Executed
@@ -35,7 +34,7 @@ from dfmnist.experiments.plan import (
     table6,
 )
 from dfmnist.experiments.render import NOT_RUN, Entry, Sheet
-from dfmnist.experiments.results import Estimate
+from dfmnist.stats.intervals import Estimate, draw_identities, interval
 
 HEAD_MOVES = (Action.YAW, Action.NOD, Action.RIGHT_SLOPE, Action.LEFT_SLOPE, Action.LOOK_UP)
 SMALL = (Action.BLINK, Action.SMILE)
@@ -281,8 +280,7 @@ def _judge(
     counts = {c: [_counts(executed.scores[s], c.part) for s in c.scores] for c in claim.cells}
     people = sorted({p for of in counts.values() for one in of for p in one.people})
     generator = np.random.default_rng(seed)
-    share = np.full(len(people), 1 / len(people))
-    drawn = generator.multinomial(len(people), share, size=draws).astype(np.float64)
+    drawn, _ = draw_identities(np.array(people), draws, generator)
     drawn = np.vstack([np.ones(len(people)), drawn])  # first the figure itself
 
     def accuracy(of: Sequence[CellSpec]) -> Floats:
@@ -291,8 +289,7 @@ def _judge(
         return average
 
     difference = accuracy(claim.more) - accuracy(claim.less)
-    found = interval(difference[0], difference[1:])
-    estimate = Estimate(found.value, found.low, found.high, len(claim.more), len(people))
+    estimate = interval(difference[0], difference[1:], n=len(claim.more), groups=len(people))
     verdict, why = _verdict(claim, cells, accuracy(claim.learnt or claim.more), estimate)
     return Finding(claim, estimate, verdict, why, stamp)
 
@@ -305,7 +302,7 @@ def _verdict(
         return OPEN, "one person: no interval over people"
     chances = [s.chance for c in claim.learnt or claim.more for s in cells[c].seeds]
     known = [c for c in chances if c is not None]
-    found = interval(learnt[0], learnt[1:])
+    found = interval(learnt[0], learnt[1:], n=difference.n, groups=difference.groups)
     if known and found.low <= mean(known):
         return OPEN, (
             "what should be more accurate is not told from chance "

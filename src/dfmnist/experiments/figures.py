@@ -12,8 +12,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dfmnist.core.actions import INFO, Action
 from dfmnist.experiments.paper import FIGURE2_SPOOF_RATE, MODEL_TITLES, figure6
-from dfmnist.experiments.results import Curve, Estimate, SpoofRate
+from dfmnist.experiments.results import Curve, SpoofRate
 from dfmnist.experiments.theme import Chart, Theme, bare, draw
+from dfmnist.stats.intervals import Estimate
 
 WIDTH_IN = 5.2
 """Narrow, so that the text is still readable on a phone."""

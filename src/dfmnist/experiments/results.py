@@ -5,7 +5,7 @@ Nothing here imports torch, a recipe or an experiment: the report reads results 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, sqrt
+from math import isfinite
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any, Literal
@@ -16,33 +16,7 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.dataset.manifest import Clip, Rejected
-
-Z95 = 1.959963984540054
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A fraction with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    """What was counted: frames, clips or attempts."""
-    groups: int = 0
-    """Identities over which the bootstrap resampled; 0 for a Wilson interval."""
-
-
-def wilson(passed: int, n: int) -> Estimate | None:
-    """`passed` of `n` with the Wilson score interval; None when nothing was tried."""
-    if n == 0:
-        return None
-    share, z2 = passed / n, Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    low = 0.0 if passed == 0 else max(0.0, centre - half)
-    high = 1.0 if passed == n else min(1.0, centre + half)
-    return Estimate(share, low, high, n)
+from dfmnist.stats.intervals import Estimate, wilson
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import polars as pl
 from dfmnist.core.actions import TEN, Action
 from dfmnist.detectors.metrics import Evaluation, evaluate
 from dfmnist.experiments.paper import MODELS, QUALITIES, TABLE1, TABLE3, DatasetRow, PaperValue
-from dfmnist.experiments.results import Estimate
+from dfmnist.stats.intervals import Estimate
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,7 @@ class Cell:
     def _estimate(self, unit: str, name: str) -> Estimate | None:
         if (found := self.evaluation) is None:
             return None
-        interval = (found.frame if unit == "frame" else found.clip)[name]
-        count = found.num_frames if unit == "frame" else found.num_clips
-        return Estimate(interval.value, interval.low, interval.high, count, found.num_identities)
+        return (found.frame if unit == "frame" else found.clip)[name]
 
 
 def table3(runs: Sequence[Scored]) -> dict[tuple[str, str], Cell]:
@@ -103,9 +101,7 @@ def per_action(runs: Sequence[Scored], model: str) -> dict[Action | None, dict[s
 
 
 def _accuracy(scores: pl.DataFrame) -> Estimate:
-    found = evaluate(scores)
-    a = found.frame["accuracy"]
-    return Estimate(a.value, a.low, a.high, found.num_frames, found.num_identities)
+    return evaluate(scores).frame["accuracy"]
 
 
 def table1(name: str, counts: Mapping[str, int]) -> list[DatasetRow]:

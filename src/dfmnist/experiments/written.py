@@ -14,9 +14,10 @@ from typing import Any
 import polars as pl
 
 from dfmnist.core.errors import InputError
-from dfmnist.detectors.metrics import Evaluation, Interval
+from dfmnist.detectors.metrics import Evaluation
 from dfmnist.experiments.paper import MODELS, QUALITIES, TABLE3
 from dfmnist.experiments.tables import Cell
+from dfmnist.stats.intervals import Estimate
 
 ORDER = (
     "table1", "figure1", "table2", "figure2", "table3", "table4", "table5", "figure3", "figure4",
@@ -256,15 +257,17 @@ def _numbers(tidy: pl.DataFrame, parts: _Parts, page: Path) -> dict[Key, Numbers
 
 def _behind(cell: pl.DataFrame) -> Numbers:
     """One cell's rows, all seeds."""
+    first: dict[str, Any] = cell.row(0, named=True)
     means = cell.group_by("unit", "measure", maintain_order=True).agg(
         pl.col("value", "low", "high").mean(), pl.col("n").first()
     )
-    found: dict[str, dict[str, Interval]] = {"frame": {}, "clip": {}}
+    found: dict[str, dict[str, Estimate]] = {"frame": {}, "clip": {}}
     counts: dict[str, int] = {"frame": 0, "clip": 0}
     for row in means.to_dicts():
-        found[row["unit"]][row["measure"]] = Interval(row["value"], row["low"], row["high"])
-        counts[row["unit"]] = int(row["n"])
-    first: dict[str, Any] = cell.row(0, named=True)
+        counts[row["unit"]] = n = int(row["n"])
+        found[row["unit"]][row["measure"]] = Estimate(
+            row["value"], row["low"], row["high"], n, first["people"]
+        )
     evaluation = Evaluation(
         found["frame"], found["clip"], counts["frame"], counts["clip"], first["people"], 0
     )

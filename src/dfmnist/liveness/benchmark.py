@@ -1,12 +1,13 @@
 """How often the detectors are right, on actors who served no other purpose: `docs/SCREENING.md`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import DETECTED_BY_BOTH, TEN, Action
 from dfmnist.core.files import write_text
+from dfmnist.core.text import markdown_table
 from dfmnist.liveness import universal
 from dfmnist.liveness.action import CONTAINS
 from dfmnist.liveness.calibrate import is_wrong
@@ -20,7 +21,8 @@ from dfmnist.liveness.examples import (
 )
 from dfmnist.liveness.movement import WORDS
 from dfmnist.liveness.thresholds import Thresholds, judge, shipped
-from dfmnist.stats.pad import Rate, apcer, markdown_table
+from dfmnist.stats.intervals import Rate
+from dfmnist.stats.pad import apcer, bpcer
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,9 @@ class Figures:
     identities: tuple[int, ...]
     accepted: dict[tuple[Action, Action], Rate]
     """(asked, shown): clips that the action detector accepted."""
-    live: dict[tuple[str, Action], Rate]
-    """(kind, shown): clips that the universal detector took for live."""
+    errors: dict[tuple[str, Action], Rate]
+    """(kind, shown): clips on which the universal detector was wrong: BPCER for `BONA_FIDE`, APCER
+    for each kind of attack."""
     broken: dict[tuple[str, str], int]
     """(kind, measure): clips outside the universal detector's bounds on it."""
     unseen: int
@@ -43,11 +46,13 @@ class Figures:
 
     def wrong(self, action: Action) -> Rate:
         """Accepted, of the clips that showed anything else (and not what it contains)."""
-        return _sum(r for (a, s), r in self.accepted.items() if a is action and is_wrong(s, action))
+        return Rate.total(
+            r for (a, s), r in self.accepted.items() if a is action and is_wrong(s, action)
+        )
 
     def universal(self, kind: str) -> Rate:
-        """Taken for live, of all clips of a kind."""
-        return _sum(r for (k, _), r in self.live.items() if k == kind)
+        """Errors of the universal detector on all clips of a kind."""
+        return Rate.total(r for (k, _), r in self.errors.items() if k == kind)
 
 
 def measure(
@@ -65,26 +70,26 @@ def measure(
 
 def figures(examples: Sequence[Example], thresholds: Thresholds) -> Figures:
     """Judge examples that were measured already."""
-    accepted, live = {}, {}
+    accepted, errors = {}, {}
     genuine = [e for e in examples if e.kind == BONA_FIDE]
     for asked in TEN:
         bounds = thresholds.actions[asked.value]
         for shown in Action:
             clips = [e for e in genuine if e.shown is shown]
-            accepted[asked, shown] = apcer(
+            accepted[asked, shown] = Rate.of(
                 not e.problem and not judge(bounds, e.moved, WORDS)[1] for e in clips
             )
-    for kind in (BONA_FIDE, STILL, WARP):
+    for kind, error_rate in ((BONA_FIDE, bpcer), (STILL, apcer), (WARP, apcer)):
         for shown in Action:
             clips = [e for e in examples if e.kind == kind and e.shown is shown]
-            live[kind, shown] = apcer(_is_live(e, thresholds) for e in clips)
+            errors[kind, shown] = error_rate(_is_live(e, thresholds) for e in clips)
     broken = {
         (kind, name): sum(_breaks(e, thresholds, name) for e in examples if e.kind == kind)
         for kind in (BONA_FIDE, STILL, WARP)
         for name in universal.MEASURES
     }
     identities = tuple(sorted({e.identity for e in examples}))
-    return Figures(identities, accepted, live, broken, sum(bool(e.problem) for e in genuine))
+    return Figures(identities, accepted, errors, broken, sum(bool(e.problem) for e in genuine))
 
 
 def _is_live(example: Example, thresholds: Thresholds) -> bool:
@@ -99,11 +104,6 @@ def _breaks(example: Example, thresholds: Thresholds, name: str) -> bool:
         for bound in thresholds.universal
         if bound.measure == name
     )
-
-
-def _sum(rates: Iterable[Rate]) -> Rate:
-    found = list(rates)
-    return Rate(sum(r.count for r in found), sum(r.total for r in found))
 
 
 BY_HAND = "<!-- from here on written by hand; kept when this page is written again -->\n"
@@ -173,7 +173,7 @@ def _counts(figures: Figures, thresholds: Thresholds) -> dict[str, object]:
         "people": len(figures.identities),
         "seeds": f"{min(figures.identities)} to {max(figures.identities)}",
         "unseen": figures.unseen,
-        "clips": figures.universal(BONA_FIDE).total,
+        "clips": figures.universal(BONA_FIDE).n,
         "contains": contains,
     }
 
@@ -205,16 +205,11 @@ def _cross_table(figures: Figures) -> str:
 
 
 def _universal_table(figures: Figures) -> str:
-    rows = []
-    for shown in Action:
-        genuine = figures.live[BONA_FIDE, shown]
-        attacks = (str(figures.live[kind, shown]) for kind in (STILL, WARP))
-        rows.append(
-            (shown.value, str(Rate(genuine.total - genuine.count, genuine.total)), *attacks)
-        )
-    whole = figures.universal(BONA_FIDE)
-    attacks = (str(figures.universal(kind)) for kind in (STILL, WARP))
-    rows.append(("**all**", str(Rate(whole.total - whole.count, whole.total)), *attacks))
+    kinds = (BONA_FIDE, STILL, WARP)
+    rows = [
+        (shown.value, *(str(figures.errors[kind, shown]) for kind in kinds)) for shown in Action
+    ]
+    rows.append(("**all**", *(str(figures.universal(kind)) for kind in kinds)))
     header = ("clip", "BPCER", "APCER, repeated still", "APCER, planar warp")
     return markdown_table(header, rows)
 

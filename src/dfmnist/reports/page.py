@@ -11,12 +11,10 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
-from pydantic import TypeAdapter, ValidationError
 
 from dfmnist import __version__
-from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, write_text
-from dfmnist.dataset.audit import AuditReport
+from dfmnist.dataset.audit import AuditReport, read_audit
 from dfmnist.dataset.manifest import (
     Clip,
     Manifest,
@@ -162,18 +160,6 @@ def gather(data: Path, runs: Path, experiments: Path | None = None) -> Evidence:
     )
 
 
-def read_audit(root: Path) -> AuditReport | None:
-    """The dataset's `audit.json`; None where there is none. Raises `InputError`."""
-    path = root / "audit.json"
-    if not path.is_file():
-        return None
-    try:
-        return TypeAdapter(AuditReport).validate_python(read_json(path))
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InputError.of(path, f"no audit report ({where})", "one by `dfmnist audit`") from None
-
-
 def recorded_synthetic(root: Path) -> bool:
     """Whether the dataset was built of synthetic actors; False where that is not recorded."""
     path = root / "build.json"
@@ -194,7 +180,7 @@ def headline(found: Evidence, context: ReportContext) -> list[str]:
         lines.append(f"spoof rate: {kept} of {spoof.n} ({text.pct(spoof.value)})")
     if found.audit is not None:
         state = "passed" if found.audit.passed else "failed"
-        lines.append(f"audit: {state}, protocol AUC {found.audit.protocol.auc:.2f}")
+        lines.append(f"audit: {state}, protocol AUC {found.audit.protocol.auc.value:.2f}")
     verdict = _verdict(found, context)
     return [*lines, ("not learnt: " if verdict.not_learnt else "") + verdict.text]
 

@@ -232,14 +232,14 @@ class AuditCard:
 
 def audit_cards(report: AuditReport, best: Cell | None) -> list[AuditCard]:
     """The protocol, which must be at chance, and the signal, which a detector must beat."""
-    protocol, signal = report.protocol, report.signal.get("raw")
+    protocol, measured = report.protocol.auc, report.signal.get("raw")
     leaks = tuple((f.name, f"{f.auc:.2f}") for f in report.varying[:8])
     cards = [
         AuditCard(
             "The files",
             "Frame rate, length, size, codec settings: what whoever made the files decided. "
             "These must say nothing about the class.",
-            f"{protocol.auc:.2f}",
+            f"{protocol.value:.2f}",
             f"{protocol.low:.2f} to {protocol.high:.2f}" if protocol.low < protocol.high else "",
             "Passed: nothing in the files gives the class away."
             if report.passed
@@ -248,13 +248,14 @@ def audit_cards(report: AuditReport, best: Cell | None) -> list[AuditCard]:
             leaks,
         )
     ]
-    if signal is None:
+    if measured is None:
         return cards
+    signal = measured.auc
     verdict = "A detector is only worth something above this."
     found = best.auc if best is not None else None
     if best is not None and found is not None:
         name = MODEL_TITLES[best.model]
-        above = "beats this" if found.low > signal.auc else "is not shown to beat this"
+        above = "beats this" if found.low > signal.value else "is not shown to beat this"
         verdict = (
             f"{name} on raw clips {above}: AUC {found.value:.2f} ({found.low:.2f} to "
             f"{found.high:.2f}), on test people only."
@@ -265,10 +266,10 @@ def audit_cards(report: AuditReport, best: Cell | None) -> list[AuditCard]:
             "The signal",
             "Packet sizes, noise, sharpness, brightness: simple numbers that the forgery itself "
             "may change. This cannot fail; it is the bar that a detector must clear.",
-            f"{signal.auc:.2f}",
+            f"{signal.value:.2f}",
             f"{signal.low:.2f} to {signal.high:.2f}",
             verdict,
-            found is not None and found.low <= signal.auc,
+            found is not None and found.low <= signal.value,
             tuple((f.name, f"{f.auc:.2f}") for f in ranked),
         )
     )

@@ -11,10 +11,11 @@ from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.manifest import Clip, Rejected
 from dfmnist.dataset.summary import Summary
 from dfmnist.experiments.paper import MODEL_TITLES
-from dfmnist.experiments.results import Estimate, SpoofRate, wilson
+from dfmnist.experiments.results import SpoofRate
 from dfmnist.experiments.tables import Cell
 from dfmnist.experiments.written import Numbers
 from dfmnist.reports.clips import ClipRow
+from dfmnist.stats.intervals import Estimate, wilson
 
 TITLE = "Can a machine tell an animated face from a filmed one?"
 
@@ -250,7 +251,7 @@ def facts(
             Fact(
                 "passed" if audit.passed else "failed",
                 "audit: do the files betray the class?",
-                f"AUC {audit.protocol.auc:.2f} from file facts alone; 0.5 is guessing, "
+                f"AUC {audit.protocol.auc.value:.2f} from file facts alone; 0.5 is guessing, "
                 f"{audit.limit:g} fails",
                 words=True,
             )

@@ -68,11 +68,6 @@ def curves(
     return {name: np.concatenate([part[name] for part in parts]) for name in NAMES}
 
 
-def auc(labels: Bools, logits: Floats) -> float:
-    """Area under the ROC curve; NaN with one class only."""
-    return float(curves(labels, logits, np.ones((1, len(labels))))["auc"][0])
-
-
 def _sums(
     labels: Bools, logits: Floats, groups: Ints, num_groups: int, threshold_logit: float
 ) -> Floats:
