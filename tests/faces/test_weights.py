@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfmnist.core.errors import InputError
+from dfmnist.faces import mesh
 from dfmnist.faces.weights import MODELS, extract_models, face_model, fetch_faces
 
 
@@ -16,6 +17,13 @@ def test_models_are_the_expected_ones() -> None:
     for name, path in paths.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == MODELS[name][1]
         assert face_model(name) == path
+
+
+def test_every_model_that_is_fetched_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(mesh, "face_model", lambda name: asked.append(name) or face_model(name))
+    mesh.FaceMesh()
+    assert sorted(asked) == sorted(MODELS)
 
 
 def test_a_wheel_with_other_content_is_refused(tmp_path: Path) -> None:
