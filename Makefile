@@ -14,13 +14,13 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "dfmnist needs Python 3.11 or newer: install it, then 'make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)'"; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "dfmnist needs Python's venv module: install it ('apt-get install python3-venv' on Debian)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	$(BIN)/dfmnist fetch faces
 	$(BIN)/dfmnist fetch actors
 	@touch $@
@@ -38,7 +38,7 @@ soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak -n 0
 
 bench: setup
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	@for name in animate frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
 
 format: setup

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfmnist.actors.head import need_actors
 from dfmnist.actors.identity import Identity, sample_identity
 from dfmnist.actors.performance import Performance, perform, perform_random
 from dfmnist.core.actions import Action
@@ -94,6 +95,7 @@ def film_clip(identity: Identity, performance: Performance, path: Path, size: in
 @functools.lru_cache(maxsize=2)
 def _renderer(size: int) -> Any:
     """One renderer a process and size: jobs of one person in a row share its stage."""
+    need_actors()
     from dfmnist.actors.render import Renderer
 
     return Renderer(size)

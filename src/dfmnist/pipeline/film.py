@@ -9,7 +9,7 @@ from math import gcd
 from pathlib import Path
 
 from dfmnist.actors.film import FilmJob, film
-from dfmnist.actors.head import load_head
+from dfmnist.actors.head import load_head, need_actors
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.config import plain, seed_of
@@ -54,8 +54,10 @@ class FilmConfig:
 def film_people(config: FilmConfig, folder: Path, workers: int | None = None) -> tuple[Path, Path]:
     """Film everyone into `folder`; returns the tables of people and of drivers.
 
-    Clips that are there already are kept. Raises `InputError` for a folder of other content.
+    Clips that are there already are kept. Raises `InputError` for a folder of other content, and
+    without the extra `actors`.
     """
+    need_actors()
     claim_folder(folder, "footage")
     settings = folder / "film.json"
     if settings.exists() and read_json(settings) != plain(config):

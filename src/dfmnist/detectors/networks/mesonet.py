@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dfmnist.core.checkpoints import in_disguise
 from dfmnist.core.errors import InputError
+from dfmnist.core.extras import need
 from dfmnist.detectors.networks.base import Detector, SeededDropout, reset_norms
 
 KERAS_EPS, KERAS_MOMENTUM = 1e-3, 0.01
@@ -134,6 +135,7 @@ def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
 
 def _keras_layers(path: Path) -> dict[str, list[tuple[int, dict[str, np.ndarray]]]]:
     """By kind of layer (`conv2d`, ...), each layer's number and arrays by name."""
+    need("h5py", extra="mesonet", for_what=f"{path.name}: a Keras file")
     import h5py
 
     kinds: dict[str, list[tuple[int, dict[str, np.ndarray]]]] = {}

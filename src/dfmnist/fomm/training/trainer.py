@@ -9,11 +9,16 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from dfmnist.core.errors import InputError
+from dfmnist.core.extras import have
 from dfmnist.core.files import write_text
-from dfmnist.core.jobs import cpu_count
-from dfmnist.core.lightning import Devices, quiet_lightning
+from dfmnist.core.jobs import console, cpu_count
+from dfmnist.core.lightning import Devices, is_main, quiet_lightning
 
 CHECKPOINT, CURVE, WEIGHTS = "last.ckpt", "curve.csv", "last.safetensors"
+NO_EVENTS = (
+    f"no TensorBoard here, so the losses are in {CURVE} alone; for its events, "
+    "pip install 'dfmnist[tensorboard]'"
+)
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
@@ -41,11 +46,17 @@ class Machine(Devices):
 
 
 def make_trainer(out: Path, watch: L.Callback, **options: Any) -> L.Trainer:
-    """A trainer that leaves files and words to `watch`, but for TensorBoard's events."""
+    """A trainer that leaves files and messages to `watch`, but for TensorBoard's events.
+
+    Without the extra `tensorboard` no events are written, and one line says so.
+    """
+    with_events = have("tensorboard")
+    if not with_events and is_main():
+        console.print(NO_EVENTS, markup=False)
     with quiet_lightning():
         return L.Trainer(
             callbacks=[watch],
-            logger=TensorBoardLogger(save_dir=out, name="", version="tensorboard"),
+            logger=with_events and TensorBoardLogger(out, name="", version="tensorboard"),
             default_root_dir=out,
             enable_checkpointing=False,
             enable_progress_bar=False,
