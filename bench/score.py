@@ -29,8 +29,8 @@ from dfmnist.core.inference import has_amx, openvino_has_bf16
 from dfmnist.core.prefetch import prefetch_map
 from dfmnist.detectors.backends import choose_backend, score_clips
 from dfmnist.detectors.data import decode
-from dfmnist.detectors.networks import build
 from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.resnet import Bottleneck
 from dfmnist.media.sample import evenly
 from dfmnist.media.video import iter_frames, write_video

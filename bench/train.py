@@ -28,9 +28,11 @@ from dfmnist.core.jobs import cpu_count
 from dfmnist.core.lightning import run
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames
-from dfmnist.detectors.module import CHECKPOINT, DetectorModule
-from dfmnist.detectors.networks import BUILDERS, build
+from dfmnist.detectors.module import DetectorModule
+from dfmnist.detectors.networks.builders import build
+from dfmnist.detectors.networks.names import NETWORKS
 from dfmnist.detectors.precision import choose_precision
+from dfmnist.detectors.run import CHECKPOINT
 from ways import in_a_process, peak_mb
 
 QUALITY = "c23"
@@ -82,7 +84,7 @@ def plain(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         loss.backward()
         optimizer.step()
     rate = asked.steps * asked.batch / (now() - start)
-    return {"rate": rate, "precision": "32"} | peaks(workers=cpu_count())
+    return {"rate": rate, "precision": "f32"} | peaks(workers=cpu_count())
 
 
 class _Clock(pl.Callback):
@@ -202,7 +204,7 @@ def main() -> None:
     """Print the tables, or measure one way."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--way", choices=WAYS)
-    parser.add_argument("--networks", nargs="+", choices=tuple(BUILDERS), default=["resnet50"])
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["resnet50"])
     parser.add_argument("--size", type=int, default=224, help="side of the frames in pixels")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=10, help="timed, after two to warm up")

@@ -9,12 +9,12 @@ from dfmnist.core.actions import Action
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.plan import FOUR
 from dfmnist.experiments.recipe import CLAIM_STEPS, SMOKE_STAMP, ExperimentRecipe
+from dfmnist.media.video import QUALITIES
 from dfmnist.pipeline.film import FilmConfig
 from dfmnist.pipeline.jobs import BuildConfig
 
 LICENCE = "CC0-1.0 (synthetic actors; body and face model: MakeHuman data, CC0)"
 CONSENT = "none needed: the people are synthetic and depict nobody"
-QUALITIES = ("raw", "c23", "c40")
 
 SYNTHETIC = (
     "The people are synthetic actors, not people: figures here say nothing about detecting "
@@ -62,7 +62,7 @@ def smoke() -> Recipe:
             frames_per_clip=2,
             epochs=1,
             batch_size=4,
-            precision="32",
+            precision="f32",
         )
         for network, size_px in (("resnet50", 64), ("mesoinception4", 64))
     )
@@ -205,7 +205,7 @@ def experiments_smoke() -> ExperimentRecipe:
                 frames_per_clip=2,
                 epochs=1,
                 batch_size=4,
-                precision="32",
+                precision="f32",
             )
             for network in two
         ),

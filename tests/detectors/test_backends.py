@@ -18,8 +18,8 @@ from dfmnist.detectors.backends import (
     frame_logits,
     score_clips,
 )
-from dfmnist.detectors.networks import build
 from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.resnet import Bottleneck
 
 FIVE = ("mesoinception4", "xception", "resnet50", "resnet101", "resnet152")

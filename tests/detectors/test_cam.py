@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dfmnist.detectors import networks
 from dfmnist.detectors.cam import cam, coarse_maps, evidence, overlay
+from dfmnist.detectors.networks import builders
 from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.resnet import ResNet
 
@@ -24,7 +24,7 @@ def seeded() -> torch.Generator:
     ],
 )
 def test_maps_are_of_the_frames_size_and_range(name: str, options: dict[str, int]) -> None:
-    network = networks.build(name, size_px=64, **options)
+    network = builders.build(name, size_px=64, **options)
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
     heat = cam(network, frames)
     assert heat.shape == (2, 64, 64)
@@ -34,7 +34,7 @@ def test_maps_are_of_the_frames_size_and_range(name: str, options: dict[str, int
 
 
 def test_the_map_of_a_resnet_explains_its_logit() -> None:
-    network = networks.build("resnet50", size_px=64)
+    network = builders.build("resnet50", size_px=64)
     images = torch.randn(2, 3, 64, 64, generator=seeded())
     with torch.no_grad():
         maps = torch.einsum("nkij,k->nij", network.feature_maps(images), network.fc.weight[0])
@@ -44,7 +44,7 @@ def test_the_map_of_a_resnet_explains_its_logit() -> None:
 
 @pytest.mark.parametrize("last_stride", [1, 2])
 def test_dense_maps_hold_the_maps(last_stride: int) -> None:
-    network = networks.build("resnet50", size_px=64, last_stride=last_stride)
+    network = builders.build("resnet50", size_px=64, last_stride=last_stride)
     assert isinstance(network, ResNet)
     network.double()
     images = torch.randn(2, 3, 64, 64, generator=seeded(), dtype=torch.float64)
@@ -57,7 +57,7 @@ def test_dense_maps_hold_the_maps(last_stride: int) -> None:
 
 
 def test_grad_cam_finds_the_only_place_that_counts() -> None:
-    network = networks.build("mesoinception4", size_px=128)
+    network = builders.build("mesoinception4", size_px=128)
     with torch.no_grad():  # a network that looks at the upper right corner alone
         for conv in (network.conv3, network.conv4):
             conv.weight.abs_()
@@ -115,7 +115,7 @@ def by_hand(network: Detector, layer: torch.nn.Module, images: torch.Tensor) -> 
     [("resnet50", "layer4", 128), ("mesoinception4", "bn4", 64), ("meso4", "bn4", 64)],
 )
 def test_grad_cam_is_that_of_the_whole_network(name: str, layer: str, size_px: int) -> None:
-    network = networks.build(name, size_px=size_px)
+    network = builders.build(name, size_px=size_px)
     images = torch.rand(2, 3, size_px, size_px, generator=seeded())
     expected = by_hand(network, network.get_submodule(layer), images)
     ours = coarse_maps(network, images, "grad-cam")
@@ -128,7 +128,7 @@ def test_grad_cam_is_that_of_the_whole_network(name: str, layer: str, size_px: i
 )
 def test_captum_gives_the_same(name: str, layer: str, size_px: int) -> None:
     attr = pytest.importorskip("captum.attr")
-    network = networks.build(name, size_px=size_px)
+    network = builders.build(name, size_px=size_px)
     images = torch.rand(2, 3, size_px, size_px, generator=seeded())
     judge = attr.LayerGradCam(network, network.get_submodule(layer))
     expected = judge.attribute(images, relu_attributions=True)[:, 0].detach()
@@ -141,7 +141,7 @@ def test_captum_gives_the_same(name: str, layer: str, size_px: int) -> None:
                                                ("xception", 128)])  # fmt: skip
 def test_cam_and_grad_cam_agree_but_for_the_sign(name: str, size_px: int) -> None:
     """Behind average pooling the gradient of a map is its weight over the number of places."""
-    network = networks.build(name, size_px=size_px)
+    network = builders.build(name, size_px=size_px)
     images = torch.randn(3, 3, size_px, size_px, generator=seeded())
     undecided(network, images)
     places = network.feature_maps(images).shape[-1] ** 2
@@ -155,7 +155,7 @@ def test_cam_and_grad_cam_agree_but_for_the_sign(name: str, size_px: int) -> Non
 
 
 def test_evidence_has_signs_and_any_size() -> None:
-    network = networks.build("resnet50", size_px=64)
+    network = builders.build("resnet50", size_px=64)
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
     undecided(network, network.normalise(torch.from_numpy(frames).permute(0, 3, 1, 2)))
     signed = evidence(network, frames, size_hw=(100, 120))
@@ -167,13 +167,13 @@ def test_evidence_has_signs_and_any_size() -> None:
     np.testing.assert_allclose(
         heat[0], (plain[0] - plain[0].min()) / (plain[0].max() - plain[0].min()), atol=1e-6
     )
-    meso = networks.build("meso4", size_px=64)
+    meso = builders.build("meso4", size_px=64)
     assert evidence(meso, frames).min() >= 0
     with pytest.raises(ValueError, match="average pooling"):
         evidence(meso, frames, "cam")
 
 
 def test_a_frozen_backbone_has_maps_too() -> None:
-    network = networks.build("resnet50", size_px=64).requires_grad_(False)
+    network = builders.build("resnet50", size_px=64).requires_grad_(False)
     images = torch.randn(1, 3, 64, 64, generator=seeded())
     assert torch.isfinite(coarse_maps(network, images, "grad-cam")).all()

@@ -18,7 +18,7 @@ def test_train_score_and_detect_from_the_command_line(dataset: Path, tmp_path: P
         return result.stdout
 
     options = "--network meso4 --size-px 64 --frames-per-clip 3 --epochs 1 --batch-size 8"
-    out = ("--out", tmp_path / "runs", "--precision", "32")
+    out = ("--out", tmp_path / "runs", "--precision", "f32")
     said = call("train", dataset, *out, *options.split())
     assert "epoch 1 of 1, validation accuracy" in said
     (run,) = (tmp_path / "runs").iterdir()

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, leaky_relu, max_pool2d
 
-from dfmnist.detectors import networks
+from dfmnist.detectors.networks import builders
 
 State = dict[str, Tensor]
 FIVE = ("resnet50", "resnet101", "resnet152", "xception", "mesoinception4")
@@ -13,7 +13,7 @@ FIVE = ("resnet50", "resnet101", "resnet152", "xception", "mesoinception4")
 
 def seeded(name: str) -> tuple[State, torch.nn.Module]:
     """A network in double precision with batch norms that do something."""
-    network = networks.build(name, seed=1, size_px=64).double()
+    network = builders.build(name, seed=1, size_px=64).double()
     generator = torch.Generator().manual_seed(2)
     state = network.state_dict()
     for key, value in state.items():
@@ -118,7 +118,7 @@ def test_forward_is_the_function_written_out(name: str, written_out: object) -> 
 @pytest.mark.parametrize("name", FIVE)
 def test_forward_and_backward(name: str) -> None:
     """One logit a frame, and a gradient for every parameter, in training mode."""
-    network = networks.build(name, size_px=64).train()
+    network = builders.build(name, size_px=64).train()
     frames = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8,
                            generator=torch.Generator().manual_seed(0))  # fmt: skip
     logits = network(network.normalise(frames))
@@ -135,7 +135,7 @@ def test_forward_and_backward(name: str) -> None:
 
 def test_pooling_is_an_average() -> None:
     """ResNet's head sees the mean of the last maps, whatever their size."""
-    network = networks.build("resnet50", size_px=96)
+    network = builders.build("resnet50", size_px=96)
     images = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         maps = network.feature_maps(images)

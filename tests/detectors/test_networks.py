@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dfmnist.core.errors import InputError
-from dfmnist.detectors import networks
+from dfmnist.detectors.networks import builders
+from dfmnist.detectors.networks.load import load_weights
 from dfmnist.detectors.networks.mesonet import MesoNet
 
 torch.set_num_threads(1)
@@ -30,9 +31,9 @@ def test_mesonets_have_the_published_number_of_parameters() -> None:
     [("resnet50", 64), ("xception", 64), ("mesoinception4", 64), ("meso4", 96)],
 )
 def test_build_gives_one_logit_a_frame_from_the_seed_alone(name: str, size_px: int) -> None:
-    first = networks.build(name, seed=3, size_px=size_px)
+    first = builders.build(name, seed=3, size_px=size_px)
     torch.rand(7)  # the global generator must not matter
-    again, other = (networks.build(name, seed=s, size_px=size_px) for s in (3, 4))
+    again, other = (builders.build(name, seed=s, size_px=size_px) for s in (3, 4))
     frames = torch.randint(0, 256, (2, 3, size_px, size_px), dtype=torch.uint8)
     images = first.normalise(frames)
     with torch.no_grad():
@@ -45,7 +46,7 @@ def test_build_gives_one_logit_a_frame_from_the_seed_alone(name: str, size_px: i
 
 def test_last_stride_doubles_the_maps_and_keeps_the_parameters() -> None:
     images = torch.zeros(1, 3, 64, 64)
-    nets = [networks.build("resnet50", size_px=64, last_stride=s) for s in (2, 1)]
+    nets = [builders.build("resnet50", size_px=64, last_stride=s) for s in (2, 1)]
     with torch.no_grad():
         assert [n.feature_maps(images).shape[-1] for n in nets] == [2, 4]
     assert nets[0].state_dict().keys() == nets[1].state_dict().keys()
@@ -60,7 +61,7 @@ def test_mesonet_reproduces_the_authors_outputs(version: str, shared: Path) -> N
     frames = np.load(shared / "reference" / "fomm" / "parity_seed0.npz")
     stack = np.concatenate([frames["source"][None], frames["driving"]])
     name = "mesoinception4" if "Inception" in version else "meso4"
-    network = networks.build(name, weights)
+    network = builders.build(name, weights)
     with torch.no_grad():
         logits = network(network.normalise(torch.from_numpy(stack).permute(0, 3, 1, 2)))
     p_real = torch.sigmoid(-logits).numpy()
@@ -69,12 +70,12 @@ def test_mesonet_reproduces_the_authors_outputs(version: str, shared: Path) -> N
 
 def test_imagenet_checkpoint_keeps_our_head_and_says_so(tmp_path: Path) -> None:
     options = {"size_px": 64, "num_classes": 7}
-    torch.save(networks.build("resnet50", seed=1, **options).state_dict(), tmp_path / "in.pth")
-    network = networks.build("resnet50", seed=2, size_px=64)
+    torch.save(builders.build("resnet50", seed=1, **options).state_dict(), tmp_path / "in.pth")
+    network = builders.build("resnet50", seed=2, size_px=64)
     head = network.fc.weight.clone()
-    assert networks.load_weights(network, tmp_path / "in.pth") == "all but the head"
+    assert load_weights(network, tmp_path / "in.pth") == "all but the head"
     assert torch.equal(network.fc.weight, head)
-    other = networks.build("resnet50", seed=1, size_px=64)
+    other = builders.build("resnet50", seed=1, size_px=64)
     assert torch.equal(network.layer3[2].conv2.weight, other.layer3[2].conv2.weight)
 
 
@@ -85,7 +86,7 @@ def test_unfit_weights_are_refused_in_one_line(tmp_path: Path) -> None:
     for path, said in ((text, "cannot be read"), (tmp_path / "other.pth", "lacks"),
                        (tmp_path / "none.pth", "no such file")):  # fmt: skip
         with pytest.raises(InputError, match=said) as error:
-            networks.build("mesoinception4", path)
+            builders.build("mesoinception4", path)
         assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="expected one of"):
-        networks.build("vgg")
+        builders.build("vgg")

@@ -10,14 +10,15 @@ import torch
 from tests.detectors import public_states as public
 
 from dfmnist.core.errors import InputError
-from dfmnist.detectors import networks
+from dfmnist.detectors.networks import builders
 from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.load import load_weights
 
 SHAPES = {name: public.resnet(name) for name in public.DEPTHS} | {"xception": public.xception()}
 
 
 def small(name: str) -> Detector:
-    return networks.build(name, size_px=64)
+    return builders.build(name, size_px=64)
 
 
 def holds(network: Detector, shapes: public.Shapes) -> None:
@@ -39,7 +40,7 @@ def holds(network: Detector, shapes: public.Shapes) -> None:
 )
 def test_names_and_shapes_are_the_public_ones(name: str, published: int) -> None:
     with torch.device("meta"):
-        own = networks.BUILDERS[name](num_classes=1000).state_dict()
+        own = builders.BUILDERS[name](num_classes=1000).state_dict()
     assert {key: tuple(value.shape) for key, value in own.items()} == SHAPES[name]
     assert public.parameters(SHAPES[name]) == published
 
@@ -49,7 +50,7 @@ def test_a_public_file_fills_all_but_the_head(tmp_path: Path, name: str) -> None
     network = small(name)
     head = network.get_submodule("fc").weight.clone()
     path = public.saved(tmp_path / "in.pth", public.fake(SHAPES[name]))
-    assert networks.load_weights(network, path) == "all but the head"
+    assert load_weights(network, path) == "all but the head"
     holds(network, SHAPES[name])
     assert torch.equal(network.get_submodule("fc").weight, head)
     assert network.state_dict()["bn1.num_batches_tracked"] == 7
@@ -86,7 +87,7 @@ def spelled(how: str) -> dict[str, object]:
 def test_other_spellings_of_the_same(tmp_path: Path, how: str) -> None:
     network = small("xception")
     path = public.saved(tmp_path / "in.pth", spelled(how))
-    assert networks.load_weights(network, path) == "all but the head"
+    assert load_weights(network, path) == "all but the head"
     holds(network, SHAPES["xception"])
 
 
@@ -94,7 +95,7 @@ def test_a_head_under_its_old_name_is_loaded_where_it_fits(tmp_path: Path) -> No
     shapes = public.xception(classes=1)
     state = {k.replace("fc.", "last_linear."): v for k, v in public.fake(shapes).items()}
     network = small("xception")
-    assert networks.load_weights(network, public.saved(tmp_path / "x.pth", state)) == "all layers"
+    assert load_weights(network, public.saved(tmp_path / "x.pth", state)) == "all layers"
     bias = network.get_submodule("fc").bias
     assert bias.item() == public.value_of("fc.bias", shapes)
 
@@ -114,18 +115,18 @@ def test_another_networks_file_is_refused_and_nothing_is_changed(tmp_path: Path)
         network = small(name)
         before = {k: v.clone() for k, v in network.state_dict().items()}
         with pytest.raises(InputError, match=said) as error:
-            networks.load_weights(network, files[other])
+            load_weights(network, files[other])
         assert "\n" not in str(error.value)
         assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
 
 
 def test_a_mesonet_of_another_size_is_refused(tmp_path: Path) -> None:
-    state = networks.build("mesoinception4", size_px=64).state_dict()
+    state = builders.build("mesoinception4", size_px=64).state_dict()
     path = public.saved(tmp_path / "meso.pth", state)
     with pytest.raises(
         InputError, match=r"fc1\.weight is \[16, 64\], expected \[16, 256\].*128 px"
     ):
-        networks.build("mesoinception4", path, size_px=128)
+        builders.build("mesoinception4", path, size_px=128)
 
 
 def test_damaged_files_are_named_for_what_they_are(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_damaged_files_are_named_for_what_they_are(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         network = small("mesoinception4" if name.endswith("h5") else "xception")
         with pytest.raises(InputError, match=words) as error:
-            networks.load_weights(network, tmp_path / name)
+            load_weights(network, tmp_path / name)
         assert "\n" not in str(error.value)
     for value, words in (
         ([1, 2], "holds a list"),
@@ -152,7 +153,7 @@ def test_damaged_files_are_named_for_what_they_are(tmp_path: Path) -> None:
         ({"epoch": 3}, "'epoch' in it is no tensor"),
     ):
         with pytest.raises(InputError, match=words):
-            networks.load_weights(small("xception"), public.saved(tmp_path / "odd.pth", value))
+            load_weights(small("xception"), public.saved(tmp_path / "odd.pth", value))
 
 
 def test_keras_files_of_other_networks_are_refused(tmp_path: Path) -> None:
@@ -163,4 +164,4 @@ def test_keras_files_of_other_networks_are_refused(tmp_path: Path) -> None:
         file["note"] = "a data set beside the layers"
     for name, said in (("mesoinception4", r"other\.h5: does not fit"), ("resnet50", "is a Keras")):
         with pytest.raises(InputError, match=said):
-            networks.load_weights(small(name), tmp_path / "other.h5")
+            load_weights(small(name), tmp_path / "other.h5")

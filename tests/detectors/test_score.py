@@ -36,7 +36,7 @@ def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         batch_size=8,
         learning_rate=3e-3,
         precise_bn_frames=16,
-        precision="32",
+        precision="f32",
     )
     return train(config, dataset, tmp_path_factory.mktemp("runs"), quiet=True)
 

@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
-from dfmnist.detectors import networks
 from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.networks import builders
 from dfmnist.detectors.run import load_run
-from dfmnist.detectors.train import run_folder, train
+from dfmnist.detectors.train import run_folder, source_of, train
 
 TINY = TrainConfig(
     network="mesoinception4",
@@ -28,7 +28,7 @@ TINY = TrainConfig(
     batch_size=8,
     learning_rate=3e-3,
     precise_bn_frames=16,
-    precision="32",
+    precision="f32",
 )
 
 CUT_SHORT = """
@@ -56,7 +56,7 @@ def test_a_run_learns_and_records_itself(finished: Path, dataset: Path) -> None:
     assert record["steps"] == 3 * (8 * 4 // 8)
     assert record["best_validation"]["val_auc"] > 0.9  # blurred or not is easy
     assert record["initialisation"] == "random, every layer"
-    assert record["precision"] == "32"
+    assert record["precision"] == "f32"
     assert record["counts"]["train"] == {"fake": 4, "real": 4, "frames": 32}
     assert not (finished / "last.ckpt").exists()
     run = load_run(finished)
@@ -70,13 +70,14 @@ def test_a_finished_run_is_reused_and_another_config_is_another_run(
     stamp = (finished / "weights.safetensors").stat().st_mtime_ns
     assert train(TINY, dataset, finished.parent, quiet=True) == finished
     assert (finished / "weights.safetensors").stat().st_mtime_ns == stamp
-    assert run_folder(replace(TINY, seed=1), dataset, finished.parent) != finished
+    other = replace(TINY, seed=1)
+    assert run_folder(other, dataset, finished.parent, source_of(other)) != finished
 
 
 def test_a_killed_run_goes_on_as_the_unbroken_one(
     finished: Path, dataset: Path, tmp_path: Path
 ) -> None:
-    folder = run_folder(TINY, dataset, tmp_path)
+    folder = run_folder(TINY, dataset, tmp_path, source_of(TINY))
     script = CUT_SHORT
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(dataset), str(tmp_path), str(finished)],
@@ -117,14 +118,14 @@ def test_resnet_trains_with_its_options_and_mixed_quality(dataset: Path, tmp_pat
     )
     record = read_json(train(config, dataset, tmp_path, quiet=True) / "run.json")
     assert record["steps"] == 1
-    assert record["precision"] in ("32", "bf16")
-    assert record["step_seconds"].keys() == {"32", "bf16"}
+    assert record["precision"] in ("f32", "bf16")
+    assert record["step_seconds"].keys() == {"f32", "bf16"}
 
 
 def test_frozen_layers_stay_and_the_head_moves(dataset: Path, tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    start = networks.build("mesoinception4", seed=9, size_px=64)
+    start = builders.build("mesoinception4", seed=9, size_px=64)
     save_file(
         {k: v.contiguous() for k, v in start.state_dict().items()}, tmp_path / "w.safetensors"
     )
@@ -136,11 +137,11 @@ def test_frozen_layers_stay_and_the_head_moves(dataset: Path, tmp_path: Path) ->
     assert run.record["initialisation"] == "all layers from w.safetensors"
 
 
-def test_bad_configs_name_the_flag() -> None:
+def test_bad_configs_name_the_field() -> None:
     for change, said in (
-        ({"freeze": True}, "--freeze with --weights none"),
-        ({"epochs": 0}, "--epochs is 0"),
-        ({"quality": "c99"}, "--quality is 'c99'; expected one of raw, c23, c40, mixed"),
+        ({"freeze": True}, "^freeze with weights none"),
+        ({"epochs": 0}, "^epochs is 0"),
+        ({"quality": "c99"}, "^quality is 'c99'; expected one of raw, c23, c40, mixed"),
         ({"last_stride": 1}, "are for ResNets"),
     ):
         with pytest.raises(InputError, match=said):
@@ -158,4 +159,4 @@ def test_an_unfinished_run_cannot_be_loaded(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no run\.json"):
         load_run(tmp_path)
     with pytest.raises(InputError, match="no such file"):
-        run_folder(replace(TINY, weights="nowhere.pth"), tmp_path, tmp_path)
+        source_of(replace(TINY, weights="nowhere.pth"))

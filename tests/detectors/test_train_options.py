@@ -28,7 +28,7 @@ from dfmnist.detectors.train import train
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = [
     "--network", "mesoinception4", "--size-px", "64", "--frames-per-clip", "4", "--batch-size", "8",
-    "--learning-rate", "3e-3", "--precise-bn-frames", "16", "--precision", "32",
+    "--learning-rate", "3e-3", "--precise-bn-frames", "16", "--precision", "f32",
     "--accelerator", "cpu",
 ]  # fmt: skip
 
@@ -59,7 +59,7 @@ def test_accumulated_batches_make_one_step(dataset: Path, tmp_path: Path) -> Non
 
 def test_balanced_classes_count_the_same_in_the_loss(dataset: Path, tmp_path: Path) -> None:
     from dfmnist.detectors.data import ClipFrames, select_samples
-    from dfmnist.detectors.networks import build
+    from dfmnist.detectors.networks.builders import build
 
     samples = select_samples(read_manifest(dataset), "train", ("raw",), 4)
     few = [s for s in samples if s.fake][:1] + [s for s in samples if not s.fake][:3]
@@ -74,7 +74,7 @@ def test_balanced_classes_count_the_same_in_the_loss(dataset: Path, tmp_path: Pa
             part,
             part,
             folder=tmp_path,
-            precision="32",
+            precision="f32",
             quiet=True,
         )
         values[balance] = float(module._loss(logits, targets))
@@ -96,28 +96,28 @@ def test_the_printed_betas_train_too(dataset: Path, tmp_path: Path) -> None:
     printed = replace(TINY, epochs=1, betas=(0.999, 0.9))
     folder = train(printed, dataset, tmp_path, quiet=True)
     assert load_run(folder).config.betas == (0.999, 0.9)
-    with pytest.raises(InputError, match=r"--betas are \(1\.5, 0\.9\)"):
+    with pytest.raises(InputError, match=r"^betas are \(1\.5, 0\.9\)"):
         replace(TINY, betas=(1.5, 0.9))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"corpus": 0.0}, "--corpus is 0.0; expected more than 0, and 1 at most"),
-        ({"reals": 1.5}, "--reals is 1.5"),
-        ({"actions": ("wink",)}, "--actions is 'wink'; expected one of blink"),
-        ({"accumulate": 0}, "--accumulate is 0; expected 1 or more"),
-        ({"early_stop": -1}, "--early-stop is -1; expected 0 or more"),
-        ({"balance": "weights"}, "--balance is 'weights'; expected one of none, loss"),
+        ({"corpus": 0.0}, "^corpus is 0.0; expected more than 0, and 1 at most"),
+        ({"reals": 1.5}, "^reals is 1.5"),
+        ({"actions": ("wink",)}, "^actions is 'wink'; expected one of blink"),
+        ({"accumulate": 0}, "^accumulate is 0; expected 1 or more"),
+        ({"early_stop": -1}, "^early_stop is -1; expected 0 or more"),
+        ({"balance": "weights"}, "^balance is 'weights'; expected one of none, loss"),
     ],
 )
-def test_bad_options_name_their_flag(change: dict[str, object], message: str) -> None:
+def test_bad_settings_name_their_field(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(TINY, **change)  # type: ignore[arg-type]
 
 
 def test_a_batch_that_devices_cannot_share_is_refused(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--batch-size 8 for 3 devices; expected a multiple"):
+    with pytest.raises(InputError, match=r"^batch_size 8 for 3 devices; expected a multiple"):
         train(TINY, dataset, tmp_path, devices=Devices("cpu", devices=3))
 
 

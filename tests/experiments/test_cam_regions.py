@@ -20,9 +20,10 @@ from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, write_json
 from dfmnist.dataset.manifest import Clip, clip_file_name, write_manifest
-from dfmnist.detectors import networks
 from dfmnist.detectors.cam import evidence
 from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.networks import builders
+from dfmnist.detectors.networks.base import Detector
 from dfmnist.experiments.cam_figure import cam_figure
 from dfmnist.experiments.cam_regions import (
     as_markdown,
@@ -101,9 +102,9 @@ def dataset(actor: dict[Action, Frames], tmp_path_factory: pytest.TempPathFactor
     return root
 
 
-def brightness_seeker(size_px: int) -> networks.Detector:
+def brightness_seeker(size_px: int) -> Detector:
     """A Meso-4 whose evidence for FAKE grows with brightness, and nothing else."""
-    network = networks.build("meso4", size_px=size_px)
+    network = builders.build("meso4", size_px=size_px)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "conv" in name:
@@ -120,7 +121,7 @@ def brightness_seeker(size_px: int) -> networks.Detector:
 def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes a finished run's folder around a network."""
 
-    def write(network: networks.Detector, quality: str = "raw") -> Path:
+    def write(network: Detector, quality: str = "raw") -> Path:
         folder = tmp_path_factory.mktemp("runs") / f"{network.name}-{quality}-0123456789ab"
         config = TrainConfig(network=network.name, quality=quality, size_px=network.size_px)
         write_json(folder / "config.json", plain(config))
@@ -238,7 +239,7 @@ def test_what_cannot_be_looked_at(dataset: Path, run_of: Callable[..., Path]) ->
 def test_figure7_has_an_action_a_row_and_a_detector_a_column(
     dataset: Path, run_of: Callable[..., Path], actor: dict[Action, Frames], tmp_path: Path
 ) -> None:
-    runs = [run_of(networks.build("resnet50", size_px=64)), run_of(brightness_seeker(64), "mixed")]
+    runs = [run_of(builders.build("resnet50", size_px=64)), run_of(brightness_seeker(64), "mixed")]
     out = cam_figure(dataset, runs, tmp_path / "figure7.png", side_px=96)
     page = np.asarray(Image.open(out))
     step, tall, left, top = 96 + 8, 96 + 18 + 8, 118, 2 * 18 + 8

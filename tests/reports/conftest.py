@@ -191,7 +191,7 @@ def make_run(
     if weights:
         from dfmnist.detectors.calibrate import Calibration
         from dfmnist.detectors.module import save_weights
-        from dfmnist.detectors.networks import build
+        from dfmnist.detectors.networks.builders import build
 
         net = build(network, size_px=size_px)
         save_weights(net, folder / "weights.safetensors", epoch=2, calibration=Calibration())

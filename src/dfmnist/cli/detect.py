@@ -75,7 +75,7 @@ def train(
     precise_bn_frames: Annotated[
         int, typer.Option(help="Training frames to re-estimate batch norm on; 0: none.")
     ] = 0,
-    precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, f32 or bf16.")] = "auto",
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     devices: Annotated[int, typer.Option(help="On each node; more train as one.")] = 1,
     nodes: Annotated[int, typer.Option()] = 1,
@@ -90,7 +90,7 @@ def train(
     from dfmnist.core.files import read_json
     from dfmnist.core.lightning import Devices, is_main
     from dfmnist.detectors.config import TrainConfig
-    from dfmnist.detectors.networks.weights import RUN
+    from dfmnist.detectors.run import RUN
     from dfmnist.detectors.train import train
 
     options["actions"] = tuple(options.pop("actions") or ())

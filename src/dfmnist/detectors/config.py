@@ -1,133 +1,167 @@
-"""What a training run depends on. Two runs with the same fields and manifest are one run."""
+"""The settings of a training run. Runs with the same settings and manifest are one run.
+
+Reading this module imports no torch, so that a report can read finished runs without it.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from dfmnist.core.actions import TEN
 from dfmnist.core.errors import InputError
-from dfmnist.detectors.networks import BUILDERS, published_size_px
+from dfmnist.detectors.networks.names import (
+    LossName,
+    NetworkName,
+    is_resnet,
+    published_loss,
+    published_size_px,
+)
+from dfmnist.media.video import QUALITIES, QualityName
 
-QUALITIES = ("raw", "c23", "c40")
+TrainQuality = Literal["raw", "c23", "c40", "mixed"]
+Balance = Literal["none", "loss"]
+Augmentation = Literal["none", "flip", "strong"]
+TrainPrecision = Literal["auto", "f32", "bf16"]
+_LEAST = {
+    "frames_per_clip": 1,
+    "epochs": 1,
+    "passes": 1,
+    "batch_size": 1,
+    "accumulate": 1,
+    "early_stop": 0,
+    "precise_bn_frames": 0,
+}
+"""The smallest value allowed of each count."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Defaults are the paper's (section 4), but for what its text leaves open or misprints."""
+    """Settings of one training run. Defaults are the paper's (section 4) where it states them."""
 
-    network: str = "resnet50"
-    """A name of `networks.BUILDERS`."""
-    quality: str = "raw"
-    """`raw`, `c23`, `c40`, or `mixed`: each clip in one of the three, drawn anew every epoch."""
+    network: NetworkName = "resnet50"
+    """The network to train."""
+    quality: TrainQuality = "raw"
+    """Compression quality of the training clips. `mixed` draws one of raw, c23 and c40 for each
+    clip anew in every epoch (the paper, section 5.2)."""
     actions: tuple[str, ...] = ()
-    """Train on fakes of these actions alone, and on as many real clips; empty is all (Figure 5)."""
+    """Train only on fakes of these actions, and on as many real clips; empty means all actions
+    (the paper's Figure 5 trains on one action at a time)."""
     corpus: float = 1.0
-    """Share of the training clips to keep, equally of each action (Figure 3); a smaller share is
-    part of a larger one."""
+    """Share of the training clips to use, above 0 and up to 1, equally many of each action (the
+    paper's Figure 3). A smaller share is contained in a larger one."""
     fakes: float = 1.0
-    """Share of the fake training clips to keep (Figure 4: class proportions); nested likewise."""
+    """Share of the fake training clips to use, above 0 and up to 1 (the paper's Figure 4). A
+    smaller share is contained in a larger one."""
     reals: float = 1.0
-    """Share of the real training clips to keep."""
-    balance: str = "none"
-    """`none`, or `loss`: each class counts the same in the training loss, however many it has."""
+    """Share of the real training clips to use, above 0 and up to 1 (the paper's Figure 4). A
+    smaller share is contained in a larger one."""
+    balance: Balance = "none"
+    """Weighting of the classes in the training loss. `none` counts every frame the same; `loss`
+    counts both classes the same, however many frames each has."""
     frames_per_clip: int = 32
-    """Evenly spaced over the whole clip; the paper gives no number."""
+    """Number of frames used of each clip, evenly spaced over the whole clip. The paper gives no
+    number."""
     size_px: int | None = None
-    """Side of the frames; None is the paper's: 224 for ResNets, 256 for the others."""
+    """Side of the frames in pixels, 32 or more. None means the paper's: 224 for ResNets, 256 for
+    the other networks."""
     epochs: int = 50
-    """Each ends with a validation and a checkpoint."""
+    """Number of epochs; each ends with a validation and a checkpoint. The paper trains for 50."""
     passes: int = 1
-    """Over the training frames in an epoch: with few of them, validations would take the longer."""
+    """How often an epoch iterates over the training frames. Raise it for small sets, where
+    validating after every pass would take longer than training."""
     batch_size: int = 64
-    """Frames of a batch, over all devices together."""
+    """Number of frames in a batch, over all devices together. The paper's batches hold 64."""
     accumulate: int = 1
-    """Batches whose gradients are summed up for one step of the optimiser."""
+    """Number of batches whose gradients are summed for one optimiser step."""
     early_stop: int = 0
-    """Stop after so many epochs without a better one; 0 (the paper) trains to the end."""
+    """Stop after this many epochs without a better one. 0 trains to the end, as the paper does."""
     learning_rate: float = 2e-4
+    """Adam's learning rate at the start; it decays to 0. The paper starts at 0.0002."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Adam's. The paper prints (0.999, 0.9), which we take for a slip; that pair works too."""
+    """Adam's beta 1 and beta 2. The paper prints 0.999 and 0.9, which we take for a misprint."""
     poly_power: float = 0.9
-    """Learning rate times (1 - step / steps) to this power; the paper gives no power."""
-    loss: str | None = None
-    """None is the paper's: `mse`, squared error of P(fake), for MesoNets, else `bce`."""
+    """Power of the polynomial learning-rate decay; the paper gives none (0.9 is DeepLab's)."""
+    loss: LossName | None = None
+    """Training loss: `bce` is binary cross-entropy, `mse` the squared error of P(fake). None means
+    the paper's: `mse` for MesoNets, `bce` for the other networks."""
     weights: str = "none"
-    """`none` (every layer starts at random), `imagenet`, a published name, a file, or the folder of
-    a finished run: `networks.weights.resolve`."""
+    """Weights to start from: `none` (every layer starts at random), `imagenet`, a name of
+    published weights, a file, or the folder of a finished run. The paper starts its ResNets and
+    Xception from ImageNet weights."""
     freeze: bool = False
-    """Train the head only, as the paper does for Xception; needs `weights`."""
-    augmentation: str = "none"
-    """The paper names none. `flip`, or `strong`: see `data.augment`. Small sets need it."""
+    """Train only the last layer and keep all others as `weights` has them, as the paper does for
+    Xception. Needs `weights`."""
+    augmentation: Augmentation = "none"
+    """Random changes to training frames: `none`, as in the paper; `flip` mirrors; `strong` also
+    shifts the frame and its colours. Small sets need `strong`."""
     zero_init_residual: bool = False
-    """ResNets: each block starts as the identity, which helps short runs from scratch."""
-    last_stride: int = 2
-    """ResNets: 1 keeps the last maps twice as large (a finer CAM for small frames)."""
+    """Start each ResNet block as the identity, which helps short runs from random weights."""
+    last_stride: Literal[1, 2] = 2
+    """Stride of a ResNet's last stage: 2 as in the paper, or 1 for last feature maps twice as
+    large and so finer attention maps of small frames."""
     precise_bn_frames: int = 0
-    """Before each validation, re-estimate batch norm's statistics on this many training frames.
-    The running averages lag behind in runs of few steps. 0 (the paper's habit) is off."""
-    precision: str = "auto"
-    """`32`, `bf16`, or `auto`: float32, unless bfloat16 wins a timed step at the start."""
+    """Number of training frames on which batch norm's statistics are computed anew before each
+    validation; 0 keeps the running averages, which lag behind in runs of few steps."""
+    precision: TrainPrecision = "auto"
+    """Number format of the training arithmetic: `f32`, `bf16`, or `auto`, which takes float32
+    unless bfloat16 is faster in a timed step at the start."""
     seed: int = 0
-    """Of the initialisation, the order of frames, dropout, flips, and what part is trained on."""
+    """Seed of the initial weights, the order of frames, dropout, augmentation, and which part of
+    the training clips is used."""
 
     def __post_init__(self) -> None:
-        _one_of("--network", self.network, tuple(BUILDERS))
-        _one_of("--quality", self.quality, (*QUALITIES, "mixed"))
-        _one_of("--loss", self.loss, (None, "bce", "mse"))
-        _one_of("--augmentation", self.augmentation, ("none", "flip", "strong"))
-        _one_of("--precision", self.precision, ("auto", "32", "bf16"))
-        _one_of("--last-stride", str(self.last_stride), ("1", "2"))
-        _one_of("--balance", self.balance, ("none", "loss"))
+        self._check_choices()
+        self._check_numbers()
+        if self.freeze and self.weights == "none":
+            raise InputError(
+                "freeze with weights none: random frozen layers learn nothing; "
+                "expected weights to start from, or no freeze"
+            )
+        if not is_resnet(self.network) and (self.zero_init_residual or self.last_stride != 2):
+            raise InputError(
+                f"zero_init_residual and last_stride are for ResNets; network: {self.network}"
+            )
+
+    def _check_choices(self) -> None:
+        for name, allowed in choices(TrainConfig).items():
+            _one_of(name, getattr(self, name), allowed)
         for action in self.actions:
-            _one_of("--actions", action, tuple(a.value for a in TEN))
-        for name, least in (
-            ("frames_per_clip", 1), ("epochs", 1), ("passes", 1), ("batch_size", 1),
-            ("accumulate", 1), ("early_stop", 0), ("precise_bn_frames", 0),
-        ):  # fmt: skip
+            _one_of("actions", action, tuple(a.value for a in TEN))
+
+    def _check_numbers(self) -> None:
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
-                flag = "--" + name.replace("_", "-")
-                raise InputError(f"{flag} is {getattr(self, name)}; expected {least} or more")
+                raise InputError(f"{name} is {getattr(self, name)}; expected {least} or more")
         for name in ("corpus", "fakes", "reals"):
             if not 0 < getattr(self, name) <= 1:
                 found = getattr(self, name)
-                raise InputError(f"--{name} is {found}; expected more than 0, and 1 at most")
+                raise InputError(f"{name} is {found}; expected more than 0, and 1 at most")
         if not all(0 <= beta < 1 for beta in self.betas):
-            raise InputError(f"--betas are {self.betas}; expected two numbers from 0 to below 1")
+            raise InputError(f"betas are {self.betas}; expected two numbers from 0 to below 1")
         if self.size_px is not None and self.size_px < 32:
-            raise InputError(f"--size-px is {self.size_px}; expected 32 or more")
+            raise InputError(f"size_px is {self.size_px}; expected 32 or more")
         if self.learning_rate <= 0:
-            raise InputError(f"--learning-rate is {self.learning_rate}; expected more than 0")
-        if self.freeze and self.weights == "none":
-            raise InputError(
-                "--freeze with --weights none: random frozen layers learn nothing; "
-                "expected weights to start from, or no --freeze"
-            )
-        if not self.network.startswith("resnet") and (
-            self.zero_init_residual or self.last_stride != 2
-        ):
-            raise InputError(
-                f"--zero-init-residual and --last-stride are for ResNets; network: {self.network}"
-            )
+            raise InputError(f"learning_rate is {self.learning_rate}; expected more than 0")
 
     @property
-    def qualities(self) -> tuple[str, ...]:
-        """The qualities trained on."""
+    def qualities(self) -> tuple[QualityName, ...]:
+        """The qualities of the training clips."""
         return QUALITIES if self.quality == "mixed" else (self.quality,)
 
     @property
     def input_size_px(self) -> int:
-        """`size_px`, or the paper's."""
+        """Side of the frames in pixels: `size_px`, or the paper's where that is None."""
         return self.size_px or published_size_px(self.network)
 
     @property
-    def loss_name(self) -> str:
-        """`loss`, or the paper's."""
-        return self.loss or ("mse" if self.network.startswith("meso") else "bce")
+    def loss_name(self) -> LossName:
+        """The training loss: `loss`, or the paper's where that is None."""
+        return self.loss or published_loss(self.network)
 
     @property
     def network_options(self) -> dict[str, Any]:
-        """What `networks.build` needs beside the name."""
+        """The options of `networks.builders.build` for this network."""
         options: dict[str, Any] = {"size_px": self.input_size_px}
-        if self.network.startswith("resnet"):
+        if is_resnet(self.network):
             options |= {
                 "last_stride": self.last_stride,
                 "zero_init_residual": self.zero_init_residual,
@@ -135,7 +169,22 @@ class TrainConfig:
         return options
 
 
-def _one_of(flag: str, value: str | None, allowed: tuple[str | None, ...]) -> None:
+def choices(config: type) -> dict[str, tuple[Any, ...]]:
+    """The values that each field of the dataclass `config` may take, for its `Literal` fields.
+
+    A field that may also be None has None among its values.
+    """
+    found = {}
+    for name, hint in get_type_hints(config).items():
+        parts = (hint,) if get_origin(hint) is Literal else get_args(hint)
+        literals = [part for part in parts if get_origin(part) is Literal]
+        if literals:
+            optional = (None,) if type(None) in parts else ()
+            found[name] = (*get_args(literals[0]), *optional)
+    return found
+
+
+def _one_of(field: str, value: object, allowed: tuple[Any, ...]) -> None:
     if value not in allowed:
-        names = ", ".join(a for a in allowed if a)
-        raise InputError(f"{flag} is '{value}'; expected one of {names}")
+        names = ", ".join(str(a) for a in allowed if a is not None)
+        raise InputError(f"{field} is '{value}'; expected one of {names}")

@@ -22,11 +22,10 @@ from dfmnist.detectors.calibrate import Calibration, fit_calibration
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, EvalBatches, TrainBatches, loader
 from dfmnist.detectors.networks.base import Detector, SeededDropout
-from dfmnist.detectors.networks.weights import WEIGHTS
 from dfmnist.detectors.precision import autocast
+from dfmnist.detectors.run import CHECKPOINT, METRICS, WEIGHTS
 from dfmnist.stats.binary_metrics import curves
 
-METRICS, CHECKPOINT = "metrics.csv", "last.ckpt"
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "seconds", "waited")
 """`seconds` of the whole epoch; `waited`: share of the training time spent waiting for frames."""
 _LOOK_EVERY = 20
@@ -157,7 +156,7 @@ class DetectorModule(pl.LightningModule):
             raise InputError(
                 f"{self.folder}: the loss is {float(losses[step])} at epoch "
                 f"{self.current_epoch + 1}, step {step + 1}; expected a number "
-                f"(try a lower --learning-rate); the last good checkpoint is kept"
+                f"(try a lower learning_rate); the last good checkpoint is kept"
             )
 
     # validation

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from dfmnist.detectors.networks import build
 from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.builders import build
 
 _MARGIN = 1.1
 """bfloat16 must be this much faster to be worth its lower accuracy."""
@@ -22,14 +22,14 @@ _HOPELESS = 2.0
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """The context in which a network runs in `precision` ("32" or "bf16")."""
+    """The context in which a network runs in `precision` ("f32" or "bf16")."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def choose_precision(
     network: str, options: dict[str, Any], batch_size: int, device: torch.device
 ) -> tuple[str, dict[str, float]]:
-    """The faster of "32" and "bf16" for one training step, and the seconds of each.
+    """The faster of "f32" and "bf16" for one training step, and the seconds of each.
 
     Steps of both take turns, so that a neighbour who wants the machine meanwhile slows both; the
     best of each counts. Where a forward pass of few frames shows that bfloat16 is hopeless, the
@@ -40,16 +40,16 @@ def choose_precision(
     size = (max(_FEW, min(batch_size, _MAX_BATCH)), 3, module.size_px, module.size_px)
     frames = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator).to(device)
     seconds = _best(module, frames[:_FEW], forward_only=True)
-    if seconds["bf16"] < _HOPELESS * seconds["32"]:
+    if seconds["bf16"] < _HOPELESS * seconds["f32"]:
         seconds = _best(module, frames, forward_only=False)
     told = {name: round(value, 6) for name, value in seconds.items()}
-    faster = told["bf16"] * _MARGIN < told["32"]  # as told, so that a reader decides alike
-    return ("bf16" if faster else "32"), told
+    faster = told["bf16"] * _MARGIN < told["f32"]  # as told, so that a reader decides alike
+    return ("bf16" if faster else "f32"), told
 
 
 def _best(module: Detector, frames: Tensor, *, forward_only: bool) -> dict[str, float]:
     """The best seconds of each precision, taking turns after a round to warm up."""
-    seconds = dict.fromkeys(("32", "bf16"), float("inf"))
+    seconds = dict.fromkeys(("f32", "bf16"), float("inf"))
     for turn in range(_ROUNDS + 1):
         for precision in seconds:
             taken = _pass_s(module, frames, precision, forward_only)

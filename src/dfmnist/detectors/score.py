@@ -20,11 +20,11 @@ from dfmnist.core.jobs import progress_bar
 from dfmnist.core.prefetch import prefetch_map
 from dfmnist.dataset.manifest import METADATA, SPLITS, Clip, manifest_hash, read_manifest
 from dfmnist.detectors.backends import DetectorBackend, Frames, Logits, choose_backend, score_clips
-from dfmnist.detectors.config import QUALITIES
 from dfmnist.detectors.data import decode
 from dfmnist.detectors.run import Run, load_run
 from dfmnist.detectors.scores import SCHEMA, unscored, write_scores
 from dfmnist.media.sample import evenly
+from dfmnist.media.video import QUALITIES
 
 CLIP_SCORE = "mean logit"
 Indices = NDArray[np.int64]

@@ -20,11 +20,20 @@ from dfmnist.core.lightning import Devices, is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, select_samples
-from dfmnist.detectors.module import CHECKPOINT, DetectorModule, best_epoch
-from dfmnist.detectors.networks import build, load_weights
+from dfmnist.detectors.module import DetectorModule, best_epoch
 from dfmnist.detectors.networks.base import Detector
-from dfmnist.detectors.networks.weights import CONFIG, RUN, WEIGHTS, Source, resolve
-from dfmnist.detectors.run import is_finished, read_calibration
+from dfmnist.detectors.networks.builders import build
+from dfmnist.detectors.networks.load import load_weights
+from dfmnist.detectors.networks.weights import Source, resolve
+from dfmnist.detectors.run import (
+    CHECKPOINT,
+    CONFIG,
+    RUN,
+    WEIGHTS,
+    is_finished,
+    precision_name,
+    read_calibration,
+)
 from dfmnist.detectors.subset import training_part
 
 KIND = "training run"
@@ -46,17 +55,16 @@ def run_train_job(job: TrainJob) -> Path:
     return train(job.config, job.manifest_root, job.runs_root, quiet=job.quiet)
 
 
-def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path) -> Path:
-    """Where the run of `config` on this dataset lies: `<network>-<quality>-<hash>`."""
-    return _run_folder(config, manifest_root, runs_root, source_of(config))
-
-
 def source_of(config: TrainConfig) -> Source:
     """Where the first values of the network come from. Raises `InputError`."""
     return resolve(config.network, config.weights, config.input_size_px)
 
 
-def _run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path, source: Source) -> Path:
+def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path, source: Source) -> Path:
+    """The folder of the run of `config` on this dataset: `<network>-<quality>-<hash>`.
+
+    `source` is `source_of(config)`.
+    """
     # the same weights elsewhere are the same run
     same = dataclasses.replace(config, weights=source.sha256 or "none")
     digest = config_hash(same, manifest_hash(manifest_root))
@@ -79,10 +87,10 @@ def train(
     """
     devices = devices or Devices()
     if config.batch_size % devices.world:
-        text = f"--batch-size {config.batch_size} for {devices.world} devices"
+        text = f"batch_size {config.batch_size} for {devices.world} devices"
         raise InputError(f"{text}; expected a multiple: it counts the frames of all together")
     source = source_of(config)
-    folder = _run_folder(config, manifest_root, runs_root, source)
+    folder = run_folder(config, manifest_root, runs_root, source)
     if is_finished(folder):
         return folder
     manifest = read_manifest(manifest_root)
@@ -152,7 +160,7 @@ def _precision(config: TrainConfig, folder: Path, devices: Devices) -> dict[str,
     path = folder / PRECISION
     if path.is_file():
         kept: dict[str, Any] = read_json(path)
-        return kept
+        return kept | {"precision": precision_name(kept["precision"])}
     chosen: dict[str, Any] = {"precision": config.precision, "step_seconds": {}}
     if config.precision == "auto":
         from dfmnist.detectors.precision import choose_precision

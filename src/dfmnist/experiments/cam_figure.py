@@ -19,12 +19,12 @@ from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.detectors.cam import Method, cam, overlay
-from dfmnist.detectors.config import QUALITIES
 from dfmnist.detectors.run import Run, load_run
 from dfmnist.experiments.images import Frames, resize
 from dfmnist.experiments.paper import MODEL_TITLES
 from dfmnist.media.image import write_image
 from dfmnist.media.sample import sample_frames
+from dfmnist.media.video import QUALITIES
 
 INK, MUTED = (29, 32, 38), (93, 100, 112)
 GAP, LINE, LEFT = 8, 18, 118

@@ -20,12 +20,12 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.jobs import progress_bar
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.detectors.cam import Method, evidence
-from dfmnist.detectors.config import QUALITIES
 from dfmnist.detectors.run import Run, load_run
 from dfmnist.faces.mesh import Mesh, face_mesh
 from dfmnist.faces.regions import REGIONS, region_labels
 from dfmnist.faces.weights import MODELS, models_dir
 from dfmnist.media.sample import sample_frames
+from dfmnist.media.video import QUALITIES
 
 FEW_FRAMES = 4
 """Of each clip, where a share is all that is wanted: a few seconds for the demo's dataset."""

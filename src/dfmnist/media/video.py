@@ -12,6 +12,7 @@ from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal, get_args
 
 import av
 import numpy as np
@@ -98,6 +99,12 @@ class Quality(StrEnum):
     def crf(self) -> int:
         """Constant rate factor. `raw` is 18, visually lossless, so that it plays everywhere."""
         return {"raw": 18, "c23": 23, "c40": 40}[self.value]
+
+
+QualityName = Literal["raw", "c23", "c40"]
+"""The value of a `Quality`, for configs and command lines."""
+QUALITIES: tuple[QualityName, ...] = get_args(QualityName)
+"""The compression levels' names, from the best quality to the worst."""
 
 
 @dataclass(frozen=True)

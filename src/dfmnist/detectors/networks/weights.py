@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, sha256_file
 from dfmnist.core.published_weights import IMAGENET, PUBLISHED, in_cache
-from dfmnist.detectors.networks import BUILDERS, published_size_px
+from dfmnist.detectors.networks.builders import new_network
 from dfmnist.detectors.networks.load import fitting_state
+from dfmnist.detectors.networks.names import NETWORKS, is_mesonet, published_size_px
+from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS
 
-RUN, CONFIG, WEIGHTS = "run.json", "config.json", "weights.safetensors"
-"""Of a training run's folder (`detectors.train`); the first is written when it is finished."""
 IMAGENET_CLASSES = 1000
 
 
@@ -37,8 +35,8 @@ def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
     is the frames' side, where it is known, to refuse a MesoNet's run at another. Raises
     `InputError`, also for weights of another network; never turns to random instead.
     """
-    if network not in BUILDERS:
-        raise InputError(f"--network is '{network}'; expected one of {', '.join(BUILDERS)}")
+    if network not in NETWORKS:
+        raise InputError(f"network is '{network}'; expected one of {', '.join(NETWORKS)}")
     if weights == "none":
         return Source(None, "", "random, every layer")
     if weights == "imagenet":
@@ -68,9 +66,7 @@ def check(name: str, file: Path) -> None:
     known = PUBLISHED[name]
     imagenet = known.trained_on == IMAGENET
     options = {"num_classes": IMAGENET_CLASSES} if imagenet else {}
-    with torch.device("meta"):  # names and shapes alone
-        network = BUILDERS[known.network](**options)
-    network.name = known.network
+    network = new_network(known.network, **options)
     _, loaded = fitting_state(network, file)
     if loaded != "all layers":
         raise InputError.of(file, f"lacks a fitting {network.head}.weight", known.file_name)
@@ -87,7 +83,7 @@ def _run(network: str, folder: Path, size_px: int | None) -> Source:
     other = str(config.get("network"))
     if other != network:
         raise InputError.of(folder, f"is a run of {other}", f"a run of {network}")
-    if network.startswith("meso") and size_px is not None:
+    if is_mesonet(network) and size_px is not None:
         found = int(config.get("size_px") or published_size_px(network))
         if found != size_px:
             what = f"is a run at {found} px, whose first linear layer is of another size"

@@ -1,0 +1,54 @@
+"""Building a detector's network by its name: `build("resnet50")`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dfmnist.core.errors import InputError
+from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.load import load_weights
+from dfmnist.detectors.networks.mesonet import MesoNet
+from dfmnist.detectors.networks.resnet import LAYERS, ResNet
+from dfmnist.detectors.networks.xception import Xception
+
+BUILDERS: dict[str, Callable[..., Detector]] = {
+    "resnet50": lambda **options: ResNet(LAYERS["resnet50"], **options),
+    "resnet101": lambda **options: ResNet(LAYERS["resnet101"], **options),
+    "resnet152": lambda **options: ResNet(LAYERS["resnet152"], **options),
+    "xception": Xception,
+    "mesoinception4": lambda **options: MesoNet(inception=True, **options),
+    "meso4": lambda **options: MesoNet(inception=False, **options),
+}
+"""A function that makes each network, by its name; the names are `names.NETWORKS`."""
+
+
+def new_network(name: str, **options: Any) -> Detector:
+    """The network `name` with parameters that have shapes but no values (the meta device).
+
+    `options` are those of `build`. Raises `InputError` for a name that is not in `BUILDERS`.
+    """
+    if name not in BUILDERS:
+        raise InputError(f"unknown network '{name}'; expected one of {', '.join(BUILDERS)}")
+    with torch.device("meta"):
+        network = BUILDERS[name](**options)
+    network.name = name
+    return network
+
+
+def build(name: str, weights: str | Path | None = None, seed: int = 0, **options: Any) -> Detector:
+    """The network `name`, which gives one logit for FAKE, in evaluation mode.
+
+    Parameters are drawn from `seed` alone, then read from the file `weights` if one is given:
+    this project's safetensors, a PyTorch checkpoint with the public names, or the MesoNet
+    authors' `.h5`. `options` are size_px and, for ResNets, num_classes, last_stride and
+    zero_init_residual. Raises `InputError` for an unknown name or weights that do not fit.
+    """
+    network = new_network(name, **options)
+    network.to_empty(device="cpu")
+    with torch.no_grad():
+        network.initialise(torch.Generator().manual_seed(seed))
+    if weights is not None:
+        load_weights(network, Path(weights))
+    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

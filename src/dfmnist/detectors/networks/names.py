@@ -1,0 +1,29 @@
+"""Names, frame sizes and losses of the detectors' networks: plain data, read without torch."""
+
+from typing import Literal, get_args
+
+NetworkName = Literal["resnet50", "resnet101", "resnet152", "xception", "mesoinception4", "meso4"]
+"""A network that `builders.build` makes. All but `meso4` are the paper's (section 4)."""
+NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
+LossName = Literal["bce", "mse"]
+"""A training loss: binary cross-entropy, or the mean squared error of P(fake)."""
+
+
+def is_resnet(name: str) -> bool:
+    """True if the network `name` is a ResNet."""
+    return name.startswith("resnet")
+
+
+def is_mesonet(name: str) -> bool:
+    """True if the network `name` is a MesoNet."""
+    return name.startswith("meso")
+
+
+def published_size_px(name: str) -> int:
+    """Side in pixels of the frames that the paper feeds the network `name` (section 4)."""
+    return 224 if is_resnet(name) else 256
+
+
+def published_loss(name: str) -> LossName:
+    """The loss that the paper trains the network `name` with (section 4)."""
+    return "mse" if is_mesonet(name) else "bce"
