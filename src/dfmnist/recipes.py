@@ -7,9 +7,10 @@ from pathlib import Path
 
 from dfmnist.core.actions import Action
 from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.networks.names import NetworkName
 from dfmnist.experiments.plan import FOUR
 from dfmnist.experiments.recipe import CLAIM_STEPS, SMOKE_STAMP, ExperimentRecipe
-from dfmnist.media.video import QUALITIES
+from dfmnist.media.video import QUALITIES, QualityName
 from dfmnist.pipeline.film import FilmConfig
 from dfmnist.pipeline.jobs import BuildConfig
 
@@ -54,17 +55,18 @@ class Recipe:
 
 def smoke() -> Recipe:
     """As small as every stage still does its work: for tests, not for results."""
+    networks: tuple[NetworkName, ...] = ("resnet50", "mesoinception4")
     training = tuple(
         TrainConfig(
             network=network,
             quality="raw",
-            size_px=size_px,
+            size_px=64,
             frames_per_clip=2,
             epochs=1,
             batch_size=4,
             precision="f32",
         )
-        for network, size_px in (("resnet50", 64), ("mesoinception4", 64))
+        for network in networks
     )
     return Recipe(
         name="smoke",
@@ -160,9 +162,15 @@ def paper(imagenet: Path | None = None) -> Recipe:
     `imagenet` is a folder with `<network>.pth` for the ResNets and Xception (torchvision's and
     timm's files); Xception is then frozen but for its head. Without it all starts at random.
     """
-    networks = ("resnet50", "resnet101", "resnet152", "xception", "mesoinception4")
+    networks: tuple[NetworkName, ...] = (
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "xception",
+        "mesoinception4",
+    )
 
-    def training(network: str, quality: str) -> TrainConfig:
+    def training(network: NetworkName, quality: QualityName) -> TrainConfig:
         if imagenet is None or network == "mesoinception4":
             return TrainConfig(network=network, quality=quality)
         weights = str(imagenet / f"{network}.pth")
@@ -195,7 +203,7 @@ def paper(imagenet: Path | None = None) -> Recipe:
 
 def experiments_smoke() -> ExperimentRecipe:
     """Every experiment in as few steps as it can be run: for tests, not for results."""
-    two = ("resnet50", "mesoinception4")
+    two: tuple[NetworkName, ...] = ("resnet50", "mesoinception4")
     return ExperimentRecipe(
         name="smoke",
         training=tuple(
@@ -240,7 +248,7 @@ def experiments_demo() -> ExperimentRecipe:
 
     The ResNets and Xception are in Tables 3 to 5, as in the paper; all else is MesoInception-4's.
     """
-    networks = ("resnet50", "resnet101", "resnet152", "xception")
+    networks: tuple[NetworkName, ...] = ("resnet50", "resnet101", "resnet152", "xception")
     return ExperimentRecipe(
         name="demo",
         training=(

@@ -6,10 +6,10 @@ Table 3's ResNet-50 on raw is also that of Tables 2 and 4 and of Figures 3 to 7.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from dfmnist.core.actions import INFO, TEN, Action
-from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.config import TrainConfig, TrainQuality
 from dfmnist.experiments import paper
 from dfmnist.experiments.facts import DatasetCounts, for_steps, together, training_clips
 from dfmnist.experiments.paper import MODEL_TITLES, MODELS, QUALITIES, PaperValue
@@ -133,7 +133,8 @@ class PlanContext:
     ) -> RunSpec:
         """The run of `network`; `part` are the config's fields of a subset."""
         dataset = dataset or self.main.name
-        config = replace(self.recipe.config(network), quality=quality, seed=seed, **part)
+        checked = cast(TrainQuality, quality)  # `TrainConfig` refuses other words
+        config = replace(self.recipe.config(network), quality=checked, seed=seed, **part)
         if start is not None:  # its own initialisation is overwritten by the start's
             config = replace(config, weights="none", freeze=False)
         if self.recipe.steps is not None:
