@@ -36,7 +36,7 @@ MANY = 20
 PUBLISHED_FRAMES, PUBLISHED_SOURCES = 6, 2
 """The published loop shares nothing between frames or sources: fewer tell its rate."""
 CPU_WAYS = ("published", "torch f32", "openvino f32", "openvino bf16")
-GPU_WAYS = ("published", "torch f32", "torch bf16", "compiled bf16")
+GPU_WAYS = ("published", "torch f32", "torch bf16")
 Timed = Callable[[int], tuple[int, float]]
 
 

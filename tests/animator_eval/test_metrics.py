@@ -4,8 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from matplotlib import cbook
 from PIL import Image
+from torchmetrics.functional.image import peak_signal_noise_ratio
+from torchmetrics.functional.image import structural_similarity_index_measure as peer_ssim
 
 from dfmnist.actors.film import truth_paths
 from dfmnist.animator_eval.mesh_accuracy import read_meters
@@ -66,6 +69,20 @@ def test_ssim_is_that_of_the_paper() -> None:
     expected = np.mean([direct_ssim(a, b) for a, b in zip(made, true, strict=True)])
     assert 0.2 < expected < 0.95
     assert ssim(made, true) == pytest.approx(expected, abs=1e-10)
+
+
+def test_ssim_and_psnr_are_those_of_torchmetrics() -> None:
+    """Its SSIM also counts windows that reach into a reflected border; ours does not."""
+    rng = np.random.default_rng(2)
+    true = rng.integers(0, 256, (3, 4, 4, 3), np.uint8).repeat(12, axis=1).repeat(10, axis=2)
+    made = (0.6 * true + 0.4 * noise(*true.shape, seed=1)).astype(np.uint8)
+    pixels = [torch.from_numpy(clip).permute(0, 3, 1, 2).double() / 255 for clip in (made, true)]
+    _, full = peer_ssim(*pixels, data_range=1.0, return_full_image=True)  # type: ignore[misc]
+    found = ssim(made, true)
+    assert 0.3 < found < 0.9
+    assert found == pytest.approx(full[..., 5:-5, 5:-5].mean().item(), abs=1e-9)
+    peer = peak_signal_noise_ratio(*pixels, data_range=1.0).item()
+    assert psnr(made, true) == pytest.approx(peer, abs=1e-5)
 
 
 def test_ssim_of_what_is_known() -> None:

@@ -11,7 +11,6 @@ from dfmnist.actors.head import F32, HeadModel, load_head
 
 PUPILS = ("pupil_left", "pupil_right")
 """Points that lie on the eyeballs and follow the gaze; after the others in `POINT_NAMES`."""
-RING_M = 0.014
 RING_SIZE = 12
 EYE_STEP_M = 0.0006
 

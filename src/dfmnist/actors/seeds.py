@@ -4,7 +4,7 @@ An animator that was trained on a person of the dataset, or thresholds fitted on
 every later figure too good; a seed outside its range is refused where it is used.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from dfmnist.core.errors import InputError
 
@@ -32,18 +32,3 @@ def check_range(purpose: str, seeds: Iterable[int]) -> None:
                 f"identity seed {seed} belongs to {other}; "
                 f"expected {allowed.start} to {allowed.stop - 1} for {purpose}"
             )
-
-
-def check_disjoint(used: Mapping[str, Iterable[int]]) -> None:
-    """Raise `InputError` when two purposes share an identity seed, or one leaves its range."""
-    owner: dict[int, str] = {}
-    for purpose, seeds in used.items():
-        taken = set(seeds)
-        check_range(purpose, taken)
-        for seed in sorted(taken):
-            if seed in owner:
-                raise InputError(
-                    f"identity seed {seed} is used for {owner[seed]} and for {purpose}; "
-                    "expected each person to serve one purpose"
-                )
-            owner[seed] = purpose

@@ -50,10 +50,7 @@ def animate(
     ] = True,
     backend: Annotated[
         str,
-        typer.Option(
-            help="openvino, torch, compiled (torch, after a minute of compiling), or auto: torch "
-            "on a GPU, openvino on a CPU."
-        ),
+        typer.Option(help="openvino, torch, or auto: torch on a GPU, openvino on a CPU."),
     ] = "auto",
     precision: Annotated[
         str, typer.Option(help="f32, bf16, or auto: bf16 on a GPU and on a CPU with AMX.")

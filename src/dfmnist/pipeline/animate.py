@@ -13,10 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
-from dfmnist.core.inference import Precision
+from dfmnist.core.inference import BackendName, Precision
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.fomm.inference.animate import Animator, Motion
-from dfmnist.fomm.inference.backends import BackendName
 from dfmnist.fomm.inference.best_frame import landmarks_68
 from dfmnist.fomm.networks.keypoints import Keypoints
 

@@ -18,7 +18,7 @@ from rich.progress import Progress, TaskID
 from dfmnist.core.config import config_hash
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import cache_dir, sha256_file
-from dfmnist.core.inference import Precision
+from dfmnist.core.inference import BackendName, Precision
 from dfmnist.core.jobs import console, progress_bar
 from dfmnist.dataset.provenance import provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
@@ -26,7 +26,6 @@ from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.fomm.inference.animate import Animator, Motion
-from dfmnist.fomm.inference.backends import BackendName
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
 from dfmnist.media.image import is_image, read_image
 from dfmnist.media.video import (

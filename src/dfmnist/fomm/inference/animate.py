@@ -13,9 +13,9 @@ from PIL import Image
 from scipy.spatial import ConvexHull, QhullError
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.inference import Precision
+from dfmnist.core.inference import BackendName, Precision
 from dfmnist.fomm.checkpoint import load_networks
-from dfmnist.fomm.inference.backends import BackendName, choose_backend
+from dfmnist.fomm.inference.backends import choose_backend
 from dfmnist.fomm.networks.keypoints import Keypoints, inverse_2x2
 
 Frames = npt.NDArray[np.uint8]

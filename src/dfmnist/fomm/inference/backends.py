@@ -3,15 +3,14 @@
 Both take and give the same: pictures as uint8, keypoints as float32 tensors.
 """
 
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from dfmnist.core.errors import InputError
-from dfmnist.core.inference import Compiled, Precision, choose
+from dfmnist.core.inference import BackendName, Compiled, Precision, choose
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.inference.fuse import fuse
@@ -20,11 +19,6 @@ from dfmnist.fomm.networks.generator import SourceCode
 from dfmnist.fomm.networks.keypoints import Keypoints
 
 Frames = npt.NDArray[np.uint8]
-BackendName = Literal["auto", "openvino", "torch", "compiled"]
-"""`compiled` is torch with the generator compiled by torch.compile, which takes a minute or more
-at the start: for long drivers and many sources."""
-INDUCTOR = "inductor"
-"""torch.compile's own compiler: Triton on a GPU, C++ on a CPU."""
 GPU_BATCH = 32
 """Frames a pass on a GPU. A CPU takes one: larger batches are no faster there."""
 
@@ -53,15 +47,10 @@ class MotionBackend(Protocol):
 def choose_backend(
     networks: Networks, backend: BackendName = "auto", precision: Precision = "auto"
 ) -> MotionBackend:
-    """The backend asked for, as `core.compiled.choose` reads it. Raises `InputError`."""
-    if backend not in get_args(BackendName):
-        known = ", ".join(get_args(BackendName))
-        raise InputError(f"--backend is '{backend}'; expected one of {known}")
-    compiled = backend == "compiled"
-    chosen = choose("torch" if compiled else backend, precision)
+    """The backend asked for, as `core.inference.choose` reads it. Raises `InputError`."""
+    chosen = choose(backend, precision)
     if chosen.backend == "torch":
-        compiler = INDUCTOR if compiled else ""
-        return TorchMotionBackend(networks, chosen.device, chosen.bfloat16, compiler)
+        return TorchMotionBackend(networks, chosen.device, chosen.bfloat16)
     return OpenVinoMotionBackend(networks, chosen.bfloat16)
 
 
@@ -77,18 +66,9 @@ def to_tensor(frames_rgb_u8: Frames) -> Tensor:
 
 
 class TorchMotionBackend:
-    """Torch, channels last: float32, or bfloat16 but for positions; one thread will do.
+    """Torch, channels last: float32, or bfloat16 but for positions; one thread will do."""
 
-    Eager, or with a `compiler` of torch.compile, for one shape: short batches are filled up.
-    """
-
-    def __init__(
-        self,
-        networks: Networks,
-        device: torch.device,
-        bfloat16: bool = False,
-        compiler: str = "",
-    ) -> None:
+    def __init__(self, networks: Networks, device: torch.device, bfloat16: bool = False) -> None:
         self.device, self.precision = device, "bf16" if bfloat16 else "f32"
         gpu = device.type != "cpu"
         self.batch = GPU_BATCH if gpu else 1
@@ -104,10 +84,6 @@ class TorchMotionBackend:
         for part in self._parts:
             part.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._whole = Whole(self._parts, self._context).requires_grad_(False)
-        self._filled = bool(compiler)
-        self._frame = (
-            torch.compile(self._whole, dynamic=False, backend=compiler) if compiler else self._whole
-        )
 
     def _context(self, part: Stage) -> torch.autocast:
         low = self.precision == "bf16" and not part.positions
@@ -136,15 +112,12 @@ class TorchMotionBackend:
         return np.concatenate(parts)
 
     def _decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
-        wanted = len(driving.value)
-        if self._filled and wanted < self.batch:
-            driving = driving.at(torch.arange(self.batch).clamp(max=wanted - 1))
         n = len(driving.value)
         values = dict(zip(SOURCE, (t.expand(n, *t.shape[1:]) for t in code), strict=True))
         moves = (*(t.expand(n, *t.shape[1:]) for t in source), *driving)
         values |= {k: t.to(self.device) for k, t in zip(MOVES, moves, strict=True)}
-        made = self._frame(*(values[name] for name in self._whole.takes))
-        frames: Frames = made[:wanted].cpu().numpy()
+        made = self._whole(*(values[name] for name in self._whole.takes))
+        frames: Frames = made.cpu().numpy()
         return frames
 
 
