@@ -1,4 +1,4 @@
-"""The animator's figures against direct computation and answers known by hand."""
+"""The animator's metrics against direct computation and answers known by hand."""
 
 from types import SimpleNamespace
 
@@ -11,13 +11,13 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 from torchmetrics.functional.image import structural_similarity_index_measure as peer_ssim
 
 from dfmnist.actors.film import truth_paths
-from dfmnist.animator_eval.mesh_accuracy import read_meters
+from dfmnist.animator_eval.mesh_accuracy import measure_mesh
 from dfmnist.animator_eval.metrics import (
     COMPARED,
     TrackedClip,
     compare,
     eye_fall,
-    eye_return,
+    eye_reopening,
     follow,
     keypoint_distance,
     l1,
@@ -26,7 +26,8 @@ from dfmnist.animator_eval.metrics import (
     signal_errors,
     ssim,
 )
-from dfmnist.attacks.affine import affine_warp, fit_affine, still, warp
+from dfmnist.attacks.affine import affine_warp, fit_affine, warp
+from dfmnist.attacks.photo import still
 from dfmnist.faces.mesh import Mesh
 from dfmnist.faces.pose import Signals, signals
 
@@ -179,12 +180,12 @@ def test_eyes_fall_and_return_relative_to_the_start() -> None:
     aspect = np.array([0.3, 0.3, 0.3, 0.3, 0.3, 0.12, np.nan, 0.24, 0.2])
     found: Signals = SimpleNamespace(eye_aspect=aspect)  # type: ignore[assignment]
     assert eye_fall(found) == pytest.approx(0.6)
-    assert eye_return(found) == pytest.approx(0.8)
+    assert eye_reopening(found) == pytest.approx(0.8)
     shut: Signals = SimpleNamespace(eye_aspect=aspect[:6])  # type: ignore[assignment]
-    assert eye_return(shut) == pytest.approx(0.4)
+    assert eye_reopening(shut) == pytest.approx(0.4)
     unseen: Signals = SimpleNamespace(eye_aspect=np.full(6, np.nan))  # type: ignore[assignment]
     assert np.isnan(eye_fall(unseen))
-    assert np.isnan(eye_return(unseen))
+    assert np.isnan(eye_reopening(unseen))
 
 
 def similarity(angle_deg: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
@@ -233,7 +234,7 @@ def test_affine_warp_repeats_the_border_and_stays_without_a_mesh() -> None:
     np.testing.assert_array_equal(made, still(source, 2))  # a map to one point cannot be undone
 
 
-def test_the_meter_reads_the_truth_beside_a_clip(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_mesh_is_measured_against_the_truth_beside_a_clip(tmp_path) -> None:  # type: ignore[no-untyped-def]
     clip = tmp_path / "clip.mp4"
     names = ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "mouthSmileLeft", "mouthSmileRight",
              "browInnerUp", "browOuterUpLeft", "browOuterUpRight")  # fmt: skip
@@ -249,15 +250,15 @@ def test_the_meter_reads_the_truth_beside_a_clip(tmp_path) -> None:  # type: ign
         yaw_deg=[5.0, 13, 25], eye_right=[0.3, 0.1, 0.3], eye_left=[0.3, 0.1, 0.3],
         gaze_down=[0.1, 0.0, 0.1],
     )  # fmt: skip
-    meters = read_meters(clip, found)
-    assert set(meters) == set(COMPARED)
-    assert meters["yaw_deg"].error_deg == pytest.approx(2 / 3)  # 0, 8 and 20 for 0, 10 and 20
-    assert meters["yaw_deg"].correlation > 0.98
-    assert meters["eye_aspect"].correlation == pytest.approx(1)
-    assert meters["gaze_down"].correlation == pytest.approx(-1)
-    assert np.isnan(meters["mouth_open"].correlation)  # the truth does not move
-    assert meters["pitch_deg"].error_deg == 0
-    assert np.isnan(meters["eye_aspect"].error_deg)
+    accuracy = measure_mesh(clip, found)
+    assert set(accuracy) == set(COMPARED)
+    assert accuracy["yaw_deg"].error_deg == pytest.approx(2 / 3)  # 0, 8 and 20 for 0, 10 and 20
+    assert accuracy["yaw_deg"].correlation > 0.98
+    assert accuracy["eye_aspect"].correlation == pytest.approx(1)
+    assert accuracy["gaze_down"].correlation == pytest.approx(-1)
+    assert np.isnan(accuracy["mouth_open"].correlation)  # the truth does not move
+    assert accuracy["pitch_deg"].error_deg == 0
+    assert np.isnan(accuracy["eye_aspect"].error_deg)
 
 
 def test_no_face_leaves_signals_out() -> None:

@@ -1,4 +1,4 @@
-"""The animator's evaluation at tiny size: records, resume, tables, the bar, bad input."""
+"""The evaluation of the motion model at tiny size: records, resume, tables, criteria, bad input."""
 
 import json
 from fractions import Fraction
@@ -13,9 +13,9 @@ from tests.fomm.test_networks import tiny
 from tests.running import refused_at_last
 
 from dfmnist.actors.seeds import SEED_RANGES
-from dfmnist.animator_eval.acceptance import bar
-from dfmnist.animator_eval.jobs import PairJob, run
-from dfmnist.animator_eval.mesh_accuracy import Meter
+from dfmnist.animator_eval.acceptance import acceptance_criteria
+from dfmnist.animator_eval.jobs import PairJob, run_job
+from dfmnist.animator_eval.mesh_accuracy import MeshAccuracy
 from dfmnist.animator_eval.metrics import COMPARED, SignalFit
 from dfmnist.animator_eval.records import (
     AFFINE,
@@ -95,7 +95,7 @@ def fit(**changes: float) -> SignalFit:
 def transfer(
     action: Action, made: float = 20.0, still: float = 15.0, live: bool = True, **changes: object
 ) -> Transfer:
-    rest = EyeClosure(fall=0.0, back=1.0, mesh_fall=0.0)
+    rest = EyeClosure(fall=0.0, reopening=1.0, mesh_fall=0.0)
     asked = {name: LivenessAnswer(live=True, reason="") for name in ("action", "universal")}
     values: dict[str, object] = {
         "action": action, "source": 1, "driver": 2, "take": 0,
@@ -104,52 +104,52 @@ def transfer(
         "correlation": NAN, "gain": NAN, "eyes": rest, "driver_eyes": rest,
         "screening": dict.fromkeys(SCREENED, asked)
         | {ANIMATED: asked | {"action": LivenessAnswer(live=live, reason="too small")}},
-        "meters": {name: Meter(correlation=0.9, error_deg=NAN) for name in COMPARED},
+        "mesh_accuracy": {name: MeshAccuracy(correlation=0.9, error_deg=NAN) for name in COMPARED},
     }  # fmt: skip
     return Transfer.model_validate(values | changes)
 
 
-def eyes(fall: float, back: float = 1.0, mesh_fall: float = 0.0) -> EyeClosure:
-    return EyeClosure(fall=fall, back=back, mesh_fall=mesh_fall)
+def eyes(fall: float, reopening: float = 1.0, mesh_fall: float = 0.0) -> EyeClosure:
+    return EyeClosure(fall=fall, reopening=reopening, mesh_fall=mesh_fall)
 
 
-def test_bar_of_moving_pixels_is_the_mean_above_no_motion() -> None:
-    found = bar([transfer(Action.YAW, 18, 15), transfer(Action.YAW, 16, 15)])[0]
-    assert found.reached  # 17.0 against 15.0: exactly 2 dB
-    assert found.found == "17.00 dB, no motion 15.00: +2.00"
-    below = bar([transfer(Action.YAW, 18, 15), transfer(Action.YAW, 15.9, 15)])[0]
-    assert not below.reached
-    assert "+1.95" in below.found
-    unknown = bar([transfer(Action.YAW, NAN, NAN)])[0]
-    assert (unknown.reached, unknown.found) == (False, "no clip")
+def test_criterion_of_moving_pixels_is_the_mean_above_no_motion() -> None:
+    found = acceptance_criteria([transfer(Action.YAW, 18, 15), transfer(Action.YAW, 16, 15)])[0]
+    assert found.met  # 17.0 against 15.0: exactly 2 dB
+    assert found.measured == "17.00 dB, no motion 15.00: +2.00"
+    below = acceptance_criteria([transfer(Action.YAW, 18, 15), transfer(Action.YAW, 15.9, 15)])[0]
+    assert not below.met
+    assert "+1.95" in below.measured
+    unknown = acceptance_criteria([transfer(Action.YAW, NAN, NAN)])[0]
+    assert (unknown.met, unknown.measured) == (False, "no clip")
 
 
-def test_bar_of_blinks() -> None:
+def test_criteria_of_blinks() -> None:
     shut, half = eyes(0.6), eyes(0.3)
     clips = [
         transfer(Action.BLINK, eyes=shut, driver_eyes=shut),
         transfer(Action.BLINK, eyes=half, driver_eyes=half),  # its driver did not blink
         transfer(Action.YAW, eyes=half, driver_eyes=shut),  # no blink clip
     ]
-    closes, opens = bar(clips)[7:9]
-    assert (closes.reached, closes.found) == (True, "1 of 1 (100%)")
-    assert opens.reached
-    stays = transfer(Action.BLINK, eyes=eyes(0.6, back=0.7), driver_eyes=shut)
-    assert [p.reached for p in bar([*clips, stays])][7:9] == [True, False]
+    closes, opens = acceptance_criteria(clips)[7:9]
+    assert (closes.met, closes.measured) == (True, "1 of 1 (100%)")
+    assert opens.met
+    stays = transfer(Action.BLINK, eyes=eyes(0.6, reopening=0.7), driver_eyes=shut)
+    assert [p.met for p in acceptance_criteria([*clips, stays])][7:9] == [True, False]
     never = transfer(Action.BLINK, eyes=half, driver_eyes=shut)
-    assert [p.reached for p in bar([*clips, never])][7:9] == [False, False]
-    assert [p.found for p in bar([clips[1]])][7:9] == ["no clip", "no clip"]
+    assert [p.met for p in acceptance_criteria([*clips, never])][7:9] == [False, False]
+    assert [p.measured for p in acceptance_criteria([clips[1]])][7:9] == ["no clip", "no clip"]
 
 
-def test_bar_of_recognition_is_four_of_five() -> None:
+def test_criterion_of_recognition_is_four_of_five() -> None:
     clips = [transfer(Action.SMILE, live=number > 0) for number in range(5)]
     at = 9 + TEN.index(Action.SMILE)
-    found = bar(clips)[at]
-    assert found.reached
-    assert found.found == "4 of 5 (80%); true clips 5 of 5 (100%)"
-    assert not bar(clips[:4])[at].reached  # 3 of 4
-    assert len(bar([])) == 7 + 2 + 10
-    assert not any(point.reached for point in bar([]))
+    found = acceptance_criteria(clips)[at]
+    assert found.met
+    assert found.measured == "4 of 5 (80%); true clips 5 of 5 (100%)"
+    assert not acceptance_criteria(clips[:4])[at].met  # 3 of 4
+    assert len(acceptance_criteria([])) == 7 + 2 + 10
+    assert not any(criterion.met for criterion in acceptance_criteria([]))
 
 
 def test_tables_hold_what_was_measured() -> None:
@@ -171,13 +171,13 @@ def test_tables_hold_what_was_measured() -> None:
     assert "| yaw | 2 | 50% | 100% | 100% | 100% | 100% | 100% |" in text  # screening
     assert "not recognised:\n\n- yaw, 1 moved as 2, take 0: too small\n\n###" in text
     assert "| mouth opening | 5 | 0.90 | – |" in text
-    assert "| yaw: recognised in 80% of animated clips | **not reached** | 1 of 2 (50%);" in text
-    assert "| yaw: 2 dB above no motion on moving pixels | reached | 21.00 dB," in text
+    assert "| yaw: recognised in 80% of animated clips | **not met** | 1 of 2 (50%);" in text
+    assert "| yaw: 2 dB above no motion on moving pixels | met | 21.00 dB," in text
 
 
 def test_one_pair_is_measured_recorded_and_taken_up_again(tmp_path: Path, weights: Path) -> None:
     job = PairJob(tmp_path, "key", weights, 4, True, FIRST, FIRST + 1, Action.BLINK, 0)
-    record = run(job)
+    record = run_job(job)
     assert record.problem == ""
     assert record.frames == 4
     assert set(record.reconstruction) == {ANIMATED, STILL, AFFINE}
@@ -196,9 +196,9 @@ def test_one_pair_is_measured_recorded_and_taken_up_again(tmp_path: Path, weight
     assert "NaN" not in path.read_text()
     value["frames"] = 99
     path.write_text(json.dumps(value))
-    assert run(job).frames == 99  # taken from the record
+    assert run_job(job).frames == 99  # taken from the record
     job.file(".png").unlink()
-    assert run(job).frames == 4  # its pictures are wanted: made again
+    assert run_job(job).frames == 4  # its pictures are wanted: made again
 
 
 def test_two_actions_of_two_actors(tmp_path: Path, weights: Path) -> None:
@@ -212,7 +212,7 @@ def test_two_actions_of_two_actors(tmp_path: Path, weights: Path) -> None:
     assert "2 actors never trained on, 2 actions, 1 of each by pair, 2 frames" in text
     found = read_json(tmp_path / "clips.json")
     assert len(found["clips"]) == 4
-    assert len(found["bar"]) == 19
+    assert len(found["acceptance"]) == 19
     assert found["settings"]["weights"].startswith("fomm-tiny@")
     assert found["settings"]["noise_sigma"] == 2.0
     records = {path: path.stat().st_mtime_ns for path in (tmp_path / "records").rglob("*.json")}
@@ -235,7 +235,7 @@ def test_clips_are_rebuilt_and_bad_ones_named(tmp_path: Path, weights: Path, fol
     assert "- large.mp4: is 96x96; expected 64x64, or --crop" in text
     assert "- noise.mp4: no face found" in text
     assert "Transfer" not in text
-    assert "bar" not in text
+    assert "Acceptance" not in text
     assert text == (tmp_path / "table.md").read_text()
     found = read_json(tmp_path / "clips.json")
     assert [clip["name"] for clip in found["clips"]] == ["face.mp4"]

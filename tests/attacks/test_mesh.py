@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dfmnist.attacks.mesh import Frames, mesh_warp, outline, swap_faces
+from dfmnist.attacks.mesh import mesh_warp, outline, swap_faces
+from dfmnist.core.arrays import Frames
 from dfmnist.faces.mesh import Mesh
 
 SIDE = 64

@@ -9,7 +9,7 @@ import pytest
 from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import perform
 from dfmnist.actors.render import Renderer
-from dfmnist.attacks.photo import planar_warp, repeated_still
+from dfmnist.attacks.photo import planar_warp, still
 from dfmnist.core.actions import Action
 from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mtcnn import mtcnn
@@ -41,9 +41,9 @@ def test_performance_is_live_and_what_was_asked(clean: Image8) -> None:
 
 
 def test_pictures_of_the_same_actor_are_not(clean: Image8) -> None:
-    still = repeated_still(clean[0], 25)
+    held = still(clean[0], 25)
     moved = planar_warp(clean[0], 25, np.random.default_rng(7), float(FPS))
-    for attack in (still, moved):
+    for attack in (held, moved):
         verdict = UniversalDetector()(add_camera_noise(attack, 2, 2.0), FPS, Action.YAW)
         assert not verdict.live
         assert "flat picture" in verdict.reason

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dfmnist.attacks.photo import planar_warp, repeated_still
+from dfmnist.attacks.photo import planar_warp, still
 from dfmnist.core.actions import Action
 from dfmnist.faces.mesh import Mesh
 from dfmnist.liveness.planar import homography, landmark_jitter, planar_misfit
@@ -38,13 +38,13 @@ def test_homography_is_recovered() -> None:
 def test_flat_picture_is_explained_wherever_it_goes(portrait: Image8) -> None:
     """The alignment repairs points that are several pixels off."""
     frames = planar_warp(portrait, 16, np.random.default_rng(6))
-    still = [_mesh(_face_points(128, 120))] * 16
-    assert planar_misfit(frames, still) < 0.3
-    assert planar_misfit(repeated_still(portrait, 16), still) < 0.01
+    meshes = [_mesh(_face_points(128, 120))] * 16
+    assert planar_misfit(frames, meshes) < 0.3
+    assert planar_misfit(still(portrait, 16), meshes) < 0.01
 
 
 def test_a_part_that_moves_by_itself_is_not(portrait: Image8) -> None:
-    frames = repeated_still(portrait, 16).copy()
+    frames = still(portrait, 16).copy()
     frames[8:, 100:124, 90:130] = frames[8:, 140:164, 90:130]  # an eye covered by cheek
     mesh = [_mesh(_face_points(128, 120))] * 16
     assert planar_misfit(frames, mesh) > 0.6
@@ -57,7 +57,7 @@ def test_brightness_alone_is_no_life(portrait: Image8) -> None:
 
 
 def test_too_little_to_judge_is_no_evidence(portrait: Image8) -> None:
-    few = repeated_still(portrait, 3)
+    few = still(portrait, 3)
     assert planar_misfit(few, [_mesh(_face_points(128, 120))] * 3) == 0.0
     assert planar_misfit(few, [None] * 3) == 0.0
 
@@ -87,7 +87,7 @@ def test_detail_that_fades_and_flickers_is_measured(portrait: Image8) -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, 2.0])
 def test_repeated_still_is_rejected(portrait: Image8, sigma: float) -> None:
-    frames = add_camera_noise(repeated_still(portrait, 24), 3, sigma)
+    frames = add_camera_noise(still(portrait, 24), 3, sigma)
     verdict = UniversalDetector()(frames, Fraction(25), Action.SMILE)
     assert not verdict.live
     assert verdict.score < 0.5

@@ -1,1 +1,1 @@
-"""Measurement of the motion model against ground truth: `docs/ANIMATOR.md`."""
+"""Evaluation of the motion model against ground truth; see `docs/ANIMATOR.md`."""

@@ -1,4 +1,4 @@
-"""What an evaluation shows to the eye: a sheet of strips, and one column an action."""
+"""Pictures of an evaluation: a sheet of strips, one for each clip, and a column per action."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,23 +6,27 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dfmnist.animator_eval.metrics import Frames, TrackedClip
+from dfmnist.animator_eval.metrics import TrackedClip
 from dfmnist.core.actions import Action
+from dfmnist.core.arrays import Frames
 from dfmnist.core.files import atomic_path
 
 MOMENTS = 6
+"""Number of frames of each clip in a strip."""
 LEFT_PX, TOP_PX = 76, 24
+"""Margins of the sheets for the names of rows and strips."""
 COLUMN_ROWS = ("source", "driver", "animated")
+"""Names of the pictures of a column, from the top."""
 
 
 def strip(clips: Sequence[Frames]) -> Frames:
-    """Six moments of each clip, the clips one above the other."""
+    """Six evenly spaced frames of each clip side by side, the clips one above the other."""
     at = np.linspace(0, len(clips[0]) - 1, MOMENTS + 2).round().astype(int)[1:-1]
     return np.concatenate([np.concatenate(list(clip[at]), axis=1) for clip in clips], axis=0)
 
 
 def column(action: Action, true: Frames, driving: TrackedClip, made: Frames) -> Frames:
-    """Source, driver and animation at the height of the driver's action, at half size."""
+    """Source, driver and animation at the peak of the driver's action, at half size."""
     frames, eyes = driving.frames, driving.signals.eye_aspect
     if action is Action.BLINK and np.isfinite(eyes).any():
         at = int(np.nanargmin(eyes))
@@ -34,7 +38,7 @@ def column(action: Action, true: Frames, driving: TrackedClip, made: Frames) -> 
 
 
 def sheet(strips: Mapping[str, Frames], rows: Sequence[str]) -> Image.Image:
-    """The strips one below the other, each under its name, its `rows` named at the left."""
+    """The strips one below the other, each under its name, with the names of `rows` at the left."""
     wide = max(picture.shape[1] for picture in strips.values())
     high = sum(TOP_PX + picture.shape[0] for picture in strips.values())
     page = Image.new("RGB", (LEFT_PX + wide, high), "white")
@@ -51,7 +55,7 @@ def sheet(strips: Mapping[str, Frames], rows: Sequence[str]) -> Image.Image:
 
 
 def columns(found: Mapping[str, Frames]) -> Image.Image:
-    """The columns side by side, with their names above and the rows' names beside."""
+    """The columns side by side, with their names above and the rows' names at the left."""
     side = next(iter(found.values())).shape[1]
     page = Image.new("RGB", (LEFT_PX + side * len(found), TOP_PX + 3 * side), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=13)
@@ -65,7 +69,7 @@ def columns(found: Mapping[str, Frames]) -> Image.Image:
 
 
 def save(path: Path, picture: Frames | Image.Image) -> None:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG; the file appears only when it is complete."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     with atomic_path(path) as temporary:
         image.save(temporary)

@@ -1,7 +1,7 @@
-"""The work of an evaluation: a function of one job that writes its record last.
+"""Jobs of an evaluation: each measures one clip and writes its record last.
 
-A job whose record exists is not done again. Records lie in a folder named by all that they depend
-on, weights included, so that new weights never meet old figures.
+A job whose record exists is not run again. The records' folder is named by the hash of all
+settings, weights included, so that new weights never meet old records.
 """
 
 from dataclasses import dataclass, replace
@@ -11,14 +11,13 @@ from pathlib import Path
 from dfmnist.actors.film import FPS, FilmJob, film
 from dfmnist.actors.seeds import SEED_RANGES
 from dfmnist.animator_eval import images as pictures
-from dfmnist.animator_eval.mesh_accuracy import read_meters
+from dfmnist.animator_eval.mesh_accuracy import measure_mesh
 from dfmnist.animator_eval.metrics import (
-    Frames,
     SignalFit,
     TrackedClip,
     compare,
     eye_fall,
-    eye_return,
+    eye_reopening,
     follow,
 )
 from dfmnist.animator_eval.records import (
@@ -33,8 +32,10 @@ from dfmnist.animator_eval.records import (
     Record,
     Transfer,
 )
-from dfmnist.attacks.affine import affine_warp, still
+from dfmnist.attacks.affine import affine_warp
+from dfmnist.attacks.photo import still
 from dfmnist.core.actions import Action
+from dfmnist.core.arrays import Frames
 from dfmnist.core.config import seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.core.text import slug
@@ -52,7 +53,7 @@ from dfmnist.pipeline.screen import detectors
 from dfmnist.pipeline.select import restore, save
 
 NOISE_SIGMA = BuildConfig.noise_sigma
-"""The detectors' thresholds were fitted on clips with the build's camera noise."""
+"""Camera noise of a build, on which the liveness detectors' thresholds were fitted."""
 FOLLOWED: dict[Action, str] = {
     Action.YAW: "yaw_deg",
     Action.NOD: "pitch_deg",
@@ -61,51 +62,51 @@ FOLLOWED: dict[Action, str] = {
     Action.LEFT_SLOPE: "roll_deg",
     Action.OPEN_MOUTH: "mouth_open",
 }
-"""The signal of the face mesh in which the animated clip should follow its driver."""
+"""Signal of the face mesh in which an animated clip of the action should follow its driver."""
 
 
 @dataclass(frozen=True)
 class EvaluationJob:
-    """What every job knows."""
+    """Settings and files that every job has; the two kinds of jobs add the clip."""
 
     out: Path
     key: str
-    """Names everything that the figures depend on, but the clip."""
+    """Hash of all settings on which the metrics depend, beside the clip."""
     weights: Path | None
     num_frames: int
-    pictured: bool
-    """A strip of pictures is wanted."""
+    with_pictures: bool
+    """Whether the job also writes a strip of pictures."""
 
     @property
     def stem(self) -> str:
-        """Names the clip in file names."""
+        """Name of the clip in file names."""
         raise NotImplementedError
 
     def file(self, ending: str) -> Path:
-        """Where something of this job lies."""
+        """Path of this job's file with the given ending."""
         return self.out / "records" / self.key / f"{self.stem}{ending}"
 
     def done(self) -> bool:
-        """Whether its record, and its pictures if they are wanted, are there."""
+        """Whether the record exists, and the pictures too if the job writes them."""
         record = self.file(".json")
         if not record.exists():
             return False
-        return not self.pictured or self.file(".png").exists() or bool(self.record().problem)
+        return not self.with_pictures or self.file(".png").exists() or bool(self.record().problem)
 
     def record(self) -> Record:
-        """The record, which is there."""
+        """The existing record of this job."""
         found = restore(self.file(".json"), Record)
         assert isinstance(found, Record)
         return found
 
     def measure(self) -> Record:
-        """Do the work; writes pictures but not the record."""
+        """Measure the clip and write its pictures; the record is returned and not written."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class PairJob(EvaluationJob):
-    """One actor's performance: rebuilt from itself, and from another actor's."""
+    """Evaluation of one performance: reconstruction, and transfer from another actor."""
 
     source: int
     driver: int
@@ -117,7 +118,7 @@ class PairJob(EvaluationJob):
         return f"{self.source}-{self.driver}-{self.action.value}-{self.take}"
 
     def films(self) -> tuple[FilmJob, FilmJob]:
-        """Source and driver giving the same performance."""
+        """The films of source and driver, who give the same performance."""
         seed = SEED_RANGES["evaluation"].start + self.take
         one, other = (
             FilmJob(
@@ -141,8 +142,8 @@ class PairJob(EvaluationJob):
                 return Record(name=name, problem=f"{path.name}: {info.reason}")
             found.append(frames)
         true, driving = (TrackedClip.of(frames) for frames in found)
-        fits, made, warped = _methods(model, true, driving)
-        if self.pictured:
+        fits, made, warped = _compare_methods(model, true, driving)
+        if self.with_pictures:
             shown = [clip.frames for clip in (driving, true, made, warped)]
             pictures.save(self.file(".png"), pictures.strip(shown))
             column = pictures.column(self.action, true.frames, driving, made.frames)
@@ -151,7 +152,7 @@ class PairJob(EvaluationJob):
             name=name,
             frames=len(true.frames),
             unseen=true.unseen,
-            reconstruction=_methods(model, true, true)[0],
+            reconstruction=_compare_methods(model, true, true)[0],
             transfer=self._transfer(fits, true, driving, made, warped),
         )
 
@@ -184,13 +185,13 @@ class PairJob(EvaluationJob):
             eyes=_eyes(made),
             driver_eyes=_eyes(driving),
             screening=screening,
-            meters=read_meters(self.films()[0].path, true.signals),
+            mesh_accuracy=measure_mesh(self.films()[0].path, true.signals),
         )
 
 
 @dataclass(frozen=True)
 class ClipJob(EvaluationJob):
-    """Any clip of a face, rebuilt from itself."""
+    """Evaluation of the reconstruction of one clip file."""
 
     clip: Path
     name: str
@@ -204,7 +205,7 @@ class ClipJob(EvaluationJob):
     def measure(self) -> Record:
         model = animator(self.weights)
         try:
-            probe(self.clip)  # says so of a file that is cut short beyond the frames read
+            probe(self.clip)  # also reports a truncation behind the frames that are read
             frames = read_frames(self.clip, 0, self.num_frames)
         except InputError as error:
             return Record(name=self.name, problem=str(error))
@@ -220,15 +221,15 @@ class ClipJob(EvaluationJob):
         true = TrackedClip.of(frames)
         if true.unseen == 1:
             return Record(name=self.name, problem="no face found")
-        fits, made, warped = _methods(model, true, true)
-        if self.pictured:
+        fits, made, warped = _compare_methods(model, true, true)
+        if self.with_pictures:
             shown = [clip.frames for clip in (true, made, warped)]
             pictures.save(self.file(".png"), pictures.strip(shown))
         return Record(name=self.name, frames=len(frames), unseen=true.unseen, reconstruction=fits)
 
 
-def run(job: EvaluationJob) -> Record:
-    """The job's record, made unless it is there; for `core.engine.run_jobs`."""
+def run_job(job: EvaluationJob) -> Record:
+    """The record of `job`, measured unless it exists; a function for `core.jobs.run_jobs`."""
     if job.done():
         return job.record()
     record = job.measure()
@@ -237,16 +238,16 @@ def run(job: EvaluationJob) -> Record:
 
 
 def film_pair(job: FilmJob) -> None:
-    """Film one clip unless it is there; for `core.engine.run_jobs`."""
+    """Film one clip unless it exists; a function for `core.jobs.run_jobs`."""
     film(job)
 
 
-def _methods(
+def _compare_methods(
     model: Animator, true: TrackedClip, driving: TrackedClip
 ) -> tuple[dict[str, SignalFit], TrackedClip, TrackedClip]:
-    """(fits by method, animated clip, affine warp) of the first frame of `true`.
+    """Metrics by method, the animated clip and the affine warp, all from `true`'s first frame.
 
-    With `true` as its own driver, relative and absolute motion are the same.
+    Relative and absolute motion are the same if `true` is its own driver.
     """
     source = true.frames[0]
     moved = model.animate(model.encode(source), model.keypoints(driving.frames))
@@ -261,18 +262,20 @@ def _methods(
 def _screen(
     frames: Frames, seed: int, action: Action
 ) -> tuple[TrackedClip, dict[str, LivenessAnswer]]:
-    """The clip with the build's camera noise, and what both detectors say of it."""
+    """The clip with the build's camera noise, and the answers of both liveness detectors."""
     noisy = add_camera_noise(frames, seed, NOISE_SIGMA)
-    watched = TrackedClip.of(noisy, track(noisy))  # which the detectors ask for again, and keep
-    asked = {}
+    tracked = TrackedClip.of(noisy, track(noisy))  # `track` keeps the meshes for the detectors
+    answers = {}
     for detector in detectors():
         verdict = detector(noisy, Fraction(FPS), action)
-        asked[verdict.detector] = LivenessAnswer(live=verdict.live, reason=verdict.reason)
-    return watched, asked
+        answers[verdict.detector] = LivenessAnswer(live=verdict.live, reason=verdict.reason)
+    return tracked, answers
 
 
 def _eyes(clip: TrackedClip) -> EyeClosure:
     mesh_alone = signals([mesh and replace(mesh, eyes=None) for mesh in clip.meshes])
     return EyeClosure(
-        fall=eye_fall(clip.signals), back=eye_return(clip.signals), mesh_fall=eye_fall(mesh_alone)
+        fall=eye_fall(clip.signals),
+        reopening=eye_reopening(clip.signals),
+        mesh_fall=eye_fall(mesh_alone),
     )

@@ -1,35 +1,38 @@
-"""What an evaluation keeps of each clip, and the names of what is compared."""
+"""Records that an evaluation keeps of each clip, and the names of the methods compared."""
 
 from pydantic import BaseModel, ConfigDict
 
-from dfmnist.animator_eval.mesh_accuracy import Meter
-from dfmnist.animator_eval.metrics import Number, SignalFit
+from dfmnist.animator_eval.mesh_accuracy import MeshAccuracy
+from dfmnist.animator_eval.metrics import JsonFloat, SignalFit
 from dfmnist.core.actions import Action
 
 ANIMATED, STILL, DRIVER, AFFINE = "animated", "no motion", "copy of driver", "affine warp"
+"""Names of the methods: the motion model and three baselines."""
 NOISY = "true clip, camera noise"
-"""What a clip that is all right would score: the true one, with the build's noise alone."""
+"""Name of the reference: the true clip with the build's camera noise, a perfect animation."""
 METHODS = (ANIMATED, STILL, DRIVER, AFFINE, NOISY)
+"""Everything that is compared with the true clip, in the order of the tables."""
 TRUE = "true"
+"""Name of the true clip, of the source giving the driver's performance."""
 SCREENED = (ANIMATED, AFFINE, TRUE)
-"""The clips that the liveness detectors are asked about."""
+"""Names of the clips that the liveness detectors are asked about."""
 
 
 class EyeClosure(BaseModel):
-    """What the eyes of one clip do, as shares of their aspect ratio at the start."""
+    """Closing and opening of the eyes in one clip, as shares of their aspect ratio at the start."""
 
     model_config = ConfigDict(frozen=True)
 
-    fall: Number
-    """Largest fall, by the iris model's lids."""
-    back: Number
-    """The widest they open after their lowest point."""
-    mesh_fall: Number
-    """Largest fall by the face mesh alone, which sees a shut eye about half open."""
+    fall: JsonFloat
+    """Largest fall of the aspect ratio of the iris model's lids."""
+    reopening: JsonFloat
+    """Largest aspect ratio after the minimum."""
+    mesh_fall: JsonFloat
+    """Largest fall of the face mesh's own aspect ratio, which stays half open for a closed eye."""
 
 
 class LivenessAnswer(BaseModel):
-    """One liveness detector's answer."""
+    """Answer of one liveness detector on one clip."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +41,7 @@ class LivenessAnswer(BaseModel):
 
 
 class Transfer(BaseModel):
-    """One actor moved as another, against what the first would really have shown."""
+    """Metrics of one actor animated by another, against the first actor's true performance."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,30 +50,30 @@ class Transfer(BaseModel):
     driver: int
     take: int
     fits: dict[str, SignalFit]
-    """By method."""
-    correlation: Number
-    """Of the animated clip's signal with the driver's; NaN where the action has none."""
-    gain: Number
+    """Metrics of each method of `METHODS`."""
+    correlation: JsonFloat
+    """Correlation of the animated clip's signal with the driver's; NaN if the action has none."""
+    gain: JsonFloat
     """Regression slope of the animated clip's signal on the driver's."""
     eyes: EyeClosure
     driver_eyes: EyeClosure
     screening: dict[str, dict[str, LivenessAnswer]]
-    """By clip (`SCREENED`), then by detector (action, universal)."""
-    meters: dict[str, Meter]
-    """By signal: the mesh on the true clip against what is known of it."""
+    """Answers by clip (`SCREENED`), then by liveness detector (action, universal)."""
+    mesh_accuracy: dict[str, MeshAccuracy]
+    """Accuracy of each signal of the face mesh in the true clip."""
 
 
 class Record(BaseModel):
-    """All that is measured in one clip."""
+    """All measurements of one clip."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     problem: str = ""
-    """Why nothing could be measured; empty otherwise."""
+    """Reason why the clip could not be measured; empty if it was."""
     frames: int = 0
-    unseen: Number = float("nan")
+    unseen: JsonFloat = float("nan")
     """Share of the true frames in which the mesh finds no face."""
     reconstruction: dict[str, SignalFit] = {}
-    """By method: the clip from its own first frame, driven by itself."""
+    """Metrics by method of the clip rebuilt from its own first frame, driven by itself."""
     transfer: Transfer | None = None

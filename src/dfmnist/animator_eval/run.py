@@ -1,8 +1,8 @@
-"""How well the animator rebuilds a clip, and transfers a performance from one actor to another.
+"""Evaluations of the motion model: reconstruction of clips, and transfer between two actors.
 
 Any clip of a face can be rebuilt from its first frame. Only synthetic actors allow the second
-question: source A is animated by driver B, and compared with the frames that A would really have
-shown in B's performance.
+task: actor A is animated by actor B, and the result is compared with A's own film of B's
+performance.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,19 @@ from PIL import Image
 from dfmnist.actors.film import FILM_VERSION
 from dfmnist.actors.seeds import check_range
 from dfmnist.animator_eval import images as pictures
-from dfmnist.animator_eval.acceptance import bar
-from dfmnist.animator_eval.jobs import NOISE_SIGMA, ClipJob, EvaluationJob, PairJob, film_pair, run
-from dfmnist.animator_eval.metrics import Frames
+from dfmnist.animator_eval.acceptance import acceptance_criteria
+from dfmnist.animator_eval.jobs import (
+    NOISE_SIGMA,
+    ClipJob,
+    EvaluationJob,
+    PairJob,
+    film_pair,
+    run_job,
+)
 from dfmnist.animator_eval.records import Record
 from dfmnist.animator_eval.tables import report
 from dfmnist.core.actions import TEN, Action
+from dfmnist.core.arrays import Frames
 from dfmnist.core.config import config_hash, plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, write_json, write_text
@@ -30,16 +37,17 @@ from dfmnist.fomm.checkpoint import training_seeds, weights_id
 from dfmnist.liveness import thresholds
 from dfmnist.media.video import is_video
 
-MEASURE_VERSION = 1
-"""Raised when a figure comes to mean something else: old records are then measured again."""
+MEASURE_VERSION = 2
+"""Version of the records; one with another version is measured again. Raised with each change."""
 CLIPS_PICTURED = 8
+"""Number of clips of a folder that the sheet shows."""
 PAIR_ROWS = ("driver", "true", "animated", "affine")
 CLIP_ROWS = ("true", "animated", "affine")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the figures of one clip depend on, but the clip."""
+    """All settings on which the metrics of a clip depend, beside the clip itself."""
 
     weights: str
     num_frames: int
@@ -65,13 +73,13 @@ def evaluate_animator(
     num_frames: int = 50,
     workers: int | None = None,
 ) -> str:
-    """Measure the actions across identities; returns the tables as Markdown.
+    """Evaluate the transfer of actions between actors; returns the tables as Markdown.
 
-    Each actor is a source once, with the next one as driver; `takes` performances an action and
-    pair. Clips are filmed under `out` and kept, and so are the records of each clip, so that a
-    killed evaluation goes on. `clips.json`, `table.md`, `sheet.png` and `actions.png` (source,
-    driver and animation at the height of each action) are written there.
-    Raises `InputError` unless the actors' seeds are the evaluation's.
+    Each actor is a source once, with the next one as driver, for `takes` performances of each
+    action. Clips and their records are kept under `out`, so that an evaluation that was stopped
+    goes on. It writes `clips.json`, `table.md`, `sheet.png` and `actions.png` (source, driver and
+    animation at the peak of each action) there. Raises `InputError` for seeds outside of the
+    evaluation's range, and for weights that were trained on one of the actors.
     """
     check_range("evaluation", actors)
     if len(actors) < 2:
@@ -84,11 +92,14 @@ def evaluate_animator(
     jobs = _pairs(weights, actors, actions, takes, out, settings)
     films = sorted(
         {film for job in jobs if not job.done() for film in job.films()},
-        key=lambda film: (film.identity_seed, str(film.path)),  # a person's clips share a stage
+        key=lambda film: (
+            film.identity_seed,
+            str(film.path),
+        ),  # the clips of one person share a prepared scene
     )
     for _ in run_jobs(film_pair, films, workers=workers, describe="film"):
         pass
-    records = list(run_jobs(run, jobs, workers=workers, describe="evaluate the animator"))
+    records = list(run_jobs(run_job, jobs, workers=workers, describe="evaluate the animator"))
     about = (
         f"{len(actors)} actors never trained on, {len(actions)} actions, {takes} of each by pair, "
         f"{num_frames} frames, relative motion"
@@ -105,11 +116,12 @@ def evaluate_clips(
     num_frames: int = 50,
     workers: int | None = None,
 ) -> str:
-    """Rebuild each clip of a folder from its first frame; returns the tables as Markdown.
+    """Evaluate the reconstruction of a folder's clips; returns the tables as Markdown.
 
-    A clip that cannot be measured (damaged, no face, another size without `crop`) is left out,
-    counted and named. Writes `clips.json`, `table.md` and `sheet.png` (the first few). Raises
-    `InputError` for a folder without clips, or when none could be measured.
+    Each clip is rebuilt from its first frame. One that cannot be measured (damaged, no face,
+    another size without `crop`) is left out, counted and named. Writes `clips.json`, `table.md`
+    and `sheet.png` (the first few clips) under `out`. Raises `InputError` for a folder without
+    clips, or when none could be measured.
     """
     if not clips.is_dir():
         raise InputError.of(clips, "no such folder", "a folder of clips")
@@ -127,7 +139,7 @@ def evaluate_clips(
         )
         for number, path in enumerate(paths)
     ]
-    records = list(run_jobs(run, jobs, workers=workers, describe="evaluate the animator"))
+    records = list(run_jobs(run_job, jobs, workers=workers, describe="evaluate the animator"))
     if all(record.problem for record in records):
         first = f"{records[0].name}: {records[0].problem}"
         raise InputError.of(clips, f"no clip of {len(records)} can be measured ({first})", "a face")
@@ -149,7 +161,7 @@ def _pairs(
     return [
         PairJob(
             *(out, key, weights, settings.num_frames),
-            pictured=take == 0 and number == actions.index(action) % len(pairs),
+            with_pictures=take == 0 and number == actions.index(action) % len(pairs),
             source=source,
             driver=driver,
             action=action,
@@ -169,18 +181,20 @@ def _write(
     about: str,
     rows: Sequence[str],
 ) -> str:
-    """Everything that an evaluation leaves; returns the tables."""
+    """Write all results of an evaluation; returns the tables as Markdown."""
     transfers = [record.transfer for record in records if record.transfer]
     found: dict[str, Any] = {
         "settings": plain(settings),
         "clips": [record.model_dump(mode="json") for record in records if not record.problem],
-        "bar": plain(bar(transfers)) if transfers else [],
+        "acceptance": plain(acceptance_criteria(transfers)) if transfers else [],
         "left_out": {record.name: record.problem for record in records if record.problem},
     }
     write_json(out / "clips.json", found)
     text = report(settings.weights, about, records)
     write_text(out / "table.md", text)
-    shown = [(j, r) for j, r in zip(jobs, records, strict=True) if j.pictured and not r.problem]
+    shown = [
+        (j, r) for j, r in zip(jobs, records, strict=True) if j.with_pictures and not r.problem
+    ]
     if isinstance(jobs[0], PairJob):  # in the order of the actions
         shown.sort(key=lambda pair: TEN.index(pair[0].action))  # type: ignore[attr-defined]
         picked = {_title(job): _picture(job.file(".column.png")) for job, _ in shown}

@@ -1,10 +1,10 @@
-"""The tables of `docs/ANIMATOR.md`, from the records of an evaluation."""
+"""Tables of an evaluation as Markdown, as they stand in `docs/ANIMATOR.md`."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from dfmnist.animator_eval.acceptance import bar, blinks
+from dfmnist.animator_eval.acceptance import acceptance_criteria, blinks
 from dfmnist.animator_eval.jobs import FOLLOWED, NOISE_SIGMA
 from dfmnist.animator_eval.metrics import COMPARED, SignalFit
 from dfmnist.animator_eval.records import (
@@ -27,7 +27,7 @@ PIXELS: dict[str, tuple[str, str]] = {
     "akd_px": ("AKD (px)", ".2f"),
     "lost": ("face lost", ".1%"),
 }
-"""Field of `SignalFit`: its column's head, and how its mean is written."""
+"""Field of `SignalFit`: the head of its column, and the number format of its mean."""
 MOVING_PSNR = {"psnr_moving": ("PSNR, moving (dB)", ".2f")}
 POSE = {name: (f"{name.removesuffix('_deg')} (°)", ".2f") for name in COMPARED[:3]}
 FACE: dict[str, tuple[str, str]] = {
@@ -39,20 +39,20 @@ FACE: dict[str, tuple[str, str]] = {
     "gaze_side": ("gaze aside", ".4f"),
     "gaze_down": ("gaze down", ".4f"),
 }
-OWN: dict[Action, str] = {
+OWN_SIGNAL: dict[Action, str] = {
     **FOLLOWED,
     Action.BLINK: "eye_aspect",
     Action.SMILE: "mouth_corner_lift",
     Action.SURPRISE: "brow_raise",
     Action.EMBARRASSMENT: "gaze_down",
 }
-"""The signal that each action is about."""
+"""Signal of the face mesh that shows each action best."""
 FOLLOWS = (0.8, 0.6, 1.3)
-"""A clip follows its driver with at least this correlation, and a gain within these."""
+"""Smallest correlation, smallest gain and largest gain of a clip that follows its driver."""
 
 
 def report(weights: str, about: str, records: Sequence[Record]) -> str:
-    """Everything as Markdown. `weights` names the model, `about` says what was measured."""
+    """All tables as Markdown; `weights` names the motion model, `about` says what was measured."""
     measured = [record for record in records if not record.problem]
     transfers = [record.transfer for record in measured if record.transfer]
     parts = [f"Weights `{weights}`; {about}.\n", _left_out(records)]
@@ -65,20 +65,20 @@ def report(weights: str, about: str, records: Sequence[Record]) -> str:
             "### By action: PSNR on moving pixels, and following\n",
             action_table(transfers),
             "### By action: error in its own signal\n",
-            own_table(transfers),
+            own_signal_table(transfers),
             f"### Screening (camera noise {NOISE_SIGMA:g}, thresholds as shipped)\n",
             screening_table(transfers),
             rejections(transfers),
-            "### What the face mesh is worth\n",
-            meter_table(transfers),
-            "### The bar\n",
-            bar_table(transfers),
+            "### Accuracy of the face mesh\n",
+            mesh_accuracy_table(transfers),
+            "### Acceptance criteria\n",
+            acceptance_table(transfers),
         ]
     return "\n".join(part for part in parts if part)
 
 
 def reconstruction_table(records: Sequence[Record]) -> str:
-    """Clips rebuilt from their own first frame: one row a method."""
+    """Table of the clips rebuilt from their own first frame, with one row per method."""
     rows = []
     for method in (ANIMATED, STILL, AFFINE):
         fits = [r.reconstruction[method] for r in records if method in r.reconstruction]
@@ -90,7 +90,7 @@ def reconstruction_table(records: Sequence[Record]) -> str:
 
 
 def transfer_table(clips: Sequence[Transfer], fields: dict[str, tuple[str, str]]) -> str:
-    """Every method against the truth, all actions together."""
+    """Table of every method against the truth, all actions together."""
     rows = []
     for method in METHODS:
         fits = [clip.fits[method] for clip in clips]
@@ -99,7 +99,7 @@ def transfer_table(clips: Sequence[Transfer], fields: dict[str, tuple[str, str]]
 
 
 def action_table(clips: Sequence[Transfer]) -> str:
-    """PSNR on moving pixels by method; correlation and gain; clips that follow and that blink."""
+    """Table by action: PSNR on moving pixels, correlation and gain, clips that follow or blink."""
     rows = []
     for action, chosen in _by_action(clips):
         moving = [
@@ -128,12 +128,12 @@ def action_table(clips: Sequence[Transfer]) -> str:
     return markdown_table(header, rows)
 
 
-def own_table(clips: Sequence[Transfer]) -> str:
-    """For each action the error in the signal that it is about, by method."""
+def own_signal_table(clips: Sequence[Transfer]) -> str:
+    """Table by action: error of each method in the signal that shows the action best."""
     heads = {**POSE, **FACE}
     rows = []
     for action, chosen in _by_action(clips):
-        name = OWN[action]
+        name = OWN_SIGNAL[action]
         head, form = heads[name]
         errors = [_mean(getattr(c.fits[m], name) for c in chosen) for m in METHODS]
         rows.append([action.value, head, *(_text(error, form) for error in errors)])
@@ -141,7 +141,7 @@ def own_table(clips: Sequence[Transfer]) -> str:
 
 
 def screening_table(clips: Sequence[Transfer]) -> str:
-    """Clips that each detector accepts: animated, affine warp and true, by action."""
+    """Table by action: share of the clips that each liveness detector accepts."""
     rows = []
     for action, chosen in _by_action(clips):
         cells = [
@@ -155,7 +155,7 @@ def screening_table(clips: Sequence[Transfer]) -> str:
 
 
 def rejections(clips: Sequence[Transfer]) -> str:
-    """Why the action-specific detector does not accept animated clips; empty when it does all."""
+    """List of the animated clips that the action-specific detector rejects, with its reasons."""
     lines = [
         f"- {clip.action.value}, {clip.source} moved as {clip.driver}, take {clip.take}: "
         f"{clip.screening[ANIMATED]['action'].reason}"
@@ -165,23 +165,26 @@ def rejections(clips: Sequence[Transfer]) -> str:
     return "Animated, not recognised:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-def meter_table(clips: Sequence[Transfer]) -> str:
-    """Signals of the mesh in true clips against the known pose, actions and gaze."""
+def mesh_accuracy_table(clips: Sequence[Transfer]) -> str:
+    """Table of the face mesh's signals in true clips against the known pose, actions and gaze."""
     heads = {**POSE, **FACE}
     rows = []
     for name in COMPARED:
-        meters = [clip.meters[name] for clip in clips]
-        known = sum(bool(np.isfinite(meter.correlation)) for meter in meters)
-        correlation = _text(_mean(meter.correlation for meter in meters), ".2f")
-        error = _text(_mean(meter.error_deg for meter in meters), ".2f")
+        found = [clip.mesh_accuracy[name] for clip in clips]
+        known = sum(bool(np.isfinite(one.correlation)) for one in found)
+        correlation = _text(_mean(one.correlation for one in found), ".2f")
+        error = _text(_mean(one.error_deg for one in found), ".2f")
         rows.append([heads[name][0], str(known), correlation, error])
     return markdown_table(("signal", "clips that move", "correlation", "error (°)"), rows)
 
 
-def bar_table(clips: Sequence[Transfer]) -> str:
-    """The bar, point by point."""
-    rows = [(p.wanted, "reached" if p.reached else "**not reached**", p.found) for p in bar(clips)]
-    return markdown_table(("point", "verdict", "found"), rows)
+def acceptance_table(clips: Sequence[Transfer]) -> str:
+    """Table of the acceptance criteria, each met or not met."""
+    rows = [
+        (c.required, "met" if c.met else "**not met**", c.measured)
+        for c in acceptance_criteria(clips)
+    ]
+    return markdown_table(("criterion", "verdict", "measured"), rows)
 
 
 def _left_out(records: Sequence[Record]) -> str:

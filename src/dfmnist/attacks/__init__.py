@@ -1,1 +1,1 @@
-"""Presentation attacks that need no network: photographs, warped meshes, affine warps."""
+"""Presentation attacks that need no network: still and moved photos, affine and mesh warps."""

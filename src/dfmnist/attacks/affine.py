@@ -1,35 +1,31 @@
-"""What a user without a network would do: nothing, show the driver, or warp the picture."""
+"""The baseline of an attacker without a network: one affine map of the photo in each frame."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import grid_sample
 
+from dfmnist.attacks.sampling import sample
 from dfmnist.core.arrays import Frames
 from dfmnist.faces.mesh import Mesh
 
 Meshes = Sequence[Mesh | None]
 
 Affine = npt.NDArray[np.float64]
-"""(2, 3): the left two columns turn and stretch, the last shifts, in pixels."""
+"""An affine map (2, 3): the left two columns turn and stretch, the last shifts by pixels."""
 
-FLAT = 0.05
-"""A map that leaves less than this share of an area cannot be undone and is passed over."""
-
-
-def still(source: Frames, count: int) -> Frames:
-    """`count` times the source (h, w, 3)."""
-    return np.broadcast_to(source, (count, *source.shape))
+MIN_AREA = 0.05
+"""Smallest ratio of areas after and before a map; a map below it is not applied."""
 
 
 def affine_warp(source: Frames, source_meshes: Meshes, driving_meshes: Meshes) -> Frames:
-    """The source (h, w, 3) moved by one affine map a frame: (n, h, w, 3).
+    """The photo `source` (h, w, 3) moved by one affine map for each driving frame: (n, h, w, 3).
 
-    Relative motion as the network's: each of the 468 points of the source's mesh goes by as much
-    as the driver's has gone from the driver's first frame, and the map fits that by least
-    squares. Where a mesh is not found the last map stays; without the first ones nothing moves.
+    The motion is relative, as that of the motion model: each of the 468 mesh points of the source
+    moves as far as the driver's has moved since the driver's first frame, and the map fits these
+    moves by least squares. A frame without a driving mesh repeats the last map. Nothing moves if
+    the source or the first driving frame has no mesh.
     """
     now = np.eye(2, 3)
     maps = []
@@ -38,27 +34,24 @@ def affine_warp(source: Frames, source_meshes: Meshes, driving_meshes: Meshes) -
         if start is not None and first is not None and mesh is not None:
             at = start.points[:, :2].astype(np.float64)
             new = fit_affine(at, at + mesh.points[:, :2] - first.points[:, :2])
-            now = new if abs(np.linalg.det(new[:, :2])) > FLAT else now
+            now = new if abs(np.linalg.det(new[:, :2])) > MIN_AREA else now
         maps.append(now)
     return np.stack([warp(source, affine) for affine in maps])
 
 
 def fit_affine(points_xy: npt.NDArray[np.float64], targets_xy: npt.NDArray[np.float64]) -> Affine:
-    """The map that takes `points_xy` (n, 2) to `targets_xy` with least squared error."""
+    """The affine map from `points_xy` (n, 2) to `targets_xy` (n, 2) with least squared error."""
     rows = np.concatenate([points_xy, np.ones((len(points_xy), 1))], axis=1)
     return np.asarray(np.linalg.lstsq(rows, targets_xy, rcond=None)[0].T)
 
 
 def warp(source: Frames, affine: Affine) -> Frames:
-    """The source (h, w, 3) taken through `affine`: bilinear, its border repeated outward.
+    """The photo `source` (h, w, 3) under an affine map, sampled bilinearly, its border repeated.
 
-    Coordinates are of corners: the first pixel's middle is at (0.5, 0.5), as in the mesh.
+    Positions are in pixels from the corner of the image, as those of the face mesh.
     """
     height, width = source.shape[:2]
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     inverse = np.linalg.inv(affine[:, :2])
-    came_xy = (np.stack([x, y], axis=-1) - affine[:, 2]) @ inverse.T
-    grid = torch.from_numpy(came_xy / (width, height) * 2 - 1)[None]
-    picture = torch.from_numpy(np.array(source, np.float64)).permute(2, 0, 1)[None]
-    out = grid_sample(picture, grid, "bilinear", "border", align_corners=False)
-    return np.asarray(out[0].permute(1, 2, 0).round().clamp(0, 255).numpy().astype(np.uint8))
+    from_xy = (np.stack([x, y], axis=-1) - affine[:, 2]) @ inverse.T
+    return sample(source, torch.from_numpy(from_xy))

@@ -1,7 +1,7 @@
-"""A face moved by a mesh, and a face put on another's: attacks without any network of their own.
+"""Two attacks that warp a face by its mesh: a photo moved as a driver, and a swapped face.
 
-The 468 points of the face mesh are triangulated (Delaunay) and every triangle is taken along;
-beyond the face the movement fades to nothing at the border of the picture.
+The 468 points of the face mesh are triangulated (Delaunay) and every triangle is warped with its
+corners. Outside of the face the movement fades to zero at the border of the picture.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,36 +12,40 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import ConvexHull
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import interpolate
 
+from dfmnist.attacks.photo import still
+from dfmnist.attacks.sampling import sample
+from dfmnist.core.arrays import Frames
 from dfmnist.faces.mesh import Mesh, face_mesh
 
-Frames = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 
 FIELD_PX = 128
-"""Side of the grid on which the movement is worked out, then doubled up to the picture's."""
+"""Side of the grid on which the movement is computed before it is resized to the picture."""
 FEATHER = 0.035
-"""Softness of a swapped face's edge, as a share of the picture's side."""
-Track = Callable[[Frames], Sequence[Mesh | None]]
+"""Blur radius of a swapped face's edge, as a share of the picture's side."""
+Tracker = Callable[[Frames], Sequence[Mesh | None]]
+"""A function that finds the face mesh in each frame (n, h, w, 3); None where there is none."""
 
 
 def track_face(frames_rgb_u8: Frames) -> list[Mesh | None]:
-    """The face mesh of each frame (n, h, w, 3), without eyes."""
+    """The face mesh of each frame (n, h, w, 3), without the irises; None where no face is found."""
     return face_mesh().track(frames_rgb_u8, with_eyes=False)
 
 
-def mesh_warp(source: Frames, driving: Frames, track: Track = track_face) -> Frames:
-    """The source (h, w, 3) moved as the face of `driving` (n, h, w, 3) moves: (n, h, w, 3).
+def mesh_warp(source: Frames, driving: Frames, track: Tracker = track_face) -> Frames:
+    """The photo `source` (h, w, 3) moved as the face in `driving` (n, h, w, 3): (n, h, w, 3).
 
-    Relative motion: each point goes by what the driver's has gone since the driver's first
-    frame, at the scale of the source's face. Where no face is found the last movement stays.
+    The motion is relative: each mesh point moves as far as the driver's has moved since the
+    driver's first face, at the scale of the source's face. A frame without a face repeats the
+    last movement. Nothing moves if the source or the whole driving clip shows no face.
     """
     start, *_ = track(source[None])
     found = track(driving)
     first = next((mesh for mesh in found if mesh is not None), None)
     if start is None or first is None:
-        return np.repeat(source[None], len(driving), axis=0)
+        return still(source, len(driving))
     at, origin = _xy(start), _xy(first)
     scale = _size(at) / _size(origin)
     moved, out = at, []
@@ -51,11 +55,11 @@ def mesh_warp(source: Frames, driving: Frames, track: Track = track_face) -> Fra
     return np.stack(out)
 
 
-def swap_faces(target: Frames, donor: Frames, track: Track = track_face) -> Frames:
-    """`target` (n, h, w, 3) with the first face found in `donor` (m, h, w, 3): (n, h, w, 3).
+def swap_faces(target: Frames, donor: Frames, track: Tracker = track_face) -> Frames:
+    """The clip `target` (n, h, w, 3) with the first face of `donor` (m, h, w, 3): (n, h, w, 3).
 
-    The donor's face is warped to the target's points, given the target's mean colours, and
-    blended in within the outline of the face. Frames without a face stay as they are.
+    The donor's face is warped to the target's mesh points, takes on the target's colours, and is
+    blended in within the outline of the face. Frames without a face do not change.
     """
     seen = track(donor[: min(8, len(donor))])
     index = next((i for i, mesh in enumerate(seen) if mesh is not None), None)
@@ -75,7 +79,7 @@ def swap_faces(target: Frames, donor: Frames, track: Track = track_face) -> Fram
 
 
 def outline(points_xy: Points, side: int) -> npt.NDArray[np.float32]:
-    """The face's outline, a little smaller and soft-edged, as (side, side) from 0 to 1."""
+    """Mask (side, side), 0 to 1, of the convex hull of `points_xy`, slightly shrunk and blurred."""
     hull = points_xy[ConvexHull(points_xy).vertices]
     hull = hull.mean(axis=0) + 0.93 * (hull - hull.mean(axis=0))
     picture = Image.new("L", (side, side))
@@ -85,7 +89,10 @@ def outline(points_xy: Points, side: int) -> npt.NDArray[np.float32]:
 
 
 def _blend(frame: Frames, face: Frames, mask: npt.NDArray[np.float32]) -> Frames:
-    """`face` in the mean and spread of `frame`'s colours within `mask`, over `frame`."""
+    """The `frame` with `face` blended over it by `mask`.
+
+    The colours of `face` first get the mean and the spread of those of `frame` within `mask`.
+    """
     weight = mask[..., None]
     total = weight.sum() + 1e-6
     below, above = frame.astype(np.float32), face.astype(np.float32)
@@ -109,7 +116,7 @@ def _size(points_xy: Points) -> float:
 
 
 def _warp(image: Frames, at: Points, moved: Points) -> Frames:
-    """`image` (h, w, 3) with what lies at points `at` taken to `moved`; the border stays."""
+    """The `image` (h, w, 3) with the points `at` moved to `moved`; its border does not move."""
     height, width = image.shape[:2]
     ring = np.linspace(0.0, 1.0, 9)[:-1]
     zero, one = np.zeros_like(ring), np.ones_like(ring)
@@ -128,8 +135,4 @@ def _warp(image: Frames, at: Points, moved: Points) -> Frames:
     field = torch.from_numpy(np.ascontiguousarray(coarse.transpose(2, 0, 1)))[None]
     fine = interpolate(field, (height, width), mode="bilinear", align_corners=False)[0]
     px, py = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    came = torch.from_numpy(np.stack([px, py], axis=-1)) + fine.permute(1, 2, 0)
-    grid = came / torch.tensor([width, height]) * 2 - 1
-    picture = torch.from_numpy(np.array(image, np.float64)).permute(2, 0, 1)[None]
-    out = grid_sample(picture, grid[None], "bilinear", "border", align_corners=False)
-    return np.asarray(out[0].permute(1, 2, 0).round().clamp(0, 255).numpy().astype(np.uint8))
+    return sample(image, torch.from_numpy(np.stack([px, py], axis=-1)) + fine.permute(1, 2, 0))

@@ -1,37 +1,34 @@
-"""Two presentation attacks made from one picture, to prove that the universal detector works.
-
-A printed or displayed photo before the camera: held still, or moved and tilted by hand.
-"""
+"""Two presentation attacks with one photo before the camera: held still, or moved by hand."""
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from dfmnist.core.arrays import Frames
+
 Float = npt.NDArray[np.float64]
-Frames = npt.NDArray[np.uint8]
-Picture = npt.NDArray[np.uint8]
 
 
-def repeated_still(picture_rgb_u8: Picture, num_frames: int) -> Frames:
-    """The picture (h, w, 3) shown `num_frames` times: (n, h, w, 3)."""
-    return np.repeat(picture_rgb_u8[None], num_frames, axis=0)
+def still(source: Frames, num_frames: int) -> Frames:
+    """The photo `source` (h, w, 3) shown in every frame: (n, h, w, 3)."""
+    return np.repeat(source[None], num_frames, axis=0)
 
 
 def planar_warp(
-    picture_rgb_u8: Picture, num_frames: int, rng: np.random.Generator, fps: float = 25.0
+    source: Frames, num_frames: int, rng: np.random.Generator, fps: float = 25.0
 ) -> Frames:
-    """The picture as a flat photo that a hand moves, turns and tilts: (n, h, w, 3).
+    """The photo `source` (h, w, 3) as a flat print that a hand moves and tilts: (n, h, w, 3).
 
-    Smooth random shift (to 6% of the width), approach (to 7%), turn (to 12 degrees) and tilt out
-    of the plane (to 25 degrees, seen in perspective), each of another size in each call; beyond
-    the photo its edge repeats.
+    The print shifts (up to 6% of the width), approaches (up to 7%), turns (up to 12 degrees) and
+    tilts out of the plane (up to 25 degrees, in perspective). The movements are smooth and random;
+    `rng` decides their size. The edge of the print repeats outside of it.
     """
-    height, width = picture_rgb_u8.shape[:2]
+    height, width = source.shape[:2]
     strength = rng.uniform(0.35, 1.0)
     limits = np.array([0.06, 0.06, 0.07, np.deg2rad(12), np.deg2rad(25), np.deg2rad(25)])
     tracks = strength * limits[:, None] * np.stack([_drift(num_frames, rng, fps) for _ in limits])
     border = max(height, width)
-    padded = np.pad(picture_rgb_u8, ((border, border), (border, border), (0, 0)), mode="edge")
+    padded = np.pad(source, ((border, border), (border, border), (0, 0)), mode="edge")
     photo = Image.fromarray(padded)
     out = np.empty((num_frames, height, width, 3), np.uint8)
     for index, values in enumerate(tracks.T):
@@ -48,7 +45,7 @@ def planar_warp(
 
 
 def _drift(num_frames: int, rng: np.random.Generator, fps: float) -> Float:
-    """(n,) smooth, within -1 to 1, from 0: a sum of slow sines, as a hand moves."""
+    """A smooth random track (n,) that starts at 0 and stays within -1 and 1: a sum of sines."""
     seconds = np.arange(num_frames) / fps
     waves = [
         rng.uniform(0.3, 1.0) * np.sin(2 * np.pi * (rate * seconds + rng.random()))
@@ -60,9 +57,9 @@ def _drift(num_frames: int, rng: np.random.Generator, fps: float) -> Float:
 
 
 def _photo_homography(values: Float, width: int, height: int) -> Float:
-    """Where the photo's pixels land, as (3, 3), for shift, approach, turn and two tilts."""
+    """Homography (3, 3) of the photo for `values`: shift x, y, approach, turn, tilt x, y."""
     right, down, nearer, turn, tilt_x, tilt_y = values
-    distance = 2.5 * width  # of the photo from the camera, in its own pixels
+    distance = 2.5 * width  # from the camera to the photo, in pixels of the photo
     cos, sin = np.cos([tilt_x, tilt_y, turn]), np.sin([tilt_x, tilt_y, turn])
     about_x = np.array([[1, 0, 0], [0, cos[0], -sin[0]], [0, sin[0], cos[0]]])
     about_y = np.array([[cos[1], 0, sin[1]], [0, 1, 0], [-sin[1], 0, cos[1]]])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.actors.seeds import SEED_RANGES
-from dfmnist.attacks.photo import planar_warp, repeated_still
+from dfmnist.attacks.photo import planar_warp, still
 from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
@@ -105,7 +105,7 @@ def observe(job: ExampleJob) -> list[Example]:
     rng = np.random.default_rng([job.identity, list(Action).index(job.shown)])
     clips: dict[str, Frames] = {BONA_FIDE: clean}
     if job.with_attacks:
-        clips[STILL] = repeated_still(clean[0], len(clean))
+        clips[STILL] = still(clean[0], len(clean))
         clips[WARP] = planar_warp(clean[0], len(clean), rng)
     examples = []
     for kind, frames in clips.items():
