@@ -1,11 +1,17 @@
-"""What tests share: one torch thread, the media that may lie beside a checkout, face models."""
+"""What tests share: one torch thread, no network, the media that may lie beside a checkout."""
 
 import os
 import signal
 from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 import torch
+
+from dfmnist.core import download
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
@@ -13,6 +19,18 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are downloaded from this machine alone, whatever network there is."""
+
+    def local(request: Request, **options: Any) -> Any:
+        if urlsplit(request.full_url).hostname != "127.0.0.1":
+            raise URLError("the tests use no network")
+        return urlopen(request, **options)
+
+    monkeypatch.setattr(download, "urlopen", local)
 
 
 @pytest.fixture(scope="session")

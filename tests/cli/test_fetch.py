@@ -1,12 +1,15 @@
 """`dfmnist fetch` and `dfmnist convert-weights` from the command line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from tests.fomm.test_convert import checkpoint
 from tests.running import called, refused
+from tests.serving import serving
 
+from dfmnist.core.files import sha256_file
 from dfmnist.core.published_weights import PUBLISHED
 from dfmnist.fomm.checkpoint import weights_id
 
@@ -28,10 +31,12 @@ def test_the_list_says_what_is_known(capsys: pytest.CaptureFixture[str], own_cac
     said = run(capsys, "fetch")
     for name, known in PUBLISHED.items():
         assert f"\n{name}: not in the cache\n" in f"\n{said}"
-        assert known.page in said
-    assert "vox-cpk.pth.tar, then `dfmnist fetch vox-256 --from FILE`" in said
-    assert "no published checksum is known" in said
-    assert "SHA-256 begins with dcbb9e9d" in said
+        assert known.url in said
+        assert known.licence in said
+    assert "by `dfmnist fetch vox-256 --from vox-cpk.pth.tar`" in said
+    assert "by `dfmnist fetch resnet50`\n" in said
+    assert "checksum: none is published" in said
+    assert "SHA-256 dcbb9e9d…" in said
     assert "faces: not in the cache" in said
     assert not own_cache.exists()
     kept = PUBLISHED["vgg19"].path
@@ -44,7 +49,7 @@ def test_what_cannot_be_fetched(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     (tmp_path / "x.pth.tar").write_text("<html>")
     for arguments, said in (
         (("voices",), "fetch 'voices'; expected faces, actors, vox-256"),
-        (("vox-256",), "expected --from FILE, with vox-cpk.pth.tar from https://github.com/"),
+        (("vox-256",), "fetch vox-256 --from FILE`, with vox-cpk.pth.tar from https://github.com/"),
         (("vox-256", "--from", "none"), "none: no such file"),
         (("vox-256", "--from", "x.pth.tar"), "x.pth.tar: is a web page"),
         (("--from", "x.pth.tar"), "--from without a name"),
@@ -53,17 +58,43 @@ def test_what_cannot_be_fetched(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         assert said in refused(capsys, "fetch", *arguments)
 
 
-def test_a_detectors_weights_are_placed(
+def test_a_name_is_downloaded(
+    capsys: pytest.CaptureFixture[str],
+    own_cache: Path,
+    shared: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = shared / "data" / "weights" / "mesonet" / "Meso4_DF.h5"
+    with serving({file.name: file.read_bytes()}) as server:
+        known = replace(PUBLISHED["meso4-df"], url=server.url(file.name))
+        monkeypatch.setitem(PUBLISHED, "meso4-df", known)
+        first = run(capsys, "fetch", "meso4-df")
+    assert run(capsys, "fetch", "meso4-df") == first  # from the cache
+    kept = own_cache / "weights" / "Meso4_DF.h5"
+    assert kept.read_bytes() == file.read_bytes()
+    assert first == (
+        f"meso4-df: {kept}\n  SHA-256 {sha256_file(kept)}, as expected\n  licence: Apache-2.0\n"
+    )
+
+
+def test_without_a_network_it_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = called(capsys, "fetch", "xception")
+    assert code == 2
+    last = "".join(err.split("dfmnist: ")[1:])
+    assert len(last.strip().splitlines()) == 1
+    assert "could not be downloaded (the tests use no network)" in last
+
+
+def test_a_detectors_weights_are_installed(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, own_cache: Path, shared: Path
 ) -> None:
     file = shared / "data" / "weights" / "mesonet" / "MesoInception_DF.h5"
     said = run(capsys, "fetch", "mesoinception4-df", "--from", file)
     placed = own_cache / "weights" / "MesoInception_DF.h5"
-    assert said.startswith(f"mesoinception4-df: {placed}\n  no published checksum is known")
-    assert "its MD5 is that of" in said
+    assert said.startswith(f"mesoinception4-df: {placed}\n  SHA-256 234586d4")
     assert placed.read_bytes() == file.read_bytes()
     other = refused(capsys, "fetch", "meso4-df", "--from", file)
-    assert "MesoInception_DF.h5: does not fit" in other
+    assert "MesoInception_DF.h5: has SHA-256 234586d4" in other
     assert not PUBLISHED["meso4-df"].path.exists()
 
 

@@ -1,6 +1,7 @@
 """`--weights`: none, imagenet, a published name, a file, a run; each recorded, none guessed."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tests.detectors import public_states as public
+from tests.serving import serving
 
 from dfmnist.core import published_weights
 from dfmnist.core.errors import InputError
@@ -26,7 +28,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(name: str) -> Path:
-    """Something in the cache's place for `name`; `place` looks at content, `resolve` does not."""
+    """Something in the cache's place for `name`; `install` reads content, `resolve` does not."""
     path = PUBLISHED[name].path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(name.encode())
@@ -51,8 +53,8 @@ def test_none_is_random_and_says_so() -> None:
 
 @pytest.mark.parametrize("network", ["resnet50", "resnet101", "resnet152", "xception"])
 def test_imagenet_is_the_networks_file_in_the_cache(network: str) -> None:
-    said = rf"{network}: not in the cache; expected `dfmnist fetch {network} --from FILE` first, "
-    with pytest.raises(InputError, match=said + rf"with {network}-.*\.pth from http") as error:
+    said = rf"https://.*/{network}-.*\.pth: could not be downloaded .*; expected a network, or "
+    with pytest.raises(InputError, match=said + rf"`dfmnist fetch {network} --from FIL") as error:
         resolve(network, "imagenet")
     assert "\n" not in str(error.value)
     path = put(network)
@@ -68,7 +70,7 @@ def test_there_is_no_imagenet_for_mesonets() -> None:
 
 
 def test_a_published_name() -> None:
-    with pytest.raises(InputError, match=r"resnet50-v2: not in the cache.*resnet50-11ad3fa6\.pth"):
+    with pytest.raises(InputError, match=r"resnet50-11ad3fa6\.pth: could not be down.*fetch resn"):
         resolve("resnet50", "resnet50-v2")
     for name in ("resnet50-v2", "resnet50", "mesoinception4-df"):
         put(name)
@@ -132,12 +134,24 @@ def test_runs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         resolve("vgg", "none")
 
 
-def test_what_is_placed_is_read_whole(tmp_path: Path) -> None:
+def test_what_is_installed_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the user brings the file or it is downloaded."""
     shapes = public.xception()
     path = public.saved(tmp_path / "x.pth", public.fake(shapes))
-    kept, said = published_weights.install("xception", path, partial(check, "xception"))
-    assert said.startswith("no published checksum is known; SHA-256 ")
+    kept = published_weights.install("xception", path, partial(check, "xception"))
     assert resolve("xception", "imagenet").path == kept
+    kept.unlink()
+    name = PUBLISHED["xception"].file_name
+    with serving({f"whole/{name}": path.read_bytes(), f"page/{name}": b"<html>"}) as server:
+        for folder in ("page", "whole"):
+            known = replace(PUBLISHED["xception"], url=server.url(f"{folder}/{name}"))
+            monkeypatch.setitem(PUBLISHED, "xception", known)
+            if folder == "page":
+                with pytest.raises(InputError, match=rf"/page/{name}: is a web page"):
+                    resolve("xception", "imagenet")
+                assert not kept.exists()
+        assert resolve("xception", "imagenet").sha256 == sha256_file(path)
+    assert kept.is_file()
     for change, words in (
         ({k: v for k, v in shapes.items() if k != "bn4.bias"}, r"lacks bn4\.bias"),
         (public.xception(classes=2), r"lacks a fitting fc\.weight; expected xception-43020ad28"),
@@ -153,10 +167,13 @@ def test_the_mesonet_authors_files_are_checked_and_used(shared: Path) -> None:
     for name, known in PUBLISHED.items():
         if known.file_name.endswith(".h5"):
             file = folder / known.file_name
-            _, said = published_weights.install(name, file, partial(check, name))
-            assert "its MD5 is that of this project's tests' copy" in said
+            published_weights.install(name, file, partial(check, name))
             source = resolve(known.network, name)
             network = builders.build(known.network, source.path)
             assert torch.isfinite(network(torch.zeros(1, 3, 256, 256))).all()
+    with pytest.raises(InputError, match=r"has SHA-256 23458.*; expected one that begins with 036"):
+        published_weights.install(
+            "meso4-df", folder / "MesoInception_DF.h5", partial(check, "meso4-df")
+        )
     with pytest.raises(InputError, match="does not fit"):
         check("meso4-df", folder / "MesoInception_DF.h5")

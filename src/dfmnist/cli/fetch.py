@@ -21,11 +21,11 @@ def fetch(
         str | None, typer.Argument(help="A name of the list; without one, the list is shown.")
     ] = None,
     from_file: Annotated[
-        Path | None, typer.Option("--from", help="The file, as you got it from its page.")
+        Path | None, typer.Option("--from", help="A file that you have, in place of a download.")
     ] = None,
 ) -> None:
     """Get models into the user's cache, checked; without a name, list those that are known."""
-    from dfmnist.core.published_weights import PUBLISHED, install
+    from dfmnist.core.published_weights import PUBLISHED
 
     if what is None:
         if from_file is not None:
@@ -38,15 +38,20 @@ def fetch(
             typer.echo(f"{name}: {path}")
     elif what not in PUBLISHED:
         raise InputError(f"fetch '{what}'; expected {', '.join((*OURS, *PUBLISHED))}")
-    elif from_file is None:
-        known = PUBLISHED[what]
-        raise InputError(
-            f"fetch {what}: is not downloaded by this program; expected --from FILE, with "
-            f"{known.file_name} from {known.page}"
-        )
     else:
-        path, said = install(what, from_file, partial(_reader(what), what))
-        typer.echo(f"{what}: {path}\n  {said}")
+        _published(what, from_file)
+
+
+def _published(name: str, from_file: Path | None) -> None:
+    from dfmnist.core.files import sha256_file
+    from dfmnist.core.published_weights import PUBLISHED, get, install
+
+    check = partial(_reader(name), name)
+    path = get(name, check) if from_file is None else install(name, from_file, check)
+    known = PUBLISHED[name]
+    expected = "as expected" if known.sha256 else "no published checksum is known"
+    typer.echo(f"{name}: {path}\n  SHA-256 {sha256_file(path)}, {expected}")
+    typer.echo(f"  licence: {known.licence}")
 
 
 def _reader(name: str) -> Callable[[str, Path], object]:
@@ -112,7 +117,6 @@ def _list() -> None:
         "for": "finding faces, their mesh and irises; needed by nearly every command",
         "from": f"the {WHEEL} wheel, by `dfmnist fetch faces`",
         "licence": "Apache-2.0",
-        "checksum": "SHA-256 of each file is known",
     }
     _entry("faces", whole, models_dir(), facts)
     facts = {
@@ -123,17 +127,15 @@ def _list() -> None:
     head = head_file() if have("anny") and have("warp") else None
     _entry("actors", head is not None and head.is_file(), head or Path(), facts)
     for name, known in PUBLISHED.items():
-        checksum = "no published checksum is known"
-        if known.sha256:
-            checksum = f"SHA-256 begins with {known.sha256}"
-        elif known.md5:
-            checksum += f"; MD5 of {known.md5_by} copy: {known.md5}"
+        start = f"start of the detector {known.network} (`train --weights`): {known.trained_on}"
+        command = f"dfmnist fetch {name}"
+        if known.by_hand:
+            command += f" --from {known.file_name}"
         facts = {
-            "for": known.use,
-            "from": known.page,
-            "file": f"{known.file_name}, then `dfmnist fetch {name} --from FILE`",
+            "for": known.use or start,
+            "from": f"{known.url}, by `{command}`",
             "licence": known.licence,
-            "checksum": checksum,
+            "checksum": f"SHA-256 {known.sha256}…" if known.sha256 else "none is published",
         }
         _entry(name, known.path.is_file(), known.path, facts)
 

@@ -1,12 +1,13 @@
 """What `--weights` means: none, ImageNet's, a published name, a file, or a finished run."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, sha256_file
-from dfmnist.core.published_weights import IMAGENET, PUBLISHED, in_cache
+from dfmnist.core.published_weights import IMAGENET, PUBLISHED, get
 from dfmnist.detectors.networks.builders import new_network
 from dfmnist.detectors.networks.load import fitting_state
 from dfmnist.detectors.networks.names import NETWORKS, is_mesonet, published_size_px
@@ -30,8 +31,9 @@ class Source:
 def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
     """What `--weights WEIGHTS` means for `--network NETWORK`: the first of these that it is.
 
-    `none`; `imagenet`, the published ImageNet weights of this network in the cache; a file; the
-    folder of a finished run, all of whose layers are taken over; a name of `PUBLISHED`. `size_px`
+    `none`; `imagenet`, the published ImageNet weights of this network; a file; the folder of a
+    finished run, all of whose layers are taken over; a name of `PUBLISHED`. Published weights are
+    downloaded into the cache unless they are there. `size_px`
     is the frames' side, where it is known, to refuse a MesoNet's run at another. Raises
     `InputError`, also for weights of another network; never turns to random instead.
     """
@@ -74,7 +76,7 @@ def check(name: str, file: Path) -> None:
 
 def _published(name: str) -> Source:
     known = PUBLISHED[name]
-    path = in_cache(name)
+    path = get(name, partial(check, name))
     return Source(path, sha256_file(path), f"{known.trained_on}, {known.file_name}")
 
 
