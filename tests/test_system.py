@@ -20,7 +20,8 @@ from dfmnist.liveness.thresholds import Bound, Thresholds, shipped
 from dfmnist.liveness.universal import UniversalDetector
 from dfmnist.pipeline import screen
 from dfmnist.pipeline.build import build
-from dfmnist.pipeline.film import FilmConfig, film_people
+from dfmnist.pipeline.config import FilmConfig
+from dfmnist.pipeline.film import film_people
 from dfmnist.pipeline.footage import read_drivers, read_people
 from dfmnist.reports.page import ReportContext, write_report
 from tests.smoke import finish, kill_when, start

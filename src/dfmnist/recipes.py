@@ -11,8 +11,7 @@ from dfmnist.detectors.networks.names import NetworkName
 from dfmnist.experiments.plan import FOUR
 from dfmnist.experiments.recipe import CLAIM_STEPS, SMOKE_STAMP, ExperimentRecipe
 from dfmnist.media.video import QUALITIES, QualityName
-from dfmnist.pipeline.film import FilmConfig
-from dfmnist.pipeline.jobs import BuildConfig
+from dfmnist.pipeline.config import BuildConfig, FilmConfig
 
 LICENCE = "CC0-1.0 (synthetic actors; body and face model: MakeHuman data, CC0)"
 CONSENT = "none needed: the people are synthetic and depict nobody"

@@ -10,12 +10,12 @@ import torch
 from tests.fomm.seeded import DATA, seeded_state, state_shapes
 from tests.fomm.test_backends import skip_without_bf16
 
-from dfmnist.core.inference import Precision
+from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.fomm.checkpoint import Networks, load_networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.convert import convert_weights
-from dfmnist.fomm.inference.animate import Animator, Motion, transfer
-from dfmnist.fomm.inference.backends import BackendName, to_tensor
+from dfmnist.fomm.inference.animate import Animator, transfer
+from dfmnist.fomm.inference.backends import to_tensor
 from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector

@@ -22,7 +22,8 @@ from dfmnist.fomm.networks.keypoints import KPDetector
 from dfmnist.media.image import write_image
 from dfmnist.media.video import read_frames, write_video
 from dfmnist.pipeline.animate import animate, animator, load_motion, save_motion
-from dfmnist.pipeline.files import AnimateConfig, animate_file, animate_folder
+from dfmnist.pipeline.config import AnimateConfig
+from dfmnist.pipeline.files import animate_file, animate_folder
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ from dfmnist.liveness.tracking import track
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import probe, read_frames
 from dfmnist.pipeline.animate import animator
-from dfmnist.pipeline.jobs import BuildConfig
+from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.screen import detectors
 from dfmnist.pipeline.select import restore, save
 

@@ -61,7 +61,8 @@ def animate(
     Frame rate and number of frames are the driver's. A folder's finished outputs are kept, so the
     same command goes on after a stop.
     """
-    from dfmnist.pipeline.files import AnimateConfig, animate_file, animate_folder
+    from dfmnist.pipeline.config import AnimateConfig
+    from dfmnist.pipeline.files import animate_file, animate_folder
 
     config = AnimateConfig(
         weights=weights,

@@ -41,7 +41,8 @@ def actors(
     workers: Workers = None,
 ) -> None:
     """Film synthetic actors performing the ten actions; `build` reads what it writes."""
-    from dfmnist.pipeline.film import FilmConfig, film_people
+    from dfmnist.pipeline.config import FilmConfig
+    from dfmnist.pipeline.film import film_people
 
     performed = tuple(map(parse_action, actions)) if actions else TEN
     config = FilmConfig(people, clips, drivers, takes, frames, performed, seed=seed)
@@ -85,8 +86,8 @@ def build(
 ) -> None:
     """Animate sources as the drivers move, screen, compress, and write a dataset."""
     from dfmnist.pipeline.build import build as run_build
+    from dfmnist.pipeline.config import BuildConfig
     from dfmnist.pipeline.footage import read_drivers, read_people
-    from dfmnist.pipeline.jobs import BuildConfig
 
     config = BuildConfig(
         per_action=per_action,
@@ -96,7 +97,7 @@ def build(
         noise_sigma=noise,
         motion=_motion(motion),
         weights=weights,
-        driver_protocol=driver_protocol,
+        driver_protocol=driver_protocol,  # type: ignore[arg-type]  # checked there
         seed=seed,
         licence=licence,
         consent=consent,

@@ -14,10 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from dfmnist.core.choices import BackendName, Precision
 from dfmnist.core.errors import InputError
 
-BackendName = Literal["auto", "openvino", "torch"]
-Precision = Literal["auto", "f32", "bf16"]
 Arrays = list[npt.NDArray[Any]]
 AMX_FLAG = "amx_bf16"
 QUEUED = 2

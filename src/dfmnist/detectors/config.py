@@ -4,10 +4,12 @@ Reading this module imports no torch, so that a report can read finished runs wi
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from dfmnist.core.actions import TEN
+from dfmnist.core.choices import QUALITIES, Precision, QualityName
 from dfmnist.core.errors import InputError
+from dfmnist.core.settings import check_choices
 from dfmnist.detectors.networks.names import (
     LossName,
     NetworkName,
@@ -15,12 +17,10 @@ from dfmnist.detectors.networks.names import (
     published_loss,
     published_size_px,
 )
-from dfmnist.media.video import QUALITIES, QualityName
 
 TrainQuality = Literal["raw", "c23", "c40", "mixed"]
 Balance = Literal["none", "loss"]
 Augmentation = Literal["none", "flip", "strong"]
-TrainPrecision = Literal["auto", "f32", "bf16"]
 _LEAST = {
     "frames_per_clip": 1,
     "epochs": 1,
@@ -101,7 +101,7 @@ class TrainConfig:
     precise_bn_frames: int = 0
     """Number of training frames on which batch norm's statistics are computed anew before each
     validation; 0 keeps the running averages, which lag behind in runs of few steps."""
-    precision: TrainPrecision = "auto"
+    precision: Precision = "auto"
     """Number format of the training arithmetic: `f32`, `bf16`, or `auto`, which takes float32
     unless bfloat16 is faster in a timed step at the start."""
     seed: int = 0
@@ -122,8 +122,7 @@ class TrainConfig:
             )
 
     def _check_choices(self) -> None:
-        for name, allowed in choices(TrainConfig).items():
-            _one_of(name, getattr(self, name), allowed)
+        check_choices(self)
         for action in self.actions:
             _one_of("actions", action, tuple(a.value for a in TEN))
 
@@ -167,21 +166,6 @@ class TrainConfig:
                 "zero_init_residual": self.zero_init_residual,
             }
         return options
-
-
-def choices(config: type) -> dict[str, tuple[Any, ...]]:
-    """The values that each field of the dataclass `config` may take, for its `Literal` fields.
-
-    A field that may also be None has None among its values.
-    """
-    found = {}
-    for name, hint in get_type_hints(config).items():
-        parts = (hint,) if get_origin(hint) is Literal else get_args(hint)
-        literals = [part for part in parts if get_origin(part) is Literal]
-        if literals:
-            optional = (None,) if type(None) in parts else ()
-            found[name] = (*get_args(literals[0]), *optional)
-    return found
 
 
 def _one_of(field: str, value: object, allowed: tuple[Any, ...]) -> None:

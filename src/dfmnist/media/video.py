@@ -8,11 +8,9 @@ import contextlib
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, get_args
 
 import av
 import numpy as np
@@ -22,6 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from dfmnist.core.choices import QUALITIES, Quality, QualityName
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.media.image import is_image, read_image
@@ -29,9 +28,11 @@ from dfmnist.media.truncation import is_truncated
 
 __all__ = [
     "GOP",
+    "QUALITIES",
     "FrameTimes",
     "Packet",
     "Quality",
+    "QualityName",
     "VideoInfo",
     "count_frames",
     "frame_index_at",
@@ -86,25 +87,6 @@ _SPACES = {  # H.273 matrix coefficients to swscale's tables; anything else is r
 }
 _SMPTE170M = 6
 _LIMITED, _FULL = 1, 2
-
-
-class Quality(StrEnum):
-    """The compression levels of the dataset (section 4.1): libx264 constant rate factors."""
-
-    RAW = "raw"
-    C23 = "c23"
-    C40 = "c40"
-
-    @property
-    def crf(self) -> int:
-        """Constant rate factor. `raw` is 18, visually lossless, so that it plays everywhere."""
-        return {"raw": 18, "c23": 23, "c40": 40}[self.value]
-
-
-QualityName = Literal["raw", "c23", "c40"]
-"""The value of a `Quality`, for configs and command lines."""
-QUALITIES: tuple[QualityName, ...] = get_args(QualityName)
-"""The compression levels' names, from the best quality to the worst."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
+from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
-from dfmnist.core.inference import BackendName, Precision
 from dfmnist.faces.mesh import face_mesh
-from dfmnist.fomm.inference.animate import Animator, Motion
+from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import landmarks_68
 from dfmnist.fomm.networks.keypoints import Keypoints
 

@@ -16,10 +16,10 @@ from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
 from dfmnist.pipeline.footage import SPLITS, Footage, renumbered
 from dfmnist.pipeline.jobs import (
-    BuildConfig,
     ClipResult,
     DriverJob,
     FakeJob,

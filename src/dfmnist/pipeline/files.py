@@ -18,14 +18,13 @@ from rich.progress import Progress, TaskID
 from dfmnist.core.config import config_hash
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import cache_dir, sha256_file
-from dfmnist.core.inference import BackendName, Precision
 from dfmnist.core.jobs import console, progress_bar
 from dfmnist.dataset.provenance import provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import weights_id
-from dfmnist.fomm.inference.animate import Animator, Motion
+from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
 from dfmnist.media.image import is_image, read_image
 from dfmnist.media.video import (
@@ -39,56 +38,13 @@ from dfmnist.media.video import (
     write_video,
 )
 from dfmnist.pipeline.animate import DrivingMotion, animator, load_motion, save_motion
+from dfmnist.pipeline.config import AnimateConfig
 from dfmnist.pipeline.select import Frames
 
 VERSION = 1
 """Of what is kept in the cache; another one is found anew."""
 NAME_BYTES = 60
 """Of each name in the label, which has room for 256 in all."""
-
-
-@dataclass(frozen=True)
-class AnimateConfig:
-    """How sources are animated."""
-
-    weights: Path | None = None
-    """Motion model; None is the one shipped with the package."""
-    motion: Motion = "relative"
-    best_frame: bool = False
-    """Measure the motion from the driving frame whose face is shaped most like the source's."""
-    crop: bool = True
-    """Cut source and driver to their face first."""
-    source_frame: int | None = None
-    """Of a source video: the frame to animate, counted from 0; None is the first."""
-    source_time_s: float | None = None
-    """The same in seconds after the first frame."""
-    cache: bool = True
-    """Keep the driver's keypoints for the next time."""
-    backend: BackendName = "auto"
-    precision: Precision = "auto"
-    """What runs the networks (`fomm.inference.backends`); keypoints are float32 in all."""
-
-    def __post_init__(self) -> None:
-        """Check what the user typed."""
-        if self.best_frame and self.motion == "absolute":
-            raise InputError(
-                "--best-frame with --motion absolute has no effect; "
-                "expected --motion relative or relative_scaled"
-            )
-        if self.source_frame is not None and self.source_time_s is not None:
-            raise InputError("--source-frame and --source-time are both given; expected one")
-        if self.source_frame is not None and self.source_frame < 0:
-            raise InputError(f"--source-frame {self.source_frame}; expected 0 or more")
-
-    @property
-    def model(self) -> Animator:
-        """The motion model, loaded once a process."""
-        return animator(self.weights, self.backend, self.precision)
-
-    @property
-    def picks_frame(self) -> bool:
-        """Whether the user chose a frame of the source."""
-        return self.source_frame is not None or self.source_time_s is not None
 
 
 @dataclass(frozen=True)
@@ -126,7 +82,7 @@ def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) 
     if is_image(source) and config.picks_frame:
         raise InputError.of(source, "is a photo", "a video for --source-frame or --source-time")
     probe(driving)  # what is wrong with it or with the weights is said before any work is done
-    _ = config.model
+    _model(config)
     picture = _picture(source, config)
     with progress_bar() as bar:
         driver = _look_at(driving, config, bar)
@@ -152,7 +108,7 @@ def animate_folder(
     named = _outputs(folder, out)
     _refuse_inputs(named.values(), [*named, driving])
     probe(driving)
-    _ = config.model
+    _model(config)
     made, failed = [], []
     with progress_bar() as bar:
         driver = _look_at(driving, config, bar)
@@ -171,6 +127,11 @@ def animate_folder(
                     failed.append(str(error))
             bar.update(task, completed=number * count)
     return made, failed
+
+
+def _model(config: AnimateConfig) -> Animator:
+    """The motion model of `config`, loaded once a process."""
+    return animator(config.weights, config.backend, config.precision)
 
 
 def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -208,7 +169,7 @@ def _picture(path: Path, config: AnimateConfig) -> Frames:
         picture = frames_at(path, [index])[0]
     if not config.crop:
         return np.asarray(picture)
-    faces, info = crop_clip(picture[None], mtcnn(), config.model.size)
+    faces, info = crop_clip(picture[None], mtcnn(), _model(config).size)
     if faces is None:
         raise InputError.of(path, info.reason, "one face, or --no-crop for a picture of a face")
     return np.asarray(faces[0])
@@ -229,7 +190,7 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
         if not path.is_file():
             frames = _faces(driving, info.num_frames, config, bar)
             frames = _counted(frames, "find the driver's keypoints", info.num_frames, bar)
-            save_motion(path, frames, config.model, landmarks=config.best_frame)
+            save_motion(path, frames, _model(config), landmarks=config.best_frame)
         return _Driver(driving, sha256, info.fps, load_motion(path), generator)
 
 
@@ -250,7 +211,7 @@ def _faces(driving: Path, count: int, config: AnimateConfig, bar: Progress) -> I
     box, reason = face_box_union(seen, mtcnn())
     if box is None:
         raise InputError.of(driving, reason, "one face, or --no-crop for a clip of a face")
-    square, size = squared(box), config.model.size
+    square, size = squared(box), _model(config).size
     return (square_crop(frame[None], square, size)[0] for frame in iter_frames(driving))
 
 
@@ -270,7 +231,7 @@ def _write(
     label: str,
     progress: tuple[Progress, TaskID],
 ) -> Animated:
-    model, (bar, task) = config.model, progress
+    model, (bar, task) = _model(config), progress
     reference = _reference(source, picture, driver.motion) if config.best_frame else 0
 
     def frames() -> Iterator[Frames]:
@@ -301,7 +262,7 @@ def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
         "motion": config.motion,
         "best_frame": config.best_frame,
         "crop": config.crop,
-        "precision": config.model.precision,
+        "precision": _model(config).precision,
     }
     name, _, digits = driver.generator.rpartition("@")
     detail = (

@@ -4,51 +4,22 @@ Writes plain footage tables (`people.csv`, `drivers.csv`), so that from here on 
 are built into a dataset by the code that builds anyone.
 """
 
-from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.actors.head import load_head, need_actors
 from dfmnist.actors.seeds import check_range
-from dfmnist.core.actions import TEN, Action
+from dfmnist.core.actions import Action
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, write_json
 from dfmnist.core.jobs import run_jobs
+from dfmnist.pipeline.config import FilmConfig
 from dfmnist.pipeline.footage import SPLITS, Footage, write_csv
 
 TALK_EVERY = 11
 """One clip in eleven talks, so that talking is one performance among eleven."""
-
-
-@dataclass(frozen=True)
-class FilmConfig:
-    """Who is filmed doing what."""
-
-    people: tuple[int, int, int] = (14, 3, 3)
-    """Actors in train, validation and test; each is both source and real."""
-    clips_per_action: tuple[int, int, int] = (10, 3, 3)
-    """Clips of each action in each split, dealt evenly among its actors."""
-    drivers: tuple[int, int, int] = (2, 1, 1)
-    """Driving actors of each split; each performs all ten actions."""
-    takes: int = 2
-    """Times each driver performs each action."""
-    num_frames: int = 50
-    """Length of every clip."""
-    actions: tuple[Action, ...] = TEN
-    """What is performed, beside talking."""
-    first_person: int = 300_000
-    """Seed of the first actor (range `dataset`)."""
-    first_driver: int = 100_000
-    """Seed of the first driver (range `drivers`)."""
-    seed: int = 0
-    """Of the performances."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        if min(self.people) < 1 or min(self.drivers) < 1 or self.takes < 1:
-            raise InputError("film: every split needs at least one actor and one driver")
 
 
 def film_people(config: FilmConfig, folder: Path, workers: int | None = None) -> tuple[Path, Path]:

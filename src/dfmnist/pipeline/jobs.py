@@ -4,24 +4,22 @@ A job whose record exists is not done again: this is how a killed build goes on.
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.config import plain, seed_of
-from dfmnist.core.errors import InputError
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Clip, Rejected, Screening
 from dfmnist.dataset.provenance import provenance
-from dfmnist.fomm.inference.animate import Motion
 from dfmnist.liveness.base import Verdict
 from dfmnist.media.image import write_image
 from dfmnist.media.noise import add_camera_noise
-from dfmnist.media.video import Quality, write_video
+from dfmnist.media.video import write_video
 from dfmnist.pipeline.animate import animate, animator, save_motion
 from dfmnist.pipeline.compress import EncodedFile, compress
+from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.footage import Footage
 from dfmnist.pipeline.plan import Pair
 from dfmnist.pipeline.screen import screen
@@ -29,51 +27,6 @@ from dfmnist.pipeline.select import FaceSelection, Frames, choose, crop, restore
 
 DRIVER_CRF = 10
 """Cropped driving clips are kept for looking at; the motion itself is kept as keypoints."""
-
-
-@dataclass(frozen=True)
-class BuildConfig:
-    """What is built; inputs apart. Equal configs and inputs give equal datasets."""
-
-    per_action: int = 1000
-    """Accepted fakes of each action, over all splits."""
-    attempts_per_clip: int = 4
-    """An action is given up after this many attempts for each clip wanted."""
-    num_frames: int = 50
-    """Length of every clip."""
-    fps: Fraction = Fraction(25)
-    """Rate of every clip."""
-    size_px: int = 256
-    """Side of every clip."""
-    noise_sigma: float = 2.0
-    """Camera noise of both classes, in levels of 255; 0 turns it off."""
-    motion: Motion = "relative"
-    """How the driver's motion reaches the source (the paper: relative)."""
-    weights: Path | None = None
-    """Motion model; None is the one shipped with the package."""
-    qualities: tuple[Quality, ...] = tuple(Quality)
-    driver_protocol: str = "disjoint"
-    """`disjoint`: drivers of one split serve that split alone. `shared`: every driver serves every
-    split, as in the paper (one volunteer): disjoint in source only."""
-    seed: int = 0
-    licence: str = ""
-    """Under which the footage may be used and the dataset published."""
-    consent: str = ""
-    """How the people shown agreed."""
-    synthetic: bool = False
-    """The people are synthetic actors."""
-
-    def __post_init__(self) -> None:
-        """Check what the user typed."""
-        if self.per_action < 1:
-            raise InputError(f"--per-action {self.per_action}; expected 1 or more")
-        if self.driver_protocol not in ("disjoint", "shared"):
-            raise InputError(
-                f"--driver-protocol {self.driver_protocol}; expected disjoint or shared"
-            )
-        for name in ("licence", "consent"):
-            if not getattr(self, name).strip():
-                raise InputError(f"--{name} is empty; expected the {name} that covers the footage")
 
 
 class SourceCheck(BaseModel):

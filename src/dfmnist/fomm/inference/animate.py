@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,13 @@ import torch
 from PIL import Image
 from scipy.spatial import ConvexHull, QhullError
 
+from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
-from dfmnist.core.inference import BackendName, Precision
 from dfmnist.fomm.checkpoint import load_networks
 from dfmnist.fomm.inference.backends import choose_backend
 from dfmnist.fomm.networks.keypoints import Keypoints, inverse_2x2
 
 Frames = npt.NDArray[np.uint8]
-Motion = Literal["relative", "absolute", "relative_scaled"]
 BATCH = 8
 """Frames per pass of the keypoint detector."""
 

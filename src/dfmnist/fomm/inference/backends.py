@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from dfmnist.core.inference import BackendName, Compiled, Precision, choose
+from dfmnist.core.choices import BackendName, Precision
+from dfmnist.core.inference import Compiled, choose
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.inference.fuse import fuse

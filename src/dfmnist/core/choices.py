@@ -1,0 +1,42 @@
+"""The values of options that several rooms share, as types. Imports no torch and no numpy."""
+
+from enum import StrEnum
+from typing import Literal, get_args
+
+
+class Quality(StrEnum):
+    """The compression levels of the dataset (section 4.1): libx264 constant rate factors."""
+
+    RAW = "raw"
+    C23 = "c23"
+    C40 = "c40"
+
+    @property
+    def crf(self) -> int:
+        """Constant rate factor. `raw` is 18, visually lossless, so that it plays everywhere."""
+        return {"raw": 18, "c23": 23, "c40": 40}[self.value]
+
+
+QualityName = Literal["raw", "c23", "c40"]
+"""The value of a `Quality`, for configs and command lines."""
+QUALITIES: tuple[QualityName, ...] = get_args(QualityName)
+"""The compression levels' names, from the best quality to the worst."""
+Split = Literal["train", "validation", "test"]
+"""Part of a dataset."""
+SPLITS: tuple[Split, ...] = get_args(Split)
+"""The parts of a dataset, in order."""
+Motion = Literal["relative", "absolute", "relative_scaled"]
+"""How a driver's keypoints move a source: by their change since the first frame, to their own
+positions, or by their change in the scale of the source's face."""
+Precision = Literal["auto", "f32", "bf16"]
+"""Number format of a network's arithmetic; `auto` takes bfloat16 where it is known to be fast."""
+BackendName = Literal["auto", "openvino", "torch"]
+"""Library that runs a trained network; `auto` is torch on a GPU and OpenVINO on a CPU."""
+DeviceName = Literal["auto", "cpu", "gpu"]
+"""Where a training runs; `auto` takes a GPU if there is one."""
+PersonRule = Literal["file", "folder"]
+"""Who is who in a folder of footage: one person in each file, or in each subfolder."""
+DriverProtocol = Literal["disjoint", "shared"]
+"""Whether each split has drivers of its own, or every driver serves every split."""
+EngineName = Literal["local", "ray"]
+"""What runs independent jobs: processes on this machine, or Ray."""

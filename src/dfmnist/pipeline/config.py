@@ -1,0 +1,135 @@
+"""Settings of filming, building and animating. Importing this module loads no torch."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dfmnist.core.actions import TEN, Action
+from dfmnist.core.choices import BackendName, DriverProtocol, Motion, Precision, Quality
+from dfmnist.core.errors import InputError
+from dfmnist.core.settings import check_choices
+
+HIGHEST_FPS = 240
+
+
+@dataclass(frozen=True)
+class FilmConfig:
+    """Settings of a film of synthetic actors: who performs what, and how often."""
+
+    people: tuple[int, int, int] = (14, 3, 3)
+    """Number of actors in train, validation and test; each is both source and real."""
+    clips_per_action: tuple[int, int, int] = (10, 3, 3)
+    """Clips of each action in train, validation and test, dealt evenly among the actors."""
+    drivers: tuple[int, int, int] = (2, 1, 1)
+    """Number of driving actors in train, validation and test; each performs all the actions."""
+    takes: int = 2
+    """Number of times that each driver performs each action."""
+    num_frames: int = 50
+    """Number of frames of every clip, at 25 a second."""
+    actions: tuple[Action, ...] = TEN
+    """Actions to perform, beside talking."""
+    first_person: int = 300_000
+    """Identity seed of the first actor (range `dataset`)."""
+    first_driver: int = 100_000
+    """Identity seed of the first driver (range `drivers`)."""
+    seed: int = 0
+    """Seed of the performances."""
+
+    def __post_init__(self) -> None:
+        """Check the counts. Raises `InputError`."""
+        if min(self.people) < 1 or min(self.drivers) < 1 or self.takes < 1:
+            raise InputError("film: every split needs at least one actor and one driver")
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """Settings of a build, without its inputs. Equal configs and inputs give equal datasets."""
+
+    per_action: int = 10
+    """Number of accepted fakes of each action, over all splits; the paper has 1000."""
+    attempts_per_clip: int = 4
+    """An action is given up after this many attempts for each clip wanted."""
+    num_frames: int = 50
+    """Number of frames of every clip."""
+    fps: Fraction = Fraction(25)
+    """Frames a second of every clip: a number, or a fraction such as 30000/1001."""
+    size_px: int = 256
+    """Side of every clip in pixels."""
+    noise_sigma: float = 2.0
+    """Camera noise added to both classes, in levels of 255; 0 turns it off."""
+    motion: Motion = "relative"
+    """How the driver's motion reaches the source; the paper: relative."""
+    weights: Path | None = None
+    """Motion model: .pth.tar, .safetensors, or a name of `dfmnist fetch`; none is the shipped
+    one."""
+    qualities: tuple[Quality, ...] = tuple(Quality)
+    """Compression levels at which each clip is written."""
+    driver_protocol: DriverProtocol = "disjoint"
+    """`disjoint`: the drivers of one split serve that split alone. `shared`: every driver serves
+    every split, as in the paper (one volunteer), so that only sources are disjoint."""
+    seed: int = 0
+    """Seed of pairing, splits and noise."""
+    licence: str = ""
+    """Licence of the footage, and so of the dataset."""
+    consent: str = ""
+    """How the people shown agreed to the dataset."""
+    synthetic: bool = False
+    """True if the people shown are synthetic actors."""
+
+    def __post_init__(self) -> None:
+        """Check what the user typed. Raises `InputError`."""
+        check_choices(self)
+        for name, least in (("per_action", 1), ("attempts_per_clip", 1), ("num_frames", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; expected {least} or more")
+        if not 0 < self.fps <= HIGHEST_FPS:
+            raise InputError(f"fps is {self.fps}; expected more than 0 and at most {HIGHEST_FPS}")
+        for name in ("licence", "consent"):
+            if not getattr(self, name).strip():
+                raise InputError(f"--{name} is empty; expected the {name} that covers the footage")
+
+
+@dataclass(frozen=True)
+class AnimateConfig:
+    """Settings for animating files outside any dataset."""
+
+    weights: Path | None = None
+    """Motion model: .pth.tar, .safetensors, or a name of `dfmnist fetch`; none is the shipped
+    one."""
+    motion: Motion = "relative"
+    """How the driver's motion reaches the source: relative to its first frame, absolute, or
+    relative in the scale of the source's face."""
+    best_frame: bool = False
+    """Measure the motion from the driving frame whose face is shaped most like the source's,
+    instead of from the first frame."""
+    crop: bool = True
+    """Find the face in source and driver first and crop to it."""
+    source_frame: int | None = None
+    """Frame of a source video to animate, counted from 0; none is the first."""
+    source_time_s: float | None = None
+    """Frame of a source video to animate, in seconds after the first frame."""
+    cache: bool = True
+    """Keep the driver's keypoints in the cache for the next time."""
+    backend: BackendName = "auto"
+    """Library that runs the networks; auto takes torch on a GPU and openvino on a CPU."""
+    precision: Precision = "auto"
+    """Number format of the networks' arithmetic; auto takes bf16 on a GPU and on a CPU with AMX.
+    Keypoints are f32 in any case."""
+
+    def __post_init__(self) -> None:
+        """Check what the user typed. Raises `InputError`."""
+        check_choices(self)
+        if self.best_frame and self.motion == "absolute":
+            raise InputError(
+                "--best-frame with --motion absolute has no effect; "
+                "expected --motion relative or relative_scaled"
+            )
+        if self.source_frame is not None and self.source_time_s is not None:
+            raise InputError("--source-frame and --source-time are both given; expected one")
+        if self.source_frame is not None and self.source_frame < 0:
+            raise InputError(f"--source-frame {self.source_frame}; expected 0 or more")
+
+    @property
+    def picks_frame(self) -> bool:
+        """True if the user chose a frame of the source."""
+        return self.source_frame is not None or self.source_time_s is not None
