@@ -133,11 +133,11 @@ def names_of(images: torch.Tensor) -> list[bytes]:
     return [i.numpy().tobytes() for i in images]
 
 
-def test_samples_say_who_does_what(dataset: Path) -> None:
+def test_samples_say_what_a_clip_shows(dataset: Path) -> None:
     samples = select_samples(read_manifest(dataset), "train", ("raw",), 3)
-    assert [(s.clip_id, s.identity, s.action) for s in samples[:2]] == [
-        ("a-fake", "a", "nod"),
-        ("a-real", "a", "nod"),
+    assert [(s.clip_id, s.fake, s.action) for s in samples[:2]] == [
+        ("a-fake", True, "nod"),
+        ("a-real", False, "nod"),
     ]
 
 
@@ -168,7 +168,7 @@ def test_a_broken_clip_is_named_where_it_is_used(
     whole = samples[4].paths[0].read_bytes()
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(whole[: len(whole) // 2])
-    samples[4] = Sample("a", False, (broken,), 3, "nod", "a")
+    samples[4] = Sample("a", False, (broken,), 3, "nod")
     frames = ClipFrames(samples, size_px=32, budget_bytes=0, threads=threads)
     with pytest.raises(InputError, match=r"broken\.mp4"):
         list(TrainBatches(frames, batch_size=2, seed=0, epoch=0))

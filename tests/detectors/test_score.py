@@ -68,7 +68,7 @@ def test_scores_are_per_frame_and_separate_the_classes(
 def test_other_qualities_can_be_asked_for(run: Path, dataset: Path) -> None:
     table = score(run, dataset, "validation", ("raw", "c40"), quiet=True)
     assert table.group_by("quality").len().sort("quality")["len"].to_list() == [16, 16]
-    with pytest.raises(InputError, match="--quality is 'c50'; expected one of raw"):
+    with pytest.raises(InputError, match=r"^quality is 'c50'; expected one of raw"):
         score(run, dataset, qualities=("c50",), quiet=True)
 
 
@@ -202,7 +202,7 @@ def test_what_holds_no_clips_is_refused(run: Path, dataset: Path, tmp_path: Path
         score(run, tmp_path, quiet=True)
     with pytest.raises(InputError, match="holds no validation clips in c23 or c40"):
         score(run, tmp_path, "validation", ("c23", "c40"), quiet=True)
-    with pytest.raises(InputError, match="--split is 'all'; expected one of train, validation"):
+    with pytest.raises(InputError, match=r"^split is 'all'; expected one of train, validation"):
         score(run, dataset, "all", quiet=True)
 
 

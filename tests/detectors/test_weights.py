@@ -1,4 +1,4 @@
-"""`--weights`: none, imagenet, a published name, a file, a run; each recorded, none guessed."""
+"""The setting `weights`: none, imagenet, a published name, a file or a run, each recorded."""
 
 import json
 from dataclasses import replace
@@ -84,7 +84,7 @@ def test_a_published_name() -> None:
         ("vox-256", "is for no detector"),
         ("resnet-50", "no such file, and no published weights.*imagenet, resnet50, resnet50-v2"),
     ):
-        with pytest.raises(InputError, match=f"--weights {name}: .*{said}"):
+        with pytest.raises(InputError, match=f"^weights {name}: .*{said}"):
             resolve("resnet50", name)
 
 

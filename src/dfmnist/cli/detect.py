@@ -132,7 +132,7 @@ def score(
     """
     from dfmnist.detectors.metrics import evaluate
     from dfmnist.detectors.score import score
-    from dfmnist.detectors.summary import by_action, counts, figures
+    from dfmnist.detectors.summary import by_action, counts, metric_lines
 
     path = out or run / f"scores-{split}.parquet"
     table = score(run, dataset, split, quality, path, backend=backend, precision=precision)
@@ -140,7 +140,7 @@ def score(
     typer.echo(path)
     threshold = table[0, "threshold"]
     called = [f"called fake from P(fake) {threshold:.3f} on; a clip by its mean logit"]
-    blocks = (counts(table, result) + called, figures(result), by_action(table))
+    blocks = (counts(table, result) + called, metric_lines(result), by_action(table))
     typer.echo("\n\n".join("\n".join(lines) for lines in blocks))
 
 

@@ -1,7 +1,7 @@
-"""What runs a detector for scoring: OpenVINO on a CPU, torch on a GPU or where it is asked for.
+"""Backends that run a detector for scoring: OpenVINO on a CPU, torch on a GPU or on request.
 
-Both take frames as decoded (uint8, RGB) and give raw logits in float32. Normalisation is part of
-what runs, so nothing is done to a frame in Python.
+Both take frames as decoded (uint8, RGB) and give raw logits in float32. The backend normalises
+the frames, so that no Python code touches them.
 """
 
 import copy
@@ -20,29 +20,31 @@ from dfmnist.detectors.networks.base import Detector
 Frames = NDArray[np.uint8]
 Logits = NDArray[np.float32]
 GPU_BATCH = 256
+"""Number of frames in a batch on a GPU."""
 CPU_BATCH = 8
-"""Measured on one core: ResNet-50 at 224 px is as fast at 1 as at 16 (3% faster on AVX2), but at
-64 px, where reading the weights costs as much as using them, 8 is 1.5 times as fast as 1."""
+"""Number of frames in a batch on a CPU. Measured on one core: ResNet-50 at 224 px is as fast with
+1 as with 16 (3% faster on AVX2), but at 64 px, where reading the weights takes as long as using
+them, 8 is 1.5 times as fast as 1."""
 MAX_STREAMS = 16
-"""Of OpenVINO; each holds the activations of one batch."""
+"""Largest number of OpenVINO streams; each holds the activations of one batch."""
 
 
 class DetectorBackend(Protocol):
-    """Runs one detector."""
+    """A backend that runs one detector."""
 
     name: str
-    """`openvino` or `torch`."""
+    """The backend's name: `openvino` or `torch`."""
     precision: str
-    """`f32` or `bf16`."""
+    """The number format of the arithmetic: `f32` or `bf16`."""
     size_px: int
-    """Side of the frames."""
+    """Side of the frames in pixels."""
     batch: int
-    """Frames that it takes at a time, at most."""
+    """Largest number of frames in one batch."""
 
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
-        """Logits (n,) of each batch (n, size_px, size_px, 3), n at most `batch`, in order.
+        """Yield the raw logits (n,) of each batch (n, size_px, size_px, 3), in order.
 
-        Batches are fetched while earlier ones are at work.
+        A batch holds up to `batch` frames. Batches are fetched while earlier ones are computed.
         """
         ...
 
@@ -50,9 +52,9 @@ class DetectorBackend(Protocol):
 def choose_backend(
     network: Detector, backend: str = "auto", precision: str = "auto"
 ) -> DetectorBackend:
-    """`network` on the backend asked for, as `core.compiled.choose` reads it.
+    """A backend that runs `network`; `core.inference.choose` explains both names.
 
-    The network is left as it is, on the CPU. Raises `InputError`.
+    The network itself stays unchanged on the CPU. Raises `InputError`.
     """
     chosen = choose(backend, precision)
     if chosen.backend == "torch":
@@ -61,9 +63,10 @@ def choose_backend(
 
 
 def score_clips(backend: DetectorBackend, clips: Iterable[Frames]) -> Iterator[Logits]:
-    """Raw logits (n,) of each clip's frames (n, size_px, size_px, 3), in order; n may be 0.
+    """Yield the raw logits (n,) of each clip's frames (n, size_px, size_px, 3), in order.
 
-    Batches are filled across clips, and the next clips are fetched while batches are at work.
+    A clip may have no frames. Batches are filled across clips, and the next clips are fetched
+    while batches are computed.
     """
     sizes: deque[int] = deque()
 
@@ -89,19 +92,19 @@ def score_clips(backend: DetectorBackend, clips: Iterable[Frames]) -> Iterator[L
             size = sizes.popleft()
             yield ready[:size]
             ready = ready[size:]
-    while sizes:  # empty clips behind the last frame
+    while sizes:  # clips without frames after the last frame
         assert sizes.popleft() == 0
         yield ready
 
 
 def frame_logits(backend: DetectorBackend, frames_rgb_u8: Frames) -> Logits:
-    """Raw logits of FAKE (n,) for frames (n, size_px, size_px, 3)."""
+    """The raw logits of FAKE (n,) for frames (n, size_px, size_px, 3)."""
     (logits,) = score_clips(backend, [frames_rgb_u8])
     return logits
 
 
 class _FromPixels(nn.Module):
-    """Frames (n, h, w, 3) uint8 to logits (n,)."""
+    """A network with its normalisation: frames (n, h, w, 3) uint8 to logits (n,)."""
 
     def __init__(self, network: Detector) -> None:
         super().__init__()
@@ -114,7 +117,7 @@ class _FromPixels(nn.Module):
 
 
 class TorchDetectorBackend:
-    """Eager torch in channels-last memory; on a GPU the next batch is fetched while one runs."""
+    """Torch without compilation; on a GPU the next batch is fetched while one is computed."""
 
     name = "torch"
 
@@ -127,7 +130,7 @@ class TorchDetectorBackend:
         self._model = _FromPixels(own).eval()
 
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
-        """As `DetectorBackend.run`."""
+        """Yield the raw logits of each batch, as `DetectorBackend.run` does."""
         running: Tensor | None = None
         for frames in batches:
             started = self._start(frames)
@@ -149,10 +152,10 @@ class TorchDetectorBackend:
 
 
 class OpenVinoDetectorBackend:
-    """Compiled once for this CPU and for batches of one size, with torch's number of threads.
+    """A network compiled by OpenVINO for this CPU and one batch size.
 
-    A stream a thread: each works on a batch of its own, so none waits for another inside a
-    layer. A smaller last batch is filled up with black frames.
+    It uses as many threads as torch, each with a stream and batches of its own, so that no thread
+    waits for another inside a layer. A smaller last batch is filled up with black frames.
     """
 
     name = "openvino"
@@ -167,7 +170,7 @@ class OpenVinoDetectorBackend:
         self._compiled = Compiled(_FromPixels(network).eval(), [example], bfloat16, streams)
 
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
-        """As `DetectorBackend.run`."""
+        """Yield the raw logits of each batch, as `DetectorBackend.run` does."""
         sizes: deque[int] = deque()
 
         def filled() -> Iterator[list[Frames]]:

@@ -1,7 +1,7 @@
 """Temperature and threshold of a detector, fitted on the validation split and kept with it.
 
-Temperature: Guo et al., arXiv:1706.04599: logits divided by one number, which minimises the
-validation loss, so that P(fake) means what it says; the order of scores stays as it was.
+The temperature (Guo et al., arXiv:1706.04599) divides all logits and minimises the validation
+loss, so that P(fake) is close to the share of fakes. It does not change the order of scores.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from scipy.optimize import minimize_scalar
 Floats = NDArray[np.float64]
 
 _LOG_RANGE = (-3.0, 3.0)
-"""Of the natural logarithm of the temperature: 0.05 to 20."""
+"""Range of the natural logarithm of the temperature: temperatures from 0.05 to 20."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How raw logits become P(fake) and a verdict; the default changes nothing."""
+    """The step from raw logits to P(fake) and a verdict; the default changes nothing."""
 
     temperature: float = 1.0
-    """Raw logits are divided by it."""
+    """The divisor of raw logits."""
     threshold: float = 0.5
-    """P(fake), after the temperature, from which a frame or clip is called fake."""
+    """The calibrated P(fake) from which on a frame or clip is called fake."""
 
     def logits(self, raw: Floats) -> Floats:
         """Calibrated logits (n,); P(fake) is their sigmoid."""
@@ -37,11 +37,12 @@ class Calibration:
 
 
 def fit_calibration(fake: NDArray[np.bool_], raw_logits: Floats) -> Calibration:
-    """Temperature of least log loss, then the threshold of highest balanced accuracy.
+    """The temperature of the smallest log loss and the threshold of the best balanced accuracy.
 
-    `fake` (n,) and `raw_logits` (n,) of validation frames of both classes, finite. Where several
-    thresholds are as good, the one nearest to P(fake) = 0.5; a threshold lies halfway between two
-    scores. A model that scores no better than at random anywhere keeps 0.5.
+    `fake` (n,) and the finite `raw_logits` (n,) belong to validation frames of both classes. A
+    threshold lies halfway between two scores; of equally good ones the nearest to P(fake) = 0.5
+    is taken. A model that no threshold makes better than chance keeps 0.5. Raises `ValueError`
+    for one class only or a logit that is not finite.
     """
     if fake.all() or not fake.any() or not np.isfinite(raw_logits).all():
         raise ValueError("calibration needs finite logits of both classes")
@@ -59,7 +60,7 @@ def fit_calibration(fake: NDArray[np.bool_], raw_logits: Floats) -> Calibration:
 def _threshold(fake: NDArray[np.bool_], logits: Floats) -> float:
     order = np.argsort(logits, kind="stable")
     ordered, truth = logits[order], fake[order]
-    starts = np.flatnonzero(np.diff(ordered) > 0) + 1  # everything from here on is called fake
+    starts = np.flatnonzero(np.diff(ordered) > 0) + 1  # all scores from here on are called fake
     hits = 1 - np.cumsum(truth)[starts - 1] / truth.sum()
     passes = np.cumsum(~truth)[starts - 1] / (~truth).sum()
     balanced = (hits + passes) / 2

@@ -1,10 +1,10 @@
-"""Where a detector looks: class activation maps for the class FAKE.
+"""Class activation maps for the class FAKE: which parts of a frame a detector uses.
 
-ResNets and Xception end in average pooling and one linear layer, so the map is the last feature
-maps weighted by that layer (Zhou et al., arXiv:1512.04150; the paper, section 5.3). MesoNets have
-more layers after the last convolution: there the weights are averaged gradients (Grad-CAM,
-arXiv:1610.02391). Behind average pooling and a linear layer, Grad-CAM is the former's positive
-part, but for a factor.
+ResNets and Xception end in average pooling and one linear layer; their map is the sum of the last
+feature maps, weighted by that layer (Zhou et al., arXiv:1512.04150; the paper, section 5.5).
+MesoNets have more layers after the last convolution; their weights are averaged gradients
+(Grad-CAM, arXiv:1610.02391). For ResNets and Xception, Grad-CAM equals the positive part of the
+first map, up to a factor.
 """
 
 from typing import Literal
@@ -20,18 +20,19 @@ from dfmnist.detectors.networks.mesonet import MesoNet
 from dfmnist.detectors.networks.resnet import ResNet
 
 Method = Literal["auto", "cam", "grad-cam"]
-"""`auto` is the paper's CAM where the network allows it, else Grad-CAM."""
+"""How a map is computed: `auto` is the paper's CAM if the network allows it, else Grad-CAM."""
 LEAST_SIDE = 4
-"""Maps of fewer places across are computed without the network's last stride."""
+"""Smallest side of feature maps, in positions; smaller ones are computed without a ResNet's last
+stride."""
 
 
 def cam(
     network: Detector, frames_rgb_u8: UInt8[np.ndarray, "n h w 3"], method: Method = "auto"
 ) -> Float[np.ndarray, "n h w"]:
-    """Heat per pixel, 0 to 1 in each frame: high where the evidence for FAKE is.
+    """Evidence for FAKE per pixel, scaled to 0..1 in each frame.
 
-    Frames are of the network's size. The least and greatest values of a frame become 0 and 1
-    (a frame without any difference is 0), so maps show places, not strengths.
+    Frames have the network's size. The smallest and largest values of a frame become 0 and 1 (all
+    are 0 where they are equal), so maps show positions and cannot be compared in strength.
     """
     maps = evidence(network, frames_rgb_u8, method)
     low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
@@ -45,17 +46,17 @@ def evidence(
     method: Method = "auto",
     size_hw: tuple[int, int] | None = None,
 ) -> Float[np.ndarray, "n h w"]:
-    """Evidence for FAKE per pixel, as it is: comparable between places and frames.
+    """Evidence for FAKE per pixel without scaling: comparable between positions and frames.
 
-    CAM gives both signs (below 0 speaks for REAL), Grad-CAM none below 0. Frames are of the
-    network's size; the maps too, or of `size_hw`.
+    CAM has both signs (negative values are evidence for REAL); Grad-CAM has no negative values.
+    Frames have the network's size; the maps have the same size, or `size_hw`.
     """
     images = network.normalise(torch.from_numpy(frames_rgb_u8.copy()).permute(0, 3, 1, 2))
     network.eval()
     coarse = coarse_maps(network, images, method)
     size = size_hw or frames_rgb_u8.shape[1:3]
     maps = interpolate(coarse[:, None], size, mode="bicubic", align_corners=False)[:, 0].numpy()
-    # bicubic curves swing below 0 where Grad-CAM has nothing below 0
+    # bicubic interpolation can give negative values where Grad-CAM has none
     grown: np.ndarray = np.maximum(maps, 0) if bool((coarse >= 0).all()) else maps
     return grown
 
@@ -63,7 +64,10 @@ def evidence(
 def coarse_maps(
     network: Detector, images: Float[Tensor, "n 3 h w"], method: Method = "auto"
 ) -> Float[Tensor, "n i j"]:
-    """The maps before they are enlarged, for normalised images; the network evaluates."""
+    """The maps before they are enlarged, for normalised images and a network in evaluation mode.
+
+    Raises `ValueError` for a MesoNet and the method `cam`.
+    """
     meso = isinstance(network, MesoNet)
     if meso and method == "cam":
         raise ValueError("CAM needs average pooling and one linear layer; a MesoNet has neither")
@@ -88,9 +92,9 @@ def overlay(
     heat: Float[np.ndarray, "n h w"],
     strength: float = 0.45,
 ) -> UInt8[np.ndarray, "n h w 3"]:
-    """The frames under their heat in the usual colours, blue to red, at `strength` opacity.
+    """Frames with their heat (0..1) painted over them from blue to red, `strength` opaque.
 
-    The heat may be of another size than the frames.
+    The heat may have another size than the frames.
     """
     from matplotlib import colormaps
 

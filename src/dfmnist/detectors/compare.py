@@ -1,4 +1,4 @@
-"""Two detectors on the same clips: is one better, or could it be chance?"""
+"""Comparison of two detectors on the same clips, with intervals and DeLong's test."""
 
 from dataclasses import dataclass
 
@@ -12,41 +12,45 @@ from dfmnist.stats.delong import DeLong, delong
 from dfmnist.stats.intervals import Estimate, draw_identities, interval
 
 _SHOWN = 60
-"""Characters of a clip's name in a message."""
+"""Number of characters of a clip's name that an error message shows."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Per clip, a minus b; intervals are 95%, over draws of identities that both share."""
+    """Differences between detectors a and b (a minus b), measured per clip.
+
+    Intervals are 95% over bootstrap draws of identities.
+    """
 
     num_clips: int
     num_identities: int
     num_unscored: int
-    """Clips that neither could score; not in any figure."""
+    """Number of clips that neither detector could score; no metric counts them."""
     accuracy_a: float
     accuracy_b: float
     accuracy: Estimate
-    """Difference of the accuracies, each by its own threshold."""
+    """Difference of the accuracies, each at the detector's own threshold."""
     auc: Estimate
-    """Difference of the areas; NaN with one class only."""
+    """Difference of the areas under the ROC curve; NaN for clips of one class."""
     test: DeLong
-    """Takes clips for independent, which those of one person are not: `auc` does not."""
+    """DeLong's test of the areas. It assumes independent clips, which clips of one person are
+    not; the interval of `auc` does not assume this."""
 
 
 def compare(
     scores_a: pl.DataFrame, scores_b: pl.DataFrame, *, draws: int = 1000, seed: int = 0
 ) -> Comparison:
-    """Compare two tables of scores, clips matched by `clip_id` and quality.
+    """The comparison of two tables of scores, with clips matched by `clip_id` and quality.
 
-    Raises `InputError`: not the same clips, labels or people, or clips that one of them alone
-    could score.
+    Raises `InputError` if clips, labels or people differ, or if one detector alone could score a
+    clip.
     """
     scored(scores_a), scored(scores_b)
     lost = [set(unscored(s).select(CLIP).rows()) for s in (scores_a, scores_b)]
     clips = [clip_scores(s) for s in (scores_a, scores_b)]
     keys = [set(c.select(CLIP).rows()) for c in clips]
-    _same(keys[0] | lost[0], keys[1] | lost[1], "is in")
-    _same(keys[0], keys[1], "has a score in")
+    _check_same(keys[0] | lost[0], keys[1] | lost[1], "is in")
+    _check_same(keys[0], keys[1], "has a score in")
     a, b = clips  # both sorted by `CLIP`
     for column in ("label", "source_id"):
         if (differ := (a[column] != b[column])).any():
@@ -79,7 +83,8 @@ def compare(
     )
 
 
-def _same(a: set[tuple[str, ...]], b: set[tuple[str, ...]], verb: str) -> None:
+def _check_same(a: set[tuple[str, ...]], b: set[tuple[str, ...]], verb: str) -> None:
+    """Raise `InputError` if a clip is in `a` or `b` alone; `verb` completes the message."""
     for here, there, only in ((a, b, "A"), (b, a, "B")):
         if missing := sorted(here - there):
             name = " in ".join(missing[0])[:_SHOWN]

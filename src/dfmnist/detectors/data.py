@@ -1,9 +1,9 @@
-"""Frames straight from the MP4s: decoded in sequence, resized, kept as uint8 where they fit.
+"""Training and validation frames, decoded from the MP4s, resized, and kept as uint8 if they fit.
 
-The order of frames follows from (seed, epoch) alone, so a resumed run sees what the unbroken
-one would have seen. Threads decode clips ahead of need, each with a decoder of its own, and clips
-are taken in order, so neither their number nor the machine's speed changes what comes.
-Fake is 1, real is 0.
+The order of frames depends on (seed, epoch) alone, so a resumed run sees the same frames as an
+unbroken one. Threads decode clips in advance, each with its own decoder, and clips are used in
+order, so neither the number of threads nor the machine's speed changes the result. The target is
+1 for fake and 0 for real.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,19 +23,21 @@ from dfmnist.dataset.manifest import Clip, Manifest
 from dfmnist.media.sample import evenly, sample_frames
 
 RAM_BUDGET_BYTES = 4 * 1024**3
-"""Decoded frames of one split beyond this are decoded anew in every epoch."""
+"""Largest size of a split's decoded frames that are kept in memory; the frames of a larger split
+are decoded anew in every epoch."""
 STREAM_CLIPS = 64
-"""When streaming, the clips held, and shuffled among each other, at a time; as many again are
-decoded meanwhile (0.6 GB in all for 32 frames of 224 px)."""
+"""Number of clips that are held and shuffled together when a split does not fit in memory. As many
+again are decoded in the meantime (0.6 GB in all for 32 frames of 224 px)."""
 MOST_THREADS = 8
-"""Of decoding for one GPU: at 224 px each gives about 1000 frames a second."""
+"""Largest number of decoding threads for one GPU; each decodes about 1000 frames of 224 px a
+second."""
 
 
 def decode_threads() -> int:
-    """Threads that decode clips beside a training: this process's share of the cores.
+    """The number of threads that decode clips during training: this process's share of cores.
 
-    On a CPU it is one: decoding takes a hundredth of a training step, and more threads would
-    only wait for a core with the network's own.
+    The number is 1 for training on a CPU: decoding takes a hundredth of a training step, and more
+    threads would compete with the network's threads for the cores.
     """
     if not torch.cuda.is_available():
         return 1
@@ -44,24 +46,25 @@ def decode_threads() -> int:
 
 @dataclass(frozen=True)
 class Sample:
-    """A clip in the qualities asked for."""
+    """One clip of the dataset in the requested qualities."""
 
     clip_id: str
     fake: bool
     paths: tuple[Path, ...]
-    """One file a quality."""
+    """The clip's files, one for each quality."""
     num_frames: int
-    """Frames that are used of each file."""
+    """Number of frames used of each file."""
     action: str
-    """What is performed, as the manifest says; `talk` for talking."""
-    identity: str
-    """Who is seen: the manifest's source_id."""
+    """The action performed, as in the manifest; `talk` for talking."""
 
 
 def select_samples(
     manifest: Manifest, split: str, qualities: Sequence[str], frames_per_clip: int
 ) -> list[Sample]:
-    """The clips of `split` in `qualities`, sorted. Raises `InputError`: none, or one class."""
+    """The clips of `split` in `qualities`, sorted by name.
+
+    Raises `InputError` if there are none, all are of one class, or a file is missing.
+    """
     by_clip: dict[str, list[Clip]] = {}
     for quality in qualities:
         for clip in manifest.select(split=split, quality=quality).clips:
@@ -78,9 +81,7 @@ def select_samples(
         paths = tuple(manifest.path(c) for c in clips)
         used = len(evenly(min(c.num_frames for c in clips), frames_per_clip))
         one = clips[0]
-        samples.append(
-            Sample(clip_id, one.label == "fake", paths, used, str(one.action), one.source_id)
-        )
+        samples.append(Sample(clip_id, one.label == "fake", paths, used, str(one.action)))
     if len({s.fake for s in samples}) == 1:
         only = "fake" if samples[0].fake else "real"
         raise InputError.of(manifest.root, f"{asked} are all {only}", "some of both classes")
@@ -91,15 +92,16 @@ def select_samples(
 
 
 def decode(path: Path, count: int, size_px: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Indices (k,) and frames (k, size_px, size_px, 3) RGB, evenly spaced. Raises `InputError`.
+    """Indices (k,) and RGB frames (k, size_px, size_px, 3) of up to `count` evenly spaced frames.
 
-    The one way from a clip to what a network sees: training, scoring and `detect` share it.
+    Training and scoring both use this function, so that networks see the same pixels. Raises
+    `InputError`.
     """
     return sample_frames(path, count, (size_px, size_px))
 
 
 class ClipFrames:
-    """The frames of `samples`: in RAM after `load` where they fit the budget, else decoded."""
+    """The frames of `samples`, kept in memory after `load` if they fit, else decoded each time."""
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class ClipFrames:
         threads: int | None = None,
         stream_clips: int = STREAM_CLIPS,
     ) -> None:
-        """`threads` decode ahead of training; None is `decode_threads()`, 0 is none at all."""
+        """`threads` threads decode in advance; None means `decode_threads()`, 0 means none."""
         self.samples = tuple(samples)
         self.size_px = size_px
         self.threads = decode_threads() if threads is None else threads
@@ -122,11 +124,11 @@ class ClipFrames:
 
     @property
     def num_frames(self) -> int:
-        """Frames of one quality."""
+        """Number of frames in one quality."""
         return sum(s.num_frames for s in self.samples)
 
     def load(self, describe: str, *, quiet: bool = False) -> None:
-        """Decode everything once, with a progress bar, where it fits; else do nothing."""
+        """Decode all frames once, with a progress bar, if they fit in memory; else do nothing."""
         if not self.fits:
             return
         keys = [(i, q) for i in range(len(self.samples)) for q in range(self.num_qualities)]
@@ -141,9 +143,9 @@ class ClipFrames:
                 bar.advance(task)
 
     def clips(self, keys: Iterable[tuple[int, int]], *, most: int) -> Iterator[NDArray[np.uint8]]:
-        """The frames of each (sample, quality), in order; up to `most` clips decoded ahead.
+        """Yield the frames of each (sample, quality) in order; up to `most` are decoded in advance.
 
-        Raises `InputError` where the clip at fault would have come.
+        Raises `InputError` at the position of a clip that cannot be decoded.
         """
         threads = 0 if self._held else self.threads
         return prefetch_map(lambda key: self.clip(*key), keys, threads=threads, most=most)
@@ -162,12 +164,13 @@ class ClipFrames:
 
 
 class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
-    """One epoch: uint8 images (batch, 3, h, w) and targets (batch,), shuffled by (seed, epoch).
+    """The batches of one epoch: uint8 images (batch, 3, h, w) and targets (batch,).
 
-    In each of its `passes` every clip appears in one quality, drawn anew. The last, smaller batch
-    is left out, since batch norm should not see it. `rank` of `world` processes gets every
-    `world`-th clip of the same order, and all get the same number of batches of `batch_size`: no
-    clip is decoded by two, and none waits for another at the end.
+    The order is shuffled by (seed, epoch). Each of the `passes` takes every clip in one quality,
+    drawn anew. The last batch is left out if it is smaller, since batch norm should not see it.
+    Process `rank` of `world` gets every `world`-th clip of the same order, and all processes get
+    the same number of batches of `batch_size`, so that no clip is decoded twice and no process
+    waits at the end.
     """
 
     def __init__(
@@ -191,7 +194,7 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
                 f"{len(frames.samples)} training clips for {world} devices; "
                 "expected one or more for each"
             )
-        # What the shortest clips give: the same for every rank and epoch, whoever gets which.
+        # counted on the shortest clips, so that it holds for every rank and epoch
         self._sure = passes * sum(sorted(s.num_frames for s in frames.samples)[:each])
         self.batch_size = min(batch_size, self._sure)
 
@@ -223,16 +226,16 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
                 used, left = used + self.batch_size, left - 1
             if not left:
                 return
-            # Copied, so that a few frames do not keep their whole clips in memory.
+            # copied, so that a few frames do not keep their whole clips in memory
             rest = [(frame.copy(), fake) for frame, fake in rest[used:]]
 
 
 def augment(images: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """`images` (n, h, w, 3) as `kind` says, each one drawn on its own.
+    """`images` (n, h, w, 3) with random changes of the given `kind`, drawn for each image.
 
-    `none`: as they are. `flip`: mirrored or not. `strong`: also moved by up to a tenth of the
-    side (edges reflected), and each colour channel with another gain and offset, so that
-    neither a person's colours nor the framing of a clip can be learnt by heart.
+    `none` changes nothing. `flip` mirrors half of the images. `strong` also shifts them by up to a
+    tenth of the side (edges reflected) and changes the gain and offset of each colour channel, so
+    that neither a person's colours nor the framing of a clip can be memorised.
     """
     if kind == "none":
         return images
@@ -255,10 +258,10 @@ def augment(images: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> N
 
 
 class EvalBatches(IterableDataset[tuple[Tensor, Tensor]]):
-    """Every frame of every quality once, in order.
+    """Batches of every frame in every quality, once and in order, for validation.
 
-    `rank` of `world` processes gets every `world`-th clip; shares differ by a clip, and with
-    fewer clips than processes some are empty.
+    Process `rank` of `world` gets every `world`-th clip. The shares differ by one clip at most;
+    some are empty if there are fewer clips than processes.
     """
 
     def __init__(
@@ -286,11 +289,17 @@ class EvalBatches(IterableDataset[tuple[Tensor, Tensor]]):
 def loader(
     batches: TrainBatches | EvalBatches,
 ) -> DataLoader[tuple[Tensor, Tensor]]:
-    """The batches as they are, in this process: its threads decode (`bench/frames.py`)."""
+    """A data loader that yields `batches` in this process, whose threads decode the clips.
+
+    `bench/frames.py` measures it against worker processes that read PNGs.
+    """
     return DataLoader(batches, batch_size=None, num_workers=0)
 
 
 def _tensors(images: NDArray[np.uint8], fakes: Sequence[bool]) -> tuple[Tensor, Tensor]:
-    """Channels-last memory is what decoding gives, and what convolutions like."""
+    """Images (n, 3, h, w) and targets (n,) as tensors.
+
+    The images stay in channels-last memory, which decoding gives and convolutions prefer.
+    """
     targets = torch.tensor(fakes, dtype=torch.float32)
     return torch.from_numpy(images).permute(0, 3, 1, 2), targets

@@ -1,4 +1,4 @@
-"""The training loop: the paper's optimiser and schedule as a Lightning module."""
+"""A detector's training loop as a Lightning module, with the paper's optimiser and schedule."""
 
 import errno
 import time
@@ -27,16 +27,17 @@ from dfmnist.detectors.run import CHECKPOINT, METRICS, WEIGHTS
 from dfmnist.stats.binary_metrics import curves
 
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "seconds", "waited")
-"""`seconds` of the whole epoch; `waited`: share of the training time spent waiting for frames."""
+"""Columns of metrics.csv. `seconds` is the time of the whole epoch; `waited` is the share of the
+training time that was spent waiting for frames."""
 _LOOK_EVERY = 20
-"""Steps between looks at the loss; each look waits for a GPU."""
+"""Number of steps between checks that the loss is finite; each check waits for the GPU."""
 
 
 class DetectorModule(pl.LightningModule):
-    """Trains `network`, and after each epoch validates and keeps weights, history, checkpoint.
+    """Training of one `network`; each epoch ends with a validation and a checkpoint.
 
-    The best epoch has the highest validation accuracy per frame; the lower validation loss
-    decides a tie, then the earlier epoch.
+    The weights of the best epoch are kept: the one with the highest validation accuracy per frame
+    (section 4 of the paper), of equal ones that with the lower validation loss, then the earlier.
     """
 
     def __init__(
@@ -85,13 +86,13 @@ class DetectorModule(pl.LightningModule):
 
     @property
     def _share(self) -> dict[str, int]:
-        """Which part of the frames is this process's."""
+        """The rank of this process and the number of processes that share the frames."""
         return {"rank": self.global_rank, "world": self.trainer.world_size}
 
     # training
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam; the rate falls with every step to (1 - step / steps) ** power of its start."""
+        """Adam, with a learning rate that is multiplied by (1 - step / steps) ** poly_power."""
         batches = len(self._epoch_batches(0))
         steps = self.config.epochs * -(-batches // self.config.accumulate)
         power = self.config.poly_power
@@ -168,10 +169,10 @@ class DetectorModule(pl.LightningModule):
             self._estimate_norms(self.config.precise_bn_frames)
 
     def _estimate_norms(self, num_frames: int) -> None:
-        """Batch norm's mean and variance as averages over training batches of this epoch.
+        """Set batch norm's mean and variance to averages over training batches of this epoch.
 
-        Not from running averages, which in a run of few steps are mostly those of weights long
-        gone. Training does not read these statistics, so this changes validation alone.
+        Running averages lag behind: in a run of few steps they mostly describe earlier weights.
+        Training does not use these statistics, so only validation changes.
         """
         norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d)]
         momenta = [m.momentum for m in norms]
@@ -189,7 +190,7 @@ class DetectorModule(pl.LightningModule):
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.eval()
-        if self.trainer.world_size > 1:  # the first process's, as DDP does with all buffers
+        if self.trainer.world_size > 1:  # as DDP, all processes take the first one's buffers
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
@@ -245,7 +246,7 @@ class DetectorModule(pl.LightningModule):
             )
 
     def _gathered(self, part: Tensor) -> Tensor:
-        """The values (n,) of all processes, one process after the other."""
+        """The values (n,) of all processes, in the order of their ranks."""
         if self.trainer.world_size == 1:
             return part
         parts: list[Any] = [None] * self.trainer.world_size
@@ -254,7 +255,7 @@ class DetectorModule(pl.LightningModule):
 
     @property
     def _stalled(self) -> bool:
-        """Whether `early_stop` epochs have brought no better one."""
+        """True if none of the last `early_stop` epochs was the best so far."""
         patience = self.config.early_stop
         if not patience or not self.history:
             return False
@@ -262,7 +263,7 @@ class DetectorModule(pl.LightningModule):
 
     @property
     def best(self) -> dict[str, float]:
-        """The row of the best epoch so far."""
+        """The metrics of the best epoch so far."""
         return best_epoch(self.history)
 
     def _write_history(self) -> None:
@@ -273,7 +274,7 @@ class DetectorModule(pl.LightningModule):
     # resuming
 
     def on_train_epoch_end(self) -> None:
-        """Lightning's whole state, at an epoch's end: what a killed run starts from again."""
+        """Save Lightning's whole state, from which a killed run continues."""
         save_checkpoint(self.trainer, self.folder / CHECKPOINT)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -284,12 +285,15 @@ class DetectorModule(pl.LightningModule):
 
 
 def best_epoch(history: list[dict[str, float]]) -> dict[str, float]:
-    """The row of the highest validation accuracy; then of the lower loss, then the earlier."""
+    """The epoch of the highest validation accuracy; ties go to the lower loss, then the earlier."""
     return max(history, key=lambda r: (r["val_accuracy"], -r["val_loss"], -r["epoch"]))
 
 
 def save_weights(network: Detector, path: Path, *, epoch: int, calibration: Calibration) -> None:
-    """The parameters and buffers of `network` as safetensors, whole or not at all."""
+    """Write the parameters and buffers of `network` as safetensors, with their calibration.
+
+    The file is written completely or not at all. Raises `OSError` where the disk is full.
+    """
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     about = {
         "epoch": str(epoch),
@@ -300,12 +304,12 @@ def save_weights(network: Detector, path: Path, *, epoch: int, calibration: Cali
     with atomic_path(path) as temporary:
         try:
             save_file(state, temporary, metadata=about)
-        except SafetensorError as error:  # its own name for what is an OSError elsewhere
+        except SafetensorError as error:  # safetensors wraps the OSError of a full disk
             raise OSError(errno.ENOSPC, str(error)) from None
 
 
 def _class_weights(frames: ClipFrames) -> tuple[float, float]:
-    """(real, fake): factors of the loss under which both classes count the same."""
+    """Factors of the loss for real and fake frames that make both classes count the same."""
     fake = sum(s.num_frames for s in frames.samples if s.fake)
     total = frames.num_frames
     return total / (2 * (total - fake)), total / (2 * fake)

@@ -1,4 +1,7 @@
-"""float32, unless bfloat16 wins timed steps: without AMX it can be ten times slower."""
+"""Choice between float32 and bfloat16 by timed training steps.
+
+Without AMX instructions, bfloat16 can be ten times slower than float32.
+"""
 
 import time
 from contextlib import AbstractContextManager
@@ -12,28 +15,31 @@ from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.builders import build
 
 _MARGIN = 1.1
-"""bfloat16 must be this much faster to be worth its lower accuracy."""
+"""Factor by which bfloat16 must be faster to be worth its lower accuracy."""
 _MAX_BATCH = 16
+"""Largest number of frames in a timed step."""
 _ROUNDS = 3
+"""Number of timed steps of each precision."""
 _FEW = 2
-"""Frames of the first look, a forward pass."""
+"""Number of frames in the forward pass that is timed first."""
 _HOPELESS = 2.0
-"""Where bfloat16 takes this many times as long there, no step is timed: it could take minutes."""
+"""Factor by which bfloat16's forward pass may be slower before no training step of it is timed,
+since one could take minutes."""
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """The context in which a network runs in `precision` ("f32" or "bf16")."""
+    """A context in which a network computes in `precision` ("f32" or "bf16")."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def choose_precision(
     network: str, options: dict[str, Any], batch_size: int, device: torch.device
 ) -> tuple[str, dict[str, float]]:
-    """The faster of "f32" and "bf16" for one training step, and the seconds of each.
+    """The faster of "f32" and "bf16" for one training step, and the seconds that each takes.
 
-    Steps of both take turns, so that a neighbour who wants the machine meanwhile slows both; the
-    best of each counts. Where a forward pass of few frames shows that bfloat16 is hopeless, the
-    seconds are those of that pass.
+    Steps of both alternate, so that other processes slow down both, and the fastest step of each
+    counts. If a forward pass of few frames shows bfloat16 to be far slower, the seconds are those
+    of that pass.
     """
     module = build(network, **options).train().to(device)
     generator = torch.Generator().manual_seed(0)
@@ -42,13 +48,13 @@ def choose_precision(
     seconds = _best(module, frames[:_FEW], forward_only=True)
     if seconds["bf16"] < _HOPELESS * seconds["f32"]:
         seconds = _best(module, frames, forward_only=False)
-    told = {name: round(value, 6) for name, value in seconds.items()}
-    faster = told["bf16"] * _MARGIN < told["f32"]  # as told, so that a reader decides alike
-    return ("bf16" if faster else "f32"), told
+    rounded = {name: round(value, 6) for name, value in seconds.items()}
+    faster = rounded["bf16"] * _MARGIN < rounded["f32"]  # a reader of the record decides alike
+    return ("bf16" if faster else "f32"), rounded
 
 
 def _best(module: Detector, frames: Tensor, *, forward_only: bool) -> dict[str, float]:
-    """The best seconds of each precision, taking turns after a round to warm up."""
+    """The fastest time of each precision in seconds; both alternate after one warm-up round."""
     seconds = dict.fromkeys(("f32", "bf16"), float("inf"))
     for turn in range(_ROUNDS + 1):
         for precision in seconds:
@@ -59,7 +65,7 @@ def _best(module: Detector, frames: Tensor, *, forward_only: bool) -> dict[str, 
 
 
 def _pass_s(module: Detector, frames: Tensor, precision: str, forward_only: bool) -> float:
-    """Seconds of one forward pass, and of its backward pass where asked."""
+    """The seconds that one forward pass takes, with its backward pass unless `forward_only`."""
     targets = torch.arange(len(frames), device=frames.device) % 2.0
     module.zero_grad()
     start = time.perf_counter()

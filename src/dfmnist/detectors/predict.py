@@ -1,4 +1,4 @@
-"""One video, one verdict: sample, crop to the face as the dataset was, score."""
+"""The verdict on one video: sample frames, crop the face as in the dataset, score."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,31 +15,32 @@ from dfmnist.media.sample import sample_frames
 from dfmnist.media.video import resize_frames
 
 CROP_PX = 256
-"""Clips of the dataset are crops of this size, so that a detector sees what it was trained on."""
+"""Side in pixels of the face crops, the same as in the dataset that detectors are trained on."""
 
 
 @dataclass(frozen=True)
 class VideoScore:
-    """What a detector says of one video."""
+    """A detector's score of one video."""
 
     path: Path
     p_fake: float
-    """Sigmoid of the frames' mean calibrated logit."""
+    """P(fake) of the video: the sigmoid of its frames' mean calibrated logit."""
     fake: bool
-    """The verdict: whether `p_fake` is at the run's threshold or above."""
+    """The verdict: True if `p_fake` is at the run's threshold or above."""
     frames: tuple[int, ...]
-    """The frames looked at."""
+    """Indices of the frames that were scored."""
     p_fake_per_frame: tuple[float, ...]
+    """P(fake) of each of these frames."""
 
 
 def detect_video(
     path: Path, run: Run, *, cropped: bool = False, backend: DetectorBackend | None = None
 ) -> VideoScore:
-    """The score of `path` by a finished run, from evenly spaced frames of the whole video.
+    """The score that `run` gives the video `path`, from frames evenly spaced over all of it.
 
-    `cropped`: the video is a face crop already, like the dataset's clips. `backend` runs the
-    run's network; pass one for many videos, else it is made anew. Raises `InputError`: not a
-    video, or no face.
+    `cropped` says that the video is a face crop already, like the dataset's clips. `backend` runs
+    the network of `run`; pass one to score many videos, else each call makes its own. Raises
+    `InputError` if the file is no video or shows no face.
     """
     size = (run.config.input_size_px,) * 2
     indices, frames = sample_frames(path, run.config.frames_per_clip, size if cropped else None)

@@ -1,7 +1,7 @@
-"""P(fake) for every frame of a split, by a finished run; as Parquet with the run's hash.
+"""Scoring: P(fake) of every frame of a dataset's split by a finished run, written as Parquet.
 
-A clip that cannot be scored (no file, cut short, not as long as the manifest says) stays as one
-row with a reason and no score.
+A clip that cannot be scored (missing, truncated, or not as long as the manifest says) stays in the
+table as one row with a reason and no score.
 """
 
 from collections import deque
@@ -27,9 +27,10 @@ from dfmnist.media.sample import evenly
 from dfmnist.media.video import QUALITIES
 
 CLIP_SCORE = "mean logit"
+"""The score of a clip, as a table's metadata names it."""
 Indices = NDArray[np.int64]
 Decoded = tuple[Indices, Frames] | str
-"""Which frames, and the frames; or why there are none."""
+"""The indices of frames and the frames, or the reason why there are none."""
 
 
 def score(
@@ -43,12 +44,12 @@ def score(
     precision: str = "auto",
     quiet: bool = False,
 ) -> pl.DataFrame:
-    """The scores of one split, also written to `out` where given; columns are `scores.SCHEMA`.
+    """The scores of one split with the columns of `scores.SCHEMA`, also written to `out` if given.
 
-    `manifest` is a dataset's folder or its metadata.jsonl; `qualities` None is the quality that
-    the run was trained on (three for `mixed`). As many frames of a clip as in training, evenly
-    spaced. `backend` and `precision`: see `core.compiled.choose`. Raises `InputError`: no
-    finished run, no such clips, or none that could be scored.
+    `manifest` is a dataset's folder or its metadata.jsonl. `qualities` None means those that the
+    run was trained on (three for `mixed`). Each clip gives as many evenly spaced frames as in
+    training. `core.inference.choose` explains `backend` and `precision`. Raises `InputError` if
+    the run has not finished, there are no such clips, or none could be scored.
     """
     run = load_run(run_dir)
     root, clips = _clips(manifest, split, qualities or run.config.qualities)
@@ -72,7 +73,7 @@ def score(
 
 
 def notes(run: Run, model: DetectorBackend, root: Path) -> dict[str, str]:
-    """What is true of a whole table of scores: the file's metadata."""
+    """The metadata of a table of scores: the run, the dataset, the calibration, the backend."""
     return {
         "run": run.folder.resolve().name,
         "run_hash": run.hash,
@@ -87,13 +88,13 @@ def notes(run: Run, model: DetectorBackend, root: Path) -> dict[str, str]:
 
 
 def _clips(path: Path, split: str, qualities: Sequence[str]) -> tuple[Path, list[Clip]]:
-    """The dataset's folder and the clips asked for."""
+    """The dataset's folder and the requested clips. Raises `InputError`."""
     if split not in SPLITS:
-        raise InputError(f"--split is '{split}'; expected one of {', '.join(SPLITS)}")
+        raise InputError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
     if unknown := [q for q in qualities if q not in QUALITIES]:
-        raise InputError(f"--quality is '{unknown[0]}'; expected one of {', '.join(QUALITIES)}")
+        raise InputError(f"quality is '{unknown[0]}'; expected one of {', '.join(QUALITIES)}")
     if path.is_file() and path.name != METADATA:
-        # its hash, by which scores are told apart, is that of the folder's metadata.jsonl
+        # a score's dataset is named by the hash of its folder's metadata.jsonl
         raise InputError.of(path, "not a manifest", f"a dataset folder or its {METADATA}")
     manifest = read_manifest(path)
     wanted = dict.fromkeys(qualities)
@@ -107,7 +108,7 @@ def _clips(path: Path, split: str, qualities: Sequence[str]) -> tuple[Path, list
 def _score_all(
     run: Run, model: DetectorBackend, root: Path, clips: Sequence[Clip]
 ) -> Iterator[pl.DataFrame]:
-    """One table a clip, in order; clips are decoded while others are being scored."""
+    """Yield the table of each clip in order; clips are decoded while others are scored."""
     size_px, count = run.config.input_size_px, run.config.frames_per_clip
     outcomes: deque[Indices | str] = deque()
     decoded = partial(_decode, root, count=count, size_px=size_px)
@@ -142,7 +143,7 @@ def _decode(root: Path, clip: Clip, count: int, size_px: int) -> Decoded:
 
 
 def _table(run: Run, clip: Clip, outcome: Indices | str, raw: Logits) -> pl.DataFrame:
-    """The rows of one clip: a frame each, or one that says why there are none."""
+    """The rows of one clip: one for each frame, or one with the reason why there is no score."""
     failed = isinstance(outcome, str)
     logits = run.calibration.logits(raw.astype(np.float64))
     columns = {

@@ -1,6 +1,6 @@
-"""The table of scores: one row a frame, and what is true of all its rows in the file's metadata.
+"""The table of scores: one row for each frame, and facts about the whole table as metadata.
 
-A clip that could not be scored is one row without a score, and says why.
+A clip that could not be scored is one row without a score, with the reason.
 """
 
 from collections.abc import Mapping
@@ -27,21 +27,23 @@ SCHEMA = {
     "reason": pl.String,
     "run": pl.String,
 }
-"""`frame` is the index in the clip; `logit` is calibrated, `p_fake` its sigmoid; from `threshold`
-on, a P(fake) is called fake; `reason` says why `frame`, `p_fake` and `logit` are null."""
+"""Columns of the table. `frame` is the index in the clip; `logit` is calibrated, `p_fake` is its
+sigmoid; a P(fake) of `threshold` or more is called fake; `reason` says why `frame`, `p_fake` and
+`logit` are null."""
 NEEDED = ("clip_id", "quality", "label", "action", "source_id", "logit")
+"""Columns that a table must have to be evaluated."""
 CLIP = ("clip_id", "quality")
-"""What names one clip: its qualities are scored apart."""
+"""Columns that identify a clip; its qualities count as different clips."""
 
 
 def write_scores(scores: pl.DataFrame, path: Path, notes: Mapping[str, str]) -> None:
-    """`scores` as Parquet, whole or not at all, with `notes` as the file's metadata."""
+    """Write `scores` as Parquet, completely or not at all, with `notes` as the file's metadata."""
     with atomic_path(path) as temporary:
         scores.write_parquet(temporary, metadata=dict(notes))
 
 
 def read_scores(path: Path) -> pl.DataFrame:
-    """The table in `path`. Raises `InputError`: no file, not Parquet, no scores."""
+    """The table of scores in the file `path`. Raises `InputError` if there is none."""
     expected = "scores (Parquet) written by `dfmnist score`"
     if not path.is_file():
         raise InputError.of(path, "no such file", expected)
@@ -55,7 +57,7 @@ def read_scores(path: Path) -> pl.DataFrame:
 
 
 def scored(scores: pl.DataFrame) -> pl.DataFrame:
-    """The frames with a score. Raises `InputError` where there is none."""
+    """The rows of frames with a score. Raises `InputError` if there are none."""
     frames = scores.drop_nulls("logit")
     if frames.is_empty():
         raise InputError("no clip could be scored; expected at least one with a score")
@@ -63,14 +65,15 @@ def scored(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def unscored(scores: pl.DataFrame) -> pl.DataFrame:
-    """One row for each clip without a score, in order."""
+    """The rows of clips without a score, one for each clip, in order."""
     return scores.filter(pl.col("logit").is_null()).unique(CLIP, keep="first", maintain_order=True)
 
 
 def threshold_logit(scores: pl.DataFrame) -> float:
-    """From this logit on a frame or clip is called fake; 0 (P(fake) = 0.5) without the column.
+    """The logit from which on a frame or clip is called fake.
 
-    Raises `InputError`: more than one threshold, or one that is no probability.
+    A table without the column `threshold` has 0, which is P(fake) = 0.5. Raises `InputError` for
+    more than one threshold or one that is no probability.
     """
     if "threshold" not in scores.columns:
         return 0.0
@@ -83,7 +86,7 @@ def threshold_logit(scores: pl.DataFrame) -> float:
 
 
 def clip_scores(scores: pl.DataFrame) -> pl.DataFrame:
-    """One row a clip and quality: the mean `logit` of its scored frames."""
+    """One row for each clip and quality, with the mean `logit` of its scored frames."""
     keys = ["clip_id", "quality", "label", "action", "source_id"]
     return (
         scores.drop_nulls("logit")

@@ -1,7 +1,7 @@
 """Parts of the training split: a smaller corpus, other class proportions, some actions only.
 
-Section 5 of the paper (Figures 3, 4 and 5): clips are taken equally of each action. Here a
-smaller part always lies within a larger one, so that what a curve shows is the size alone.
+Clips are taken equally from each action, as in the paper (sections 5.3 and 5.4, Figures 3 to 5).
+A smaller part is always contained in a larger one, so that a curve shows the effect of size alone.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ from dfmnist.detectors.data import Sample
 
 
 def training_part(samples: Sequence[Sample], config: TrainConfig) -> list[Sample]:
-    """The samples that `config` trains on: `actions`, then `corpus`, then `fakes` and `reals`.
+    """The samples that `config` trains on, chosen by `actions`, `corpus`, `fakes` and `reals`.
 
-    With `actions`, fakes of these alone and as many real clips, of any action. The draw depends on
-    `config.seed` and on the clips' names alone. Raises `InputError`: an action that no fake
-    performs, or a class without any clip left.
+    `actions` keeps only fakes of these actions and as many real clips of any action. The draw
+    depends on `config.seed` and the clips' names alone. Raises `InputError` if no fake performs an
+    action or a class has no clip left.
     """
     fakes = [s for s in samples if s.fake]
     reals = _in_turn([s for s in samples if not s.fake], config.seed)
@@ -27,7 +27,9 @@ def training_part(samples: Sequence[Sample], config: TrainConfig) -> list[Sample
         present = {s.action for s in fakes}
         if unknown := [a for a in config.actions if a not in present]:
             names = ", ".join(sorted(present))
-            raise InputError(f"--actions {unknown[0]}: no fake training clip; expected of {names}")
+            raise InputError(
+                f"actions {unknown[0]}: no fake training clip; expected one of {names}"
+            )
         fakes = [s for s in fakes if s.action in config.actions]
         reals = reals[: len(fakes)]
     fakes = _in_turn(fakes, config.seed)
@@ -36,7 +38,7 @@ def training_part(samples: Sequence[Sample], config: TrainConfig) -> list[Sample
     for name, kept, all_of_it in (("fake", kept_fakes, fakes), ("real", kept_reals, reals)):
         if not kept:
             raise InputError(
-                f"--corpus {config.corpus:g}, --fakes {config.fakes:g}, --reals {config.reals:g}: "
+                f"corpus {config.corpus:g}, fakes {config.fakes:g}, reals {config.reals:g}: "
                 f"no {name} clip of {len(all_of_it)} is left; expected one or more"
             )
     return sorted([*kept_fakes, *kept_reals], key=lambda s: s.clip_id)
@@ -47,7 +49,10 @@ def _count(total: int, share: float) -> int:
 
 
 def _in_turn(samples: Sequence[Sample], seed: int) -> list[Sample]:
-    """One of each action in turn, in an order drawn for each: every beginning is balanced."""
+    """The samples with their actions alternating, so that any first part is balanced.
+
+    The order within an action is drawn from `seed`.
+    """
 
     def drawn(sample: Sample) -> str:
         return hashlib.sha256(f"{seed}/{sample.clip_id}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Evaluations and comparisons as aligned lines of text, for a terminal of 80 columns."""
+"""Evaluations and comparisons as aligned lines of text for a terminal of 80 columns."""
 
 import math
 from collections.abc import Sequence
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from dfmnist.detectors.compare import Comparison
-from dfmnist.detectors.confusion import Called, confusion
-from dfmnist.detectors.metrics import Evaluation
+from dfmnist.detectors.metrics import ActionCounts, Evaluation, counts_by_action
 from dfmnist.detectors.scores import unscored
 from dfmnist.stats.binary_metrics import NAMES
 from dfmnist.stats.intervals import Estimate
@@ -22,25 +21,27 @@ TITLES = {
     "brier": "Brier",
     "ece": "ECE (15 bins)",
 }
+"""The title of each metric."""
 NOTHING = "–"
-"""In place of a figure that is not defined."""
+"""The text shown for a metric that is not defined."""
 SHOWN_REASONS = 3
+"""Number of reasons shown for clips without a score."""
 
 
 def number(value: float, digits: int = 3) -> str:
-    """`value`, or a dash where it is not defined."""
+    """`value` with `digits` decimals, or a dash if it is NaN."""
     return NOTHING if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def with_bounds(found: Estimate, num_identities: int) -> str:
-    """The figure and its interval, which one person alone does not give."""
+    """The value and its interval; the interval is left out for a single identity."""
     if math.isnan(found.value) or math.isnan(found.low) or num_identities < 2:
         return number(found.value)
     return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Aligned lines: the first column to the left, the others to the right."""
+    """The rows as aligned lines: the first column to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for first, *others in rows:
@@ -50,7 +51,7 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def counts(scores: pl.DataFrame, result: Evaluation) -> list[str]:
-    """How many clips were scored, and the first reasons why others were not."""
+    """Lines with the number of scored clips and the first reasons why others have no score."""
     lines = [
         f"{result.num_clips} clips of {result.num_identities} people, "
         f"{result.num_frames} frames, {result.num_unscored} clips not scored"
@@ -62,8 +63,8 @@ def counts(scores: pl.DataFrame, result: Evaluation) -> list[str]:
     return lines
 
 
-def figures(result: Evaluation) -> list[str]:
-    """Every figure per frame and per clip, with its interval."""
+def metric_lines(result: Evaluation) -> list[str]:
+    """Lines with every metric per frame and per clip, with its interval."""
     rows = [["", "per frame", "per clip"]]
     for name in NAMES:
         cells = [with_bounds(f[name], result.num_identities) for f in (result.frame, result.clip)]
@@ -72,26 +73,26 @@ def figures(result: Evaluation) -> list[str]:
 
 
 def by_action(scores: pl.DataFrame) -> list[str]:
-    """The confusion table."""
+    """Lines with the number of clips and frames called fake and real, by action."""
     rows = [["", "clips: fake", "real", "not scored", "frames: fake", "real"]]
-    rows += [_row(called) for called in confusion(scores)]
+    rows += [_row(found) for found in counts_by_action(scores)]
     return table(rows)
 
 
-def _row(called: Called) -> list[str]:
+def _row(found: ActionCounts) -> list[str]:
     numbers = (
-        called.clips_fake,
-        called.clips_real,
-        called.clips_unscored,
-        called.frames_fake,
-        called.frames_real,
+        found.clips_fake,
+        found.clips_real,
+        found.clips_unscored,
+        found.frames_fake,
+        found.frames_real,
     )
-    name = "real clips" if called.action is None else f"fake {called.action}"
+    name = "real clips" if found.action is None else f"fake {found.action}"
     return [name, *(str(n) for n in numbers)]
 
 
 def comparison(found: Comparison) -> list[str]:
-    """A against B, per clip."""
+    """Lines that compare detectors A and B per clip."""
     people, test = found.num_identities, found.test
     rows = [
         ["", "A", "B", "A - B [95% over people]"],
@@ -108,5 +109,5 @@ def comparison(found: Comparison) -> list[str]:
         *table(rows),
         f"DeLong: AUC differs by {number(test.difference)}, standard error "
         f"{number(test.standard_error)}, p {number(test.p_value, 4)} "
-        "(clips taken for independent)",
+        "(assumes independent clips)",
     ]

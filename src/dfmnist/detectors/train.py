@@ -1,7 +1,7 @@
-"""From a manifest to a run folder: `train(config, dataset, runs)`, finished runs reused.
+"""Training of a detector: `train(config, dataset, runs)` makes or reuses a run folder.
 
-A run folder holds config.json, metrics.csv (a row an epoch), weights.safetensors (best epoch)
-and, written last, run.json. While training it also holds last.ckpt, and precision.json.
+A run folder holds config.json, metrics.csv (one row an epoch), weights.safetensors (best epoch),
+precision.json and, written last, run.json; during training it also holds last.ckpt.
 """
 
 import dataclasses
@@ -37,12 +37,14 @@ from dfmnist.detectors.run import (
 from dfmnist.detectors.subset import training_part
 
 KIND = "training run"
+"""The kind of folder that a run's marker file names."""
 PRECISION = "precision.json"
+"""The precision that was chosen when the run began."""
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """One call of `train`, for `core.engine.run_jobs`: one process and one thread each."""
+    """The arguments of one call of `train`, for `core.jobs.run_jobs`."""
 
     config: TrainConfig
     manifest_root: Path
@@ -51,12 +53,12 @@ class TrainJob:
 
 
 def run_train_job(job: TrainJob) -> Path:
-    """`train` for a `TrainJob`; at the top level, so that another process can import it."""
+    """Call `train` for a `TrainJob`; another process can import this function."""
     return train(job.config, job.manifest_root, job.runs_root, quiet=job.quiet)
 
 
 def source_of(config: TrainConfig) -> Source:
-    """Where the first values of the network come from. Raises `InputError`."""
+    """The weights that the run of `config` starts from. Raises `InputError`."""
     return resolve(config.network, config.weights, config.input_size_px)
 
 
@@ -65,7 +67,7 @@ def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path, source
 
     `source` is `source_of(config)`.
     """
-    # the same weights elsewhere are the same run
+    # the same weights in another place give the same run
     same = dataclasses.replace(config, weights=source.sha256 or "none")
     digest = config_hash(same, manifest_hash(manifest_root))
     return runs_root / f"{config.network}-{config.quality}-{digest}"
@@ -79,16 +81,16 @@ def train(
     quiet: bool = False,
     devices: Devices | None = None,
 ) -> Path:
-    """Train on the `train` split, choose the epoch on `validation`; the run's folder.
+    """Train on the `train` split, choose the epoch on `validation`, and return the run's folder.
 
-    A finished run is returned as it is; a killed one goes on from its last whole epoch, exactly
-    as it would have gone on. The test split is not read. With several devices each process reads
-    the frames for itself. Raises `InputError`.
+    A finished run is returned unchanged. A killed run continues from its last whole epoch with the
+    same result as an unbroken one. The test split is not read. Each of several devices reads the
+    frames for itself. Raises `InputError`.
     """
     devices = devices or Devices()
     if config.batch_size % devices.world:
         text = f"batch_size {config.batch_size} for {devices.world} devices"
-        raise InputError(f"{text}; expected a multiple: it counts the frames of all together")
+        raise InputError(f"{text}; expected a multiple: it counts the frames of all devices")
     source = source_of(config)
     folder = run_folder(config, manifest_root, runs_root, source)
     if is_finished(folder):
@@ -129,7 +131,7 @@ def _finish(
     about: dict[str, Any],
     devices: Devices,
 ) -> None:
-    """Write run.json, which makes the run a finished one."""
+    """Write run.json, which marks the run as finished, and delete its checkpoint."""
     best = best_epoch(history)
     run = {
         **about,
@@ -156,7 +158,7 @@ def _counts(frames: ClipFrames) -> dict[str, int]:
 
 
 def _precision(config: TrainConfig, folder: Path, devices: Devices) -> dict[str, Any]:
-    """The precision of this run, timed once: a resumed run keeps what it began with."""
+    """The run's precision, timed once; a resumed run keeps the precision that it began with."""
     path = folder / PRECISION
     if path.is_file():
         kept: dict[str, Any] = read_json(path)
@@ -184,8 +186,8 @@ def _fit(
     quiet: bool,
     devices: Devices,
 ) -> tuple[list[dict[str, float]], int]:
-    """The rows of metrics.csv, and the number of steps."""
-    torch.set_flush_denormal(True)  # Adam's averages of dead units make denormals, slow on x86
+    """Train `network` and return the rows of metrics.csv and the number of steps."""
+    torch.set_flush_denormal(True)  # Adam's averages of unused units get denormal, slow on x86
     module = DetectorModule(
         config, network, frames[0], frames[1], folder=folder, precision=precision, quiet=quiet
     )

@@ -1,7 +1,6 @@
-"""What the five detectors have in common: input size, normalisation, seeded initialisation."""
+"""The base class of the detectors' networks: input size, normalisation, initialisation."""
 
 import functools
-from typing import TypeVar
 
 import torch
 from jaxtyping import Float, UInt8
@@ -10,45 +9,43 @@ from torch import Tensor, nn
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-Net = TypeVar("Net", bound="Detector")
-
 
 class Detector(nn.Module):
     """A network that gives one logit for FAKE per frame; P(fake) is its sigmoid."""
 
     name: str = ""
-    """As `networks.build` calls it."""
+    """The name that `networks.builders.build` takes."""
     size_px: int
-    """Side of the square frames that it takes."""
+    """Side in pixels of the square frames that the network takes."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     head: str
     """Name of the last linear layer, the one that a new task replaces."""
 
     def normalise(self, frames_u8: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-        """0..255 to the range that the network was defined for, in channels-last memory."""
+        """Frames of 0..255 scaled to the network's input range, in channels-last memory."""
         mean, std = _on_device(self.mean, self.std, frames_u8.device)
         scaled = frames_u8.float().div_(255).sub_(mean).div_(std)
         return scaled.contiguous(memory_format=torch.channels_last)
 
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k i j"]:
-        """The last maps before pooling: where the network looks (`detectors.cam`)."""
+        """The last feature maps before pooling, from which `detectors.cam` makes its maps."""
         raise NotImplementedError
 
     def logits_of(self, maps: Float[Tensor, "n k i j"]) -> Tensor:
-        """The rest of the network after `feature_maps`: logits (n,)."""
+        """The logits (n,) that the rest of the network computes from `feature_maps`."""
         raise NotImplementedError
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
-        """Logits (n,), or (n, num_classes) with more classes than one."""
+        """The logits (n,), or (n, num_classes) if there is more than one class."""
         return self.logits_of(self.feature_maps(images))
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Fill every parameter from `generator`; buffers to their start values."""
+        """Draw every parameter from `generator` and set buffers to their start values."""
         raise NotImplementedError
 
     def backbone_parameters(self) -> list[nn.Parameter]:
-        """All parameters but the head's: what `freeze` holds still."""
+        """All parameters except the head's; training with `freeze` does not change them."""
         return [p for n, p in self.named_parameters() if not n.startswith(self.head + ".")]
 
 
@@ -56,8 +53,11 @@ class Detector(nn.Module):
 def _on_device(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Kept, since copying them to a GPU waits for all that it is still to do."""
-    with torch.inference_mode(False):  # else training could not use what scoring made
+    """The mean and standard deviation as tensors (1, 3, 1, 1) on `device`.
+
+    They are cached, since each copy to a GPU would wait for its pending work.
+    """
+    with torch.inference_mode(False):  # else training could not use tensors that scoring made
         return (
             torch.tensor(mean, device=device).view(1, 3, 1, 1),
             torch.tensor(std, device=device).view(1, 3, 1, 1),
@@ -65,7 +65,7 @@ def _on_device(
 
 
 class SeededDropout(nn.Module):
-    """Dropout that draws from its own generator, so that a resumed run repeats itself."""
+    """Dropout with its own random generator, so that a resumed run draws the same masks."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class SeededDropout(nn.Module):
         self._seed = 0
 
     def reseed(self, seed: int) -> None:
-        """Start the stream of masks over; called at the start of every epoch."""
+        """Restart the random masks from `seed`; training calls it at the start of each epoch."""
         self._seed, self._generator = seed, None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class SeededDropout(nn.Module):
 
 
 def default_linear_(layer: nn.Linear | nn.Conv2d, generator: torch.Generator) -> None:
-    """PyTorch's default for a linear or convolution layer, from an explicit generator."""
+    """Initialise a linear or convolution layer as PyTorch does, from an explicit generator."""
     nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
     if layer.bias is not None:
         bound = layer.weight[0].numel() ** -0.5
@@ -95,7 +95,7 @@ def default_linear_(layer: nn.Linear | nn.Conv2d, generator: torch.Generator) ->
 
 
 def reset_norms(module: nn.Module) -> None:
-    """Every batch norm to weight 1, bias 0, mean 0, variance 1."""
+    """Set every batch norm to weight 1, bias 0, mean 0 and variance 1."""
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()

@@ -10,13 +10,13 @@ from dfmnist.core.errors import InputError
 from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.load import load_weights
 from dfmnist.detectors.networks.mesonet import MesoNet
-from dfmnist.detectors.networks.resnet import LAYERS, ResNet
+from dfmnist.detectors.networks.resnet import DEPTHS, ResNet
 from dfmnist.detectors.networks.xception import Xception
 
 BUILDERS: dict[str, Callable[..., Detector]] = {
-    "resnet50": lambda **options: ResNet(LAYERS["resnet50"], **options),
-    "resnet101": lambda **options: ResNet(LAYERS["resnet101"], **options),
-    "resnet152": lambda **options: ResNet(LAYERS["resnet152"], **options),
+    "resnet50": lambda **options: ResNet(DEPTHS["resnet50"], **options),
+    "resnet101": lambda **options: ResNet(DEPTHS["resnet101"], **options),
+    "resnet152": lambda **options: ResNet(DEPTHS["resnet152"], **options),
     "xception": Xception,
     "mesoinception4": lambda **options: MesoNet(inception=True, **options),
     "meso4": lambda **options: MesoNet(inception=False, **options),

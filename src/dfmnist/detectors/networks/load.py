@@ -1,4 +1,4 @@
-"""Weights from a file into a network: every name and shape fits, or the file is refused."""
+"""Loading weights from a file; a file is refused unless every name and shape fits."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,18 +11,18 @@ from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.mesonet import MesoNet, read_keras
 
 NESTS = ("state_dict", "model")
-"""Keys under which training scripts keep the parameters, beside an optimiser's."""
+"""Keys under which training scripts store the parameters next to an optimiser's state."""
 PARALLEL = "module."
-"""What `DataParallel` puts before every name."""
+"""Prefix that `DataParallel` adds to every name."""
 SHOWN = 3
-"""Differences that an error names before it counts the rest."""
+"""Number of differences that an error lists before it counts the rest."""
 
 
 def load_weights(network: Detector, path: Path) -> str:
-    """Fill `network` from `path`; says what was loaded: "all layers" or "all but the head".
+    """Load `path` into `network` and return "all layers" or "all but the head".
 
-    A head of another size (ImageNet's 1000 classes) is left as it was; every other difference
-    in names or shapes is an `InputError`. Never a silent fallback to random weights.
+    A head of another size (ImageNet's 1000 classes) is not loaded. Raises `InputError` for every
+    other difference in names or shapes, so that no layer stays random without notice.
     """
     state, loaded = fitting_state(network, path)
     network.load_state_dict(state)
@@ -30,9 +30,10 @@ def load_weights(network: Detector, path: Path) -> str:
 
 
 def fitting_state(network: Detector, path: Path) -> tuple[dict[str, Tensor], str]:
-    """The parameters in `path` under the names of `network`, and what `load_weights` says.
+    """The parameters in `path` under the names of `network`, and the words of `load_weights`.
 
-    The network gives names, shapes and what the file may lack; it may be on the meta device.
+    The network provides names, shapes and the values that the file may lack; it may be on the
+    meta device. Raises `InputError`.
     """
     own = network.state_dict()
     state = _renamed(_read(network, path), own)
@@ -42,7 +43,7 @@ def fitting_state(network: Detector, path: Path) -> tuple[dict[str, Tensor], str
         loaded = "all but the head"
         state = {k: v for k, v in state.items() if not k.startswith(network.head + ".")}
         state.update({k: v for k, v in own.items() if k.startswith(network.head + ".")})
-    for key in own:  # checkpoints older than PyTorch 0.4.1 lack this counter
+    for key in own:  # checkpoints from before PyTorch 0.4.1 lack this counter
         if key.endswith("num_batches_tracked"):
             state.setdefault(key, own[key])
     if problems := _problems(own, state):
@@ -52,11 +53,11 @@ def fitting_state(network: Detector, path: Path) -> tuple[dict[str, Tensor], str
 
 
 def _renamed(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Other spellings of the public names made ours.
+    """`state` under the names that `own` has.
 
-    `last_linear` is the head's name in Cadene's Xception once it is built, `fc` in its file. The
-    first of his files (`xception-b5690688`) was written by PyTorch 0.3, whose 1x1 convolutions
-    over channels came out as matrices.
+    Cadene's Xception calls its head `last_linear` once it is built, but `fc` in its file. His
+    first file (`xception-b5690688`) was written by PyTorch 0.3, which stored 1x1 convolutions as
+    matrices.
     """
     if state and all(key.startswith(PARALLEL) for key in state):
         state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
@@ -70,7 +71,7 @@ def _renamed(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str
 
 
 def _problems(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
-    """In words, the most telling first: shapes, what is missing, what is unknown."""
+    """The differences in words: wrong shapes first, then missing and unknown names."""
     shapes = [
         f"{key} is {list(state[key].shape)}, expected {list(value.shape)}"
         for key, value in own.items()

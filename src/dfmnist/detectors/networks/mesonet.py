@@ -1,7 +1,7 @@
 """MesoInception-4 and Meso-4 (Afchar et al., arXiv:1809.00888), and the authors' Keras weights.
 
-The authors' networks output P(real); ours give a logit for FAKE, so loading their weights
-negates the last layer.
+The authors' networks output P(real) and these give a logit for FAKE, so the last layer is negated
+when their weights are loaded.
 """
 
 from pathlib import Path
@@ -17,11 +17,11 @@ from dfmnist.core.extras import need
 from dfmnist.detectors.networks.base import Detector, SeededDropout, reset_norms
 
 KERAS_EPS, KERAS_MOMENTUM = 1e-3, 0.01
-"""Batch norm's defaults in Keras, the latter in PyTorch's convention (1 - 0.99)."""
+"""Keras's defaults for batch norm; the momentum is in PyTorch's convention (1 - 0.99)."""
 
 
 class InceptionLayer(nn.Module):
-    """Four parallel paths: 1x1; and 1x1 then 3x3 with dilation 1, 2 and 3."""
+    """Four parallel convolution paths: 1x1, and 1x1 followed by 3x3 of dilation 1, 2 and 3."""
 
     def __init__(self, inputs: int, a: int, b: int, c: int, d: int) -> None:
         super().__init__()
@@ -44,10 +44,10 @@ def _two(inputs: int, width: int, dilation: int) -> nn.Sequential:
 
 
 class MesoNet(Detector):
-    """Four convolution stages, each with batch norm and max pooling, and two linear layers.
+    """MesoInception-4 (28,615 trained parameters at 256 px) or Meso-4 (27,977).
 
-    `inception` chooses MesoInception-4 (28,615 parameters that train at 256 px) over Meso-4
-    (27,977). The first linear layer's size follows `size_px`, a multiple of 32.
+    Both have four convolution stages with batch norm and max pooling, then two linear layers.
+    `size_px` sets the size of the first linear layer and must be a multiple of 32.
     """
 
     head = "fc2"
@@ -76,7 +76,7 @@ class MesoNet(Detector):
         self.fc2 = nn.Linear(16, 1)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Glorot uniform and zero biases, as Keras."""
+        """Draw weights from Glorot's uniform distribution and set biases to zero, as Keras does."""
         reset_norms(self)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -100,10 +100,10 @@ class MesoNet(Detector):
 
 
 def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
-    """The authors' `.h5` weights as a state of `network`, for a logit of FAKE.
+    """The authors' `.h5` weights as a state dict of `network`, for a logit of FAKE.
 
-    Keras layer numbers depend on what was built before them in the same session, so the order
-    within each kind of layer counts, not the number. Raises `InputError`.
+    Keras numbers layers on from those built before in the same session, so layers are matched by
+    their order within each kind, not by number. Raises `InputError`.
     """
     kinds = _keras_layers(path)
     layers = {k: [a for _, a in sorted(v, key=lambda x: x[0])] for k, v in kinds.items()}
@@ -121,7 +121,7 @@ def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
             state[f"{name}.running_var"] = torch.from_numpy(arrays["moving_variance"])
         first, last = layers["dense"]
         side = network.size_px // 32
-        # Keras flattens rows, columns, channels; PyTorch channels, rows, columns.
+        # Keras flattens rows, columns, channels; PyTorch flattens channels, rows, columns
         kernel = first["kernel"].reshape(side, side, 16, 16).transpose(3, 2, 0, 1)
         state["fc1.weight"] = torch.from_numpy(kernel.reshape(16, -1).copy())
         state["fc1.bias"] = torch.from_numpy(first["bias"])
@@ -134,7 +134,7 @@ def read_keras(network: MesoNet, path: Path) -> dict[str, Tensor]:
 
 
 def _keras_layers(path: Path) -> dict[str, list[tuple[int, dict[str, np.ndarray]]]]:
-    """By kind of layer (`conv2d`, ...), each layer's number and arrays by name."""
+    """The layers of each kind (`conv2d`, ...): their number and their arrays by name."""
     need("h5py", extra="mesonet", for_what=f"{path.name}: a Keras file")
     import h5py
 
@@ -145,7 +145,7 @@ def _keras_layers(path: Path) -> dict[str, list[tuple[int, dict[str, np.ndarray]
                 if not isinstance(group, h5py.Group) or name not in group:
                     continue
                 kind, _, number = name.rpartition("_")
-                if not number.isdigit():  # the first of its kind, in newer Keras
+                if not number.isdigit():  # newer Keras does not number the first of a kind
                     kind, number = name, "0"
                 arrays = {k.split(":")[0]: np.asarray(v) for k, v in group[name].items()}
                 kinds.setdefault(kind, []).append((int(number), arrays))

@@ -1,7 +1,7 @@
 """ResNet-50, -101 and -152 with torchvision's parameter names (He et al., arXiv:1512.03385).
 
-As torchvision's "V1.5": the stride of a bottleneck is in its 3x3 convolution, so that both its
-V1 and V2 ImageNet checkpoints load.
+The stride of a bottleneck is in its 3x3 convolution (torchvision's "V1.5"), so that torchvision's
+V1 and V2 ImageNet checkpoints both load.
 """
 
 import torch
@@ -17,11 +17,12 @@ from dfmnist.detectors.networks.base import (
     reset_norms,
 )
 
-LAYERS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
+DEPTHS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
+"""Number of bottlenecks in each of a ResNet's four stages."""
 
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3, 1x1 up to four times `width`, added to the input."""
+    """Convolutions 1x1, 3x3 and 1x1 to four times `width` channels, added to the input."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
@@ -50,10 +51,10 @@ class Bottleneck(nn.Module):
         return out
 
     def at_stride_1(self, x: Tensor, dilation: int) -> Tensor:
-        """As if nothing had been skipped: what `forward` gives stands at every other place.
+        """The block's output at stride 1; every other position of it is that of `forward`.
 
-        `dilation` is that of the 3x3 convolution: 2 behind a stride of 2 that was left out
-        (Yu et al., arXiv:1705.09914).
+        `dilation` is the 3x3 convolution's: 2 after a stride of 2 that was left out (Yu et al.,
+        arXiv:1705.09914).
         """
         shortcut = x
         if self.downsample is not None:
@@ -67,9 +68,10 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(Detector):
-    """`depths` bottlenecks per stage; `last_stride` 1 keeps the last maps twice as large.
+    """A ResNet with `depths` bottlenecks in its four stages.
 
-    The parameters are the same for both strides, so ImageNet checkpoints load either way.
+    `last_stride` 1 makes the last maps twice as large. The parameters are the same for both
+    strides, so ImageNet checkpoints load with either.
     """
 
     mean, std, head = IMAGENET_MEAN, IMAGENET_STD, "fc"
@@ -118,9 +120,9 @@ class ResNet(Detector):
         return maps
 
     def dense_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2048 i j"]:
-        """The last feature maps without the last stride: `feature_maps` at every other place.
+        """The last feature maps without the last stride, twice as fine as `feature_maps`.
 
-        At 64 px the maps are 2x2, too coarse to show a place; these are 4x4.
+        Every other position is that of `feature_maps`. At 64 px these maps are 4x4 instead of 2x2.
         """
         maps = self._before_layer4(images)
         dilation = 1

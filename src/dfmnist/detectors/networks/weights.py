@@ -1,4 +1,4 @@
-"""What `--weights` means: none, ImageNet's, a published name, a file, or a finished run."""
+"""The weights that a training run starts from: none, published ones, a file or a finished run."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,24 +18,25 @@ IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True)
 class Source:
-    """Where a network's first values come from."""
+    """The source of a network's initial values."""
 
     path: Path | None
-    """The file for `load_weights`; None starts every layer at random."""
+    """The file that `load_weights` reads; None starts every layer at random."""
     sha256: str
-    """Of the file's bytes, wherever it lies; empty for none."""
+    """SHA-256 of the file's content; empty if there is no file."""
     words: str
-    """For the record of a run and for tables."""
+    """The source in words, for a run's record and for tables."""
 
 
 def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
-    """What `--weights WEIGHTS` means for `--network NETWORK`: the first of these that it is.
+    """The source that the setting `weights` names for the network `network`.
 
-    `none`; `imagenet`, the published ImageNet weights of this network; a file; the folder of a
-    finished run, all of whose layers are taken over; a name of `PUBLISHED`. Published weights are
-    downloaded into the cache unless they are there. `size_px`
-    is the frames' side, where it is known, to refuse a MesoNet's run at another. Raises
-    `InputError`, also for weights of another network; never turns to random instead.
+    `weights` is `none`; `imagenet`, the published ImageNet weights of this network; a file; the
+    folder of a finished run, all of whose layers are loaded; or a name of `PUBLISHED`. The first
+    that fits is taken. Published weights are downloaded into the cache unless they are there.
+    `size_px` is the frames' side if known; a MesoNet's run at another size is refused. Raises
+    `InputError`, also for weights of another network; random values never take the place of
+    weights that cannot be found.
     """
     if network not in NETWORKS:
         raise InputError(f"network is '{network}'; expected one of {', '.join(NETWORKS)}")
@@ -44,7 +45,7 @@ def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
     if weights == "imagenet":
         if network not in PUBLISHED:
             what = f"there are no ImageNet weights of {network}"
-            raise InputError.of("--weights imagenet", what, _choices(network, imagenet=False))
+            raise InputError.of("weights imagenet", what, _choices(network, imagenet=False))
         return _published(network)
     path = Path(weights)
     if path.is_file():
@@ -55,16 +56,16 @@ def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
         other = PUBLISHED[weights].network or "no detector"
         if other != network:
             what = f"is for {other}, not for {network}"
-            raise InputError.of(f"--weights {weights}", what, _choices(network))
+            raise InputError.of(f"weights {weights}", what, _choices(network))
         return _published(weights)
     what = "no such file, and no published weights of that name"
     if path.is_dir():
         what = f"a folder without {RUN}: no training run, or none that has finished"
-    raise InputError.of(f"--weights {weights}", what, _choices(network))
+    raise InputError.of(f"weights {weights}", what, _choices(network))
 
 
 def check(name: str, file: Path) -> None:
-    """Read `file` whole as the published detector weights `name`. Raises `InputError`."""
+    """Check that `file` holds the published detector weights `name`. Raises `InputError`."""
     known = PUBLISHED[name]
     imagenet = known.trained_on == IMAGENET
     options = {"num_classes": IMAGENET_CLASSES} if imagenet else {}

@@ -13,7 +13,7 @@ from dfmnist.detectors.networks.base import Detector, default_linear_, reset_nor
 
 
 class SeparableConv2d(nn.Module):
-    """A 3x3 convolution per channel, then a 1x1 across channels."""
+    """A 3x3 convolution of each channel, followed by a 1x1 convolution across channels."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -26,7 +26,10 @@ class SeparableConv2d(nn.Module):
 
 
 class Block(nn.Module):
-    """`widths` separable convolutions in a row (widths[0] is the input), with a shortcut."""
+    """A block of separable convolutions with a shortcut.
+
+    `widths` are the channels of its input and of each convolution.
+    """
 
     def __init__(self, widths: tuple[int, ...], stride: int = 1, first_relu: bool = True) -> None:
         super().__init__()
@@ -50,7 +53,7 @@ class Block(nn.Module):
 
 
 class Xception(Detector):
-    """22,855,952 parameters with 1000 classes."""
+    """The Xception network; 22,855,952 parameters for 1000 classes."""
 
     mean, std, head = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "fc"
 

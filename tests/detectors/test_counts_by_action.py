@@ -3,9 +3,8 @@
 import polars as pl
 import pytest
 
-from dfmnist.detectors.confusion import Called, confusion
-from dfmnist.detectors.metrics import evaluate
-from dfmnist.detectors.summary import by_action, counts, figures
+from dfmnist.detectors.metrics import ActionCounts, counts_by_action, evaluate
+from dfmnist.detectors.summary import by_action, counts, metric_lines
 
 NOD_RIGHT, NOD_LOST, SMILE_MISSED = "nod-right", "nod-lost", "smile-missed"
 
@@ -27,25 +26,25 @@ def scores() -> pl.DataFrame:
 
 
 def test_counts_by_hand(scores: pl.DataFrame) -> None:
-    by_name = {called.action: called for called in confusion(scores)}
+    by_name = {called.action: called for called in counts_by_action(scores)}
     assert list(by_name)[-1] is None
-    assert by_name["smile"] == Called("smile", 0, 1, 0, 1, 1)  # the mean logit is -1
-    assert by_name["nod"] == Called("nod", 1, 0, 1, 2, 0)
+    assert by_name["smile"] == ActionCounts("smile", 0, 1, 0, 1, 1)  # the mean logit is -1
+    assert by_name["nod"] == ActionCounts("nod", 1, 0, 1, 2, 0)
     assert by_name["nod"].clips == 2
-    assert by_name[None] == Called(None, 1, 1, 0, 1, 2)  # reals of all actions together
+    assert by_name[None] == ActionCounts(None, 1, 1, 0, 1, 2)  # reals of all actions together
     assert len(by_name) == 3
 
 
 def test_counts_follow_the_threshold_and_the_qualities(scores: pl.DataFrame) -> None:
-    strict = {c.action: c for c in confusion(scores.with_columns(threshold=pl.lit(0.8)))}
-    assert strict["nod"] == Called("nod", 0, 1, 1, 1, 1)  # from logit 1.39 on; mean 1.25
+    strict = {c.action: c for c in counts_by_action(scores.with_columns(threshold=pl.lit(0.8)))}
+    assert strict["nod"] == ActionCounts("nod", 0, 1, 1, 1, 1)  # from logit 1.39 on; mean 1.25
     two = pl.concat([scores, scores.with_columns(quality=pl.lit("c40"))])
-    assert {c.action: c for c in confusion(two)}["nod"] == Called("nod", 2, 0, 2, 4, 0)
-    fakes = confusion(scores.filter(pl.col("label") == "fake"))
+    assert {c.action: c for c in counts_by_action(two)}["nod"] == ActionCounts("nod", 2, 0, 2, 4, 0)
+    fakes = counts_by_action(scores.filter(pl.col("label") == "fake"))
     assert None not in [c.action for c in fakes]
 
 
-def test_lines_are_aligned_and_undefined_figures_are_dashes(
+def test_lines_are_aligned_and_undefined_metrics_are_dashes(
     scores: pl.DataFrame,
 ) -> None:
     lines = by_action(scores)
@@ -64,7 +63,7 @@ def test_lines_are_aligned_and_undefined_figures_are_dashes(
     result = evaluate(scores)
     assert "2 people, 7 frames, 1 clips not scored" in counts(scores, result)[0]
     assert counts(scores, result)[1].endswith("x.mp4: no such file; expected a video")
-    fakes = figures(evaluate(scores.filter(pl.col("label") == "fake")))
+    fakes = metric_lines(evaluate(scores.filter(pl.col("label") == "fake")))
     (line,) = [line for line in fakes if line.startswith("AUC")]
     assert line.split() == ["AUC", "–", "–"]
 
@@ -80,5 +79,5 @@ def test_many_reasons_are_cut_short(scores: pl.DataFrame) -> None:
 
 def test_one_person_alone_gives_no_interval(scores: pl.DataFrame) -> None:
     alone = scores.filter(pl.col("source_id") == "b")
-    (line,) = [line for line in figures(evaluate(alone)) if line.startswith("accuracy")]
+    (line,) = [line for line in metric_lines(evaluate(alone)) if line.startswith("accuracy")]
     assert line.split() == ["accuracy", "0.667", "0.500"]  # two of three frames, one of two clips
