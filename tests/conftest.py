@@ -1,7 +1,8 @@
-"""What tests share: one torch thread, no network, the media that may lie beside a checkout."""
+"""Shared fixtures: one thread, jobs in this process, no network, media beside the checkout."""
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from dfmnist.core import download
+from dfmnist.core.jobs import engine
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
@@ -31,6 +33,13 @@ def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
         return urlopen(request, **options)
 
     monkeypatch.setattr(download, "urlopen", local)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _jobs_run_in_this_process() -> Iterator[None]:
+    """Starting processes takes seconds; tests of the pool, and commands, choose another engine."""
+    with engine("local", workers=1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ BUILD = replace(recipes.smoke().build, per_action=3, attempts_per_clip=1, num_fr
 @pytest.fixture(scope="session")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Three people and three drivers, one clip each."""
-    return film_people(FILM, tmp_path_factory.mktemp("system") / "footage", workers=1)
+    return film_people(FILM, tmp_path_factory.mktemp("system") / "footage")
 
 
 def make(footage: tuple[Path, Path], out: Path, thresholds: Thresholds) -> Path:
@@ -53,7 +53,7 @@ def make(footage: tuple[Path, Path], out: Path, thresholds: Thresholds) -> Path:
         both = (ActionDetector(thresholds), UniversalDetector(thresholds))
         patch.setattr(screen, "detectors", lambda: both)
         people = read_people(footage[0], BUILD.num_frames / BUILD.fps)
-        return build(people, read_drivers(footage[1]), people, BUILD, out, workers=1)
+        return build(people, read_drivers(footage[1]), people, BUILD, out)
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +122,7 @@ def test_another_setting_is_refused(dataset: Path, footage: tuple[Path, Path]) -
     people = read_people(footage[0], BUILD.num_frames / BUILD.fps)
     drivers = read_drivers(footage[1])
     with pytest.raises(InputError, match="begun with other settings"):
-        build(people, drivers, people, replace(BUILD, seed=5), dataset, workers=1)
+        build(people, drivers, people, replace(BUILD, seed=5), dataset)
 
 
 def test_when_no_real_clip_passes_there_is_no_dataset(
@@ -135,8 +135,8 @@ def test_when_no_real_clip_passes_there_is_no_dataset(
 
 def test_detectors_and_report_follow(dataset: Path, tmp_path: Path) -> None:
     recipe = recipes.smoke()
-    folders = train_all(recipe, dataset, tmp_path / "runs", workers=1)
-    score_all(folders, dataset, workers=1)
+    folders = train_all(recipe, dataset, tmp_path / "runs")
+    score_all(folders, dataset)
     tables = [pl.read_parquet(f / "scores-test.parquet") for f in folders]
     assert len(tables) == len(recipe.training)
     for table in tables:

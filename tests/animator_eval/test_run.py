@@ -204,9 +204,7 @@ def test_one_pair_is_measured_recorded_and_taken_up_again(tmp_path: Path, weight
 def test_two_actions_of_two_actors(tmp_path: Path, weights: Path) -> None:
     def evaluate() -> str:
         people, actions = [FIRST, FIRST + 1], [Action.BLINK, Action.YAW]
-        return evaluate_animator(
-            weights, people, 1, tmp_path, actions=actions, num_frames=2, workers=1
-        )
+        return evaluate_animator(weights, people, 1, tmp_path, actions=actions, num_frames=2)
 
     text = evaluate()
     assert "2 actors never trained on, 2 actions, 1 of each by pair, 2 frames" in text
@@ -228,7 +226,7 @@ def test_two_actions_of_two_actors(tmp_path: Path, weights: Path) -> None:
 
 
 def test_clips_are_rebuilt_and_bad_ones_named(tmp_path: Path, weights: Path, folder: Path) -> None:
-    text = evaluate_clips(weights, folder, tmp_path, num_frames=4, workers=1)
+    text = evaluate_clips(weights, folder, tmp_path, num_frames=4)
     assert "Left out, 3 of 4" in text
     assert "- cut.mp4: " in text
     assert "cut short" in text
@@ -251,17 +249,17 @@ def test_records_are_reused_for_the_same_weights_alone(
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
     write_clip(clips / "face.mp4", portrait)
-    evaluate_clips(weights, clips, out, workers=1)
+    evaluate_clips(weights, clips, out)
     (path,) = (out / "records").rglob("*.json")
     value = read_json(path)
     value["reconstruction"][ANIMATED]["l1"] = 0.4321
     path.write_text(json.dumps(value))
-    assert "| animated | 1 | 0.4321 |" in evaluate_clips(weights, clips, out, workers=1)
+    assert "| animated | 1 | 0.4321 |" in evaluate_clips(weights, clips, out)
     other = save_tiny(tmp_path / "other.safetensors", 1)
-    assert "0.4321" not in evaluate_clips(other, clips, out, workers=1)
-    assert "0.4321" not in evaluate_clips(weights, clips, out, num_frames=3, workers=1)
+    assert "0.4321" not in evaluate_clips(other, clips, out)
+    assert "0.4321" not in evaluate_clips(weights, clips, out, num_frames=3)
     write_clip(clips / "face.mp4", portrait[:, ::-1])  # another clip of the same name
-    assert "0.4321" not in evaluate_clips(weights, clips, out, workers=1)
+    assert "0.4321" not in evaluate_clips(weights, clips, out)
     assert len(list((out / "records").rglob("*.json"))) == 4
 
 
@@ -271,7 +269,7 @@ def test_cropped_clips(tmp_path: Path, weights: Path) -> None:
     path = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
     whole = np.asarray(Image.open(path).convert("RGB").resize((256, 300)))
     write_video(clips / "wide.mp4", [whole] * 2, Fraction(25), crf=18)
-    text = evaluate_clips(weights, clips, tmp_path / "out", crop=True, workers=1)
+    text = evaluate_clips(weights, clips, tmp_path / "out", crop=True)
     assert "Left out" not in text
     assert "cropped by MTCNN" in text
 
@@ -285,7 +283,7 @@ def test_bad_input(tmp_path: Path, weights: Path, portrait: np.ndarray) -> None:
         evaluate_clips(weights, tmp_path / "no", tmp_path / "out")
     write_clip(empty / "large.mp4", portrait, 96)
     with pytest.raises(InputError, match="no clip of 1 can be measured"):
-        evaluate_clips(weights, empty, tmp_path / "out", workers=1)
+        evaluate_clips(weights, empty, tmp_path / "out")
     with pytest.raises(InputError, match="belongs to animator"):
         evaluate_animator(None, [5, 6], 1, tmp_path)
     with pytest.raises(InputError, match="--actors 1; expected 2"):

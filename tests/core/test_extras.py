@@ -15,8 +15,8 @@ from tests.running import called, refused
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import have, need
-from dfmnist.core.ray_engine import run_ray_jobs
-from dfmnist.detectors import networks
+from dfmnist.core.jobs import engine, run_jobs
+from dfmnist.detectors.networks.builders import build
 from dfmnist.fomm.training.trainer import make_trainer
 from dfmnist.pipeline.film import FilmConfig, film_people
 
@@ -104,7 +104,7 @@ def test_without_the_actors_nothing_is_begun(
     monkeypatch.setitem(sys.modules, module, None)
     line = "filming synthetic actors needs the extra 'actors': pip install 'dfmnist[actors]'"
     with pytest.raises(InputError) as raised:
-        film_people(FilmConfig(), tmp_path / "footage", workers=1)
+        film_people(FilmConfig(), tmp_path / "footage")
     assert str(raised.value) == line
     assert not (tmp_path / "footage").exists()
     assert refused(capsys, "fetch", "actors").strip() == f"dfmnist: {line}"
@@ -120,13 +120,13 @@ def test_without_h5py_a_keras_file_names_the_extra(
     file = tmp_path / "Meso4_DF.h5"
     file.write_bytes(b"")
     with pytest.raises(InputError, match=r"Meso4_DF\.h5: .* needs the extra 'mesonet': pip inst"):
-        networks.build("meso4", file)
+        build("meso4", file)
 
 
 def test_without_ray_the_engine_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match="--engine ray needs the extra 'ray'"):
-        list(run_ray_jobs(math.sqrt, [9.0], describe="roots"))
+    with engine("ray"), pytest.raises(InputError, match="--engine ray needs the extra 'ray'"):
+        list(run_jobs(math.sqrt, [9.0], describe="roots"))
 
 
 def test_without_tensorboard_a_training_says_so_and_goes_on(

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dfmnist.core.jobs import run_jobs
+from dfmnist.core import jobs
+from dfmnist.core.console import console
+from dfmnist.core.errors import InputError
+from dfmnist.core.jobs import Engine, current_engine, engine, run_jobs
 
 
 def square(x: int) -> int:
@@ -22,24 +25,62 @@ def where(_: int) -> int:
     return os.getpid()
 
 
-def test_results_come_in_the_order_of_the_jobs() -> None:
-    assert list(run_jobs(square, [3, 1, 2], workers=2, describe="t")) == [9, 1, 4]
-    assert list(run_jobs(square, [3, 1, 2], workers=1, describe="t")) == [9, 1, 4]
-    assert list(run_jobs(square, [], describe="t")) == []
+def run(function, jobs, workers: int | None) -> list:
+    with engine(workers=workers):
+        return list(run_jobs(function, jobs, describe="t"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
+    assert run(square, [3, 1, 2], workers) == [9, 1, 4]
+    assert run(square, [], workers) == []
 
 
 def test_one_worker_is_this_process() -> None:
-    assert list(run_jobs(where, [0], workers=1, describe="t")) == [os.getpid()]
+    assert run(where, [0, 1], 1) == [os.getpid()] * 2
+
+
+def test_the_engine_is_the_one_at_the_call() -> None:
+    with engine(workers=2) as chosen:
+        assert current_engine() == chosen == Engine("local", 2)
+        with engine(workers=1):
+            results = run_jobs(where, [0, 1], describe="t")
+            assert current_engine().workers == 1
+        assert current_engine().workers == 2
+        assert list(results) == [os.getpid()] * 2
+        with pytest.raises(ValueError, match="2 is odd"), engine(workers=1):
+            raise ValueError("2 is odd")
+        assert current_engine() == chosen
+    with pytest.raises(InputError, match="--workers 0; expected 1 or more"), engine(workers=0):
+        pass
+    with pytest.raises(InputError, match="--engine spark; expected local or ray"):
+        Engine("spark")  # type: ignore[arg-type]
+
+
+def test_few_jobs_start_no_process_unless_workers_were_chosen() -> None:
+    with engine(workers=None):
+        assert set(run_jobs(where, [0, 1], describe="t", pool_from=3)) == {os.getpid()}
+        assert os.getpid() not in run_jobs(where, [0, 1, 2], describe="t", pool_from=3)
+    with engine(workers=2):
+        assert os.getpid() not in run_jobs(where, [0, 1], describe="t", pool_from=3)
+
+
+def engine_of_worker(_: int) -> tuple[Engine, bool]:
+    return current_engine(), console.quiet
+
+
+def test_a_worker_runs_jobs_of_its_own_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "quiet", True)
+    assert set(run(engine_of_worker, [0, 1], 4)) == {(Engine("local", 1), True)}
 
 
 def test_processes_are_kept_until_a_job_fails() -> None:
-    first = set(run_jobs(where, range(20), workers=2, describe="t"))
-    first |= set(run_jobs(where, range(20), workers=2, describe="t"))
+    first = set(run(where, range(20), 2)) | set(run(where, range(20), 2))
     assert os.getpid() not in first
     assert len(first) <= 2
     with pytest.raises(ValueError, match="negative"):
-        list(run_jobs(square, [-1, 2, 3], workers=2, describe="t"))
-    assert not set(run_jobs(where, range(20), workers=2, describe="t")) & first
+        run(square, [-1, 2, 3], 2)
+    assert not set(run(where, range(20), 2)) & first
 
 
 def threads(_: int) -> tuple[str | None, int]:
@@ -52,15 +93,28 @@ def test_workers_have_one_thread_and_the_environment_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    list(run_jobs(where, [0, 1], workers=3, describe="t"))
-    assert set(run_jobs(threads, [0, 1], workers=3, describe="t")) == {("1", 1)}
+    run(where, [0, 1], 3)
+    assert set(run(threads, [0, 1], 3)) == {("1", 1)}
     assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def visible_gpu(_: int) -> str | None:
+    time.sleep(0.5)  # so that each process gets one of the jobs
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "gpu_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    with engine(workers=3):  # a third would have to share
+        assert sorted(run_jobs(visible_gpu, [0, 1], describe="t", gpu=True)) == ["4", "7"]
+        assert not {"4", "7"} & set(run_jobs(visible_gpu, [0, 1, 2], describe="t"))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_failure_is_raised(workers: int) -> None:
     with pytest.raises(ValueError, match="-1 is negative"):
-        list(run_jobs(square, [1, -1, 2], workers=workers, describe="t"))
+        run(square, [1, -1, 2], workers)
 
 
 def write_pid_and_sleep(path: str) -> None:
@@ -73,8 +127,9 @@ def test_workers_end_at_once_with_their_parent(tmp_path: Path, how: signal.Signa
     marks = [str(tmp_path / name) for name in "ab"]
     code = (
         "from tests.core.test_jobs import write_pid_and_sleep\n"
-        "from dfmnist.core.engine import run_jobs\n"
-        f"list(run_jobs(write_pid_and_sleep, {marks!r}, workers=2, describe='t'))\n"
+        "from dfmnist.core.jobs import engine, run_jobs\n"
+        f"with engine(workers=2):\n"
+        f"    list(run_jobs(write_pid_and_sleep, {marks!r}, describe='t'))\n"
     )
     root = Path(__file__).resolve().parents[2]
     script = tmp_path / "main.py"

@@ -80,7 +80,7 @@ def test_a_dropped_iterator_ends_its_threads() -> None:
 def test_ctrl_c_ends_the_process(tmp_path: object) -> None:
     program = """
 import time
-from dfmnist.core.ahead import ahead
+from dfmnist.core.prefetch import prefetch_map
 print("started", flush=True)
 for _ in prefetch_map(lambda n: time.sleep(0.05), range(10_000), threads=2, most=20):
     pass

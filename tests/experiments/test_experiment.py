@@ -11,15 +11,15 @@ from tests.running import called, refused
 from dfmnist import recipes
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
+from dfmnist.core.jobs import engine
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.cost import describe
-from dfmnist.experiments.execute import Engine, execute
+from dfmnist.experiments.execute import execute
 from dfmnist.experiments.facts import facts_of
 from dfmnist.experiments.plan import Plan, PlanContext
 from dfmnist.experiments.run import Request, parse_other, run_experiments
 
-ONE = Engine("local", 1)
 SOME = ("table1", "table2", "figure2", "figure6", "figure8", "figure10")
 ALL_FILES = ("parquet", "md", "tex")
 
@@ -57,7 +57,7 @@ def test_the_time_follows_from_the_step() -> None:
 def small(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few experiments, run."""
     out = tmp_path_factory.mktemp("out")
-    run_experiments(Request(SOME, drawn, recipes.experiments_smoke(), engine=ONE), out / "e")
+    run_experiments(Request(SOME, drawn, recipes.experiments_smoke()), out / "e")
     return out / "e"
 
 
@@ -105,7 +105,7 @@ def test_runs_are_shared_and_fine_tuning_starts_from_its_run(small: Path) -> Non
 def test_a_second_call_trains_nothing(small: Path, drawn: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in (small / "runs").rglob("*")}
     scores = {p: p.stat().st_mtime_ns for p in (small / "scores").iterdir()}
-    request = Request(("figure6",), drawn, recipes.experiments_smoke(), engine=ONE)
+    request = Request(("figure6",), drawn, recipes.experiments_smoke())
     run_experiments(request, small)
     assert {p: p.stat().st_mtime_ns for p in (small / "runs").rglob("*")} == before
     assert {p: p.stat().st_mtime_ns for p in (small / "scores").iterdir()} == scores
@@ -119,7 +119,7 @@ def test_a_run_that_fails_does_not_stop_the_others(drawn: Path, tmp_path: Path) 
     broken = replace(bad, config=replace(bad.config, weights=str(tmp_path / "none.pth")))
     child = replace(good, config=good.config, start=broken)
     plan = Plan("t", "t", more_runs=(broken, good, child))
-    found = execute([plan], {"drawn": drawn}, tmp_path / "out", ONE)
+    found = execute([plan], {"drawn": drawn}, tmp_path / "out")
     assert found.runs[good].folder is not None
     assert "none.pth" in found.runs[broken].reason
     assert "the run it starts from failed" in found.runs[child].reason
@@ -157,7 +157,8 @@ def test_other_is_a_name_and_a_manifest() -> None:
 @pytest.mark.soak
 def test_everything_at_smoke_size(drawn: Path, tmp_path: Path) -> None:
     recipe = recipes.experiments_smoke()
-    run_experiments(Request(("all",), drawn, recipe, seeds=2, engine=Engine("local", 2)), tmp_path)
+    with engine(workers=2):
+        run_experiments(Request(("all",), drawn, recipe, seeds=2), tmp_path)
     for name in EXPERIMENTS:
         for kind in ALL_FILES:
             assert (tmp_path / name / f"{name}.{kind}").is_file()

@@ -25,7 +25,7 @@ from dfmnist.media.video import read_comment, read_frames
 @pytest.fixture(scope="module")
 def made(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("stand-ins")
-    return {name: build_stand_in(name, drawn, root / name, workers=1) for name in NAMES}
+    return {name: build_stand_in(name, drawn, root / name) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,7 +73,7 @@ def test_a_built_clip_is_not_built_again(drawn: Path, made: dict[str, Path]) -> 
     before = {p: p.stat().st_mtime_ns for p in root.rglob("*.mp4")}
     text = (root / "metadata.jsonl").read_text()
     (root / "metadata.jsonl").unlink()  # as if killed before the end
-    build_stand_in(FACE_SWAP, drawn, root, workers=1)
+    build_stand_in(FACE_SWAP, drawn, root)
     assert {p: p.stat().st_mtime_ns for p in root.rglob("*.mp4")} == before
     assert (root / "metadata.jsonl").read_text() == text
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_made_says_why(drawn: Path, tmp_path: Path) -> None:
     assert unavailable(FACE_SWAP, alone) == "nobody to swap with in test, train, validation"
     write_manifest(tmp_path, main.clips)
     with pytest.raises(InputError, match="no mesh warp can be made"):
-        build_stand_in(MESH_WARP, tmp_path, tmp_path / "out", workers=1)
+        build_stand_in(MESH_WARP, tmp_path, tmp_path / "out")
 
 
 def test_joined_datasets_hold_every_clip_once(made: dict[str, Path], tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def people(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> People:
-    return load_people(folder, tmp_path_factory.mktemp("out") / "clips.json", workers=1)
+    return load_people(folder, tmp_path_factory.mktemp("out") / "clips.json")
 
 
 def pairs(people: People, **changes: object) -> Pairs:
@@ -144,7 +144,7 @@ def test_both_frames_change_colours_alike(people: People) -> None:
 
 def test_frames_of_another_size_are_resized(tmp_path: Path) -> None:
     film(tmp_path / "big.mp4", size=48)
-    big = load_people(tmp_path, tmp_path / "clips.json", workers=1)
+    big = load_people(tmp_path, tmp_path / "clips.json")
     assert pairs(big)[0].source.shape == (3, 32, 32)
     wide = np.zeros((10, 20, 3), np.uint8)
     wide[:, 10:] = 200
@@ -176,12 +176,12 @@ def test_broken_clips_are_refused_in_one_line_or_left_out(
     broken(tmp_path / "clips")
     record = tmp_path / "clips.json"
     with pytest.raises(InputError, match="3 of 4 clips cannot be used") as error:
-        load_people(tmp_path / "clips", record, workers=1)
+        load_people(tmp_path / "clips", record)
     text = str(error.value)
     assert "\n" not in text
     for part in ("b#1.mp4", "c#still.mp4 holds one frame", "d#text.mp4", "--skip-broken"):
         assert part in text
-    kept = load_people(tmp_path / "clips", record, skip_broken=True, workers=1)
+    kept = load_people(tmp_path / "clips", record, skip_broken=True)
     assert [[c.path.name for c in clips] for clips in kept] == [["a#1.mp4"]]
     assert "holds one frame" in read_json(record)["c#still.mp4"]["problem"]
     capsys.readouterr()
@@ -190,12 +190,12 @@ def test_broken_clips_are_refused_in_one_line_or_left_out(
 def test_clips_are_looked_at_once_and_again_when_they_change(tmp_path: Path) -> None:
     path = film(tmp_path / "clips" / "a.mp4")
     record = tmp_path / "clips.json"
-    first = load_people(path.parent, record, workers=1)
+    first = load_people(path.parent, record)
     stamp = record.stat().st_mtime_ns
-    assert load_people(path.parent, record, workers=1) == first
+    assert load_people(path.parent, record) == first
     assert record.stat().st_mtime_ns == stamp  # nothing was looked at
     film(path, frames=9)
-    assert load_people(path.parent, record, workers=1)[0][0].num_frames == 9
+    assert load_people(path.parent, record)[0][0].num_frames == 9
 
 
 def test_summary_tells_other_clips_apart(people: People, folder: Path) -> None:
@@ -207,4 +207,4 @@ def test_summary_tells_other_clips_apart(people: People, folder: Path) -> None:
 def test_nothing_whole_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_text("no")
     with pytest.raises(InputError, match="holds no whole clip"):
-        load_people(tmp_path, tmp_path / "c.json", skip_broken=True, workers=1)
+        load_people(tmp_path, tmp_path / "c.json", skip_broken=True)

@@ -73,7 +73,7 @@ ADVERSARIAL = LossWeights(generator_gan=1.0)
 
 
 def train(config: PublishedConfig, clips: Path, out: Path, **more: object) -> Path:
-    values: dict[str, object] = {"machine": CPU, "workers": 1}
+    values: dict[str, object] = {"machine": CPU}
     return train_published(config, clips, out, **(values | more))  # type: ignore[arg-type]
 
 
@@ -111,7 +111,7 @@ def batch_of(module: PublishedModule, count: int = 3) -> TrainingPair:
 
 
 def module_of(config: PublishedConfig, clips: Path, tmp_path: Path) -> PublishedModule:
-    people = load_people(clips, tmp_path / "clips.json", workers=1)
+    people = load_people(clips, tmp_path / "clips.json")
     return PublishedModule(config, people, seeded_vgg() if config.pictures == "vgg" else None)
 
 

@@ -54,7 +54,7 @@ def truth_paths(path: Path) -> tuple[Path, Path]:
 
 
 def film(job: FilmJob) -> Path:
-    """Film one clip unless it is there already; returns its path. For `core.engine.run_jobs`."""
+    """Film one clip unless it is there already; returns its path. For `core.jobs.run_jobs`."""
     if is_complete(job):
         return job.path
     if job.action is None:

@@ -96,7 +96,7 @@ def _notify(progress: Callable[[str], None] | None) -> None:
     if progress is not None:
         progress(text)
         return
-    from dfmnist.core.jobs import console
+    from dfmnist.core.console import console
 
     console.print(text, style="yellow")
 

@@ -71,7 +71,6 @@ def evaluate_animator(
     *,
     actions: Sequence[Action] = TEN,
     num_frames: int = 50,
-    workers: int | None = None,
 ) -> str:
     """Evaluate the transfer of actions between actors; returns the tables as Markdown.
 
@@ -97,9 +96,9 @@ def evaluate_animator(
             str(film.path),
         ),  # the clips of one person share a prepared scene
     )
-    for _ in run_jobs(film_pair, films, workers=workers, describe="film"):
+    for _ in run_jobs(film_pair, films, describe="film"):
         pass
-    records = list(run_jobs(run_job, jobs, workers=workers, describe="evaluate the animator"))
+    records = list(run_jobs(run_job, jobs, describe="evaluate the animator"))
     about = (
         f"{len(actors)} actors never trained on, {len(actions)} actions, {takes} of each by pair, "
         f"{num_frames} frames, relative motion"
@@ -114,7 +113,6 @@ def evaluate_clips(
     *,
     crop: bool = False,
     num_frames: int = 50,
-    workers: int | None = None,
 ) -> str:
     """Evaluate the reconstruction of a folder's clips; returns the tables as Markdown.
 
@@ -139,7 +137,7 @@ def evaluate_clips(
         )
         for number, path in enumerate(paths)
     ]
-    records = list(run_jobs(run_job, jobs, workers=workers, describe="evaluate the animator"))
+    records = list(run_jobs(run_job, jobs, describe="evaluate the animator"))
     if all(record.problem for record in records):
         first = f"{records[0].name}: {records[0].problem}"
         raise InputError.of(clips, f"no clip of {len(records)} can be measured ({first})", "a face")

@@ -2,14 +2,20 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from dfmnist.core.actions import TEN, parse_action
 from dfmnist.core.errors import InputError
+from dfmnist.core.jobs import EngineName, engine
 
 Workers = Annotated[int | None, typer.Option(help="Processes; default: one per core.")]
+
+
+def use_engine(ctx: typer.Context, workers: int | None, name: str = "local") -> None:
+    """Run the jobs of the command being run on this engine. Raises `InputError`."""
+    ctx.with_resource(engine(cast(EngineName, name), workers))
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def actors(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="New folder for the footage.")],
     people: Annotated[
         tuple[int, int, int], typer.Option(help="Actors in train, validation and test.")
@@ -46,11 +53,13 @@ def actors(
 
     performed = tuple(map(parse_action, actions)) if actions else TEN
     config = FilmConfig(people, clips, drivers, takes, frames, performed, seed=seed)
-    tables = film_people(config, out, workers)
+    use_engine(ctx, workers)
+    tables = film_people(config, out)
     typer.echo(f"dfmnist build --sources {tables[0]} --drivers {tables[1]} ...")
 
 
 def build(
+    ctx: typer.Context,
     sources: Annotated[Path, typer.Option(help="Folder of clips and photos, or a CSV table.")],
     drivers: Annotated[
         Path,
@@ -106,7 +115,8 @@ def build(
     clip_s = config.num_frames / config.fps
     people = read_people(sources, clip_s, person)
     real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
-    root = run_build(people, read_drivers(drivers), real, config, out, workers)
+    use_engine(ctx, workers)
+    root = run_build(people, read_drivers(drivers), real, config, out)
     typer.echo(f"dataset: {root / 'metadata.jsonl'}")
 
 

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dfmnist.cli.build import use_engine
 from dfmnist.core.errors import InputError
 
 Folder = Annotated[Path, typer.Argument(help="A dataset folder (metadata.jsonl in it).")]
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def audit_command(
+    ctx: typer.Context,
     folder: Folder,
     save: Annotated[bool, typer.Option(help="Write audit.json into the folder.")] = False,
     workers: Annotated[int | None, typer.Option(help="Processes; one per core.")] = None,
@@ -26,7 +28,8 @@ def audit_command(
     """Check that nothing but the forgery tells real from fake."""
     from dfmnist.dataset.audit import audit, write_audit
 
-    report = audit(folder, workers=workers)
+    use_engine(ctx, workers)
+    report = audit(folder)
     table = Table("Audit", "Quality", "AUC", "95% interval", "Verdict")
     for quality, found in report.protocol_by_quality.items():
         e = found.auc
@@ -42,6 +45,7 @@ def audit_command(
 
 
 def verify_command(
+    ctx: typer.Context,
     folder: Folder,
     shared_drivers: Annotated[
         bool,
@@ -53,7 +57,8 @@ def verify_command(
     from dfmnist.dataset.manifest import manifest_hash, read_manifest
     from dfmnist.dataset.verify import verify
 
-    problems = verify(folder, workers=workers, drivers=not shared_drivers)
+    use_engine(ctx, workers)
+    problems = verify(folder, drivers=not shared_drivers)
     for problem in problems:
         typer.echo(problem)
     if problems:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfmnist.cli.build import Workers
+from dfmnist.cli.build import Workers, use_engine
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
-from dfmnist.core.jobs import console, run_jobs
+from dfmnist.core.jobs import run_jobs
 
 if TYPE_CHECKING:
     from dfmnist.recipes import Recipe
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("runs/demo"),
     recipe: Annotated[str, typer.Option(help="demo, or smoke (tiny: a test, no result).")] = "demo",
     workers: Workers = None,
@@ -29,13 +31,14 @@ def demo(
     known = {"demo": recipes.demo, "smoke": recipes.smoke}
     if recipe not in known:
         raise InputError(f"--recipe {recipe}; expected {' or '.join(known)}")
-    page, headline = run_recipe(known[recipe](), out, workers)
+    use_engine(ctx, workers)
+    page, headline = run_recipe(known[recipe](), out)
     for line in headline:
         typer.echo(line)
     typer.echo(f"report: {page}")
 
 
-def run_recipe(recipe: "Recipe", out: Path, workers: int | None = None) -> tuple[Path, list[str]]:
+def run_recipe(recipe: "Recipe", out: Path) -> tuple[Path, list[str]]:
     """Run every stage of `recipe` below `out`, each taken up where it was.
 
     Returns the report's page and its headline numbers, a line each.
@@ -47,15 +50,15 @@ def run_recipe(recipe: "Recipe", out: Path, workers: int | None = None) -> tuple
 
     assert recipe.film is not None
     console.rule("1 of 5: film synthetic actors")
-    people_csv, drivers_csv = film_people(recipe.film, out / "footage", workers)
+    people_csv, drivers_csv = film_people(recipe.film, out / "footage")
     console.rule("2 of 5: select, crop, animate, screen, compress")
     clip_s = recipe.build.num_frames / recipe.build.fps
     people, drivers = read_people(people_csv, clip_s), read_drivers(drivers_csv)
-    dataset = build(people, drivers, people, recipe.build, out / "dataset", workers)
+    dataset = build(people, drivers, people, recipe.build, out / "dataset")
     console.rule("3 of 5: train")
-    folders = train_all(recipe, dataset, out / "runs", workers)
+    folders = train_all(recipe, dataset, out / "runs")
     console.rule("4 of 5: score")
-    score_all(folders, dataset, workers)
+    score_all(folders, dataset)
     console.rule("5 of 5: report")
     context = ReportContext(
         recipe=recipe.name, synthetic=recipe.build.synthetic, departures=list(recipe.departures)
@@ -63,18 +66,18 @@ def run_recipe(recipe: "Recipe", out: Path, workers: int | None = None) -> tuple
     return write_report(dataset, out / "runs", out / "report", context)
 
 
-def train_all(recipe: "Recipe", dataset: Path, runs: Path, workers: int | None) -> list[Path]:
+def train_all(recipe: "Recipe", dataset: Path, runs: Path) -> list[Path]:
     """Train every detector of the recipe, side by side; finished runs are taken as they are."""
     from dfmnist.detectors.train import TrainJob, run_train_job
 
     jobs = [TrainJob(config, dataset, runs) for config in recipe.training]
-    return list(run_jobs(run_train_job, jobs, workers=workers, describe="train detectors"))
+    return list(run_jobs(run_train_job, jobs, describe="train detectors"))
 
 
-def score_all(folders: list[Path], dataset: Path, workers: int | None) -> None:
+def score_all(folders: list[Path], dataset: Path) -> None:
     """Score the test split with every run, once."""
     missing = [(f, dataset) for f in folders if not (f / "scores-test.parquet").exists()]
-    for _ in run_jobs(_score, missing, workers=workers, describe="score the test split"):
+    for _ in run_jobs(_score, missing, describe="score the test split"):
         pass
 
 

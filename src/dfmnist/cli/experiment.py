@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfmnist.cli.build import Workers
+from dfmnist.cli.build import Workers, use_engine
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def experiment(
+    ctx: typer.Context,
     names: Annotated[
         list[str],
         typer.Argument(
@@ -56,7 +57,6 @@ def experiment(
     """Run the paper's tables and figures; each distinct run once. A killed command goes on."""
     from dfmnist import recipes
     from dfmnist.experiments import run
-    from dfmnist.experiments.execute import Engine
 
     if imagenet is not None and recipe != "paper":
         raise InputError(f"--imagenet with --recipe {recipe}; expected --recipe paper")
@@ -74,6 +74,6 @@ def experiment(
         known[recipe](),
         tuple(map(run.parse_other, other or [])),
         seeds,
-        Engine(engine, workers),
     )
+    use_engine(ctx, workers, engine)
     typer.echo(run.dry_run(request) if dry_run else run.run_experiments(request, out))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dfmnist.cli.build import Workers
+from dfmnist.cli.build import Workers, use_engine
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train_animator(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, curve, sheets and weights.")],
     clips: Annotated[
         Path | None,
@@ -70,9 +71,10 @@ def train_animator(
         "--accelerator": accelerator, "--devices": devices, "--nodes": nodes,
         "--precision": precision,
     }  # fmt: skip
+    use_engine(ctx, workers)
     if recipe == "actors":
         _refuse(recipe, published_only)
-        typer.echo(_train_actors(out, clips, actors, seed, initial, threads, workers))
+        typer.echo(_train_actors(out, clips, actors, seed, initial, threads))
         return
     from dfmnist.core.lightning import is_main
     from dfmnist.fomm.training.train_vox import train_published
@@ -90,7 +92,6 @@ def train_animator(
     path = train_published(
         dataclasses.replace(config, **_given(changes)), clips, out, vgg=vgg, initial=initial,
         machine=Machine(**_given(machine)), person=person or "file", skip_broken=skip_broken,
-        workers=workers,
     )  # fmt: skip
     if is_main():
         typer.echo(path)
@@ -123,7 +124,6 @@ def _train_actors(
     seed: int,
     initial: Path | None,
     threads: int | None,
-    workers: int | None,
 ) -> Path:
     from dfmnist.core.files import claim_folder
     from dfmnist.fomm.training.train_actors import actors_recipe
@@ -133,11 +133,12 @@ def _train_actors(
     if clips is None:
         claim_folder(out, "animator-run")  # before anything is filmed into it
         clips = out / "clips"
-    film_training(clips, 300 if actors is None else actors, workers=workers)
+    film_training(clips, 300 if actors is None else actors)
     return train(actors_recipe(seed), clips, out, initial=initial, threads=threads)
 
 
 def evaluate_animator(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for clips, records, tables and sheets.")],
     weights: Annotated[
         Path | None, typer.Option(help="Motion model, or its name; default: the shipped one.")
@@ -165,6 +166,7 @@ def evaluate_animator(
     from dfmnist.animator_eval import run
     from dfmnist.core.errors import InputError
 
+    use_engine(ctx, workers)
     if clips is None:
         if crop:
             raise InputError("--crop without --clips; actors' clips are always cropped")
@@ -176,18 +178,16 @@ def evaluate_animator(
             1 if takes is None else takes,
             out,
             num_frames=frames,
-            workers=workers,
         )
     else:
         if any(given is not None for given in (actors, takes, first)):
             raise InputError("--clips with --actors, --first or --takes; expected one or the other")
-        text = run.evaluate_clips(
-            weights, clips, out, crop=crop, num_frames=frames, workers=workers
-        )
+        text = run.evaluate_clips(weights, clips, out, crop=crop, num_frames=frames)
     typer.echo(text)
 
 
 def fit_screening(
+    ctx: typer.Context,
     clips: Annotated[Path, typer.Option(help="Folder for the clips filmed; kept clips are used.")],
     out: Annotated[Path, typer.Option(help="JSON to write the thresholds to.")],
     actors: Annotated[int, typer.Option(help="People to film, for this purpose alone.")] = 40,
@@ -197,12 +197,14 @@ def fit_screening(
     from dfmnist.liveness.calibrate import fit, save
     from dfmnist.liveness.examples import collect, plan
 
-    thresholds = fit(collect(plan(clips, "thresholds", actors, with_attacks=False), workers))
+    use_engine(ctx, workers)
+    thresholds = fit(collect(plan(clips, "thresholds", actors, with_attacks=False)))
     save(thresholds, out)
     typer.echo(f"{out}: fitted on {thresholds.provenance['clips']} clips of {actors} people")
 
 
 def evaluate_screening(
+    ctx: typer.Context,
     clips: Annotated[Path, typer.Option(help="Folder for the clips filmed; kept clips are used.")],
     out: Annotated[Path, typer.Option(help="Markdown to write the error rates to.")],
     actors: Annotated[int, typer.Option(help="Held-out people to film.")] = 20,
@@ -212,5 +214,6 @@ def evaluate_screening(
     from dfmnist.liveness.benchmark import measure, write_report
     from dfmnist.liveness.thresholds import shipped
 
-    write_report(measure(clips, actors, workers=workers), shipped(), out)
+    use_engine(ctx, workers)
+    write_report(measure(clips, actors), shipped(), out)
     typer.echo(out)

@@ -8,8 +8,8 @@ from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
-from dfmnist.core.jobs import progress_bar
 
 TIMEOUT_S = 20
 """Longest wait for a connection, and for the next bytes."""

@@ -1,4 +1,10 @@
-"""Independent jobs over local processes, with progress; a killed job leaves no half file."""
+"""Independent jobs, with progress, on the engine in use: processes of this machine, or Ray.
+
+    with engine("local", workers=4):
+        results = list(run_jobs(function, jobs, describe="film actors"))
+
+A killed job leaves no half file: jobs write their results by rename.
+"""
 
 import contextlib
 import multiprocessing
@@ -9,49 +15,107 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal, TypeVar, get_args
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from dfmnist.core.console import console, progress_bar, set_quiet
+from dfmnist.core.errors import InputError
+from dfmnist.core.extras import need
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+EngineName = Literal["local", "ray"]
+"""`local`: processes of this machine. `ray`: tasks on the cluster that `RAY_ADDRESS` names, else on
+one that is started here; needs the extra `dfmnist[ray]`."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-console = Console(stderr=True)
 
 
-def progress_bar() -> Progress:
-    """The bar that every long stage shows, on standard error."""
-    return Progress(
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
+@dataclass(frozen=True)
+class Engine:
+    """Where jobs run, and how many at a time."""
+
+    name: EngineName = "local"
+    workers: int | None = None
+    """Number of jobs at a time. None: one per core, or per GPU for jobs that use one, and all at
+    once on Ray, which queues them. 1 on the local engine: in this process."""
+
+    def __post_init__(self) -> None:
+        """Check what the user typed."""
+        if self.name not in get_args(EngineName):
+            raise InputError(f"--engine {self.name}; expected {' or '.join(get_args(EngineName))}")
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"--workers {self.workers}; expected 1 or more")
+
+
+_DEFAULT = Engine()
+_ENGINE: ContextVar[Engine] = ContextVar("engine", default=_DEFAULT)
+
+
+def current_engine() -> Engine:
+    """The engine that `run_jobs` uses here."""
+    return _ENGINE.get()
+
+
+@contextlib.contextmanager
+def engine(name: EngineName = "local", workers: int | None = None) -> Iterator[Engine]:
+    """Use this engine for every `run_jobs` within the `with` block.
+
+    Raises `InputError` for another name or fewer than one worker.
+    """
+    chosen = Engine(name, workers)
+    token = _ENGINE.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _ENGINE.reset(token)
 
 
 def cpu_count() -> int:
-    """The cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_count() -> int:
+    """Number of GPUs that this process may use."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def run_jobs(
     function: Callable[[Job], Result],
     jobs: Sequence[Job],
     *,
-    workers: int | None = None,
     describe: str,
+    gpu: bool = False,
+    pool_from: int = 2,
 ) -> Iterator[Result]:
-    """Yield `function(job)` for each job, in the order of `jobs`, with a progress bar.
+    """Yield `function(job)` for each job, in the order of `jobs`, with progress.
 
-    `function` must be importable (a module's top level). `workers` processes, one thread each;
-    None is one per core, 1 runs in this process. The first failure stops the rest and is raised.
+    The engine is the one in use at the call. `function` must be importable (a module's top level),
+    and each job has one thread. `gpu`: each job has a GPU to itself, where there are any. Fewer
+    jobs than `pool_from` run in this process, unless a number of workers was chosen. The first
+    failure stops the rest and is raised as the job raised it. Raises `InputError` where Ray is
+    asked for and not installed.
     """
+    chosen = current_engine()
+    gpus = gpu_count() if gpu and jobs else 0
+    if chosen.name == "ray":
+        return _run_on_ray(function, jobs, chosen.workers or len(jobs), min(gpus, 1), describe)
+    workers = chosen.workers or gpus or cpu_count()
+    if chosen.workers is None and len(jobs) < pool_from:
+        workers = 1
+    return _run_locally(function, jobs, min(workers, gpus) if gpus else workers, gpus, describe)
+
+
+def _run_locally(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int, gpus: int, describe: str
+) -> Iterator[Result]:
     if not jobs:
         return
-    workers = workers or cpu_count()
     with progress_bar() as bar:
         task = bar.add_task(describe, total=len(jobs))
         if workers == 1 or len(jobs) == 1:
@@ -59,20 +123,21 @@ def run_jobs(
                 yield function(job)
                 bar.advance(task)
             return
-        yield from _run_pool(function, jobs, workers, lambda: bar.advance(task))
+        yield from _run_pool(function, jobs, (workers, gpus), lambda: bar.advance(task))
 
 
-_POOLS: dict[int, ProcessPoolExecutor] = {}
-"""Processes by their number, kept from stage to stage: each would take seconds to start anew."""
+_POOLS: dict[tuple[int, int], ProcessPoolExecutor] = {}
+"""Processes by their number and that of the GPUs that they share, kept from stage to stage: each
+takes seconds to start."""
 
 
 def _run_pool(
     function: Callable[[Job], Result],
     jobs: Sequence[Job],
-    workers: int,
+    key: tuple[int, int],
     advance: Callable[[], None],
 ) -> Iterator[Result]:
-    pool = _pool(workers)
+    pool = _pool(*key)
     finished = False
     try:
         with _one_thread_each():  # a submission may start a process, which inherits this
@@ -90,7 +155,7 @@ def _run_pool(
         finished = True
     finally:
         if not finished:  # a failed job or Ctrl-C: no process goes on with what is left
-            _POOLS.pop(workers, None)
+            _POOLS.pop(key, None)
             if isinstance(sys.exception(), KeyboardInterrupt):
                 # at once: a training would go on for minutes, and every job can be taken up again
                 for process in list(pool._processes.values()):
@@ -98,14 +163,18 @@ def _run_pool(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """The processes kept for `workers`; they start as jobs come in."""
-    if workers not in _POOLS:
+def _pool(workers: int, gpus: int) -> ProcessPoolExecutor:
+    """The processes kept for this number of workers; they start as jobs come in."""
+    if (workers, gpus) not in _POOLS:
         context = multiprocessing.get_context("spawn")
-        _POOLS[workers] = ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_start_worker
+        started = context.Value("i", 0)
+        _POOLS[workers, gpus] = ProcessPoolExecutor(
+            workers,
+            mp_context=context,
+            initializer=_start_worker,
+            initargs=(started, gpus, console.quiet),
         )
-    return _POOLS[workers]
+    return _POOLS[workers, gpus]
 
 
 @contextlib.contextmanager
@@ -123,8 +192,11 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start_worker() -> None:
-    """One thread; Ctrl-C is the parent's business; and no life after the parent's death."""
+def _start_worker(started: Any, gpus: int, quiet: bool) -> None:
+    """Worker start-up: use one thread and one GPU, ignore SIGINT (the parent handles it).
+
+    The process exits when its parent dies. Jobs that a job starts run in the job's own process.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
 
@@ -134,6 +206,14 @@ def _start_worker() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    _ENGINE.set(Engine("local", 1))
+    set_quiet(quiet)
+    with started.get_lock():
+        number = started.value
+        started.value += 1
+    if gpus > 1:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % gpus]
     settle_numerics()
 
 
@@ -143,3 +223,53 @@ def settle_numerics() -> None:
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+
+
+def _run_on_ray(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    workers: int,
+    gpus_each: int,
+    describe: str,
+) -> Iterator[Result]:
+    """Results of jobs run as tasks of one CPU. Paths must mean the same on every machine."""
+    if not jobs:
+        return
+    need("ray", extra="ray", for_what="--engine ray")
+    import ray
+
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="error")
+    task = ray.remote(num_cpus=1, num_gpus=gpus_each, max_retries=0)(_run_ray_task)
+    coming = (task.remote(function, job, os.getcwd(), console.quiet) for job in jobs)
+    tasks = list(islice(coming, workers))
+    running, finished = list(tasks), set()
+    try:
+        with progress_bar() as bar:
+            shown = bar.add_task(describe, total=len(jobs))
+            nxt = 0
+            while nxt < len(jobs):
+                done, running = ray.wait(running, num_returns=1)
+                ray.get(done)  # a failure is raised at once, not in order
+                finished.update(done)
+                bar.advance(shown)
+                for new in islice(coming, 1):
+                    tasks.append(new)
+                    running.append(new)
+                while nxt < len(tasks) and tasks[nxt] in finished:
+                    yield ray.get(tasks[nxt])
+                    nxt += 1
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    finally:
+        for left in running:
+            ray.cancel(left, force=True)
+
+
+def _run_ray_task(function: Callable[[Job], Result], job: Job, folder: str, quiet: bool) -> Result:
+    with contextlib.suppress(OSError):
+        os.chdir(folder)  # relative paths start where the command was typed
+    _ENGINE.set(Engine("local", 1))
+    set_quiet(quiet)
+    settle_numerics()
+    return function(job)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfmnist.core.console import console
 from dfmnist.core.download import download
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, cache_dir, sha256_file
-from dfmnist.core.jobs import console
 
 IMAGENET = "ImageNet"
 Check = Callable[[Path], object]

@@ -105,17 +105,12 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
     return dataclasses.replace(config, **values)  # type: ignore[type-var]
 
 
-def choices(kind: Any) -> dict[str, tuple[Any, ...]]:
-    """The values that each `Literal` field of the dataclass `kind` may take, None included."""
-    found = {name: _literals(hint) for name, hint in _types(kind).items()}
-    return {name: values for name, values in found.items() if values}
-
-
 def check_choices(config: object) -> None:
-    """Check that each `Literal` field of `config` has one of its values. Raises `InputError`."""
-    for name, allowed in choices(type(config)).items():
-        found = getattr(config, name)
-        if found not in allowed:
+    """Check that each field with a `Literal` type has one of its values. Raises `InputError`."""
+    config_type: Any = type(config)
+    for name, kind in _types(config_type).items():
+        found, allowed = getattr(config, name), _literals(kind)
+        if allowed and found not in allowed:
             expected = ", ".join(str(value) for value in allowed if value is not None)
             raise InputError(f"{name} is '{found}'; expected one of {expected}")
 

@@ -35,6 +35,7 @@ LIMIT = 0.6
 SIGNAL_CLIPS = 400
 """Decoded clips of each quality; the baseline's interval is narrow enough by then."""
 _POOL_FROM = 200
+"""Number of files from which several processes are worth their start."""
 
 
 class AuditError(InputError):
@@ -84,7 +85,7 @@ class AuditReport:
         )
 
 
-def audit(dataset: Path | Manifest, *, workers: int | None = None) -> AuditReport:
+def audit(dataset: Path | Manifest) -> AuditReport:
     """Audit a dataset folder, or a manifest that is not written yet.
 
     Reads the headers of every file and decodes `SIGNAL_CLIPS` clips of each quality. Raises
@@ -96,7 +97,7 @@ def audit(dataset: Path | Manifest, *, workers: int | None = None) -> AuditRepor
     for label in ("real", "fake"):
         if not any(clip.label == label for clip in clips):
             raise InputError.of(manifest.root, f"holds 0 {label} clips", "both labels to audit")
-    facts = _measure(protocol_facts, manifest, clips, workers, "audit: protocol")
+    facts = _measure(protocol_facts, manifest, clips, "audit: protocol")
     by_quality = {"all": _estimate(clips, facts)}
     features: dict[str, Feature] = {}
     for quality in sorted({c.quality for c in clips}):
@@ -111,7 +112,7 @@ def audit(dataset: Path | Manifest, *, workers: int | None = None) -> AuditRepor
     features |= _missing_qualities(clips)
     varying = tuple(sorted(features.values(), key=lambda f: (-f.auc, f.name)))
     worst = max(by_quality.values(), key=lambda found: found.auc.value)
-    signal, signal_features = _signal(manifest, workers)
+    signal, signal_features = _signal(manifest)
     passed = worst.auc.value < LIMIT
     return AuditReport(
         passed=passed,
@@ -167,13 +168,11 @@ def _measure(
     function: Callable[[Path], Facts],
     manifest: Manifest,
     clips: Sequence[Clip],
-    workers: int | None,
     describe: str,
 ) -> list[Facts]:
     paths = [manifest.path(clip) for clip in clips]
-    if workers is None and len(paths) < _POOL_FROM:
-        workers = 1  # starting processes takes longer
-    return list(run_jobs(partial(_read_facts, function), paths, workers=workers, describe=describe))
+    jobs = run_jobs(partial(_read_facts, function), paths, describe=describe, pool_from=_POOL_FROM)
+    return list(jobs)
 
 
 def _both_labels(clips: Sequence[Clip]) -> bool:
@@ -250,7 +249,7 @@ def _missing_qualities(clips: Sequence[Clip]) -> dict[str, Feature]:
 
 
 def _signal(
-    manifest: Manifest, workers: int | None
+    manifest: Manifest,
 ) -> tuple[dict[str, CrossValidation], dict[str, tuple[Feature, ...]]]:
     estimates, features = {}, {}
     for quality in sorted({c.quality for c in manifest.clips}):
@@ -260,7 +259,7 @@ def _signal(
         if len(clips) > SIGNAL_CLIPS:
             order = np.random.default_rng(0).permutation(len(clips))[:SIGNAL_CLIPS]
             clips = [clips[i] for i in sorted(order)]
-        table = _measure(signal_facts, manifest, clips, workers, f"audit: signal {quality}")
+        table = _measure(signal_facts, manifest, clips, f"audit: signal {quality}")
         values = np.array([[float(v) for v in facts.values()] for facts in table])
         estimates[quality.value] = cross_validate(
             values, _is_fake(clips), [c.source_id for c in clips], [c.clip_id for c in clips]

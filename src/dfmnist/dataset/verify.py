@@ -13,7 +13,7 @@ from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.media.video import is_video, probe, read_comment
 
 
-def verify(root: Path, *, workers: int | None = None, drivers: bool = True) -> list[str]:
+def verify(root: Path, *, drivers: bool = True) -> list[str]:
     """What is wrong with the dataset in `root`, one line each; empty when nothing is.
 
     Every file is there, has its hash, and holds what its record says; its provenance tag agrees
@@ -22,10 +22,8 @@ def verify(root: Path, *, workers: int | None = None, drivers: bool = True) -> l
     """
     manifest = read_manifest(root)
     read_rejected(manifest.root)
-    if workers is None and len(manifest.clips) < 500:
-        workers = 1
     check = partial(_check_clip, manifest.root)
-    results = run_jobs(check, manifest.clips, workers=workers, describe="verify")
+    results = run_jobs(check, manifest.clips, describe="verify", pool_from=500)
     problems = [problem for found in results for problem in found]
     try:
         assert_disjoint(manifest.clips, drivers=drivers)

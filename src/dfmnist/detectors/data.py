@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
-from dfmnist.core.jobs import cpu_count, progress_bar
+from dfmnist.core.jobs import cpu_count
 from dfmnist.core.prefetch import prefetch_map
 from dfmnist.dataset.manifest import Clip, Manifest
 from dfmnist.media.sample import evenly, sample_frames

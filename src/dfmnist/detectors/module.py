@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, write_text
-from dfmnist.core.jobs import console
 from dfmnist.core.lightning import save_checkpoint
 from dfmnist.detectors.calibrate import Calibration, fit_calibration
 from dfmnist.detectors.config import TrainConfig

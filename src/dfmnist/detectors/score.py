@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
-from dfmnist.core.jobs import progress_bar
 from dfmnist.core.prefetch import prefetch_map
 from dfmnist.dataset.manifest import METADATA, SPLITS, Clip, manifest_hash, read_manifest
 from dfmnist.detectors.backends import DetectorBackend, Frames, Logits, choose_backend, score_clips

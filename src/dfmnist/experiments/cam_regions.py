@@ -16,8 +16,8 @@ from jaxtyping import Float
 from PIL import Image
 
 from dfmnist.core.actions import INFO, TEN, Action
+from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
-from dfmnist.core.jobs import progress_bar
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.detectors.cam import Method, evidence
 from dfmnist.detectors.run import Run, load_run

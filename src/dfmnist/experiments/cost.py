@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dfmnist.core.jobs import cpu_count, progress_bar
+from dfmnist.core.console import progress_bar
+from dfmnist.core.jobs import cpu_count, current_engine, gpu_count
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.facts import steps_an_epoch, training_clips
 from dfmnist.experiments.paper import MODEL_TITLES
@@ -75,7 +76,6 @@ def estimate(run: RunSpec, world: PlanContext, step_s: float) -> RunCost:
 def describe(
     plans: Sequence[Plan],
     world: PlanContext,
-    workers: int | None,
     step_s: StepTime = measured_step_s,
 ) -> str:
     """The plan in words: each experiment, each distinct run, the time of all."""
@@ -101,7 +101,7 @@ def describe(
         / s.run.config.batch_size
         for s in scored
     )  # fmt: skip
-    side_by_side = workers or cpu_count()
+    side_by_side = gpu_count() or current_engine().workers or cpu_count()
     total = (sum(s.seconds for s in sizes) + tests) / side_by_side
     lines.append(
         f"{steps:,} steps, {len(scored)} scorings: about {_clock(total)} with {side_by_side} "

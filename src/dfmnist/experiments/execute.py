@@ -1,11 +1,9 @@
 """Train and score what plans ask for: each distinct run once, finished ones reused."""
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
@@ -17,11 +15,8 @@ from dfmnist.dataset.merge import assert_unseen
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.plan import Plan, RunSpec, ScoreSpec, in_order
 
-ENGINES = ("local", "ray")
 _COST = {"resnet50": 1.0, "resnet101": 1.7, "resnet152": 2.4, "xception": 1.3}
 """Of a step, to start the longest runs first."""
-Job = TypeVar("Job")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -39,8 +34,6 @@ class RunJob:
     config: TrainConfig
     dataset: Path
     runs: Path
-    gpus: int = 0
-    """Beyond 1: this process takes one of them."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,6 @@ class ScoreJob:
     dataset: Path
     split: str
     files: tuple[tuple[str, Path], ...]
-    gpus: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,40 +59,7 @@ class Executed:
         return tuple(dict.fromkeys(o.reason for o in self.runs.values() if o.reason))
 
 
-@dataclass(frozen=True)
-class Engine:
-    """Where jobs run."""
-
-    name: str = "local"
-    workers: int | None = None
-    """Processes of one thread each; None: a core each, or a GPU each where there are several."""
-
-    def __post_init__(self) -> None:
-        """Check what the user typed."""
-        if self.name not in ENGINES:
-            raise InputError(f"--engine {self.name}; expected {' or '.join(ENGINES)}")
-
-    @property
-    def gpus(self) -> int:
-        """GPUs of this machine."""
-        import torch
-
-        return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-    def run(
-        self, function: Callable[[Job], Result], jobs: Sequence[Job], describe: str
-    ) -> Iterator[Result]:
-        """`function(job)` for each job, in their order."""
-        if self.name == "ray":
-            from dfmnist.core.ray_engine import run_ray_jobs
-
-            gpus_each = 1 if self.gpus else 0
-            return run_ray_jobs(function, jobs, describe=describe, gpus_each=gpus_each)
-        workers = min(self.workers or self.gpus, self.gpus) if self.gpus else self.workers
-        return run_jobs(function, jobs, workers=workers, describe=describe)
-
-
-def execute(plans: Sequence[Plan], roots: dict[str, Path], out: Path, engine: Engine) -> Executed:
+def execute(plans: Sequence[Plan], roots: dict[str, Path], out: Path) -> Executed:
     """Train into `out/runs` and score into `out/scores`; `roots` are dataset folders by name.
 
     A run that cannot be trained does not stop the others: its reason stands in its cells. Raises
@@ -109,8 +68,8 @@ def execute(plans: Sequence[Plan], roots: dict[str, Path], out: Path, engine: En
     scores = tuple(dict.fromkeys(s for plan in plans for s in plan.scores))
     for trained, tested in sorted({pair for s in scores for pair in _crossings(s)}):
         assert_unseen(roots[trained], roots[tested])
-    runs = _train([r for plan in plans for r in plan.runs], roots, out / "runs", engine)
-    return Executed(runs, _score(scores, runs, roots, out / "scores", engine))
+    runs = _train([r for plan in plans for r in plan.runs], roots, out / "runs")
+    return Executed(runs, _score(scores, runs, roots, out / "scores"))
 
 
 def _crossings(score: ScoreSpec) -> set[tuple[str, str]]:
@@ -124,12 +83,11 @@ def _crossings(score: ScoreSpec) -> set[tuple[str, str]]:
 
 
 def _train(
-    specs: Sequence[RunSpec], roots: dict[str, Path], runs: Path, engine: Engine
+    specs: Sequence[RunSpec], roots: dict[str, Path], runs: Path
 ) -> dict[RunSpec, RunOutcome]:
     """Those that nothing is needed for first, then those that start from them, and so on."""
     found: dict[RunSpec, RunOutcome] = {}
     ordered = in_order(specs)
-    gpus = 0 if engine.name == "ray" else engine.gpus
     for depth in sorted({spec.depth for spec in ordered}):
         now = sorted((s for s in ordered if s.depth == depth), key=_cost, reverse=True)
         ready: dict[RunSpec, RunJob] = {}
@@ -141,9 +99,9 @@ def _train(
             config = spec.config
             if start.folder is not None:
                 config = replace(config, weights=str(start.folder / "weights.safetensors"))
-            ready[spec] = RunJob(config, roots[spec.dataset], runs, gpus)
+            ready[spec] = RunJob(config, roots[spec.dataset], runs)
         what = "train detectors" if depth == 0 else "fine-tune detectors"
-        outcomes = engine.run(train_job, list(ready.values()), what)
+        outcomes = run_jobs(train_job, list(ready.values()), describe=what, gpu=True)
         found |= dict(zip(ready, outcomes, strict=True))
     return found
 
@@ -157,20 +115,10 @@ def train_job(job: RunJob) -> RunOutcome:
     """Train, or take up, one run; at the top level, so that another process can import it."""
     from dfmnist.detectors.train import train
 
-    _take_gpu(job.gpus)
     try:
         return RunOutcome(train(job.config, job.dataset, job.runs, quiet=True).resolve())
     except InputError as error:
         return RunOutcome(None, f"{job.config.network}, {job.config.quality}: {error}")
-
-
-def _take_gpu(gpus: int) -> None:
-    """Of several GPUs, the one of this process: the n-th process of a pool has the n-th."""
-    identity = multiprocessing.current_process()._identity
-    if gpus > 1 and identity and "DFMNIST_GPU" not in os.environ:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
-        own = visible.split(",")[(identity[0] - 1) % gpus]
-        os.environ |= {"CUDA_VISIBLE_DEVICES": own, "DFMNIST_GPU": own}
 
 
 def _score(
@@ -178,7 +126,6 @@ def _score(
     runs: dict[RunSpec, RunOutcome],
     roots: dict[str, Path],
     folder: Path,
-    engine: Engine,
 ) -> dict[ScoreSpec, Path]:
     hashes = {name: manifest_hash(roots[name])[:8] for name in {s.dataset for s in specs}}
     files: dict[ScoreSpec, Path] = {}
@@ -191,12 +138,11 @@ def _score(
         path = files[spec] = folder / f"{stem}.parquet"
         if not path.is_file():
             wanted.setdefault((run, spec.dataset, spec.split), []).append((spec.quality, path))
-    gpus = 0 if engine.name == "ray" else engine.gpus
     jobs = [
-        ScoreJob(run, roots[dataset], split, tuple(missing), gpus)
+        ScoreJob(run, roots[dataset], split, tuple(missing))
         for (run, dataset, split), missing in wanted.items()
     ]
-    for _ in engine.run(score_job, jobs, "score the test splits"):
+    for _ in run_jobs(score_job, jobs, describe="score the test splits", gpu=True):
         pass
     return files
 
@@ -205,7 +151,6 @@ def score_job(job: ScoreJob) -> None:
     """Score one run on the qualities asked for; a file for each."""
     from dfmnist.detectors.score import score
 
-    _take_gpu(job.gpus)
     qualities = tuple(quality for quality, _ in job.files)
     table = score(job.run, job.dataset, job.split, qualities, quiet=True)
     notes = {"run": job.run.name, "manifest": manifest_hash(job.dataset)}

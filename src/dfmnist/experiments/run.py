@@ -1,15 +1,15 @@
 """`dfmnist experiment`: from names of tables and figures to files, each run made once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from dfmnist.core.actions import INFO, TEN
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, claim_folder, write_text
-from dfmnist.core.jobs import console
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import METADATA, Manifest, manifest_hash, read_manifest
 from dfmnist.dataset.merge import join_datasets
@@ -19,7 +19,7 @@ from dfmnist.experiments.cells import Cell, measure, tidy
 from dfmnist.experiments.conclusions import judge, sheet_of_conclusions, tidy_conclusions
 from dfmnist.experiments.cost import describe
 from dfmnist.experiments.departures import sentences
-from dfmnist.experiments.execute import Engine, Executed, execute
+from dfmnist.experiments.execute import Executed, execute
 from dfmnist.experiments.facts import DatasetCounts, facts_of, training_clips
 from dfmnist.experiments.paper import FIGURE3_SHARES
 from dfmnist.experiments.plan import JOIN, SAME_FAKES, Plan, PlanContext, paper_name
@@ -42,7 +42,6 @@ class Request:
     recipe: ExperimentRecipe
     others: tuple[tuple[str, Path], ...] = ()
     seeds: int = 1
-    engine: Engine = field(default_factory=Engine)
 
     def __post_init__(self) -> None:
         """Check what the user typed."""
@@ -87,8 +86,7 @@ def dry_run(request: Request) -> str:
         others += [planned(name, main) for name in NAMES if not unavailable(name, main)]
     world = PlanContext(_main_facts(main), request.recipe, tuple(others), request.seeds)
     plans = [EXPERIMENTS[name](world) for name in request.chosen]
-    gpus = request.engine.gpus
-    return describe(plans, world, gpus or request.engine.workers)
+    return describe(plans, world)
 
 
 def _main_facts(main: Manifest) -> DatasetCounts:
@@ -114,7 +112,7 @@ def run_experiments(request: Request, out: Path) -> Path:
     for name, path in request.others:
         roots[paper_name(name)] = root_of(path)
     if _wants_stand_ins(request):
-        roots |= _stand_ins(main, out, request.engine.workers)
+        roots |= _stand_ins(main, out)
     others = tuple(
         facts_of(name, read_manifest(root).clips)
         for name, root in roots.items()
@@ -127,7 +125,7 @@ def run_experiments(request: Request, out: Path) -> Path:
     for name in sorted({run.dataset for plan in plans for run in plan.runs} - set(roots)):
         parts = {part: roots[part] for part in name.split(JOIN)}
         roots[name] = join_datasets(parts, out / "joined" / slug(name))
-    executed = execute(plans, roots, out, request.engine)
+    executed = execute(plans, roots, out)
     index = _write_all(plans, world, roots, executed, out)
     if executed.failures:
         raise InputError(
@@ -137,14 +135,14 @@ def run_experiments(request: Request, out: Path) -> Path:
     return index
 
 
-def _stand_ins(main: Manifest, out: Path, workers: int | None) -> dict[str, Path]:
+def _stand_ins(main: Manifest, out: Path) -> dict[str, Path]:
     """The attacks made from the dataset's own clips, those that can be."""
     made = {}
     for name in NAMES:
         if why := unavailable(name, main):
             console.print(f"  no {name}: {why}", highlight=False)
             continue
-        made[name] = build_stand_in(name, main.root, out / "stand-ins" / slug(name), workers)
+        made[name] = build_stand_in(name, main.root, out / "stand-ins" / slug(name))
     return made
 
 

@@ -130,14 +130,14 @@ def unavailable(name: str, manifest: Manifest) -> str:
     return ""
 
 
-def build_stand_in(name: str, dataset: Path, root: Path, workers: int | None = None) -> Path:
+def build_stand_in(name: str, dataset: Path, root: Path) -> Path:
     """Make the stand-in `name` of `dataset` in `root`; a killed build goes on. `InputError`."""
     manifest = read_manifest(dataset)
     if why := unavailable(name, manifest):
         raise InputError.of(dataset, f"no {name} can be made of it ({why})", "a built dataset")
     claim_folder(root, f"{name} of a dataset")
     tasks = tasks_of(name, manifest, root)
-    outcomes = run_jobs(make, tasks, workers=workers, describe=f"make the {name}")
+    outcomes = run_jobs(make, tasks, describe=f"make the {name}")
     clips = [clip for outcome in outcomes for clip in outcome.clips]
     if name == MESH_WARP:
         clips += [_take_along(clip, manifest, root) for clip in manifest.clips

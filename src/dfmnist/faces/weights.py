@@ -11,9 +11,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, cache_dir, sha256_file
-from dfmnist.core.jobs import console
 
 WHEEL = "mediapipe==0.10.14"
 MODELS: dict[str, tuple[str, str]] = {

@@ -60,10 +60,9 @@ def measure(
     actors: int = 20,
     *,
     thresholds: Thresholds | None = None,
-    workers: int | None = None,
 ) -> Figures:
     """Film and judge `actors` held-out people into `folder`; what is there already is kept."""
-    examples = collect(plan(folder, "evaluation", actors, with_attacks=True), workers)
+    examples = collect(plan(folder, "evaluation", actors, with_attacks=True))
     check_range("evaluation", {e.identity for e in examples})
     return figures(examples, thresholds or shipped())
 

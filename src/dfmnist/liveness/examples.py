@@ -85,11 +85,11 @@ def plan(folder: Path, purpose: str, actors: int, *, with_attacks: bool) -> list
     ]
 
 
-def collect(jobs: Sequence[ExampleJob], workers: int | None = None) -> list[Example]:
+def collect(jobs: Sequence[ExampleJob]) -> list[Example]:
     """Film and measure all jobs, with progress; what is there already is kept."""
-    for _ in run_jobs(film, [job.film for job in jobs], workers=workers, describe="film"):
+    for _ in run_jobs(film, [job.film for job in jobs], describe="film"):
         pass
-    found = run_jobs(observe, jobs, workers=workers, describe="measure")
+    found = run_jobs(observe, jobs, describe="measure")
     return [example for examples in found for example in examples]
 
 

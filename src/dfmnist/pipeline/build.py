@@ -8,9 +8,10 @@ from pathlib import Path
 
 from dfmnist.core.actions import TEN
 from dfmnist.core.config import plain
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
-from dfmnist.core.jobs import console, run_jobs
+from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
@@ -38,7 +39,6 @@ def build(
     reals: Sequence[Footage],
     config: BuildConfig,
     root: Path,
-    workers: int | None = None,
 ) -> Path:
     """Make the dataset in folder `root` and return it; a killed build goes on where it was.
 
@@ -46,7 +46,7 @@ def build(
     that cannot be split, and for a finished dataset whose protocol gives the class away.
     """
     cast = _cast(sources, drivers, reals, config)
-    state = _open(root, config, cast, workers)
+    state = _open(root, config, cast)
     seen = _select(state, cast)
     movers = _crop_drivers(state, cast)
     fakes = _animate_and_screen(state, cast, movers, seen)
@@ -62,7 +62,6 @@ class State:
     root: Path
     config: BuildConfig
     generator: str
-    workers: int | None
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _cast(
     return Inputs(tuple(people), *keys, tuple(moving))
 
 
-def _open(root: Path, config: BuildConfig, cast: Inputs, workers: int | None) -> State:
+def _open(root: Path, config: BuildConfig, cast: Inputs) -> State:
     """Claim the folder, and refuse one that was begun with other settings or inputs."""
     claim_folder(root, "dataset")
     generator = weights_id(config.weights)
@@ -128,7 +127,7 @@ def _open(root: Path, config: BuildConfig, cast: Inputs, workers: int | None) ->
         raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
-    return State(root, config, generator, workers)
+    return State(root, config, generator)
 
 
 def _refuse_trained_on(cast: Inputs, seeds: frozenset[int], generator: str) -> None:
@@ -145,7 +144,7 @@ def _refuse_trained_on(cast: Inputs, seeds: frozenset[int], generator: str) -> N
 def _select(state: State, cast: Inputs) -> dict[str, SourceCheck]:
     people = cast.people
     jobs = [PersonJob(state.root, state.config, f) for f in people]
-    found = run_jobs(run, jobs, workers=state.workers, describe="select and crop")
+    found = run_jobs(run, jobs, describe="select and crop")
     seen = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
     _tell("footage", [s.choice.reason or s.real_reason for s in seen.values()])
     if not any(_animatable(seen[key]) for key in cast.source_keys):
@@ -163,7 +162,7 @@ def _animatable(seen: SourceCheck) -> bool:
 def _crop_drivers(state: State, cast: Inputs) -> list[Footage]:
     drivers = cast.drivers
     jobs = [DriverJob(state.root, state.config, f) for f in drivers]
-    reasons = list(run_jobs(run, jobs, workers=state.workers, describe="crop drivers"))
+    reasons = list(run_jobs(run, jobs, describe="crop drivers"))
     _tell("driving clips", [str(r) for r in reasons])
     usable = [d for d, reason in zip(drivers, reasons, strict=True) if not reason]
     if not usable:
@@ -201,7 +200,7 @@ def _animate_and_screen(
             FakeJob(state.root, config, pair, seen[pair.source.key].choice, state.generator)
             for pair in batch
         ]
-        outcomes = run_jobs(run, jobs, workers=state.workers, describe="animate and screen")
+        outcomes = run_jobs(run, jobs, describe="animate and screen")
         for pair, outcome in zip(batch, outcomes, strict=True):
             assert isinstance(outcome, ClipResult)
             attempts[pair.clip_id] = Attempt(pair, outcome)
@@ -223,7 +222,7 @@ def _compress_reals(
     if len(chosen) < len(fakes):
         console.print(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
     jobs = [RealJob(state.root, state.config, f, seen[f.key]) for f in chosen]
-    outcomes = run_jobs(run, jobs, workers=state.workers, describe="compress real clips")
+    outcomes = run_jobs(run, jobs, describe="compress real clips")
     return [c for o in outcomes if isinstance(o, ClipResult) for c in o.clips]
 
 
@@ -244,7 +243,7 @@ def _publish(
             "dataset; expected at least one (rejected.jsonl names the reasons)"
         )
     manifest = Manifest(state.root, tuple(clips))
-    report = audit(manifest, workers=state.workers)
+    report = audit(manifest)
     write_audit(state.root, report)
     report.require_pass()
     write_card(manifest, tuple(rejected), report, _card_text(state.config))

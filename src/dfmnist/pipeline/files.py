@@ -16,9 +16,9 @@ import numpy as np
 from rich.progress import Progress, TaskID
 
 from dfmnist.core.config import config_hash
+from dfmnist.core.console import console, progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import cache_dir, sha256_file
-from dfmnist.core.jobs import console, progress_bar
 from dfmnist.dataset.provenance import provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh

@@ -22,7 +22,7 @@ TALK_EVERY = 11
 """One clip in eleven talks, so that talking is one performance among eleven."""
 
 
-def film_people(config: FilmConfig, folder: Path, workers: int | None = None) -> tuple[Path, Path]:
+def film_people(config: FilmConfig, folder: Path) -> tuple[Path, Path]:
     """Film everyone into `folder`; returns the tables of people and of drivers.
 
     Clips that are there already are kept. Raises `InputError` for a folder of other content, and
@@ -41,7 +41,7 @@ def film_people(config: FilmConfig, folder: Path, workers: int | None = None) ->
     for name, footage in (("film drivers", drivers), ("film people", people)):
         # one person after the other: setting up a stage takes as long as ten frames
         jobs = [_job(f, config.num_frames) for f in sorted(footage, key=lambda f: f.identity)]
-        for _ in run_jobs(film, jobs, workers=workers, describe=name):
+        for _ in run_jobs(film, jobs, describe=name):
             pass
     tables = folder / "people.csv", folder / "drivers.csv"
     write_csv(tables[0], people)

@@ -94,9 +94,7 @@ def film_person(jobs: list[Job]) -> list[Path]:
     return [job.path for job in jobs]
 
 
-def film_training(
-    folder: Path, people: int, first: int = 0, clips: int = CLIPS_EACH, workers: int | None = None
-) -> None:
+def film_training(folder: Path, people: int, first: int = 0, clips: int = CLIPS_EACH) -> None:
     """Film `people` actors with identity seeds from `first`, `GROUP` to a performance.
 
     Each gives `clips` of `CLIP_FRAMES` frames; those that are there already are kept. Raises
@@ -112,5 +110,5 @@ def film_training(
             Job(seed, None, take, CLIP_FRAMES, path)
             for take, path in zip(takes, paths, strict=True)
         ])  # fmt: skip
-    for _ in run_jobs(film_person, jobs, workers=workers, describe="film for training"):
+    for _ in run_jobs(film_person, jobs, describe="film for training"):
         pass

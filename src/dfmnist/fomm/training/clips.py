@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dfmnist.core.config import config_hash
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
-from dfmnist.core.jobs import console, run_jobs
+from dfmnist.core.jobs import run_jobs
 from dfmnist.fomm.training.jitter import draw_jitter, jitter_colours
 from dfmnist.media.video import count_frames, frames_at, is_video
 
@@ -98,7 +99,6 @@ def load_people(
     *,
     person: str = "file",
     skip_broken: bool = False,
-    workers: int | None = None,
 ) -> People:
     """The whole clips under `folder`, by person; each file is decoded once and then remembered.
 
@@ -113,7 +113,7 @@ def load_people(
         for i, ((path, _), name) in enumerate(zip(found, names, strict=True))
         if name not in known or not _same(known[name], path)
     ]
-    looks = run_jobs(look, [found[i][0] for i in fresh], workers=workers, describe="check clips")
+    looks = run_jobs(look, [found[i][0] for i in fresh], describe="check clips")
     for i, looked in zip(fresh, looks, strict=True):
         known[names[i]] = looked
     if fresh:

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dfmnist.core.config import plain
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
-from dfmnist.core.jobs import console
 from dfmnist.core.lightning import is_main, run, save_checkpoint
 from dfmnist.fomm.checkpoint import save_networks, training_seeds
 from dfmnist.fomm.networks.generator import Generated
@@ -59,7 +59,6 @@ def train_published(
     machine: Machine | None = None,
     person: str = "file",
     skip_broken: bool = False,
-    workers: int | None = None,
 ) -> Path:
     """Train on the clips under `clips`; goes on from `out`'s last checkpoint if it has one.
 
@@ -77,14 +76,12 @@ def train_published(
         raise InputError(f"{text}; expected a multiple: it counts the pairs of all together")
     folder = training_folder(clips)
     claim_folder(out, "animator-run")
-    people = load_people(
-        folder, out / "clips.json", person=person, skip_broken=skip_broken, workers=workers
-    )
+    people = load_people(folder, out / "clips.json", person=person, skip_broken=skip_broken)
     draws = len(people) * config.repeats
     if draws < config.batch_size:
         text = f"holds {len(people)} people, {draws} draws an epoch"
         raise InputError.of(folder, text, f"{config.batch_size} for one step (--batch-size)")
-    shown = _shown_people(clips, out, people, person, workers)
+    shown = _shown_people(clips, out, people, person)
     about = {
         "recipe": plain(config),
         "pictures": _in_words(config, vgg),
@@ -140,16 +137,12 @@ def _in_words(config: PublishedConfig, vgg: Path | None) -> str:
     )
 
 
-def _shown_people(
-    clips: Path, out: Path, people: People, person: str, workers: int | None
-) -> People:
+def _shown_people(clips: Path, out: Path, people: People, person: str) -> People:
     """Whom the sheet shows: people never trained on where there are some."""
     test = clips / TEST
     if not (clips / TRAIN).is_dir() or not test.is_dir():
         return people
-    return load_people(
-        test, out / "clips-test.json", person=person, skip_broken=True, workers=workers
-    )
+    return load_people(test, out / "clips-test.json", person=person, skip_broken=True)
 
 
 def _check_same(path: Path, about: dict[str, Any]) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import have
 from dfmnist.core.files import write_text
-from dfmnist.core.jobs import console, cpu_count
+from dfmnist.core.jobs import cpu_count
 from dfmnist.core.lightning import Devices, is_main, quiet_lightning
 
 CHECKPOINT, CURVE, WEIGHTS = "last.ckpt", "curve.csv", "last.safetensors"

@@ -1,0 +1,93 @@
+"""Messages and progress on standard error: bars on a terminal, plain lines in a log file."""
+
+import threading
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+console = Console(stderr=True)
+"""Every message and all progress goes here; results go to standard output."""
+LINE_EVERY_S = 30.0
+"""Seconds between the lines that stand in for a bar where there is no terminal."""
+
+
+def set_quiet(quiet: bool) -> None:
+    """Show no messages and no progress from now on, or show them again. Errors are still said."""
+    console.quiet = quiet
+
+
+def progress_bar() -> Progress:
+    """Progress of long stages, to be entered with `with`: bars, or lines without a terminal."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        return _ProgressLines()
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in words: `40 s`, `3 min 10 s`, `2 h 5 min`."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {m} min"
+    return f"{m} min {s} s" if m else f"{s} s"
+
+
+class _ProgressLines(Progress):
+    """Progress as lines such as `film actors: 41 of 160, 3 min 10 s`.
+
+    A line says how far the newest unfinished task is every `LINE_EVERY_S`, whether it has moved or
+    not, and one more is printed when a task is finished.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(console=console, disable=True)  # draws nothing by itself
+        self._ended = threading.Event()
+        self._reported: set[int] = set()
+
+    def start(self) -> None:
+        threading.Thread(target=self._report_now_and_then, daemon=True).start()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def advance(self, *args: Any, **more: Any) -> None:
+        super().advance(*args, **more)
+        self._report_finished()
+
+    def update(self, *args: Any, **more: Any) -> None:
+        super().update(*args, **more)
+        self._report_finished()
+
+    def _report_now_and_then(self) -> None:
+        while not self._ended.wait(LINE_EVERY_S):
+            tasks = [task for task in self.tasks if task.visible and not task.finished]
+            if tasks:
+                _print_line(tasks[-1])
+
+    def _report_finished(self) -> None:
+        for task in self.tasks:
+            if task.visible and task.finished and task.id not in self._reported:
+                self._reported.add(task.id)
+                _print_line(task)
+
+
+def _print_line(task: Task) -> None:
+    elapsed_s = task.finished_time if task.finished else task.elapsed
+    text = f"{task.description}: {task.completed:.0f} of {task.total or 0:.0f}"
+    console.print(
+        f"{text}, {duration_text(elapsed_s or 0)}", highlight=False, markup=False, soft_wrap=True
+    )
