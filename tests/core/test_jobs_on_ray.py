@@ -1,4 +1,4 @@
-"""Jobs as Ray tasks, where the extra is installed: order, failures, and the same results."""
+"""Jobs as Ray tasks, where the extra is installed: order, failures, folders."""
 
 import math
 import os
@@ -9,12 +9,7 @@ import pytest
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.jobs import Engine, current_engine, engine, run_jobs
-from dfmnist.dataset.manifest import manifest_hash, read_manifest
-from dfmnist.experiments.run import Request, run_experiments
-from dfmnist.pipeline.build import build
-from dfmnist.pipeline.film import film_people
-from dfmnist.pipeline.footage import read_drivers, read_people
-from dfmnist.recipes import experiments_smoke, smoke
+from dfmnist.dataset.manifest import read_manifest
 
 ray = pytest.importorskip("ray", reason="needs the extra dfmnist[ray]")
 
@@ -55,24 +50,3 @@ def test_tasks_start_where_the_command_was_typed(
     assert folder == str(tmp_path)
     assert process != os.getpid()
     assert of_task == Engine("local", 1)
-
-
-def test_experiments_are_those_of_one_process(drawn: Path, tmp_path: Path) -> None:
-    pages = []
-    for name in ("ray", "local"):
-        with engine(name, workers=1):
-            run_experiments(Request(("table3",), drawn, experiments_smoke()), tmp_path / name)
-        pages.append((tmp_path / name / "table3" / "table3.md").read_text())
-    assert pages[0] == pages[1]
-
-
-def test_a_dataset_is_that_of_one_process(tmp_path: Path) -> None:
-    recipe, hashes = smoke(), set()
-    assert recipe.film is not None
-    for name in ("ray", "local"):
-        with engine(name, workers=2):
-            people_csv, drivers_csv = film_people(recipe.film, tmp_path / "footage")
-            people = read_people(people_csv, recipe.build.num_frames / recipe.build.fps)
-            drivers = read_drivers(drivers_csv)
-            hashes.add(manifest_hash(build(people, drivers, people, recipe.build, tmp_path / name)))
-    assert len(hashes) == 1

@@ -48,7 +48,7 @@ def test_the_time_follows_from_the_step() -> None:
     plan = EXPERIMENTS["figure7"](world)
     # 32 clips of 16 frames in batches of 32: 16 steps a pass, so 2 passes an epoch, 10 epochs; 128
     # frames to validate and 128 for the norms are 8 forward passes of a third of a step each
-    text = describe([plan], world, 1, step_s=lambda config: 1.0)
+    text = describe([plan], world, step_s=lambda config: 1.0)
     assert "16 fake + 16 real clips, 10 epochs, 320 steps, 6 min" in text
     assert "320 steps, 0 scorings: about 6 min" in text
 
