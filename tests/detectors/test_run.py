@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
-from dfmnist.detectors.config import TrainConfig, choices
+from dfmnist.core.settings import choices
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.builders import BUILDERS
 from dfmnist.detectors.networks.names import NETWORKS, published_loss, published_size_px
 from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, read_calibration, read_config, read_run
