@@ -14,10 +14,10 @@ from dfmnist.core.files import sha256_file
 from dfmnist.fomm.checkpoint import load_networks, read_provenance, training_seeds
 from dfmnist.fomm.config import FommConfig, actors
 from dfmnist.fomm.convert import convert_weights
+from dfmnist.fomm.infer_config import infer_config
 from dfmnist.fomm.inference.animate import animate
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
-from dfmnist.fomm.shapes import inferred_config
 
 SMALL = tiny(image_size=256)
 """What a file without the blur is taken for: its frames are vox-256's."""
@@ -119,16 +119,16 @@ def test_shapes_tell_the_network() -> None:
         module: {k: torch.empty(s, device="meta") for k, s in state_shapes(module).items()}
         for module in ("kp_detector", "generator")
     }
-    assert inferred_config(shapes) == FommConfig()
+    assert infer_config(shapes) == FommConfig()
     small = state(actors(20))
-    told = inferred_config(small)
+    told = infer_config(small)
     unseen = {"kp_variance": 0.004, "kp_padding": 1, "generator_max_features": 96}
     assert dataclasses.replace(told, **unseen) == actors(20)
-    assert inferred_config({}) == FommConfig()
+    assert infer_config({}) == FommConfig()
     blur = torch.zeros(3, 1, 29, 29)
     small["kp_detector"]["down.weight"] = blur
     small["generator"]["dense_motion_network.down.weight"] = blur
-    large = inferred_config(small)
+    large = infer_config(small)
     assert (large.kp_scale, large.motion_scale, large.image_size) == (0.125, 0.125, 512)
 
 

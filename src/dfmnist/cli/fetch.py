@@ -62,9 +62,9 @@ def _reader(name: str) -> Callable[[str, Path], object]:
         from dfmnist.detectors.networks import weights
 
         return weights.check
-    from dfmnist.fomm import place
+    from dfmnist.fomm.checkpoint import check_published
 
-    return place.check
+    return check_published
 
 
 def _faces() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Weights in and out: the public `.pth.tar` checkpoints, and our safetensors with their config."""
+"""Weights files: the public `.pth.tar` checkpoints, and our safetensors with their config."""
 
 import json
 from collections.abc import Mapping
@@ -15,22 +15,25 @@ from dfmnist.core.checkpoints import in_disguise, read_pickle
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, sha256_file
+from dfmnist.core.published_weights import PUBLISHED, in_cache
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.known_weights import resolve_weights
+from dfmnist.fomm.infer_config import State, infer_config
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
-from dfmnist.fomm.shapes import State, inferred_config
+from dfmnist.fomm.networks.vgg import load_vgg
 
 SHIPPED = Path(__file__).parent / "weights" / "actors.safetensors"
-"""The small animator that comes with the package, trained on synthetic actors only."""
+"""File of the small motion model in the package, trained on synthetic actors only."""
 
 METADATA_KEY = "dfmnist"
+"""Name of the metadata entry of our safetensors that holds config and provenance as JSON."""
 EXPECTED = "a First Order Motion Model checkpoint (.pth.tar) or our .safetensors"
+"""Text for errors that says what file is expected."""
 
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """A motion model ready to run: evaluation mode, float32."""
+    """The networks of a motion model in evaluation mode, float32, with their config."""
 
     config: FommConfig
     kp_detector: KPDetector
@@ -38,17 +41,19 @@ class Networks:
 
 
 def weights_id(path: Path | None = None) -> str:
-    """`fomm-NAME@XXXXXXXX`: what a manifest records; the digits begin the file's SHA-256."""
+    """Identifier of weights in a manifest: `fomm-NAME@XXXXXXXX`, with 8 digits of their SHA-256.
+
+    None is the shipped file. Raises `InputError` if there is no such file.
+    """
     path = _existing(path)
     name = path.name.removesuffix(".tar").removesuffix(".pth").removesuffix(".safetensors")
     return f"fomm-{name}@{sha256_file(path)[:8]}"
 
 
 def load_networks(path: Path | None = None) -> Networks:
-    """Networks with the weights in `path`, a file or a name; None is the shipped file.
+    """Networks with the weights in `path`, a file or a published name; None is the shipped file.
 
-    A name is one of `core.published_weights` that `dfmnist fetch` has put into the cache.
-    Raises `InputError` when the file is no checkpoint, or lacks or misshapes a tensor.
+    Raises `InputError` for a file that is no checkpoint, and for missing or misshapen tensors.
     """
     path = _existing(path)
     if path.suffix == ".safetensors":
@@ -62,7 +67,7 @@ def load_networks(path: Path | None = None) -> Networks:
         raise InputError.of(path, "; ".join(problems[:6]) + more, EXPECTED)
     networks = Networks(config, KPDetector(config), OcclusionAwareGenerator(config))
     for name, module in (("kp_detector", networks.kp_detector), ("generator", networks.generator)):
-        values = {key: state[name][key].float() for key in _own(module)}
+        values = {key: state[name][key].float() for key in _required(module)}
         module.load_state_dict(values, strict=False)
         module.eval().requires_grad_(False)
     return networks
@@ -77,7 +82,7 @@ def save_networks(
     *,
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Write weights as `dtype` safetensors; config and provenance go in its metadata as JSON."""
+    """Write weights as safetensors of `dtype`, with config and provenance in the metadata."""
     tensors = {
         f"{name}.{key}": value.detach().cpu().to(dtype).contiguous()
         for name, module in (("kp_detector", kp_detector), ("generator", generator))
@@ -85,14 +90,14 @@ def save_networks(
         if value.is_floating_point()
     }
     about = {"config": plain(config), "provenance": plain(provenance or {})}
-    # one entry: the library writes several in any order, and the file's hash is its name
+    # one entry, because the library writes several in random order, which changes the hash
     metadata = {METADATA_KEY: json.dumps(about, sort_keys=True)}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 
 
 def read_provenance(path: Path | None = None) -> dict[str, Any]:
-    """What our safetensors file says about its training: seeds, recipe, steps."""
+    """Record of the training in our safetensors file: seeds, recipe, steps."""
     path = _existing(path)
     with _safetensors(path) as file:
         value: dict[str, Any] = _about(file, path)["provenance"]
@@ -100,9 +105,9 @@ def read_provenance(path: Path | None = None) -> dict[str, Any]:
 
 
 def training_seeds(path: Path | None = None) -> frozenset[int]:
-    """Identity seeds of the synthetic actors that the weights were trained on, where recorded.
+    """Identity seeds of the synthetic actors that the weights were trained on, as recorded.
 
-    A published `.pth.tar` records nothing, and was trained on other people altogether.
+    The set is empty for a published `.pth.tar`, which was trained on real people.
     """
     path = _existing(path)
     if path.suffix != ".safetensors":
@@ -110,8 +115,36 @@ def training_seeds(path: Path | None = None) -> frozenset[int]:
     return frozenset(int(seed) for seed in read_provenance(path).get("identity_seeds", ()))
 
 
+def resolve_weights(weights: Path) -> Path:
+    """The file that `--weights` names: an existing file, or a published motion model by name.
+
+    Raises `InputError` for a published name without a file in the cache, and for one that is no
+    motion model.
+    """
+    name = str(weights)
+    if name not in PUBLISHED or weights.is_file():
+        return weights  # a missing file is reported when it is read
+    if not PUBLISHED[name].is_motion_model:
+        models = " or ".join(name for name, known in PUBLISHED.items() if known.is_motion_model)
+        raise InputError.of(weights, "is no motion model", models)
+    return in_cache(name)
+
+
+def check_published(name: str, file: Path) -> None:
+    """Read all of `file` as the published motion model `name`, or as VGG-19.
+
+    Raises `InputError` if it is something else; a function for `core.published_weights.install`.
+    """
+    if not PUBLISHED[name].is_motion_model:
+        load_vgg(file)
+        return
+    config = load_networks(file).config
+    if config != FommConfig():
+        raise InputError.of(file, f"is another motion model ({config})", f"the {name} network")
+
+
 def _about(file: Any, path: Path) -> dict[str, Any]:
-    """Config and provenance in the metadata of an open file of ours."""
+    """Config and provenance from the metadata of an open safetensors file of ours."""
     metadata = file.metadata() or {}
     if METADATA_KEY not in metadata:
         raise InputError.of(path, "has no config in its metadata", EXPECTED)
@@ -127,23 +160,23 @@ def _existing(path: Path | None) -> Path:
 
 
 def _fixed(name: str) -> bool:
-    """The blur's Gaussian follows from the config; some checkpoints hold it, some do not."""
+    """Whether a tensor is the blur's Gaussian, which follows from the config and may be missing."""
     return name.endswith("down.weight")
 
 
-def _own(module: nn.Module) -> dict[str, Tensor]:
-    """What a file must hold for `module`."""
+def _required(module: nn.Module) -> dict[str, Tensor]:
+    """Tensors of `module` that a file must hold."""
     state = module.state_dict()
     return {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
 
 
 def _problems(config: FommConfig, state: State) -> list[str]:
-    """What is missing, misshapen or unknown in `state` for the networks of `config`, in words."""
+    """Texts that name missing, misshapen and unknown tensors in `state` for `config`."""
     problems: list[str] = []
     with torch.device("meta"):  # names and shapes alone
         modules = {"kp_detector": KPDetector(config), "generator": OcclusionAwareGenerator(config)}
     for name, module in modules.items():
-        own, found = _own(module), state.get(name, {})
+        own, found = _required(module), state.get(name, {})
         missing = [key for key in own if key not in found]
         if len(missing) == len(own):
             problems.append(f"has no {name}")
@@ -161,11 +194,11 @@ def _problems(config: FommConfig, state: State) -> list[str]:
 
 
 def _config_of(state: State) -> FommConfig:
-    """vox-256, or what the tensors' shapes say where that fits them better."""
-    published, seen = FommConfig(), inferred_config(state)
-    if seen == published or not len(_problems(seen, state)) < len(_problems(published, state)):
-        return published
-    return seen
+    """Config of a published checkpoint: vox-256, or one inferred from shapes that fits better."""
+    published, inferred = FommConfig(), infer_config(state)
+    if len(_problems(inferred, state)) < len(_problems(published, state)):
+        return inferred
+    return published
 
 
 def _safetensors(path: Path) -> Any:
@@ -187,7 +220,7 @@ def _read_safetensors(path: Path) -> tuple[FommConfig, State]:
 
 
 def _networks_in(path: Path, value: Mapping[str, Any]) -> State:
-    """Generator and keypoint detector of a published checkpoint; the rest is for training."""
+    """Tensors of generator and keypoint detector in a published checkpoint."""
     if "inpainting_network" in value:
         held = ", ".join(sorted(key for key in value if key.endswith("network")))
         problem = f"is of a Thin-Plate-Spline Motion Model, another network (holds {held})"

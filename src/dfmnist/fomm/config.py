@@ -1,4 +1,4 @@
-"""Shapes of the motion model: `FommConfig()` is the published vox-256, `actors()` our small one."""
+"""Configs of the motion model: `FommConfig()` is vox-256, `actors()` the shipped small one."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dfmnist.core.errors import InputError
 
 @dataclass(frozen=True)
 class FommConfig:
-    """Sizes of keypoint detector, dense motion and generator. Defaults: vox-256.
+    """Sizes of keypoint detector, dense motion network and generator; the default is vox-256.
 
     Source: Siarohin et al., "First Order Motion Model for Image Animation", NeurIPS 2019,
     and `config/vox-256.yaml` of the public implementation.
@@ -18,21 +18,21 @@ class FommConfig:
     image_size: int = 256
     """Side of the frames in pixels."""
     num_kp: int = 10
-    """Keypoints; each has a position and a 2×2 Jacobian."""
+    """Number of keypoints; each has a position and a 2×2 Jacobian."""
     num_channels: int = 3
-    """Colour channels."""
+    """Number of colour channels."""
     temperature: float = 0.1
-    """Divides the keypoint heatmap's logits: lower is more peaked."""
+    """Divisor of the keypoint heatmap's logits; a lower one gives a sharper peak."""
     kp_variance: float = 0.01
-    """Variance of the Gaussians shown to dense motion, in units where the frame is [-1, 1]."""
+    """Variance of the Gaussians in dense motion's input, in units where the frame is [-1, 1]."""
     kp_expansion: int = 32
     kp_max_features: int = 1024
     kp_blocks: int = 5
     kp_scale: float = 0.25
-    """The detector sees the frame reduced by this factor."""
+    """Factor by which the frame is reduced for the keypoint detector."""
     kp_kernel: int = 7
     kp_padding: int = 0
-    """Padding of the detector's last convolutions; 0 as published."""
+    """Padding of the keypoint detector's last convolutions; 0 as published."""
     motion_expansion: int = 64
     motion_max_features: int = 1024
     motion_blocks: int = 5
@@ -44,9 +44,9 @@ class FommConfig:
     generator_bottleneck_blocks: int = 6
     final_kernel: int = 7
     blend: bool = False
-    """Mix the warped source with the decoded picture by a full-size mask (not upstream's)."""
+    """Whether a full-size mask blends the warped source with the decoded picture (our addition)."""
     hint: bool = False
-    """Show the decoder what dense motion saw: where lids and lips go (not upstream's)."""
+    """Whether the decoder also gets dense motion's features, which show lids and lips (ours)."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -59,9 +59,10 @@ class FommConfig:
                 raise InputError(f"motion model: {name} is {1 / inverse}; expected 1, 1/2, 1/4, …")
 
     def at_size(self, image_size: int) -> "FommConfig":
-        """The same network for smaller or larger frames.
+        """The config of the same network for smaller or larger frames.
 
-        Keypoints and dense motion keep seeing the same number of pixels, so weights carry over.
+        Keypoint detector and dense motion still see the same number of pixels, so that weights
+        can be used at another size.
         """
         ratio = self.image_size / image_size
         return dataclasses.replace(
@@ -73,7 +74,7 @@ class FommConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], origin: str) -> "FommConfig":
-        """A config from JSON; `origin` names the file in the error. Raises `InputError`."""
+        """The config in `values`, read from JSON; `origin` names the file in an `InputError`."""
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InputError.of(origin, f"unknown model settings {', '.join(unknown)}", "ours")
@@ -81,7 +82,7 @@ class FommConfig:
 
 
 def actors(num_kp: int = 20) -> FommConfig:
-    """The shipped small network, trained on synthetic actors."""
+    """Config of the shipped small network, which is trained on synthetic actors."""
     return FommConfig(
         num_kp=num_kp,
         kp_variance=0.004,

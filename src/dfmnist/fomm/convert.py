@@ -1,4 +1,4 @@
-"""A published checkpoint as our safetensors: the networks, their config, and their origin."""
+"""Conversion of a published checkpoint to our safetensors, with config and origin."""
 
 from pathlib import Path
 
@@ -6,19 +6,24 @@ import torch
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
-from dfmnist.fomm.checkpoint import load_networks, read_provenance, save_networks
+from dfmnist.fomm.checkpoint import (
+    load_networks,
+    read_provenance,
+    resolve_weights,
+    save_networks,
+)
 from dfmnist.fomm.config import FommConfig
-from dfmnist.fomm.known_weights import resolve_weights
 
 
 def convert_weights(
     source: Path, out: Path, *, half: bool = False, force: bool = False
 ) -> FommConfig:
-    """Write what inference needs of `source` to the safetensors file `out`; returns its config.
+    """Write the networks of `source` to the safetensors file `out`; returns their config.
 
-    float32, or float16 with `half`. Discriminator and optimizers are left out. The provenance
-    records the name and SHA-256 of `source`. An existing `out` is refused unless `force`. Raises
-    `InputError`, also as `load_networks` does, and leaves no file then.
+    The tensors are float32, or float16 with `half`. Discriminator and optimizers are left out. The
+    provenance records the name and SHA-256 of `source`. An existing `out` is refused unless
+    `force` is set. Raises `InputError`, also for what `load_networks` refuses, and then writes no
+    file.
     """
     source = resolve_weights(source)
     if out.suffix != ".safetensors":

@@ -1,4 +1,4 @@
-"""Animate a source frame with a driving clip: relative (the paper's), absolute or scaled motion."""
+"""Animation of a source frame by a driving clip, by relative (the paper's) or absolute motion."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,25 +7,24 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from scipy.spatial import ConvexHull, QhullError
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import load_networks
 from dfmnist.fomm.inference.backends import choose_backend
 from dfmnist.fomm.networks.keypoints import Keypoints, inverse_2x2
 
-Frames = npt.NDArray[np.uint8]
 BATCH = 8
-"""Frames per pass of the keypoint detector."""
+"""Frames in one pass of the keypoint detector."""
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedSource:
-    """What is computed once a source: its features, in the backend's own form, and keypoints."""
+    """Features and keypoints of a source, computed once; features in the backend's own form."""
 
     code: Any
     keypoints: Keypoints
@@ -34,11 +33,12 @@ class EncodedSource:
 def transfer(
     source: Keypoints, driving: Keypoints, motion: Motion, reference: int = 0
 ) -> Keypoints:
-    """Where the source's keypoints go for each driving frame.
+    """The source's keypoints, moved for each driving frame: (n, k, …).
 
-    Relative: `kp_s + scale (kp_d - kp_d0)` and `J_d J_d0^-1 J_s` (Siarohin et al., 2019, eq. 12),
-    where d0 is the driving frame `reference`; scale is 1, or for `relative_scaled` the ratio of
-    the hulls' linear sizes. Shapes: source (1, k, ...), driving (n, k, ...); gives (n, k, ...).
+    Relative motion gives `kp_s + scale (kp_d - kp_d0)` and `J_d J_d0^-1 J_s` (Siarohin et al.,
+    2019, equation 12), where d0 is the driving frame `reference`. The scale is 1, or for
+    `relative_scaled` the ratio of the linear sizes of the keypoints' hulls. Shapes: source
+    (1, k, …), driving (n, k, …). Raises `InputError` for an unknown `motion`.
     """
     if motion not in get_args(Motion):
         raise InputError(
@@ -54,7 +54,7 @@ def transfer(
 
 
 def hull_scale(source: Keypoints, first: Keypoints) -> float:
-    """Square root of the ratio of the areas of the keypoints' convex hulls; 1 if one is flat."""
+    """Ratio of the linear sizes of the convex hulls of `source` and `first`; 1 if one is flat."""
     try:
         # in the plane, scipy's `volume` is the area
         areas = [ConvexHull(kp.value[0].double().numpy()).volume for kp in (source, first)]
@@ -64,7 +64,7 @@ def hull_scale(source: Keypoints, first: Keypoints) -> float:
 
 
 class Animator:
-    """A motion model held ready. One thread is enough on a CPU: run one process a core."""
+    """A loaded motion model. On a CPU, one process per core with one thread each is fastest."""
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class Animator:
         backend: BackendName = "auto",
         precision: Precision = "auto",
     ) -> None:
-        """Load `weights` (`.pth.tar` or safetensors); None is the shipped actors model.
+        """Load `weights` (`.pth.tar`, safetensors or a name); None is the shipped actors model.
 
-        See `backends.choose_backend` for the other two. Raises `InputError`.
+        `backend` and `precision` are those of `backends.choose_backend`. Raises `InputError`.
         """
         networks = load_networks(weights)
         self.config = networks.config
@@ -83,30 +83,33 @@ class Animator:
 
     @property
     def size(self) -> int:
-        """Side of the frames it gives, in pixels."""
+        """Side of the generated frames in pixels."""
         return self.config.image_size
 
     @property
     def precision(self) -> str:
-        """`f32`, or `bf16` for all but positions."""
+        """Number format of the arithmetic: `f32`, or `bf16` for everything except positions."""
         return self._backend.precision
 
     def encode(self, source_rgb_u8: Frames) -> EncodedSource:
-        """Features and keypoints of one source image (h, w[, 1, 3 or 4]) of any size."""
+        """Features and keypoints of one source image (h, w[, 1, 3 or 4]) of any size.
+
+        Raises `InputError` for anything that is no uint8 image.
+        """
         image = as_frames(source_rgb_u8, "source", 1, self.size)
         return EncodedSource(self._backend.encode(image), self._backend.detect(image))
 
     def keypoints(self, driving_rgb_u8: Frames | Iterable[Frames]) -> Keypoints:
         """Keypoints of driving frames (n, h, w, 3), or of a stream of (h, w, 3) ones.
 
-        They are small (a hundred numbers a frame) and serve any number of sources. Raises
-        `InputError` where there is no frame.
+        They are small (about a hundred numbers a frame) and serve any number of sources. Raises
+        `InputError` if there is no frame.
         """
         frames, parts = iter(driving_rgb_u8), []
         while chunk := list(islice(frames, BATCH)):
             pictures = as_frames(np.stack(chunk), "driving", None, self.size)
             found = self._backend.detect(pictures)
-            # copies: what a backend gives may lie in memory that would be kept with it
+            # copies, because a backend's result may be a view that keeps its whole memory alive
             parts.append([value.clone() for value in found])
         if not parts:
             raise InputError("driving frames are none; expected uint8 frames (n, h, w, 3), n ≥ 1")
@@ -119,7 +122,7 @@ class Animator:
         motion: Motion = "relative",
         reference: int = 0,
     ) -> Frames:
-        """The source moving as the driver: uint8 RGB (n, size, size, 3)."""
+        """The source animated by the driving keypoints: uint8 RGB (n, size, size, 3)."""
         return np.stack(list(self.stream(source, driving, motion, reference)))
 
     def stream(
@@ -129,7 +132,7 @@ class Animator:
         motion: Motion = "relative",
         reference: int = 0,
     ) -> Iterator[Frames]:
-        """As `animate`, one (size, size, 3) frame at a time: any length in constant memory."""
+        """The frames of `animate` one at a time, (size, size, 3) each, in constant memory."""
         target = transfer(source.keypoints, driving, motion, reference)
         step = self._backend.batch
         for i in range(0, len(target.value), step):
@@ -146,12 +149,12 @@ def animate(
     backend: BackendName = "auto",
     precision: Precision = "auto",
 ) -> Frames:
-    """Animate `source_rgb_u8` (h, w, 3) with `driving_rgb_u8` (n, h, w, 3).
+    """Animate the photo `source_rgb_u8` (h, w, 3) by the clip `driving_rgb_u8` (n, h, w, 3).
 
     `weights` is a published `.pth.tar`, our safetensors or a name of `dfmnist fetch`; None is the
-    shipped small model, which has seen synthetic actors only. Both inputs should be face crops;
-    other sizes are resized. `backend` and `precision`: see `backends.choose_backend`.
-    Returns uint8 RGB (n, 256, 256, 3). Raises `InputError`.
+    shipped small model, which was trained on synthetic actors only. Both inputs should be crops of
+    a face; other sizes are resized. `backend` and `precision` are those of
+    `backends.choose_backend`. Returns uint8 RGB (n, 256, 256, 3). Raises `InputError`.
     """
     path = None if weights is None else Path(weights)
     model = Animator(path, backend=backend, precision=precision)
@@ -159,9 +162,11 @@ def animate(
 
 
 def as_frames(pixels: Frames, what: str, count: int | None, size: int) -> Frames:
-    """`pixels` as (n, size, size, 3): grey is repeated, alpha laid on white, sizes resized.
+    """The frames `pixels` as RGB of the given size: (n, size, size, 3).
 
-    `count` 1 takes a single image. Raises `InputError` for anything that is no uint8 picture.
+    Grey becomes three channels, a transparent image is laid on white, other sizes are resized.
+    With `count` 1 `pixels` is a single image. `what` names the input in the error. Raises
+    `InputError` for anything that is no uint8 picture.
     """
     pixels = np.asarray(pixels)
     expected = "a uint8 image (h, w, 3)" if count == 1 else "uint8 frames (n, h, w, 3), n ≥ 1"

@@ -1,6 +1,6 @@
-"""What runs the networks: OpenVINO on a CPU, torch on a GPU or where it is asked for.
+"""Backends of the motion model: OpenVINO on a CPU, torch on a GPU or on request.
 
-Both take and give the same: pictures as uint8, keypoints as float32 tensors.
+Both have the same inputs and outputs: pictures as uint8, keypoints as float32 tensors.
 """
 
 from typing import Any, Protocol
@@ -10,45 +10,51 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.choices import BackendName, Precision
 from dfmnist.core.inference import Compiled, choose
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.inference.fuse import fuse
-from dfmnist.fomm.inference.stages import MOVES, SOURCE, Stage, Whole, run_stage, stages_of
+from dfmnist.fomm.inference.stages import MOVES, SOURCE, Stage, StageChain, run_stage, stages_of
 from dfmnist.fomm.networks.generator import SourceCode
 from dfmnist.fomm.networks.keypoints import Keypoints
 
-Frames = npt.NDArray[np.uint8]
 GPU_BATCH = 32
-"""Frames a pass on a GPU. A CPU takes one: larger batches are no faster there."""
+"""Frames in one pass on a GPU; a CPU takes one, since larger batches are no faster there."""
 
 
 class MotionBackend(Protocol):
-    """Runs one motion model."""
+    """A motion model that is ready to run."""
 
     batch: int
-    """Frames that `decode` takes best at a time."""
+    """Number of frames for which `decode` is fastest."""
     precision: str
-    """`f32`, or `bf16` for all but positions."""
+    """Number format of the arithmetic: `f32`, or `bf16` for everything except positions."""
 
     def detect(self, frames_rgb_u8: Frames) -> Keypoints:
-        """Keypoints of (n, size, size, 3) frames, float32 on the CPU."""
+        """Keypoints of frames (n, size, size, 3), as float32 tensors on the CPU."""
         ...
 
     def encode(self, frames_rgb_u8: Frames) -> Any:
-        """What `decode` needs of a source (1, size, size, 3), in this backend's own form."""
+        """Features of a source (1, size, size, 3) for `decode`, in this backend's own form."""
         ...
 
     def decode(self, code: Any, source: Keypoints, driving: Keypoints) -> Frames:
-        """Frames (n, size, size, 3) of the source (1, k, …) at driving keypoints (n, k, …)."""
+        """Frames (n, size, size, 3) of the encoded source at the driving keypoints.
+
+        Shapes: keypoints of the source (1, k, …), driving keypoints (n, k, …).
+        """
         ...
 
 
 def choose_backend(
     networks: Networks, backend: BackendName = "auto", precision: Precision = "auto"
 ) -> MotionBackend:
-    """The backend asked for, as `core.inference.choose` reads it. Raises `InputError`."""
+    """The motion model `networks` on the requested backend.
+
+    `core.inference.choose` decides what `auto` means. Raises `InputError`.
+    """
     chosen = choose(backend, precision)
     if chosen.backend == "torch":
         return TorchMotionBackend(networks, chosen.device, chosen.bfloat16)
@@ -56,18 +62,18 @@ def choose_backend(
 
 
 def _tiles(config: FommConfig) -> bool:
-    """Whether the features' sides are multiples of Winograd's tiles."""
+    """Whether the sides of the features are multiples of Winograd's tiles."""
     return config.image_size % (4 << config.generator_down_blocks) == 0
 
 
 def to_tensor(frames_rgb_u8: Frames) -> Tensor:
-    """(n, h, w, 3) uint8 to (n, 3, h, w) in [0, 1], channels last in memory."""
+    """Frames (n, h, w, 3) uint8 as a tensor (n, 3, h, w) in [0, 1], channels last in memory."""
     x = torch.from_numpy(frames_rgb_u8).permute(0, 3, 1, 2).float().div(255)
     return x.contiguous(memory_format=torch.channels_last)
 
 
 class TorchMotionBackend:
-    """Torch, channels last: float32, or bfloat16 but for positions; one thread will do."""
+    """Backend on torch, channels last, in float32, or in bfloat16 except for positions."""
 
     def __init__(self, networks: Networks, device: torch.device, bfloat16: bool = False) -> None:
         self.device, self.precision = device, "bf16" if bfloat16 else "f32"
@@ -81,30 +87,30 @@ class TorchMotionBackend:
             self._detector = fuse(networks.kp_detector, tiles=tiles)
         self._generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._detector = self._detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._parts = stages_of(self._generator)
-        for part in self._parts:
-            part.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._whole = Whole(self._parts, self._context).requires_grad_(False)
+        stages = stages_of(self._generator)
+        for stage in stages:
+            stage.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._chain = StageChain(stages, self._context).requires_grad_(False)
 
-    def _context(self, part: Stage) -> torch.autocast:
-        low = self.precision == "bf16" and not part.positions
+    def _context(self, stage: Stage) -> torch.autocast:
+        low = self.precision == "bf16" and not stage.positions
         return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
 
     @torch.inference_mode()
     def detect(self, frames_rgb_u8: Frames) -> Keypoints:
-        """As `MotionBackend.detect`; float32 throughout."""
+        """Keypoints as of `MotionBackend.detect`, computed in float32."""
         found = self._detector(to_tensor(frames_rgb_u8).to(self.device))
         return Keypoints(*(value.cpu() for value in found))
 
     @torch.inference_mode()
     def encode(self, frames_rgb_u8: Frames) -> SourceCode:
-        """As `MotionBackend.encode`; float32: it is done once."""
+        """Features as of `MotionBackend.encode`, in float32, because they are computed once."""
         code: SourceCode = self._generator.encode(to_tensor(frames_rgb_u8).to(self.device))
         return code
 
     @torch.inference_mode()
     def decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
-        """As `MotionBackend.decode`."""
+        """Frames as of `MotionBackend.decode`."""
         size = self.batch
         parts = [
             self._decode(code, source, driving.at(slice(i, i + size)))
@@ -117,16 +123,16 @@ class TorchMotionBackend:
         values = dict(zip(SOURCE, (t.expand(n, *t.shape[1:]) for t in code), strict=True))
         moves = (*(t.expand(n, *t.shape[1:]) for t in source), *driving)
         values |= {k: t.to(self.device) for k, t in zip(MOVES, moves, strict=True)}
-        made = self._whole(*(values[name] for name in self._whole.takes))
+        made = self._chain(*(values[name] for name in self._chain.takes))
         frames: Frames = made.cpu().numpy()
         return frames
 
 
 class OpenVinoMotionBackend:
-    """Compiled by OpenVINO for this CPU, with torch's number of threads.
+    """Backend on OpenVINO, compiled for this CPU, with torch's number of threads.
 
-    In float32 a frame is one compiled model. With bfloat16 each part is one, so that those with
-    positions stay float32.
+    In float32 all stages of a frame are one compiled model. In bfloat16 each stage is a model of
+    its own, so that those with positions stay float32.
     """
 
     batch = 1
@@ -144,33 +150,33 @@ class OpenVinoMotionBackend:
         matrix = torch.eye(2).expand(1, k, 2, 2).contiguous()
         moves = (torch.zeros(1, k, 2), matrix, torch.zeros(1, k, 2), matrix)
         values = dict(zip((*SOURCE, *MOVES), (*code, *moves), strict=True))
-        parts = stages_of(generator)
+        stages = stages_of(generator)
         if not bfloat16:
-            whole = Whole(parts)
-            parts = [Stage(whole, whole.takes, ("frame",), True)]
+            chain = StageChain(stages)
+            stages = [Stage(chain, chain.takes, ("frame",), True)]
         self._chain: list[tuple[Stage, Compiled]] = []
         with torch.no_grad():
-            for part in parts:
-                example = [values[name].contiguous() for name in part.takes]
-                low = bfloat16 and not part.positions
-                self._chain.append((part, Compiled(part.module, example, low)))
-                run_stage(part, values)
+            for stage in stages:
+                example = [values[name].contiguous() for name in stage.takes]
+                low = bfloat16 and not stage.positions
+                self._chain.append((stage, Compiled(stage.module, example, low)))
+                run_stage(stage, values)
 
     def detect(self, frames_rgb_u8: Frames) -> Keypoints:
-        """As `MotionBackend.detect`; float32 throughout."""
+        """Keypoints as of `MotionBackend.detect`, computed in float32."""
         found = [self._detect([to_tensor(frame[None]).numpy()]) for frame in frames_rgb_u8]
         value, jacobian = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
         return Keypoints(torch.from_numpy(value), torch.from_numpy(jacobian))
 
     def encode(self, frames_rgb_u8: Frames) -> tuple[npt.NDArray[Any], ...]:
-        """As `MotionBackend.encode`; float32: it is done once."""
+        """Features as of `MotionBackend.encode`, in float32, because they are computed once."""
         image = to_tensor(frames_rgb_u8).numpy()
         return (image, *self._encode([image]))
 
     def decode(
         self, code: tuple[npt.NDArray[Any], ...], source: Keypoints, driving: Keypoints
     ) -> Frames:
-        """As `MotionBackend.decode`."""
+        """Frames as of `MotionBackend.decode`."""
         fixed = dict(zip(SOURCE, code, strict=True))
         fixed |= {name: t.numpy() for name, t in zip(MOVES[:2], source, strict=True)}
         out = []
@@ -178,9 +184,9 @@ class OpenVinoMotionBackend:
             values = fixed | {
                 name: t[i : i + 1].numpy() for name, t in zip(MOVES[2:], driving, strict=True)
             }
-            for part, compiled in self._chain:
-                made = compiled([values[name] for name in part.takes])
-                values.update(zip(part.gives, made, strict=True))
+            for stage, compiled in self._chain:
+                made = compiled([values[name] for name in stage.takes])
+                values.update(zip(stage.gives, made, strict=True))
             out.append(values["frame"])
         return np.concatenate(out)
 

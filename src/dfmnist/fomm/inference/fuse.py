@@ -1,16 +1,17 @@
-"""The same networks with less arithmetic, for inference: equal to rounding, never trained.
+"""The same networks with less arithmetic, for inference: results are equal up to rounding.
 
-Four identities, none of them in the public implementation:
+These rewrites give the largest gain in float32 speed on a CPU (docs/PERFORMANCE.md), and neither
+torch nor OpenVINO makes them. Four identities are used, none of them in the public implementation:
 
-- A nearest-neighbour doubling followed by a 3x3 convolution sees each pixel four times over. It is
-  a transposed convolution of 4x4 with stride 2, or four 2x2 convolutions on the small picture:
-  four ninths of the products.
+- Nearest-neighbour doubling followed by a 3x3 convolution reads each pixel four times. It equals a
+  transposed convolution of 4x4 with stride 2, or four 2x2 convolutions on the small picture, which
+  need four ninths of the products.
 - A 3x3 convolution in 4x4 tiles needs a quarter of the products (Winograd's F(4x4, 3x3): Lavin
-  and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). Float32 only: the tiles'
-  transforms lose about three bits.
+  and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). It is used in float32 only,
+  because the transforms of the tiles lose about three bits.
 - Batch norm with fixed statistics is part of the convolution before it.
-- A wide convolution to three channels leaves vector units idle. As a tall one to 7 x 3 channels,
-  then shifted and added, it keeps them busy.
+- A wide convolution to three channels leaves vector units idle. A tall one to 7 x 3 channels,
+  shifted and added, uses them.
 """
 
 import copy
@@ -26,9 +27,9 @@ from dfmnist.fomm.networks.blocks import DownBlock2d, ResBlock2d, SameBlock2d, U
 Module = TypeVar("Module", bound=nn.Module)
 
 LEAST_CHANNELS = 32
-"""Narrower convolutions gain nothing from Winograd's tiles."""
+"""Smallest number of channels for which Winograd's tiles are faster."""
 WIDE_KERNEL = 5
-"""From this size on a convolution to few channels is split into a tall one and a sum."""
+"""Smallest kernel size for which a convolution to few channels is split."""
 
 _TILE_IN = torch.tensor(
     [
@@ -57,14 +58,14 @@ _TILE_OUT = torch.tensor(
     dtype=torch.float64,
 )
 _DOUBLED = torch.tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=torch.float64)
-"""Row k of the 4-tap transposed kernel as a sum of the rows of the 3-tap one."""
+"""Matrix that gives the rows of the 4-tap transposed kernel as sums of the 3-tap kernel's rows."""
 
 
 def fuse(module: Module, *, tiles: bool) -> Module:
-    """A copy of `module` (in evaluation mode) that computes the same with less work.
+    """A copy of `module`, in evaluation mode, that computes the same with fewer products.
 
-    `tiles` is for float32 and single pictures whose features' sides are multiples of 4: Winograd's
-    tiles, and transposed convolutions, which processors do well in float32 alone.
+    `tiles` also uses Winograd's tiles and transposed convolutions, which are fast in float32 only.
+    It needs single pictures whose features have sides that are multiples of 4.
     """
     return _replace(copy.deepcopy(module).eval().requires_grad_(False), tiles)
 
@@ -103,7 +104,7 @@ def _fixed(value: Tensor) -> nn.Parameter:
 
 
 def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Batch norm with fixed statistics as `x * scale + shift`."""
+    """Scale and shift, float64, of a batch norm with fixed statistics: `x * scale + shift`."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
@@ -111,14 +112,14 @@ def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 
 def _fused(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Weight and bias, float64, of a convolution with the batch norm behind it."""
+    """Weight and bias, float64, of a convolution merged with the batch norm after it."""
     assert conv.bias is not None
     scale, shift = _scale_and_shift(norm)
     return conv.weight.double() * scale[:, None, None, None], conv.bias.double() * scale + shift
 
 
 class FusedBlock(nn.Module):
-    """Convolution with its batch norm, ReLU, and a halving if asked."""
+    """Convolution merged with its batch norm, then ReLU, and average pooling if `halve` is set."""
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, *, halve: bool) -> None:
         super().__init__()
@@ -132,7 +133,7 @@ class FusedBlock(nn.Module):
 
 
 class TransposedUp(nn.Module):
-    """Doubling, 3x3 convolution, batch norm, ReLU as one transposed convolution."""
+    """An `UpBlock2d` as one transposed convolution and ReLU."""
 
     def __init__(self, block: UpBlock2d) -> None:
         super().__init__()
@@ -145,16 +146,16 @@ class TransposedUp(nn.Module):
 
 
 class PhaseUp(nn.Module):
-    """The same as four 2x2 convolutions, one for each pixel of a doubled one.
+    """An `UpBlock2d` as four 2x2 convolutions, one for each of the four pixels of a doubled one.
 
-    For bfloat16, where processors have fast convolutions and slow transposed ones.
+    It serves bfloat16, in which processors have fast convolutions but slow transposed ones.
     """
 
     def __init__(self, block: UpBlock2d) -> None:
         super().__init__()
         weight, bias = _fused(block.conv, block.norm)
         self.weights = nn.ParameterList()
-        # the taps of phase p, from the pixel before (p = 0) or the pixel itself (p = 1) onwards
+        # taps of phase p, which start at the pixel before (p = 0) or at the pixel itself (p = 1)
         taps = [
             torch.tensor([[1, 0, 0], [0, 1, 1]], dtype=torch.float64),
             torch.tensor([[1, 1, 0], [0, 0, 1]], dtype=torch.float64),
@@ -176,7 +177,7 @@ class PhaseUp(nn.Module):
 
 
 class SplitConv(nn.Module):
-    """A k x k convolution to few channels as k x 1 to k times as many, shifted and added."""
+    """A k x k convolution to few channels as a k x 1 one to k times as many, shifted and added."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -196,7 +197,10 @@ class SplitConv(nn.Module):
 
 
 class WinogradConv(nn.Module):
-    """A 3x3 convolution with padding 1 over one picture (h, w, c), h and w multiples of 4."""
+    """A 3x3 convolution with padding 1 in Winograd's tiles, for one picture (h, w, c).
+
+    The sides h and w are multiples of 4.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
@@ -210,7 +214,7 @@ class WinogradConv(nn.Module):
         height, width, channels = x.shape
         rows, columns = height // 4, width // 4
         x = F.pad(x, (0, 0, 1, 3, 1, 3)).reshape(rows + 1, 4, columns + 1, 4, channels)
-        # tiles of 6 x 6 overlap by two: a block of four, and the first two of the next
+        # tiles of 6 x 6 overlap by two pixels: a block of four and the first two of the next
         x = torch.cat([x[:-1], x[1:, :2]], dim=1)
         x = torch.cat([x[:, :, :-1], x[:, :, 1:, :2]], dim=3)
         tiles = x.permute(1, 3, 0, 2, 4).reshape(36, rows * columns * channels)
@@ -221,7 +225,7 @@ class WinogradConv(nn.Module):
 
 
 class WinogradBlocks(nn.Module):
-    """A chain of residual blocks on one picture, in Winograd's tiles."""
+    """A sequence of residual blocks in Winograd's tiles, for one picture."""
 
     def __init__(self, blocks: nn.Sequential) -> None:
         super().__init__()

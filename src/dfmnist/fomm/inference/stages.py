@@ -1,8 +1,8 @@
-"""One generated frame as a chain of parts with named values, for inference.
+"""The generation of one frame as a chain of stages with named tensors, for inference.
 
-Positions live in three of the parts, which stay float32 whatever the others use: bfloat16 keeps
-8 bits of a coordinate, and a keypoint would jump by pixels. The other two, where nearly all of the
-work is, see only features.
+Three of the stages compute with positions and always run in float32: bfloat16 keeps only 8 bits of
+a coordinate, which would shift a keypoint by pixels. The other two, which do nearly all of the
+work, see only features.
 """
 
 from collections.abc import Callable
@@ -18,72 +18,78 @@ from dfmnist.fomm.networks.generator import OcclusionAwareGenerator, blended, fu
 from dfmnist.fomm.networks.keypoints import Keypoints
 
 SOURCE = ("image", "reduced", "features")
-"""What is computed once a source (`SourceCode`)."""
+"""Names of the tensors that are computed once for each source (`SourceCode`)."""
 MOVES = ("source_value", "source_jacobian", "driving_value", "driving_jacobian")
+"""Names of the keypoint tensors of a frame."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A step from some named tensors to others."""
+    """One step of the generation: a module with named inputs and outputs."""
 
     module: nn.Module
     takes: tuple[str, ...]
+    """Names of the input tensors."""
     gives: tuple[str, ...]
+    """Names of the output tensors."""
     positions: bool
-    """It computes with positions: float32 always."""
+    """Whether the module computes with positions, and so always in float32."""
 
 
 def stages_of(generator: OcclusionAwareGenerator) -> list[Stage]:
-    """The frame of `generator.decode`, step by step; the last gives `frame`, uint8 (b, h, w, 3)."""
+    """The stages of `generator.decode`; the last one gives `frame`, uint8 (b, h, w, 3)."""
     hinted = ("hinted",) if generator.hint is not None else ()
-    extra = ("warped", "seen") if generator.blend else ()
+    extra = ("warped", "visibility") if generator.blend else ()
     image = ("image",) if generator.blend else ()
     return [
-        Stage(_Candidates(generator), ("reduced", *MOVES), ("inputs", "flows"), True),
-        Stage(_Choose(generator), ("inputs",), ("mask", "occlusion", *hinted), False),
+        Stage(_CandidateFlows(generator), ("reduced", *MOVES), ("inputs", "flows"), True),
+        Stage(_PredictMasks(generator), ("inputs",), ("mask", "occlusion", *hinted), False),
         Stage(
             _WarpFeatures(generator),
             ("features", "mask", "occlusion", "flows", *hinted, *image),
-            ("hidden", *extra),
+            ("warped_features", *extra),
             True,
         ),
-        Stage(_Decode(generator), ("hidden",), ("painted",), False),
-        Stage(_ToUint8(), ("painted", *extra), ("frame",), True),
+        Stage(_Decode(generator), ("warped_features",), ("decoded",), False),
+        Stage(_ToUint8(), ("decoded", *extra), ("frame",), True),
     ]
 
 
-class Whole(nn.Module):
-    """All parts as one: `takes` in, the frame out; each within its `context`."""
+class StageChain(nn.Module):
+    """All stages as one module: the tensors of `takes` in, the uint8 frame out.
+
+    Each stage runs within its `context`.
+    """
 
     def __init__(
         self,
-        parts: list[Stage],
-        context: Callable[[Stage], AbstractContextManager[Any]] = lambda part: nullcontext(),
+        stages: list[Stage],
+        context: Callable[[Stage], AbstractContextManager[Any]] = lambda stage: nullcontext(),
     ) -> None:
         super().__init__()
-        self.parts, self.context = parts, context
-        self.steps = nn.ModuleList(part.module for part in parts)
-        made = {name for part in parts for name in part.gives}
-        needed = {name for part in parts for name in part.takes} - made
+        self.stages, self.context = stages, context
+        self.steps = nn.ModuleList(stage.module for stage in stages)
+        made = {name for stage in stages for name in stage.gives}
+        needed = {name for stage in stages for name in stage.takes} - made
         self.takes = tuple(name for name in (*SOURCE, *MOVES) if name in needed)
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        """The uint8 frame from the tensors of `takes`, in order."""
+        """The uint8 frame (b, h, w, 3) from the tensors of `takes`, in order."""
         values = dict(zip(self.takes, tensors, strict=True))
-        for part in self.parts:
-            with self.context(part):
-                run_stage(part, values)
+        for stage in self.stages:
+            with self.context(stage):
+                run_stage(stage, values)
         return values["frame"]
 
 
-def run_stage(part: Stage, values: dict[str, Tensor]) -> None:
-    """Run a part on `values` and add what it gives."""
-    made = part.module(*(values[name] for name in part.takes))
+def run_stage(stage: Stage, values: dict[str, Tensor]) -> None:
+    """Run a stage on the named tensors `values` and add its outputs to them."""
+    made = stage.module(*(values[name] for name in stage.takes))
     made = made if isinstance(made, tuple) else (made,)
-    values.update(zip(part.gives, made, strict=True))
+    values.update(zip(stage.gives, made, strict=True))
 
 
-class _Candidates(nn.Module):
+class _CandidateFlows(nn.Module):
     def __init__(self, generator: OcclusionAwareGenerator) -> None:
         super().__init__()
         self.motion = generator.dense_motion_network
@@ -94,12 +100,12 @@ class _Candidates(nn.Module):
         return self.motion.candidates(reduced, Keypoints(sv, sj), Keypoints(dv, dj))
 
 
-class _Choose(nn.Module):
+class _PredictMasks(nn.Module):
     def __init__(self, generator: OcclusionAwareGenerator) -> None:
         super().__init__()
         motion = generator.dense_motion_network
         self.hourglass, self.hint = motion.hourglass, generator.hint
-        # one convolution for both: they read the same features
+        # one convolution for mask and occlusion, which have the same input
         self.heads = nn.Conv2d(
             motion.mask.in_channels,
             motion.mask.out_channels + 1,
@@ -122,15 +128,16 @@ class _WarpFeatures(nn.Module):
     def __init__(self, generator: OcclusionAwareGenerator) -> None:
         super().__init__()
         self.blend, self.hinted = generator.blend, generator.hint is not None
-        # neither holds weights: they are kept out of this module's own
-        self._choice, self._gather = generator.dense_motion_network.choice, generator.gather
+        # bound methods, which do not register the generator's weights in this module
+        self._combine = generator.dense_motion_network.combine
+        self._warp_features = generator.warp_features
 
     def forward(
         self, features: Tensor, mask: Tensor, occlusion: Tensor, flows: Tensor, *rest: Tensor
     ) -> Tensor | tuple[Tensor, ...]:
-        motion = DenseMotion(self._choice(mask, flows), occlusion, mask)
-        hidden = self._gather(features, motion, rest[0] if self.hinted else None)
-        return (hidden, *full_warp(rest[-1], motion)) if self.blend else hidden
+        motion = DenseMotion(self._combine(mask, flows), occlusion, mask)
+        warped = self._warp_features(features, motion, rest[0] if self.hinted else None)
+        return (warped, *full_warp(rest[-1], motion)) if self.blend else warped
 
 
 class _Decode(nn.Module):
@@ -138,12 +145,12 @@ class _Decode(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        return self.generator.paint(hidden).float()
+    def forward(self, warped: Tensor) -> Tensor:
+        return self.generator.decode_features(warped).float()
 
 
 class _ToUint8(nn.Module):
-    def forward(self, painted: Tensor, *blend: Tensor) -> Tensor:
-        picture = blended(painted, *blend) if blend else torch.sigmoid(painted)
+    def forward(self, decoded: Tensor, *blend: Tensor) -> Tensor:
+        picture = blended(decoded, *blend) if blend else torch.sigmoid(decoded)
         levels = (picture.permute(0, 2, 3, 1) * 255 + 0.5).clamp(0, 255)
         return levels.to(torch.uint8)

@@ -1,1 +1,1 @@
-"""Networks of the First Order Motion Model."""
+"""Networks of the motion model and of its training."""

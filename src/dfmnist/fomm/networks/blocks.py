@@ -1,4 +1,4 @@
-"""Building blocks, with the public implementation's parameter names."""
+"""Building blocks of the networks, with the parameter names of the public implementation."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 def coordinate_grid(
     height: int, width: int, device: torch.device | None = None
 ) -> Float[Tensor, "h w 2"]:
-    """(x, y) of each pixel centre, corners at ±1 (`align_corners=True`), float32."""
+    """Coordinates (x, y) of the pixel centres, float32, corners at ±1 (`align_corners=True`)."""
     x = torch.linspace(-1, 1, width, device=device, dtype=torch.float32)
     y = torch.linspace(-1, 1, height, device=device, dtype=torch.float32)
     return torch.stack([x[None, :].expand(height, width), y[:, None].expand(height, width)], dim=-1)
@@ -24,10 +24,11 @@ def warp(
     padding: str = "zeros",
     mode: str = "bilinear",
 ) -> Float[Tensor, "b c p q"]:
-    """Samples of `image` at `grid`, where ±1 are the centres of the border pixels.
+    """Samples of `image` at the positions `grid`, where ±1 are the centres of the border pixels.
 
-    The published weights were trained where torch behaved so; its later default blurs even an
-    identity warp. The grid stays float32: 8 bits of a coordinate would jump by pixels.
+    The published weights were trained with this convention of early torch versions; the later
+    default blurs even an identity warp. The grid stays float32, because bfloat16 keeps only 8 bits
+    of a coordinate and would shift it by pixels.
     """
     sampled = F.grid_sample(
         image.float(), grid.float(), mode=mode, padding_mode=padding, align_corners=True
@@ -36,14 +37,14 @@ def warp(
 
 
 def resize(x: Float[Tensor, "b c h w"], size_hw: tuple[int, int]) -> Float[Tensor, "b c p q"]:
-    """Bilinear resize that keeps the corners; itself where the size is right already."""
+    """The tensor `x` resized bilinearly with fixed corners; unchanged if it has the size."""
     if tuple(x.shape[-2:]) == size_hw:
         return x
     return F.interpolate(x, size=size_hw, mode="bilinear", align_corners=True)
 
 
 class DownBlock2d(nn.Module):
-    """3×3 convolution, batch norm, ReLU, halve."""
+    """Encoder block: 3×3 convolution, batch norm, ReLU, and average pooling to half the size."""
 
     def __init__(self, features_in: int, features_out: int) -> None:
         super().__init__()
@@ -55,7 +56,7 @@ class DownBlock2d(nn.Module):
 
 
 class UpBlock2d(nn.Module):
-    """Double by nearest neighbour, 3×3 convolution, batch norm, ReLU."""
+    """Decoder block: nearest-neighbour doubling, 3×3 convolution, batch norm, ReLU."""
 
     def __init__(self, features_in: int, features_out: int) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class UpBlock2d(nn.Module):
 
 
 class SameBlock2d(nn.Module):
-    """Convolution, batch norm, ReLU, at the same size."""
+    """Block that keeps the size: convolution, batch norm, ReLU."""
 
     def __init__(self, features_in: int, features_out: int, kernel: int) -> None:
         super().__init__()
@@ -80,7 +81,7 @@ class SameBlock2d(nn.Module):
 
 
 class ResBlock2d(nn.Module):
-    """Pre-activation residual block."""
+    """Residual block with pre-activation and two 3×3 convolutions."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -121,7 +122,7 @@ class _Decoder(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """U-Net; gives `out_features` = expansion + `features_in` channels at the input's size."""
+    """U-Net whose output has the input's size and `expansion` + `features_in` channels."""
 
     def __init__(self, expansion: int, features_in: int, blocks: int, max_features: int) -> None:
         super().__init__()
@@ -134,13 +135,13 @@ class Hourglass(nn.Module):
         self.out_features = wide[0] + features_in
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        # one layout for the input and the skip that joins it at the end: no copies between
+        # one memory layout for the input and the last skip connection, which avoids copies
         out: Tensor = self.decoder(self.encoder(x.contiguous(memory_format=torch.channels_last)))
         return out
 
 
 class AntiAliasInterpolation2d(nn.Module):
-    """Blur and keep every n-th pixel. The Gaussian is fixed: a buffer, never learnt."""
+    """Reduction of a picture: a fixed Gaussian blur, then every n-th pixel."""
 
     weight: Tensor
 
@@ -153,7 +154,7 @@ class AntiAliasInterpolation2d(nn.Module):
         line = torch.exp(-(offsets**2) / (2 * sigma**2)) if sigma else torch.ones(1)
         kernel = torch.outer(line, line)
         kernel = (kernel / kernel.sum()).repeat(channels, 1, 1, 1)
-        # not persistent: it follows from the scale, and a smaller frame takes another
+        # not persistent: it follows from the scale, which changes with the size of the frame
         self.register_buffer("weight", kernel, persistent=False)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c p q"]:
@@ -166,7 +167,7 @@ class AntiAliasInterpolation2d(nn.Module):
 
 
 class ImagePyramid(nn.Module):
-    """Pictures at several sizes, blurred before they are reduced; float32."""
+    """A picture at several sizes, blurred before each reduction, in float32."""
 
     def __init__(self, channels: int, scales: Sequence[float]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Dense motion: from two sets of keypoints to where each pixel comes from, and what is hidden."""
+"""Dense motion network: from two sets of keypoints to a flow field and an occlusion map."""
 
 from typing import NamedTuple
 
@@ -12,23 +12,23 @@ from dfmnist.fomm.networks.keypoints import Keypoints, inverse_2x2
 
 
 class DenseMotion(NamedTuple):
-    """Backward flow and visibility at the reduced size."""
+    """Backward flow and occlusion at the reduced size."""
 
     deformation: Float[Tensor, "b h w 2"]
-    """Where in the source each pixel comes from, in [-1, 1], float32."""
+    """Position in the source, in [-1, 1], from which each pixel comes; float32."""
     occlusion_logit: Float[Tensor, "b 1 h w"]
-    """Above 0: seen in the source; below: to be made up."""
+    """Logit of the occlusion map: above 0 if the source shows the pixel, below if it is hidden."""
     features: Float[Tensor, "b c h w"]
-    """What the choice was made from: bumps, warped sources, learnt features."""
+    """Features from which flow and occlusion are predicted: the hourglass network's output."""
 
 
 def gaussians(
     value: Float[Tensor, "b k 2"], height: int, width: int, variance: float
 ) -> Float[Tensor, "b k h w"]:
-    """One Gaussian bump a keypoint (peak 1)."""
+    """A Gaussian with peak 1 around each keypoint position `value`."""
     grid = coordinate_grid(height, width, value.device)
-    # a bump is separable: two small tables instead of a distance for each pixel; the exponents
-    # end where the product is still a normal number (denormal ones take several times as long)
+    # a Gaussian is separable: two small tables replace a distance for each pixel; the exponents
+    # are limited so that the product is never a denormal number, which is several times slower
     x = torch.exp((-0.5 * (grid[0, :, 0] - value[..., :1]) ** 2 / variance).clamp(min=-30))
     y = torch.exp((-0.5 * (grid[:, 0, 1] - value[..., 1:]) ** 2 / variance).clamp(min=-30))
     return y[..., :, None] * x[..., None, :]
@@ -37,7 +37,10 @@ def gaussians(
 def sparse_motions(
     source: Keypoints, driving: Keypoints, height: int, width: int
 ) -> Float[Tensor, "b k1 h w 2"]:
-    """Backward flow around each keypoint, to first order, after the background's identity."""
+    """Candidate flows: the background's identity, then the first-order flow of each keypoint.
+
+    Siarohin et al., 2019, equation 4.
+    """
     grid = coordinate_grid(height, width, source.value.device)
     matrix = source.jacobian @ inverse_2x2(driving.jacobian)
     offset = source.value - (matrix @ driving.value[..., None])[..., 0]
@@ -47,7 +50,7 @@ def sparse_motions(
 
 
 class DenseMotionNetwork(nn.Module):
-    """Chooses for each pixel between the keypoints' motions and the still background."""
+    """Network that weighs, for each pixel, the keypoints' motions and the still background."""
 
     def __init__(self, config: FommConfig) -> None:
         super().__init__()
@@ -65,17 +68,19 @@ class DenseMotionNetwork(nn.Module):
         self.down = AntiAliasInterpolation2d(config.num_channels, config.motion_scale)
 
     def reduce(self, source: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 p q"]:
-        """The source at the network's size; computed once a source."""
+        """The source picture at the network's size; computed once for each source."""
         reduced: Tensor = self.down(source)
         return reduced
 
     def candidates(
         self, reduced: Float[Tensor, "b 3 h w"], source: Keypoints, driving: Keypoints
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b k1 h w 2"]]:
-        """What the network sees of each keypoint's motion, and the motions (float32)."""
+        """The network's input, and the candidate flows (float32) of background and keypoints."""
         batch, channels, height, width = reduced.shape
         count = self.num_kp + 1
-        with torch.autocast(reduced.device.type, enabled=False):  # bf16 has no room for positions
+        with torch.autocast(
+            reduced.device.type, enabled=False
+        ):  # bfloat16 is too coarse for positions
             flows = sparse_motions(source, driving, height, width)
         copies = reduced[:, None].expand(batch, count, channels, height, width)
         warped = warp(copies.flatten(0, 1), flows.flatten(0, 1)).reshape(
@@ -87,10 +92,10 @@ class DenseMotionNetwork(nn.Module):
         return torch.cat([bumps.to(warped.dtype), warped], dim=2).flatten(1, 2), flows
 
     @staticmethod
-    def choice(
+    def combine(
         mask_logits: Float[Tensor, "b k1 h w"], flows: Float[Tensor, "b k1 h w 2"]
     ) -> Float[Tensor, "b h w 2"]:
-        """The motions averaged by the mask, float32."""
+        """Mean of the candidate flows, weighted by the softmax of the mask; float32."""
         with torch.autocast(flows.device.type, enabled=False):
             mask = torch.softmax(mask_logits.float(), dim=1)
             return torch.einsum("bkhw,bkhwi->bhwi", mask, flows)
@@ -98,8 +103,8 @@ class DenseMotionNetwork(nn.Module):
     def forward(
         self, reduced: Float[Tensor, "b 3 h w"], source: Keypoints, driving: Keypoints
     ) -> DenseMotion:
-        """Motion that takes the source (already reduced) to the driving keypoints."""
+        """Motion from the source, already reduced, to the driving keypoints."""
         seen, flows = self.candidates(reduced, source, driving)
         features = self.hourglass(seen)
-        deformation = self.choice(self.mask(features), flows)
+        deformation = self.combine(self.mask(features), flows)
         return DenseMotion(deformation, self.occlusion(features).float(), features)

@@ -1,4 +1,4 @@
-"""Discriminator of the published recipe: real or generated, patch by patch, at several sizes."""
+"""Discriminator of the published recipe: scores for patches of a picture at several sizes."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,36 +17,36 @@ from dfmnist.fomm.networks.keypoints import Keypoints
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """Sizes. Defaults: `vox-256.yaml` of the public implementation."""
+    """Sizes of the discriminator; the defaults are `vox-256.yaml` of the public implementation."""
 
     scales: tuple[float, ...] = (1.0,)
-    """One discriminator for each size of the picture."""
+    """Sizes of the picture, relative to full size; each has a discriminator of its own."""
     expansion: int = 32
     max_features: int = 512
     blocks: int = 4
     spectral_norm: bool = True
     use_kp: bool = False
-    """Show it a Gaussian for each keypoint beside the picture (vox-adv)."""
+    """Whether the input also has a Gaussian channel for each keypoint (vox-adv)."""
 
     def __post_init__(self) -> None:
         if not self.scales or self.blocks < 1 or min(self.expansion, self.max_features) < 1:
             raise InputError(f"discriminator: {self}; expected scales, blocks and features")
 
 
-class Judgement(NamedTuple):
-    """What one discriminator makes of a picture."""
+class DiscriminatorOutput(NamedTuple):
+    """Features and score of one discriminator for a picture."""
 
     features: list[Tensor]
-    """Output of each block."""
+    """Output of each block, from the first to the last."""
     score: Float[Tensor, "b 1 p q"]
-    """Near 1 for a real patch, near 0 for a generated one."""
+    """Score of each patch: near 1 for a real one, near 0 for a generated one."""
 
 
 class SpectralConv2d(nn.Module):
-    """Convolution whose weight is divided by its largest singular value.
+    """Convolution whose weight is divided by its largest singular value (spectral norm).
 
-    One power iteration a training step (Miyato et al., 2018), in float32 under any autocast.
-    Parameter names of `torch.nn.utils.spectral_norm`.
+    Each training step runs one power iteration (Miyato et al., 2018), in float32 also under
+    autocast. The parameter names are those of `torch.nn.utils.spectral_norm`.
     """
 
     weight_u: Tensor
@@ -54,7 +54,7 @@ class SpectralConv2d(nn.Module):
 
     def __init__(self, features_in: int, features_out: int, kernel: int) -> None:
         super().__init__()
-        plain = nn.Conv2d(features_in, features_out, kernel)  # for its initial weights
+        plain = nn.Conv2d(features_in, features_out, kernel)  # gives the initial weights
         assert plain.bias is not None
         self.bias, self.weight_orig = plain.bias, plain.weight
         matrix = plain.weight.detach().flatten(1)
@@ -81,7 +81,7 @@ def _conv(config: DiscriminatorConfig, features_in: int, out: int, kernel: int) 
 
 
 class _Block(nn.Module):
-    """4×4 convolution without padding, instance norm but in the first, leaky ReLU, halve."""
+    """Block: 4×4 convolution without padding, optional instance norm, leaky ReLU, halving."""
 
     def __init__(self, conv: nn.Module, norm: nn.InstanceNorm2d | None, halve: bool) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class _Block(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """One size: blocks, then a 1×1 convolution to a score for each patch."""
+    """Discriminator for one size: blocks, then a 1×1 convolution to a score for each patch."""
 
     def __init__(self, config: DiscriminatorConfig, features_in: int) -> None:
         super().__init__()
@@ -110,16 +110,16 @@ class Discriminator(nn.Module):
             wide = out
         self.conv = _conv(config, wide, 1, 1)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Judgement:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> DiscriminatorOutput:
         features = []
         for block in self.down_blocks:
             x = block(x)
             features.append(x)
-        return Judgement(features, self.conv(x))
+        return DiscriminatorOutput(features, self.conv(x))
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """A discriminator for each size. Parameter names of the public checkpoints."""
+    """A discriminator for each size, with the parameter names of the public checkpoints."""
 
     def __init__(self, config: DiscriminatorConfig, model: FommConfig) -> None:
         super().__init__()
@@ -132,14 +132,17 @@ class MultiScaleDiscriminator(nn.Module):
 
     def forward(
         self, image: Float[Tensor, "b 3 h w"], keypoints: Keypoints | None = None
-    ) -> list[Judgement]:
-        """Of RGB in [0, 1], at each size; `keypoints` of the picture wanted, with `use_kp`."""
-        judged = []
+    ) -> list[DiscriminatorOutput]:
+        """Outputs for an RGB picture in [0, 1] at each size.
+
+        `keypoints` are those of the target picture; required with `use_kp`.
+        """
+        outputs = []
         for picture, disc in zip(self.pyramid(image), self.discs.values(), strict=True):
             if self.use_kp:
                 assert keypoints is not None, "this discriminator sees keypoints"
                 height, width = picture.shape[-2:]
-                bumps = gaussians(keypoints.value, height, width, self.kp_variance)
-                picture = torch.cat([picture, bumps], dim=1)
-            judged.append(disc(picture))
-        return judged
+                channels = gaussians(keypoints.value, height, width, self.kp_variance)
+                picture = torch.cat([picture, channels], dim=1)
+            outputs.append(disc(picture))
+        return outputs

@@ -1,4 +1,4 @@
-"""Keypoint detector: where the parts of a face are and how each is locally turned and scaled."""
+"""Keypoint detector: positions of the parts of a face, and the local affine map of each."""
 
 from typing import NamedTuple
 
@@ -11,25 +11,28 @@ from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d, Hourglass, co
 
 
 class Keypoints(NamedTuple):
-    """Positions in [-1, 1] (x right, y down) and local 2×2 Jacobians, always float32."""
+    """Keypoints of a batch: positions in [-1, 1] (x right, y down) and Jacobians, float32."""
 
     value: Float[Tensor, "b k 2"]
     jacobian: Float[Tensor, "b k 2 2"]
 
     def at(self, index: slice | Tensor) -> "Keypoints":
-        """Keypoints of some of the frames."""
+        """The keypoints of the frames at `index`."""
         return Keypoints(self.value[index], self.jacobian[index])
 
 
 def inverse_2x2(m: Float[Tensor, "*b 2 2"]) -> Float[Tensor, "*b 2 2"]:
-    """Inverse in closed form: much faster than the general routine for many small matrices."""
+    """Inverse of 2×2 matrices in closed form, much faster than the general routine."""
     a, b, c, d = m[..., 0, 0], m[..., 0, 1], m[..., 1, 0], m[..., 1, 1]
     adjugate = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
     return adjugate / (a * d - b * c)[..., None, None]
 
 
 class KPDetector(nn.Module):
-    """Hourglass, soft-argmax of one heatmap a keypoint, Jacobian averaged under the heatmap."""
+    """Hourglass network that gives keypoints by soft-argmax of one heatmap per keypoint.
+
+    The Jacobian of a keypoint is the mean of predicted Jacobians, weighted by its heatmap.
+    """
 
     def __init__(self, config: FommConfig) -> None:
         super().__init__()
@@ -52,7 +55,7 @@ class KPDetector(nn.Module):
         features = self.predictor(self.down(image))
         logits, maps = self.kp(features).float(), self.jacobian(features).float()
         batch, _, height, width = logits.shape
-        # autocast would turn these products to bf16, and a keypoint would jump by pixels
+        # under autocast these products would be bfloat16, which shifts keypoints by pixels
         with torch.autocast(image.device.type, enabled=False):
             heat = torch.softmax(logits.flatten(2) / self.temperature, dim=2)
             value = heat @ coordinate_grid(height, width, image.device).reshape(-1, 2)

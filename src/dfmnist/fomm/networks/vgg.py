@@ -1,7 +1,7 @@
-"""VGG-19 as a judge of pictures, with torchvision's parameter names.
+"""VGG-19 as the perceptual network of a loss, with torchvision's parameter names.
 
-Simonyan and Zisserman, 2015; layers relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1, as the
-public First Order Motion Model compares them.
+Simonyan and Zisserman, 2015. The loss compares the layers relu1_1, relu2_1, relu3_1, relu4_1 and
+relu5_1, as the public First Order Motion Model does.
 """
 
 from pathlib import Path
@@ -14,18 +14,18 @@ from dfmnist.core.checkpoints import read_pickle
 from dfmnist.core.errors import InputError
 
 SOURCE = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
-"""Where a user gets the weights: torchvision's, trained on ImageNet, 548 MB."""
+"""Address of the weights: torchvision's, trained on ImageNet, 548 MB."""
 EXPECTED = f"torchvision's VGG-19 ({SOURCE})"
 
 _PLAN = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)
-"""Widths of the 3×3 convolutions up to relu5_1; 0 halves."""
+"""Widths of the 3×3 convolutions up to relu5_1; a 0 stands for max pooling."""
 _SEEN = (1, 6, 11, 20, 29)
-"""Positions in `features` of the five layers."""
+"""Indices in `features` of the five layers that are compared."""
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Vgg19(nn.Module):
-    """The convolutions up to relu5_1, frozen."""
+    """VGG-19 up to relu5_1, with frozen weights."""
 
     mean: Tensor
     std: Tensor
@@ -46,7 +46,7 @@ class Vgg19(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
-        """Five layers' features of RGB in [0, 1]; h and w at least 16."""
+        """Features of five layers for RGB pictures in [0, 1], 16 pixels or more a side."""
         out = (image - self.mean) / self.std
         seen = []
         for index, layer in enumerate(self.features):
@@ -57,9 +57,9 @@ class Vgg19(nn.Module):
 
 
 def load_vgg(path: Path) -> Vgg19:
-    """VGG-19 with the weights in `path`: torchvision's file; its classifier is not looked at.
+    """VGG-19 with the weights in `path`, torchvision's file; its classifier is not read.
 
-    Raises `InputError` naming what is missing or misshapen.
+    Raises `InputError` that names missing and misshapen tensors.
     """
     if not path.is_file():
         raise InputError.of(path, "no such file", EXPECTED)

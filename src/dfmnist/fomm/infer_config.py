@@ -1,4 +1,4 @@
-"""What the shapes of tensors say about their network: published files hold no config."""
+"""Config of a published checkpoint from the shapes of its tensors, since it holds none."""
 
 import dataclasses
 from typing import Any
@@ -8,14 +8,14 @@ from torch import Tensor
 from dfmnist.fomm.config import FommConfig
 
 State = dict[str, dict[str, Tensor]]
-"""Tensors by module (`kp_detector`, `generator`) and name."""
+"""Tensors of a checkpoint by module (`kp_detector`, `generator`) and name."""
 
 
-def inferred_config(state: State) -> FommConfig:
-    """The network that `state` was saved from, as far as shapes tell.
+def infer_config(state: State) -> FommConfig:
+    """Config of the network that `state` was saved from, inferred from the tensors' shapes.
 
-    What they do not tell, or the tensors needed are missing, is vox-256's: the temperature, the
-    variance of the Gaussians, the padding; the frame's size too, unless the blur is in the file.
+    Values that no shape shows are vox-256's: the temperature, the variance of the Gaussians, the
+    padding, and without the blur's tensor the size of the frame.
     """
     detector, generator = state.get("kp_detector", {}), state.get("generator", {})
     values: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def inferred_config(state: State) -> FommConfig:
     values["hint"] = "hint.weight" in generator
     _scale(values, "kp", detector.get("down.weight"))
     _scale(values, "motion", generator.get("dense_motion_network.down.weight"))
-    # a shape that makes no sense is left to the comparison with vox-256, which names the tensor
+    # impossible values are left out: the comparison with vox-256 then names the tensor
     sound = {k: v for k, v in values.items() if isinstance(v, bool) or v > 0}
     return dataclasses.replace(FommConfig(), **sound)
 
@@ -56,17 +56,18 @@ def _hourglass(values: dict[str, Any], part: str, state: dict[str, Tensor], pref
 
 
 def _limit(values: dict[str, Any], part: str, widths: list[int]) -> None:
-    """The limit of the features: seen where it bites, else vox-256's, else the widest layer."""
+    """Set the limit of a part's features: the widest layer if one is limited, else vox-256's."""
     unlimited = widths[0] * 2 ** (len(widths) - 1)
     default = getattr(FommConfig(), f"{part}_max_features")
-    bites = max(widths) < unlimited
-    values[f"{part}_max_features"] = max(widths) if bites else max(default, max(widths))
+    is_limited = max(widths) < unlimited
+    values[f"{part}_max_features"] = max(widths) if is_limited else max(default, max(widths))
 
 
 def _scale(values: dict[str, Any], part: str, blur: Tensor | None) -> None:
-    """Frame reduced to a 1/n: the blur has 4 (n - 1) + 1 pixels a side, and n times 64 px are seen.
+    """Set scale and frame size from the blur of a reduction to 1/n.
 
-    So it is in every config of the public implementation: vox-256 has 1/4, vox-512 has 1/8.
+    The blur has 4 (n - 1) + 1 pixels a side, and the reduced frame has 64, as in every config of
+    the public implementation: vox-256 has 1/4, vox-512 has 1/8.
     """
     if blur is None or blur.ndim != 4 or blur.shape[-1] < 5:
         return
