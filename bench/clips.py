@@ -19,13 +19,14 @@ from torch.utils.data import Dataset
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.core.actions import Action
+from dfmnist.core.choices import Quality
 from dfmnist.detectors.data import Sample
 from dfmnist.detectors.networks.base import IMAGENET_MEAN, IMAGENET_STD
 from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.sample import evenly
-from dfmnist.media.video import Quality, probe, read_frames, write_video
+from dfmnist.media.video import probe, read_frames, write_video
 
 try:
     import cv2

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from dfmnist.core.actions import Action
+from dfmnist.core.choices import Quality
 from dfmnist.core.files import sha256_file
 from dfmnist.dataset.manifest import Clip, Rejected, Screening, clip_file_name, write_manifest
 from dfmnist.dataset.provenance import provenance
-from dfmnist.media.video import Quality, write_video
+from dfmnist.media.video import write_video
 
 SPLIT_OF = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
 SIZE = 32

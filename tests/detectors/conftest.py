@@ -8,9 +8,10 @@ import pytest
 from PIL import Image, ImageFilter
 
 from dfmnist.core.actions import Action
+from dfmnist.core.choices import Quality
 from dfmnist.core.files import sha256_file
 from dfmnist.dataset.manifest import Clip, clip_file_name, write_manifest
-from dfmnist.media.video import Quality, write_video
+from dfmnist.media.video import write_video
 
 FRAMES, SIDE_PX = 9, 64
 PEOPLE = {"train": ("a", "b", "c", "d"), "validation": ("e", "f"), "test": ("g", "h")}

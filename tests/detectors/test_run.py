@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from dfmnist.core.choices import QUALITIES, Quality
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
@@ -17,7 +18,6 @@ from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.builders import BUILDERS
 from dfmnist.detectors.networks.names import NETWORKS, published_loss, published_size_px
 from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, read_calibration, read_config, read_run
-from dfmnist.media.video import QUALITIES, Quality
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 READ = """

@@ -10,6 +10,7 @@ import pytest
 import torch
 from tests.detectors.conftest import clip_frames, make_dataset
 
+from dfmnist.core.choices import Quality
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.core.inference import has_amx
@@ -23,7 +24,7 @@ from dfmnist.detectors.run import load_run
 from dfmnist.detectors.score import score
 from dfmnist.detectors.scores import SCHEMA, read_scores
 from dfmnist.detectors.train import train
-from dfmnist.media.video import Quality, write_video
+from dfmnist.media.video import write_video
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfmnist.core.actions import TEN, Action
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.errors import InputError
 from dfmnist.pipeline.config import FilmConfig
 from dfmnist.pipeline.film import plan_drivers, plan_people
-from dfmnist.pipeline.footage import SPLITS, Footage
+from dfmnist.pipeline.footage import Footage
 from dfmnist.pipeline.plan import match_reals, next_round, pairs, targets, with_splits
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.reports.experiments import write_experiments
 
 from dfmnist.core.actions import DETECTED_BY_BOTH, TEN, Action
+from dfmnist.core.choices import Quality
 from dfmnist.core.config import plain
 from dfmnist.core.files import sha256_file, write_json
 from dfmnist.dataset.audit import audit, write_audit
@@ -29,7 +30,7 @@ from dfmnist.dataset.manifest import (
 )
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.media.image import write_image
-from dfmnist.media.video import Quality, write_video
+from dfmnist.media.video import write_video
 from dfmnist.reports.page import ReportContext, write_report
 
 FPS = Fraction(25)

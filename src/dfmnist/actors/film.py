@@ -23,6 +23,7 @@ from dfmnist.actors.head import need_actors
 from dfmnist.actors.identity import Identity, sample_identity
 from dfmnist.actors.performance import Performance, perform, perform_random
 from dfmnist.core.actions import Action
+from dfmnist.core.arrays import RgbImage
 from dfmnist.core.files import atomic_path, read_json, write_json
 from dfmnist.media.video import write_video
 
@@ -110,7 +111,7 @@ class _Recorder:
 
     def watch(
         self, renderer: Any, identity: Identity, performance: Performance
-    ) -> Iterator[NDArray[np.uint8]]:
+    ) -> Iterator[RgbImage]:
         from dfmnist.actors.truth import locate
 
         stage = renderer.stage(identity)

@@ -17,6 +17,7 @@ from dfmnist.actors.head import F32
 from dfmnist.actors.identity import Identity
 from dfmnist.actors.performance import Performance
 from dfmnist.actors.stage import Stage
+from dfmnist.core.arrays import RgbImage
 
 EDGE_SAMPLES = np.array([(-0.30, -0.34), (0.40, -0.08), (-0.16, 0.38)], np.float32)
 """Beside the pixel's own centre."""
@@ -33,7 +34,7 @@ Window = tuple[slice, ...]
 class Frame:
     """One rendered frame and where everything was."""
 
-    image: NDArray[np.uint8]
+    image: RgbImage
     posed: Posed
     rotation_deg: tuple[float, float, float]
     """Yaw, pitch, roll, the person's own resting pose included."""
@@ -82,7 +83,7 @@ class Camera:
         self._still = keys[..., 0] == int(shading.CLOTH)
         self._neutral_tiles = self._tiles(vertices)
 
-    def shoot(self, posed: Posed) -> NDArray[np.uint8]:
+    def shoot(self, posed: Posed) -> RgbImage:
         """u8 (size, size, 3) of one pose."""
         size = self.stage.size
         vertices = self.stage.take_pose(posed)
@@ -199,6 +200,6 @@ class Renderer:
 
     def render(
         self, identity: Identity, performance: Performance, indices: Iterable[int] | None = None
-    ) -> NDArray[np.uint8]:
+    ) -> RgbImage:
         """u8 (n, size, size, 3): the wide frames of `indices` (all by default)."""
         return np.stack([f.image for f in self.frames(identity, performance, indices)])

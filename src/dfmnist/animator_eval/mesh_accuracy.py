@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from dfmnist.actors.film import truth_paths
 from dfmnist.animator_eval.metrics import JsonFloat, follow
+from dfmnist.core.arrays import Floats
 from dfmnist.faces.pose import Signals
-
-Float = npt.NDArray[np.float64]
 
 DEGREES = ("yaw_deg", "pitch_deg", "roll_deg")
 """Signals of the face mesh that are head angles, in the order of the truth's columns."""
@@ -66,7 +65,7 @@ def measure_mesh(clip: Path, found: Signals) -> dict[str, MeshAccuracy]:
 
 
 def _accuracy(
-    found: Float, known: npt.ArrayLike, min_range: float, in_degrees: bool
+    found: Floats, known: npt.ArrayLike, min_range: float, in_degrees: bool
 ) -> MeshAccuracy:
     known = np.asarray(known, np.float64)
     error = np.abs((found - found[0]) - (known - known[0]))

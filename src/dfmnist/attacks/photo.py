@@ -1,12 +1,9 @@
 """Two presentation attacks with one photo before the camera: held still, or moved by hand."""
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from dfmnist.core.arrays import Frames
-
-Float = npt.NDArray[np.float64]
+from dfmnist.core.arrays import Floats, Frames
 
 
 def still(source: Frames, num_frames: int) -> Frames:
@@ -44,7 +41,7 @@ def planar_warp(
     return out
 
 
-def _drift(num_frames: int, rng: np.random.Generator, fps: float) -> Float:
+def _drift(num_frames: int, rng: np.random.Generator, fps: float) -> Floats:
     """A smooth random track (n,) that starts at 0 and stays within -1 and 1: a sum of sines."""
     seconds = np.arange(num_frames) / fps
     waves = [
@@ -56,7 +53,7 @@ def _drift(num_frames: int, rng: np.random.Generator, fps: float) -> Float:
     return np.asarray(track / max(np.abs(track).max(), 1e-6))
 
 
-def _photo_homography(values: Float, width: int, height: int) -> Float:
+def _photo_homography(values: Floats, width: int, height: int) -> Floats:
     """Homography (3, 3) of the photo for `values`: shift x, y, approach, turn, tilt x, y."""
     right, down, nearer, turn, tilt_x, tilt_y = values
     distance = 2.5 * width  # from the camera to the photo, in pixels of the photo

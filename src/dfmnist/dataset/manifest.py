@@ -24,18 +24,16 @@ from pydantic import (
 )
 
 from dfmnist.core.actions import Action
+from dfmnist.core.choices import Quality, Split
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, sha256_text, write_text
-from dfmnist.media.video import Quality
 from dfmnist.stats.intervals import Rate
 
 METADATA = "metadata.jsonl"
 REJECTED = "rejected.jsonl"
 SCHEMA_VERSION: Literal[1] = 1
-SPLITS = ("train", "validation", "test")
 
 Label = Literal["real", "fake"]
-Split = Literal["train", "validation", "test"]
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
 

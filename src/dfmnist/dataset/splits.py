@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.errors import InputError
-from dfmnist.dataset.manifest import SPLITS, Clip
+from dfmnist.dataset.manifest import Clip
 
 FRACTIONS = (0.7, 0.15, 0.15)
 """Train, validation, test (section 4.1)."""

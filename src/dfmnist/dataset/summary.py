@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dfmnist.core.actions import Action
-from dfmnist.dataset.manifest import SPLITS, Manifest, Rejected, acceptance
-from dfmnist.media.video import Quality
+from dfmnist.core.choices import SPLITS, Quality
+from dfmnist.dataset.manifest import Manifest, Rejected, acceptance
 from dfmnist.stats.intervals import Rate
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
 from dfmnist.core.jobs import run_jobs
-from dfmnist.dataset.manifest import SPLITS, Clip, read_manifest, read_rejected
+from dfmnist.dataset.manifest import Clip, read_manifest, read_rejected
 from dfmnist.dataset.provenance import read_provenance
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.media.video import is_video, probe, read_comment

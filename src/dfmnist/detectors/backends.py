@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.inference import Compiled, choose
 from dfmnist.detectors.networks.base import Detector
 
-Frames = NDArray[np.uint8]
 Logits = NDArray[np.float32]
 GPU_BATCH = 256
 """Number of frames in a batch on a GPU."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-Floats = NDArray[np.float64]
+from dfmnist.core.arrays import Floats
 
 _LOG_RANGE = (-3.0, 3.0)
 """Range of the natural logarithm of the temperature: temperatures from 0.05 to 20."""

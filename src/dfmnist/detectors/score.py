@@ -15,16 +15,17 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from dfmnist.core.arrays import Frames
+from dfmnist.core.choices import QUALITIES, SPLITS
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.core.prefetch import prefetch_map
-from dfmnist.dataset.manifest import METADATA, SPLITS, Clip, manifest_hash, read_manifest
-from dfmnist.detectors.backends import DetectorBackend, Frames, Logits, choose_backend, score_clips
+from dfmnist.dataset.manifest import METADATA, Clip, manifest_hash, read_manifest
+from dfmnist.detectors.backends import DetectorBackend, Logits, choose_backend, score_clips
 from dfmnist.detectors.data import decode
 from dfmnist.detectors.run import Run, load_run
 from dfmnist.detectors.scores import SCHEMA, unscored, write_scores
 from dfmnist.media.sample import evenly
-from dfmnist.media.video import QUALITIES
 
 CLIP_SCORE = "mean logit"
 """The score of a clip, as a table's metadata names it."""

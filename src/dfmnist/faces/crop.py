@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from dfmnist.core.arrays import Floats32, Frames
 from dfmnist.faces.mtcnn import Mtcnn
-
-Float = npt.NDArray[np.float32]
-Frames = npt.NDArray[np.uint8]
 
 EVERY = 5
 """The face is looked for in each fifth frame and in the last: it moves little in 0.2 s."""
@@ -29,7 +27,7 @@ MIN_SEEN = 0.8
 class CropInfo:
     """What `crop_clip` did."""
 
-    box_xyxy: Float | None
+    box_xyxy: Floats32 | None
     """(4,) the square in pixels of the footage, may reach beyond it; None if there is no crop."""
     reason: str
     """Why there is no crop; empty when there is one."""
@@ -37,14 +35,14 @@ class CropInfo:
 
 def face_box_union(
     frames_rgb_u8: Frames | Iterable[Frames], mtcnn: Mtcnn, every: int = EVERY
-) -> tuple[Float | None, str]:
+) -> tuple[Floats32 | None, str]:
     """The union (4,) of one person's boxes over (n, h, w, 3) frames, or None and the reason.
 
     A stream of (h, w, 3) frames serves as well; one of them is held at a time. The person is the
     largest face in the first frame that shows one, then whoever overlaps the last box most.
     """
     looked = 0
-    boxes: list[Float] = []
+    boxes: list[Floats32] = []
 
     def look(frame: Frames) -> None:
         nonlocal looked
@@ -69,7 +67,7 @@ def face_box_union(
     return np.concatenate([stack[:, :2].min(axis=0), stack[:, 2:].max(axis=0)]), ""
 
 
-def _same_person(boxes_xyxy: Float, last_xyxy: Float) -> int | None:
+def _same_person(boxes_xyxy: Floats32, last_xyxy: Floats32) -> int | None:
     """Index of the box that overlaps the last one most, or None when none does."""
     if not len(boxes_xyxy):
         return None
@@ -80,7 +78,7 @@ def _same_person(boxes_xyxy: Float, last_xyxy: Float) -> int | None:
     return best if shared[best] > 0 else None
 
 
-def squared(box_xyxy: Float, margin: float = MARGIN) -> Float:
+def squared(box_xyxy: Floats32, margin: float = MARGIN) -> Floats32:
     """`box_xyxy` with `margin` more on each side, then made square around its centre: (4,)."""
     centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
     side = float((box_xyxy[2:] - box_xyxy[:2]).max()) * (1 + 2 * margin)

@@ -13,15 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import openvino
 from PIL import Image
 
+from dfmnist.core.arrays import Floats32, RgbImage
 from dfmnist.faces.mtcnn import Mtcnn, mtcnn
 from dfmnist.faces.weights import face_model
-
-Float = npt.NDArray[np.float32]
-RgbImage = npt.NDArray[np.uint8]
 
 MESH_PX = 192
 IRIS_PX = 64
@@ -48,9 +45,9 @@ class Region:
 class EyePoints:
     """What the iris model sees, in pixels of the image."""
 
-    contours: Float
+    contours: Floats32
     """(2, 71, 3): the person's right eye, then the left; the first 16 lie on the eyelids' edge."""
-    irises: Float
+    irises: Floats32
     """(2, 5, 3): centre, then four points on the rim."""
 
 
@@ -58,7 +55,7 @@ class EyePoints:
 class Mesh:
     """One face in one image."""
 
-    points: Float
+    points: Floats32
     """(468, 3) pixels; z grows away from the camera, on the scale of x."""
     score: float
     """Face presence, 0 to 1."""
@@ -74,7 +71,7 @@ class FaceMesh:
         self._iris = _Model("iris_landmark", 2, (213, 15))
 
     def __call__(
-        self, image_rgb_u8: RgbImage, box_xyxy: Float | None = None, *, with_eyes: bool = True
+        self, image_rgb_u8: RgbImage, box_xyxy: Floats32 | None = None, *, with_eyes: bool = True
     ) -> Mesh | None:
         """The mesh of the largest face, or of the one in `box_xyxy`; None when there is none."""
         if box_xyxy is None:
@@ -130,8 +127,8 @@ class FaceMesh:
             transforms.append(transform)
         # the model knows eyes whose nose is on the image's right; the left eye is mirrored for it
         patches[1] = patches[1][:, ::-1]
-        contours: list[Float] = []
-        irises: list[Float] = []
+        contours: list[Floats32] = []
+        irises: list[Floats32] = []
         for values, into in zip(self._iris(np.stack(patches)), (contours, irises), strict=True):
             points = values.reshape(2, -1, 3)
             points[1, :, 0] = IRIS_PX - points[1, :, 0]
@@ -145,7 +142,7 @@ def face_mesh() -> FaceMesh:
     return FaceMesh()
 
 
-def region_of_points(points: Float) -> Region:
+def region_of_points(points: Floats32) -> Region:
     """Where to look for a face whose points in the frame before were `points` (468, 3)."""
     across = points[LEFT_EYE_OUTER, :2] - points[RIGHT_EYE_OUTER, :2]
     angle = float(np.arctan2(across[1], across[0]))
@@ -157,7 +154,7 @@ def region_of_points(points: Float) -> Region:
     return Region((float(centre[0]), float(centre[1])), side, angle)
 
 
-def _region_of_box(box_xyxy: Float, points: Float | None) -> Region:
+def _region_of_box(box_xyxy: Floats32, points: Floats32 | None) -> Region:
     angle = 0.0
     if points is not None:
         across = points[1] - points[0]
@@ -167,7 +164,7 @@ def _region_of_box(box_xyxy: Float, points: Float | None) -> Region:
     return Region((float(centre[0]), float(centre[1])), side, angle)
 
 
-def _region_of_eye(first: Float, second: Float) -> Region:
+def _region_of_eye(first: Floats32, second: Floats32) -> Region:
     across = second[:2] - first[:2]
     centre = (first[:2] + second[:2]) / 2
     side = max(1.0, float(np.hypot(*across)) * IRIS_MARGIN)
@@ -175,7 +172,7 @@ def _region_of_eye(first: Float, second: Float) -> Region:
     return Region((float(centre[0]), float(centre[1])), side, angle)
 
 
-def cut_region(image_rgb_u8: RgbImage, region: Region, size: int) -> tuple[Float, Float]:
+def cut_region(image_rgb_u8: RgbImage, region: Region, size: int) -> tuple[Floats32, Floats32]:
     """The region as (size, size, 3) of 0..1, black beyond the image, and the (2, 3) matrix that
     takes its pixels (corner origin) back to the image."""
     step = region.side_px / size
@@ -197,7 +194,7 @@ def cut_region(image_rgb_u8: RgbImage, region: Region, size: int) -> tuple[Float
     return np.asarray(patch, np.float32) / 255.0, matrix.astype(np.float32)
 
 
-def _to_image(points: Float, matrix: Float) -> Float:
+def _to_image(points: Floats32, matrix: Floats32) -> Floats32:
     """Model pixels (n, 3) to image pixels."""
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     xy = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
@@ -226,7 +223,7 @@ class _Model:
         self._batch = batch
         self._sizes = sizes
 
-    def __call__(self, patches: Float) -> list[Float]:
+    def __call__(self, patches: Floats32) -> list[Floats32]:
         """Run on (batch, size, size, 3) of 0..1: an array (batch, n) for each n of `sizes`."""
         with self._lock:
             self._request.infer([np.ascontiguousarray(patches)])

@@ -17,10 +17,8 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from dfmnist.core.arrays import Floats32, RgbImage
 from dfmnist.core.errors import InputError
-
-Float = npt.NDArray[np.float32]
-RgbImage = npt.NDArray[np.uint8]
 
 WEIGHTS = Path(__file__).parent / "weights" / "mtcnn.safetensors"
 """The weights of all three networks, part of this package."""
@@ -35,11 +33,11 @@ THRESHOLDS = (0.6, 0.7, 0.8)
 class Detections:
     """Faces in one image, the most certain first."""
 
-    boxes_xyxy: Float
+    boxes_xyxy: Floats32
     """(n, 4) pixels; may reach beyond the image."""
-    scores: Float
+    scores: Floats32
     """(n,) face probability."""
-    points: Float
+    points: Floats32
     """(n, 5, 2) pixels: eye on the image's left, on its right, nose, mouth left, mouth right."""
 
     def __len__(self) -> int:
@@ -127,11 +125,11 @@ class Mtcnn:
             boxes = self._refine(image_rgb_u8, boxes)
             return self._output(image_rgb_u8, boxes)
 
-    def _propose(self, image: RgbImage) -> Float:
+    def _propose(self, image: RgbImage) -> Floats32:
         height, width = image.shape[:2]
         picture = Image.fromarray(image)
         scale = CELL_PX / self.min_face_px
-        found: list[Float] = []
+        found: list[Floats32] = []
         while min(height, width) * scale >= CELL_PX:
             size_wh = (max(CELL_PX, round(width * scale)), max(CELL_PX, round(height * scale)))
             small = np.asarray(picture.resize(size_wh, Image.Resampling.BOX))
@@ -145,7 +143,7 @@ class Mtcnn:
         boxes = np.concatenate(found)
         return _square(boxes[_nms(boxes, 0.7)])
 
-    def _refine(self, image: RgbImage, boxes: Float) -> Float:
+    def _refine(self, image: RgbImage, boxes: Floats32) -> Floats32:
         if not len(boxes):
             return boxes
         offsets, probability = self._r(_patches(image, boxes, 24))
@@ -153,7 +151,7 @@ class Mtcnn:
         boxes = boxes[boxes[:, 4] > THRESHOLDS[1]]
         return _square(boxes[_nms(boxes, 0.7)])
 
-    def _output(self, image: RgbImage, boxes: Float) -> Detections:
+    def _output(self, image: RgbImage, boxes: Floats32) -> Detections:
         if not len(boxes):
             empty = np.zeros((0,), np.float32)
             return Detections(empty.reshape(0, 4), empty, empty.reshape(0, 5, 2))
@@ -179,7 +177,7 @@ def _to_tensor(images: RgbImage) -> Tensor:
     return (value - 127.5) / 128.0
 
 
-def _cells(offsets: Float, probability: Float, threshold: float) -> Float:
+def _cells(offsets: Floats32, probability: Floats32, threshold: float) -> Floats32:
     """Boxes (n, 5: x1, y1, x2, y2, score) of the P-Net cells above `threshold`."""
     rows, columns = np.nonzero(probability > threshold)
     corner = np.stack([columns, rows], axis=1).astype(np.float32) * STRIDE_PX
@@ -188,20 +186,20 @@ def _cells(offsets: Float, probability: Float, threshold: float) -> Float:
     return np.concatenate([boxes, probability[rows, columns, None]], axis=1)
 
 
-def _moved(boxes: Float, offsets: Float, scores: Float) -> Float:
+def _moved(boxes: Floats32, offsets: Floats32, scores: Floats32) -> Floats32:
     sides = boxes[:, 2:4] - boxes[:, :2]
     moved = boxes[:, :4] + offsets * np.tile(sides, 2)
     return np.concatenate([moved, scores[:, None]], axis=1)
 
 
-def _square(boxes: Float) -> Float:
+def _square(boxes: Floats32) -> Floats32:
     """The same centres, with the longer side both ways."""
     centres = (boxes[:, :2] + boxes[:, 2:4]) / 2
     half = (boxes[:, 2:4] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
     return np.concatenate([centres - half, centres + half, boxes[:, 4:]], axis=1)
 
 
-def _nms(boxes: Float, threshold: float, *, of_smaller: bool = False) -> npt.NDArray[np.intp]:
+def _nms(boxes: Floats32, threshold: float, *, of_smaller: bool = False) -> npt.NDArray[np.intp]:
     """Indices of the boxes that no better box overlaps by more than `threshold`, best first."""
     order = np.argsort(-boxes[:, 4], kind="stable")
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
@@ -220,7 +218,7 @@ def _nms(boxes: Float, threshold: float, *, of_smaller: bool = False) -> npt.NDA
     return np.array(kept, dtype=np.intp)
 
 
-def _patches(image: RgbImage, boxes: Float, size: int) -> Tensor:
+def _patches(image: RgbImage, boxes: Floats32, size: int) -> Tensor:
     """The squares cut out of the image, black beyond its edge: (n, 3, size, size)."""
     height, width = image.shape[:2]
     low = np.floor(boxes[:, :2].min(axis=0)).astype(int)

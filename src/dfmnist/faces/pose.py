@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
+from dfmnist.core.arrays import Floats
 from dfmnist.faces.mesh import EyePoints, Mesh
-
-Float = npt.NDArray[np.float64]
 
 # The rigid part of the mesh, in units of the distance between the outer eye corners: the
 # generalised Procrustes mean of meshes of six people, made symmetric. Pitch 0 is that of
@@ -48,7 +46,7 @@ _PAIRS: dict[tuple[int, int], tuple[float, float, float]] = {
 """(point on the image's left, its mirror): (x of the latter, y, z)."""
 
 RIGID = (*_MIDDLE, *(left for left, _ in _PAIRS), *(right for _, right in _PAIRS))
-_TEMPLATE: Float = np.array(
+_TEMPLATE: Floats = np.array(
     [(0.0, y, z) for y, z in _MIDDLE.values()]
     + [(-x, y, z) for x, y, z in _PAIRS.values()]
     + [(x, y, z) for x, y, z in _PAIRS.values()]
@@ -78,33 +76,33 @@ class Pose:
 class Signals:
     """One value per frame (n,), NaN where there is no face."""
 
-    yaw_deg: Float
-    pitch_deg: Float
-    roll_deg: Float
-    eye_right: Float
+    yaw_deg: Floats
+    pitch_deg: Floats
+    roll_deg: Floats
+    eye_right: Floats
     """Aspect ratio of the person's right eye: opening over width, about 0.3 open, 0.1 shut."""
-    eye_left: Float
-    mouth_open: Float
+    eye_left: Floats
+    mouth_open: Floats
     """Gap between the lips over the mouth's width."""
-    mouth_width: Float
+    mouth_width: Floats
     """Of the face's width."""
-    mouth_corner_lift: Float
+    mouth_corner_lift: Floats
     """Corners above the upper lip's middle, in distances between the outer eye corners."""
-    brow_raise: Float
+    brow_raise: Floats
     """Brows above the eye corners, in the same unit."""
-    gaze_side: Float
+    gaze_side: Floats
     """Iris from the middle of the eye towards the image's right, in eye widths."""
-    gaze_down: Float
+    gaze_down: Floats
     """Iris below the line between the eye's corners, in eye widths."""
-    centre_x_px: Float
-    centre_y_px: Float
-    size_px: Float
+    centre_x_px: Floats
+    centre_y_px: Floats
+    size_px: Floats
     """Distance between the outer eye corners as if seen from the front."""
-    score: Float
+    score: Floats
     """Face presence, 0 where there is no face."""
 
     @property
-    def eye_aspect(self) -> Float:
+    def eye_aspect(self) -> Floats:
         """Mean of the two eyes."""
         return (self.eye_right + self.eye_left) / 2
 
@@ -149,7 +147,7 @@ def measure(mesh: Mesh) -> dict[str, float]:
     }
 
 
-def align(mesh: Mesh) -> tuple[Float, float, Float]:
+def align(mesh: Mesh) -> tuple[Floats, float, Floats]:
     """The similarity from the frontal face to the image: rotation (3, 3), pixels per unit, centre.
 
     Least squares over the rigid points (Procrustes, by singular value decomposition).
@@ -165,7 +163,7 @@ def align(mesh: Mesh) -> tuple[Float, float, Float]:
     return rotation, scale, centre - scale * rotation @ middle
 
 
-def frontal(mesh: Mesh) -> Float:
+def frontal(mesh: Mesh) -> Floats:
     """The mesh turned to face the camera, (468, 3), in distances between the outer eye corners."""
     rotation, scale, centre = align(mesh)
     return (mesh.points.astype(np.float64) - centre) @ rotation / scale
@@ -176,7 +174,7 @@ def head_pose(mesh: Mesh) -> Pose:
     return _angles(align(mesh)[0])
 
 
-def _angles(rotation: Float) -> Pose:
+def _angles(rotation: Floats) -> Pose:
     """First roll about the face's own axis, then pitch, then yaw about the vertical."""
     forward = -rotation[:, 2]
     pitch = np.arcsin(np.clip(-forward[1], -1, 1))
@@ -199,7 +197,7 @@ def eye_aspect_ratio(mesh: Mesh) -> tuple[float, float]:
     return ratios[0], ratios[1]
 
 
-def _opening(contour: Float) -> float:
+def _opening(contour: Floats) -> float:
     # points 1..7 run along the lower lid and 9..15 along the upper, 0 and 8 are the corners
     xy = contour[:, :2]
     width = float(np.hypot(*(xy[8] - xy[0])))
@@ -219,7 +217,7 @@ def gaze(mesh: Mesh) -> tuple[float, float]:
     return side, down
 
 
-def _iris_offset(eyes: EyePoints, which: int) -> Float:
+def _iris_offset(eyes: EyePoints, which: int) -> Floats:
     corners = eyes.contours[which][[0, 8], :2].astype(np.float64)
     across = corners[1] - corners[0]
     if which == 1:  # its first corner is the outer one, on the image's right
@@ -250,22 +248,22 @@ def brow_raise(mesh: Mesh) -> float:
     return _brow_raise(frontal(mesh))
 
 
-def _distance(face: Float, a: int, b: int) -> float:
+def _distance(face: Floats, a: int, b: int) -> float:
     return float(np.linalg.norm(face[a] - face[b]))
 
 
-def _mouth_open(face: Float) -> float:
+def _mouth_open(face: Floats) -> float:
     gap = float(np.mean([_distance(face, a, b) for a, b in _INNER_LIPS]))
     return gap / max(_distance(face, *_INNER_CORNERS), 1e-6)
 
 
-def _mouth_width(face: Float) -> float:
+def _mouth_width(face: Floats) -> float:
     return _distance(face, *_OUTER_CORNERS) / max(_distance(face, *_CHEEKS), 1e-6)
 
 
-def _corner_lift(face: Float) -> float:
+def _corner_lift(face: Floats) -> float:
     return float(face[_UPPER_LIP, 1] - face[list(_OUTER_CORNERS), 1].mean())
 
 
-def _brow_raise(face: Float) -> float:
+def _brow_raise(face: Floats) -> float:
     return float(face[list(_EYE_CORNERS), 1].mean() - face[list(_BROWS), 1].mean())

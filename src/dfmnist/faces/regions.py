@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import ConvexHull
 
+from dfmnist.core.arrays import Floats
 from dfmnist.faces.mesh import Mesh
-
-Float = npt.NDArray[np.float64]
 
 REGIONS = ("mouth", "eyes", "face", "outline", "neck", "background")
 """Eyes are with the brows; `face` is the rest inside (nose, cheeks, forehead, chin); `outline` is
@@ -49,7 +48,7 @@ def region_labels(mesh: Mesh, size_hw: tuple[int, int]) -> npt.NDArray[np.uint8]
     return labels
 
 
-def _paint(labels: npt.NDArray[np.uint8], region: str, points: Float) -> None:
+def _paint(labels: npt.NDArray[np.uint8], region: str, points: Floats) -> None:
     """Label the pixels whose middle lies in the convex hull of `points` (n, 2)."""
     size_xy = np.array(labels.shape[::-1])
     x1, y1 = np.clip(np.floor(points.min(0)).astype(int), 0, size_xy)
@@ -61,7 +60,7 @@ def _paint(labels: npt.NDArray[np.uint8], region: str, points: Float) -> None:
     labels[y1:y2, x1:x2][inside] = REGIONS.index(region)
 
 
-def _with_margin(points: Float, chosen: tuple[int, ...], corners: tuple[int, int]) -> Float:
+def _with_margin(points: Floats, chosen: tuple[int, ...], corners: tuple[int, int]) -> Floats:
     """Discs about the `chosen` points: their hull is as wide all round, however the head turns."""
     radius = MARGIN * float(np.hypot(*(points[corners[0]] - points[corners[1]])))
     angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
@@ -69,12 +68,12 @@ def _with_margin(points: Float, chosen: tuple[int, ...], corners: tuple[int, int
     return (points[list(chosen), None] + disc).reshape(-1, 2)
 
 
-def _grown(polygon: Float, factor: float) -> Float:
-    middle: Float = (polygon.min(0) + polygon.max(0)) / 2
+def _grown(polygon: Floats, factor: float) -> Floats:
+    middle: Floats = (polygon.min(0) + polygon.max(0)) / 2
     return middle + factor * (polygon - middle)
 
 
-def _paint_below(labels: npt.NDArray[np.uint8], points: Float) -> None:
+def _paint_below(labels: npt.NDArray[np.uint8], points: Floats) -> None:
     """From the jaw's corners straight down: a body stays upright when its head tilts."""
     (x1, y1), (x2, y2) = points[list(_JAW)]
     rows, columns = np.mgrid[: labels.shape[0], : labels.shape[1]] + 0.5

@@ -8,16 +8,15 @@ still. The lists are written here by hand; the numbers are fitted (`calibrate.py
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from dfmnist.core.actions import Action
+from dfmnist.core.arrays import Frames
 from dfmnist.faces.pose import Signals, signals
 from dfmnist.liveness.base import Verdict
 from dfmnist.liveness.movement import WORDS, movement
 from dfmnist.liveness.thresholds import MIN_SEEN, Thresholds, judge, shipped
 from dfmnist.liveness.tracking import track
 
-Frames = npt.NDArray[np.uint8]
 Rules = tuple[tuple[str, ...], tuple[str, ...]]
 
 _HEAD = ("yaw_range_deg", "pitch_range_deg", "roll_range_deg")

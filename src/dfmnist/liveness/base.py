@@ -4,12 +4,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from dfmnist.core.actions import Action
-
-Frames = npt.NDArray[np.uint8]
+from dfmnist.core.arrays import Frames
 
 
 @dataclass(frozen=True)

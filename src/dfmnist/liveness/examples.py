@@ -10,12 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.actors.seeds import SEED_RANGES
 from dfmnist.attacks.photo import planar_warp, still
 from dfmnist.core.actions import Action
+from dfmnist.core.arrays import Frames
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.core.jobs import run_jobs
@@ -28,8 +28,6 @@ from dfmnist.liveness.movement import movement
 from dfmnist.liveness.tracking import track
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import read_frames
-
-Frames = npt.NDArray[np.uint8]
 
 BONA_FIDE, STILL, WARP = "bona fide", "repeated still", "planar warp"
 NOISE_SIGMA = 2.0

@@ -7,12 +7,10 @@ open-mouthed or tilted is not taken for an action.
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import median_filter
 
+from dfmnist.core.arrays import Floats
 from dfmnist.faces.pose import Signals
-
-Float = npt.NDArray[np.float64]
 
 START_S = 0.16
 """How long a clip is taken to be at rest."""
@@ -117,7 +115,7 @@ def movement(signals: Signals, fps: float) -> Movement:
     )
 
 
-def filled(track: Float) -> Float:
+def filled(track: Floats) -> Floats:
     """`track` (n,) with NaN bridged by straight lines; all zero when nothing was measured."""
     seen = np.isfinite(track)
     if not seen.any():
@@ -126,13 +124,13 @@ def filled(track: Float) -> Float:
     return np.interp(at, at[seen], track[seen])
 
 
-def _change(track: Float, start: int) -> Float:
+def _change(track: Floats, start: int) -> Floats:
     """Against the median of the first `start` frames; single wild frames removed."""
     smooth = np.asarray(median_filter(filled(track), size=3, mode="nearest"))
     return smooth - float(np.median(smooth[:start]))
 
 
-def _rise(track: Float, start: int) -> float:
+def _rise(track: Floats, start: int) -> float:
     return float(max(_change(track, start).max(), 0.0))
 
 

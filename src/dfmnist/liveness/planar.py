@@ -13,11 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from dfmnist.core.arrays import Floats, Frames, RgbImage
 from dfmnist.faces.mesh import Mesh
 
-Float = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-Frames = npt.NDArray[np.uint8]
 
 START_FRAMES = 3
 EVERY = 3
@@ -67,7 +66,7 @@ def landmark_jitter(meshes: Sequence[Mesh | None], size_px: float) -> float:
     return float(np.median(np.sqrt((second**2).sum(axis=-1).mean(axis=1) / 6)))
 
 
-def homography(source_xy: Float, target_xy: Float) -> Float:
+def homography(source_xy: Floats, target_xy: Floats) -> Floats:
     """The (3, 3) plane projective map of least squares between (n, 2) points, n at least 4.
 
     Normalised direct linear transform (Hartley 1997) with the last element fixed at 1.
@@ -87,7 +86,7 @@ def homography(source_xy: Float, target_xy: Float) -> Float:
 class _Aligner:
     """Finds the projective map that brings frames onto one template."""
 
-    def __init__(self, template: Float) -> None:
+    def __init__(self, template: Floats) -> None:
         self._template = template
         down, right = np.gradient(template)
         down, right = down * PATCH_PX / 2, right * PATCH_PX / 2
@@ -99,7 +98,7 @@ class _Aligner:
         )
         self._slopes = np.stack([p for row in parts for p in row], axis=-1).reshape(-1, 8)
 
-    def rest(self, grey: Float, place: Float, moved: Float) -> tuple[Float, Mask]:
+    def rest(self, grey: Floats, place: Floats, moved: Floats) -> tuple[Floats, Mask]:
         """What remains after alignment, started from the map `moved`, and where it is known."""
         for _ in range(STEPS):
             patch, known = _warp(grey, place, moved)
@@ -117,7 +116,7 @@ class _Aligner:
         return _same_exposure(patch, self._template, known), known
 
 
-def _pixel_grid() -> tuple[Float, Float, Mask]:
+def _pixel_grid() -> tuple[Floats, Floats, Mask]:
     at = (np.arange(PATCH_PX) + 0.5) / PATCH_PX * 2 - 1
     x, y = np.meshgrid(at, at)
     return x, y, x**2 + y**2 < 1
@@ -126,19 +125,19 @@ def _pixel_grid() -> tuple[Float, Float, Mask]:
 _X, _Y, _FACE = _pixel_grid()
 
 
-def _placement(low: Float, high: Float) -> Float:
+def _placement(low: Floats, high: Floats) -> Floats:
     """From the patch's -1..1 to pixels: the box of the face."""
     (x, y), (right, down) = (low + high) / 2, (high - low) / 2
     return np.array([[right, 0, x], [0, down, y], [0, 0, 1.0]])
 
 
-def _smooth(frame: npt.NDArray[np.uint8], shrink: int) -> Float:
+def _smooth(frame: RgbImage, shrink: int) -> Floats:
     """Grey, halved and blurred until the resampling of a moved photo leaves no trace of itself."""
     grey = Image.fromarray(frame).convert("L").reduce(shrink)
     return np.asarray(gaussian_filter(np.asarray(grey, np.float32), 1.0))
 
 
-def _warp(grey: Float, place: Float, moved: Float) -> tuple[Float, Mask]:
+def _warp(grey: Floats, place: Floats, moved: Floats) -> tuple[Floats, Mask]:
     """The patch that `moved` takes from the frame, and the face's pixels that lie within it."""
     height, width = grey.shape
     whole = place @ moved
@@ -155,7 +154,7 @@ def _warp(grey: Float, place: Float, moved: Float) -> tuple[Float, Mask]:
     return np.asarray(patch, np.float64), _FACE & inside.reshape(PATCH_PX, PATCH_PX)
 
 
-def _same_exposure(patch: Float, template: Float, known: Mask) -> Float:
+def _same_exposure(patch: Floats, template: Floats, known: Mask) -> Floats:
     """Difference once brightness and contrast are matched; 0 where nothing is known."""
     if not known.any():
         return np.zeros_like(template)
@@ -164,7 +163,7 @@ def _same_exposure(patch: Float, template: Float, known: Mask) -> Float:
     return np.asarray((a * np.clip(gain, 0.5, 2.0) - b) * known)
 
 
-def _worst_blocks(rest: Float, known: Mask) -> float:
+def _worst_blocks(rest: Floats, known: Mask) -> float:
     count = PATCH_PX // BLOCK_PX
     shape = (count, BLOCK_PX, count, BLOCK_PX)
     energy = (rest**2).reshape(shape).sum(axis=(1, 3))
@@ -176,13 +175,13 @@ def _worst_blocks(rest: Float, known: Mask) -> float:
     return float(np.sort(rms)[-WORST_BLOCKS:].mean())
 
 
-def _normalising(points: Float) -> Float:
+def _normalising(points: Floats) -> Floats:
     centre = points.mean(axis=0)
     spread = np.sqrt(((points - centre) ** 2).sum(axis=1).mean()) / np.sqrt(2)
     scale = 1 / max(float(spread), 1e-9)
     return np.array([[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0, 0, 1.0]])
 
 
-def _apply(matrix: Float, points: Float) -> Float:
+def _apply(matrix: Floats, points: Floats) -> Floats:
     mapped = points @ matrix[:, :2].T + matrix[:, 2]
     return np.asarray(mapped[:, :2] / mapped[:, 2:])

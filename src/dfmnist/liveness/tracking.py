@@ -3,14 +3,14 @@
 import hashlib
 
 import numpy as np
-import numpy.typing as npt
 
+from dfmnist.core.arrays import Frames
 from dfmnist.faces.mesh import Mesh, face_mesh
 
 _last: dict[str, tuple[Mesh | None, ...]] = {}
 
 
-def track(frames_rgb_u8: npt.NDArray[np.uint8]) -> tuple[Mesh | None, ...]:
+def track(frames_rgb_u8: Frames) -> tuple[Mesh | None, ...]:
     """A mesh or None for each of (n, h, w, 3) frames; the last clip's answer is kept.
 
     The action-specific and the universal detector are asked about the same frames in turn, and

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from dfmnist.core.actions import Action
+from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.faces.mesh import Mesh
 from dfmnist.faces.pose import signals
 from dfmnist.liveness.action import seen_too_little
@@ -19,9 +19,6 @@ from dfmnist.liveness.base import Verdict
 from dfmnist.liveness.planar import landmark_jitter, planar_misfit
 from dfmnist.liveness.thresholds import Thresholds, judge, shipped
 from dfmnist.liveness.tracking import track
-
-Float = npt.NDArray[np.float64]
-Frames = npt.NDArray[np.uint8]
 
 MEASURES: dict[str, tuple[str, ...]] = {
     "planar_misfit": ("least",),
@@ -104,7 +101,7 @@ def detail(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> tuple[float,
     return float(np.percentile(energy, 25)) / start, flicker
 
 
-def _fine_energy(frame: npt.NDArray[np.uint8], mesh: Mesh) -> float:
+def _fine_energy(frame: RgbImage, mesh: Mesh) -> float:
     height, width = frame.shape[:2]
     low = np.clip(mesh.points[:, :2].min(axis=0), 0, None).astype(int) // 2 * 2
     high = np.minimum(mesh.points[:, :2].max(axis=0), (width, height)).astype(int) // 2 * 2

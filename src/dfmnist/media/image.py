@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dfmnist.core.arrays import RgbImage
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 
@@ -17,7 +17,7 @@ def is_image(path: Path) -> bool:
     return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path) -> RgbImage:
     """The photo in `path` as RGB, (h, w, 3) uint8, turned as its EXIF orientation says.
 
     Transparent pixels lie on white. Raises `InputError`.
@@ -48,7 +48,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     )
 
 
-def write_image(path: Path, image_rgb_u8: NDArray[np.uint8]) -> None:
+def write_image(path: Path, image_rgb_u8: RgbImage) -> None:
     """Write (h, w, 3) RGB as PNG, or JPEG at quality 92, by the suffix; whole or not at all."""
     with atomic_path(Path(path)) as temporary:
         Image.fromarray(image_rgb_u8).save(temporary, quality=92)

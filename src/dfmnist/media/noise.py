@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from dfmnist.core.arrays import Frames
+
 _BANK = 1 << 20
 """Samples drawn for a clip; frames read it at random offsets. Drawing afresh is five times
 slower and no eye or detector sees the difference."""
 
 
-def add_camera_noise(
-    frames_rgb_u8: NDArray[np.uint8], seed: int, sigma: float = 2.0
-) -> NDArray[np.uint8]:
+def add_camera_noise(frames_rgb_u8: Frames, seed: int, sigma: float = 2.0) -> Frames:
     """`frames_rgb_u8` (n, h, w, 3) with sensor noise of about `sigma` levels at mid grey.
 
     Shot noise grows with the square root of the brightness, read noise is constant. Most of it

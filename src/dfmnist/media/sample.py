@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.errors import InputError
 from dfmnist.media.video import frame_times, frames_at, probe
 
@@ -23,7 +24,7 @@ def evenly(num_frames: int, count: int) -> NDArray[np.int64]:
 
 def sample_frames(
     path: Path, count: int, size_wh: tuple[int, int] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.int64], Frames]:
     """`count` frames spread over the clip: their indices (k,) and RGB (k, h, w, 3) uint8.
 
     One sequential decode; only the wanted frames are converted, and resized to `size_wh` where
@@ -41,7 +42,7 @@ def read_stretch(
     *,
     fps: Fraction,
     num_frames: int,
-) -> NDArray[np.uint8]:
+) -> Frames:
     """Up to `num_frames` frames at `fps` from `start_s` on: (k, h, w, 3) uint8 RGB.
 
     Each moment takes the frame shown then, so a clip of another rate keeps its speed. Fewer

@@ -20,6 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.core.choices import QUALITIES, Quality, QualityName
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
@@ -305,8 +306,8 @@ def _to_rgb(
     frame: VideoFrame,
     scaler: VideoReformatter,
     size_wh: tuple[int, int] | None = None,
-    out: NDArray[np.uint8] | None = None,
-) -> NDArray[np.uint8]:
+    out: RgbImage | None = None,
+) -> RgbImage:
     """RGB (h, w, 3), upright, of `size_wh` where given; into `out` where given.
 
     `scaler` is kept from frame to frame: its tables cost as much as a frame. The colours come as
@@ -334,7 +335,7 @@ def _to_rgb(
     return np.stack(planes, axis=-1, out=out)
 
 
-def resize_frames(frames_rgb_u8: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def resize_frames(frames_rgb_u8: Frames, size_wh: tuple[int, int]) -> Frames:
     """Frames (n, h, w, 3) at another size, by the filter with which `frames_at` resizes."""
     count, height, width, _ = frames_rgb_u8.shape
     if (width, height) == size_wh:
@@ -347,7 +348,7 @@ def resize_frames(frames_rgb_u8: NDArray[np.uint8], size_wh: tuple[int, int]) ->
     return out
 
 
-def iter_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
+def iter_frames(path: Path) -> Iterator[RgbImage]:
     """Every frame of `path` in order, (h, w, 3) uint8 RGB, upright.
 
     Raises `InputError` at the damage, or at the end of a file that is cut short; the message
@@ -358,7 +359,7 @@ def iter_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
         yield _to_rgb(frame, scaler)
 
 
-def read_frames(path: Path, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
+def read_frames(path: Path, start: int = 0, stop: int | None = None) -> Frames:
     """Frames `start` to `stop` (exclusive; None is the end), (n, h, w, 3) uint8 RGB.
 
     Raises `InputError` as `iter_frames` does, and when the range holds no frame.
@@ -389,7 +390,7 @@ def frames_at(
     size_wh: tuple[int, int] | None = None,
     *,
     times: FrameTimes | None = None,
-) -> NDArray[np.uint8]:
+) -> Frames:
     """The frames at `indices` (ascending), (k, h, w, 3); one decode, only these converted.
 
     `size_wh`: resized to it on the way, which costs next to nothing. `times`: what `frame_times`
@@ -413,10 +414,10 @@ def frames_at(
 
 def _pick(
     path: Path, wanted: list[int], size_wh: tuple[int, int] | None, *, by_time: bool
-) -> NDArray[np.uint8]:
+) -> Frames:
     """The frames at the ascending indices, or presentation times, `wanted`; fewer at the end."""
     scaler = VideoReformatter()
-    kept: list[NDArray[np.uint8]] = []
+    kept: list[RgbImage] = []
     for index, frame in enumerate(_decode(path, frozenset(wanted) if by_time else None)):
         place = frame.pts if by_time else index
         while len(kept) < len(wanted) and wanted[len(kept)] == place:
@@ -428,7 +429,7 @@ def _pick(
 
 def write_video(
     path: Path,
-    frames: Iterable[NDArray[np.uint8]],
+    frames: Iterable[RgbImage],
     fps: Fraction,
     *,
     crf: int,
@@ -470,7 +471,7 @@ def write_video(
 def _add_stream(
     path: Path,
     container: av.container.OutputContainer,
-    image: NDArray[np.uint8],
+    image: RgbImage,
     fps: Fraction,
     crf: int,
 ) -> VideoStream:
@@ -490,7 +491,7 @@ def _add_stream(
     return stream
 
 
-def _from_rgb(image: NDArray[np.uint8], index: int, fps: Fraction) -> VideoFrame:
+def _from_rgb(image: RgbImage, index: int, fps: Fraction) -> VideoFrame:
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(
         format="yuv420p",
         dst_colorspace=Colorspace.ITU601,

@@ -7,10 +7,10 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
+from dfmnist.core.arrays import Floats32, Frames
 from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
@@ -18,9 +18,6 @@ from dfmnist.faces.mesh import face_mesh
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import landmarks_68
 from dfmnist.fomm.networks.keypoints import Keypoints
-
-Frames = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 CHUNK = 32
 """Driving frames for which the motion model is asked at once; it holds a few of them."""
@@ -31,7 +28,7 @@ class DrivingMotion:
     """All that a source needs of a driving clip: a few hundred bytes a frame."""
 
     keypoints: Keypoints
-    landmarks: Floats | None
+    landmarks: Floats32 | None
     """(n, 68, 2) for the search of the best frame, NaN where no face is seen; None: not sought."""
 
 
@@ -89,9 +86,9 @@ class _Table:
 
     def __init__(self) -> None:
         self.count = 0
-        self._rows: Floats | None = None
+        self._rows: Floats32 | None = None
 
-    def extend(self, rows: Floats) -> None:
+    def extend(self, rows: Floats32) -> None:
         end = self.count + len(rows)
         if self._rows is None or end > len(self._rows):
             larger = np.empty((max(1024, 2 * end), *rows.shape[1:]), np.float32)

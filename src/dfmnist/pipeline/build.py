@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfmnist.core.actions import TEN
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.config import plain
 from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
@@ -19,7 +20,7 @@ from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
-from dfmnist.pipeline.footage import SPLITS, Footage, renumbered
+from dfmnist.pipeline.footage import Footage, renumbered
 from dfmnist.pipeline.jobs import (
     ClipResult,
     DriverJob,

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from dfmnist.core.arrays import Frames
+from dfmnist.core.choices import Quality
 from dfmnist.core.files import sha256_file
 from dfmnist.dataset.manifest import clip_file_name
-from dfmnist.media.video import Quality, write_video
+from dfmnist.media.video import write_video
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class EncodedFile:
 
 
 def compress(
-    frames_rgb_u8: npt.NDArray[np.uint8],
+    frames_rgb_u8: Frames,
     fps: Fraction,
     root: Path,
     clip_id: str,

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress, TaskID
 
+from dfmnist.core.arrays import Frames
+from dfmnist.core.choices import Quality
 from dfmnist.core.config import config_hash
 from dfmnist.core.console import console, progress_bar
 from dfmnist.core.errors import InputError
@@ -28,7 +30,6 @@ from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
 from dfmnist.media.image import is_image, read_image
 from dfmnist.media.video import (
-    Quality,
     frame_index_at,
     frames_at,
     is_video,
@@ -39,7 +40,6 @@ from dfmnist.media.video import (
 )
 from dfmnist.pipeline.animate import DrivingMotion, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
-from dfmnist.pipeline.select import Frames
 
 VERSION = 1
 """Of what is kept in the cache; another one is found anew."""

@@ -11,12 +11,13 @@ from dfmnist.actors.film import FilmJob, film
 from dfmnist.actors.head import load_head, need_actors
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import Action
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.pipeline.config import FilmConfig
-from dfmnist.pipeline.footage import SPLITS, Footage, write_csv
+from dfmnist.pipeline.footage import Footage, write_csv
 
 TALK_EVERY = 11
 """One clip in eleven talks, so that talking is one performance among eleven."""

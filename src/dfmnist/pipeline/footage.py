@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dfmnist.core.actions import Action, parse_action
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.core.text import slug
@@ -17,7 +18,6 @@ from dfmnist.media.image import is_image
 from dfmnist.media.video import is_video, probe
 
 COLUMNS = ("file", "identity", "action", "take", "start", "end", "split", "seed")
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

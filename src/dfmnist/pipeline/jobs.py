@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Clip, Rejected, Screening
@@ -23,7 +24,7 @@ from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.footage import Footage
 from dfmnist.pipeline.plan import Pair
 from dfmnist.pipeline.screen import screen
-from dfmnist.pipeline.select import FaceSelection, Frames, choose, crop, restore, save
+from dfmnist.pipeline.select import FaceSelection, choose, crop, restore, save
 
 DRIVER_CRF = 10
 """Cropped driving clips are kept for looking at; the motion itself is kept as keypoints."""

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dfmnist.core.actions import TEN, Action
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.config import seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.core.text import slug
-from dfmnist.dataset.splits import assign_splits
-from dfmnist.pipeline.footage import SPLITS, Footage
-
-FRACTIONS = (0.70, 0.15, 0.15)
-"""Train, validation, test (paper, section 4)."""
+from dfmnist.dataset.splits import FRACTIONS, assign_splits
+from dfmnist.pipeline.footage import Footage
 
 
 @dataclass(frozen=True)

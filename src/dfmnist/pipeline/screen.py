@@ -3,10 +3,8 @@
 from fractions import Fraction
 from functools import cache
 
-import numpy as np
-import numpy.typing as npt
-
 from dfmnist.core.actions import DETECTED_BY_BOTH, Action
+from dfmnist.core.arrays import Frames
 from dfmnist.liveness.action import ActionDetector
 from dfmnist.liveness.base import LivenessDetector, Verdict
 from dfmnist.liveness.universal import UniversalDetector
@@ -18,9 +16,7 @@ def detectors() -> tuple[LivenessDetector, LivenessDetector]:
     return ActionDetector(), UniversalDetector()
 
 
-def screen(
-    frames_rgb_u8: npt.NDArray[np.uint8], fps: Fraction, action: Action
-) -> tuple[Verdict, ...]:
+def screen(frames_rgb_u8: Frames, fps: Fraction, action: Action) -> tuple[Verdict, ...]:
     """Verdicts of the detectors that guard `action`; every one is asked and recorded."""
     by_action, universal = detectors()
     asked = (by_action, universal) if action in DETECTED_BY_BOTH else (universal,)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.faces.crop import crop_clip, square_crop
@@ -22,8 +23,6 @@ from dfmnist.faces.pose import Signals, signals
 from dfmnist.media.image import read_image
 from dfmnist.media.sample import read_stretch
 from dfmnist.pipeline.footage import Footage
-
-Frames = npt.NDArray[np.uint8]
 
 MAX_YAW_DEG = 10.0
 MAX_PITCH_DEG = 12.0

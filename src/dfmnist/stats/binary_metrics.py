@@ -7,12 +7,9 @@ measures a whole bootstrap: all sorting is done once.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.intp]
+from dfmnist.core.arrays import Bools, Floats, Ints
 
 NAMES = (
     "accuracy",

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import rankdata
 
-from dfmnist.stats.binary_metrics import Bools, Floats
+from dfmnist.core.arrays import Bools, Floats
 
 
 @dataclass(frozen=True)

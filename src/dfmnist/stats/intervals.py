@@ -11,7 +11,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.stats.binary_metrics import Bools, Floats, Ints, curves
+from dfmnist.core.arrays import Bools, Floats, Ints
+from dfmnist.stats.binary_metrics import curves
 
 Z95 = 1.959963984540054
 """97.5% quantile of the normal distribution."""

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.networks.keypoints import Keypoints
 from dfmnist.media.video import read_frames
 
 Array = npt.NDArray[np.float32]
-Frames = npt.NDArray[np.uint8]
 
 FACE_POINTS = ("forehead", "chin", "ear_left", "ear_right", "cheek_left", "cheek_right")
 """Span what an MTCNN box holds: the crop follows them."""
