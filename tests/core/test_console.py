@@ -51,6 +51,16 @@ def test_each_task_of_a_bar_has_its_last_line(log: io.StringIO) -> None:
     assert log.getvalue() == "find a face: 2 of 2, 0 s\nanimate: 2 of 2, 0 s\n"
 
 
+def test_a_task_of_unknown_size_says_what_is_done(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "LINE_EVERY_S", 0.1)
+    with console.progress_bar() as bar:
+        bar.advance(bar.add_task("file, MB", total=None), 7)
+        time.sleep(0.15)
+    assert log.getvalue() == "file, MB: 7, 0 s\n"
+
+
 def test_a_failed_stage_has_no_last_line(log: io.StringIO) -> None:
     with pytest.raises(ValueError, match="must be non-negative"), engine(workers=1):
         list(run_jobs(wait, [0.0, -1.0], describe="film actors"))
@@ -76,11 +86,3 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         list(run_jobs(wait, [0.0, 0.0], describe="film actors"))
     assert "━" in file.getvalue()
     assert " of " not in file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (40, "40 s"), (60, "1 min 0 s"), (190, "3 min 10 s"), (7500, "2 h 5 min")],
-)
-def test_durations_in_words(seconds: float, text: str) -> None:
-    assert console.duration_text(seconds) == text

@@ -13,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from dfmnist.core.text import duration_text
+
 console = Console(stderr=True)
 """Every message and all progress goes here; results go to standard output."""
 LINE_EVERY_S = 30.0
@@ -35,15 +37,6 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
-
-
-def duration_text(seconds: float) -> str:
-    """A duration in words: `40 s`, `3 min 10 s`, `2 h 5 min`."""
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {m} min"
-    return f"{m} min {s} s" if m else f"{s} s"
 
 
 class _ProgressLines(Progress):
@@ -87,7 +80,8 @@ class _ProgressLines(Progress):
 
 def _print_line(task: Task) -> None:
     elapsed_s = task.finished_time if task.finished else task.elapsed
-    text = f"{task.description}: {task.completed:.0f} of {task.total or 0:.0f}"
+    text = f"{task.description}: {task.completed:.0f}"
+    text += f" of {task.total:.0f}" if task.total is not None else ""
     console.print(
         f"{text}, {duration_text(elapsed_s or 0)}", highlight=False, markup=False, soft_wrap=True
     )

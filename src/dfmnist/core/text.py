@@ -1,16 +1,82 @@
-"""Text that several rooms write: names that are safe in paths, and tables."""
+"""Text that several rooms write: names safe in paths, numbers, tables, escapes."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
+UNDEFINED = "–"
+"""Text in place of a value that is not defined."""
+
 
 def slug(text: str) -> str:
-    """`text` with all but letters, digits, dot and underscore made `_`."""
+    """`text` with all but letters, digits, dot and underscore made `_`; never empty."""
     return re.sub(r"[^A-Za-z0-9._]+", "_", text).strip("_") or "x"
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; ends with a newline."""
-    lines = [f"| {' | '.join(header)} |", f"|{'|'.join('---' for _ in header)}|"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
+def number(value: float, form: str = ".3f") -> str:
+    """`value` in the format `form`, or a dash if it is NaN or infinite."""
+    return format(value, form) if math.isfinite(value) else UNDEFINED
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as percent: 0.931 is `93.1%`; a dash if it is NaN."""
+    return number(share, f".{digits}%")
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 clip`, `1,200 clips`; `many` defaults to `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in words: `40 s`, `3 min 10 s`, `2 h 5 min`."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {m} min"
+    return f"{m} min {s} s" if m else f"{s} s"
+
+
+def text_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as aligned lines: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        right = [cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *right]))
+    return lines
+
+
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, align_right: bool = False
+) -> str:
+    """A Markdown table that ends with a newline; `|` and line breaks in cells are escaped.
+
+    `align_right`: all columns but the first are aligned to the right.
+    """
+    rule = ["--:" if align_right and i else "---" for i in range(len(header))]
+    lines = [_markdown_row(header), f"|{'|'.join(rule)}|", *map(_markdown_row, rows)]
     return "\n".join(lines) + "\n"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(markdown_escape, cells))} |"
+
+
+def markdown_escape(text: str) -> str:
+    """`text` as the cell of a Markdown table: on one line, with `|` escaped."""
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"$\sim$", "^": r"\textasciicircum{}",
+    "→": r"$\rightarrow$", "±": r"$\pm$", "×": r"$\times$", "–": "--", "−": "$-$",
+    "[": "{[}", "]": "{]}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def latex_escape(text: str) -> str:
+    """`text` as LaTeX shows it literally, also where it begins a table row or holds `--`."""
+    escaped = "".join(_LATEX.get(c, c) for c in text.replace("--", "-\0-"))
+    return escaped.replace("\0", "{}")  # two hyphens of an option would set a dash

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dfmnist.core.actions import INFO, Action
 from dfmnist.core.files import write_text
+from dfmnist.core.text import UNDEFINED, markdown_table
 from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.manifest import Manifest, Rejected
 from dfmnist.dataset.summary import Summary, summarise
@@ -125,47 +126,39 @@ def _counts(summary: Summary) -> str:
 
 
 def _table(head: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, int]]) -> str:
-    lines = [f"| {head} | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
-    for name, row in rows.items():
-        lines.append(f"| {name} | " + " | ".join(str(row.get(c, 0)) for c in columns) + " |")
-    return "\n".join(lines)
+    cells = [(name, *(str(row.get(c, 0)) for c in columns)) for name, row in rows.items()]
+    return markdown_table((head, *columns), cells, align_right=True).rstrip()
 
 
 def _screening(summary: Summary) -> str:
-    lines = [
-        "Clips that passed the liveness screening, of all attempts (`rejected.jsonl` holds the "
-        "rest with their reasons).",
-        "",
-        "| Action | real | fake |",
-        "|---|--:|--:|",
-    ]
+    rows = []
     for action in Action:
         counts = [c.get(action) for c in (summary.real_attempts, summary.fake_attempts)]
         if any(counts):
-            cells = [f"{c.count} of {c.n}" if c else "–" for c in counts]
-            lines.append(f"| {INFO[action].title} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            cells = (f"{c.count} of {c.n}" if c else UNDEFINED for c in counts)
+            rows.append((INFO[action].title, *cells))
+    return (
+        "Clips that passed the liveness screening, of all attempts (`rejected.jsonl` holds the "
+        "rest with their reasons).\n\n"
+        + markdown_table(("Action", "real", "fake"), rows, align_right=True)
+    )
 
 
 def _audit(report: AuditReport) -> str:
     verdict = "passed" if report.passed else "FAILED"
     p = report.protocol.auc
-    lines = [
+    rows = [
+        (quality, f"{auc.value:.3f}", f"{auc.low:.3f} to {auc.high:.3f}")
+        for quality, auc in ((q, found.auc) for q, found in report.signal.items())
+    ]
+    return (
         f"Protocol (rate, length, size, GOP, codec settings, container): AUC {p.value:.3f} "
         f"[{p.low:.3f}, {p.high:.3f}], {verdict} (limit {report.limit}). "
-        f"{'Every feature is constant.' if not report.varying else ''}",
-        "",
+        f"{'Every feature is constant.' if not report.varying else ''}\n\n"
         "Signal (packet sizes, quantiser, noise, sharpness, brightness, motion), the baseline that "
-        "a detector must beat:",
-        "",
-        "| Quality | AUC | 95% interval |",
-        "|---|--:|--:|",
-    ]
-    lines += [
-        f"| {quality} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} |"
-        for quality, e in ((q, s.auc) for q, s in report.signal.items())
-    ]
-    return "\n".join(lines)
+        "a detector must beat:\n\n"
+        + markdown_table(("Quality", "AUC", "95% interval"), rows, align_right=True)
+    )
 
 
 def _loading() -> str:

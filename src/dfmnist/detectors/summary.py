@@ -1,10 +1,10 @@
 """Evaluations and comparisons as aligned lines of text for a terminal of 80 columns."""
 
 import math
-from collections.abc import Sequence
 
 import polars as pl
 
+from dfmnist.core.text import number, text_table
 from dfmnist.detectors.compare import Comparison
 from dfmnist.detectors.metrics import ActionCounts, Evaluation, counts_by_action
 from dfmnist.detectors.scores import unscored
@@ -22,15 +22,8 @@ TITLES = {
     "ece": "ECE (15 bins)",
 }
 """The title of each metric."""
-NOTHING = "–"
-"""The text shown for a metric that is not defined."""
 SHOWN_REASONS = 3
 """Number of reasons shown for clips without a score."""
-
-
-def number(value: float, digits: int = 3) -> str:
-    """`value` with `digits` decimals, or a dash if it is NaN."""
-    return NOTHING if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def with_bounds(found: Estimate, num_identities: int) -> str:
@@ -38,16 +31,6 @@ def with_bounds(found: Estimate, num_identities: int) -> str:
     if math.isnan(found.value) or math.isnan(found.low) or num_identities < 2:
         return number(found.value)
     return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
-
-
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows as aligned lines: the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for first, *others in rows:
-        right = [cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *right]))
-    return lines
 
 
 def counts(scores: pl.DataFrame, result: Evaluation) -> list[str]:
@@ -69,14 +52,14 @@ def metric_lines(result: Evaluation) -> list[str]:
     for name in NAMES:
         cells = [with_bounds(f[name], result.num_identities) for f in (result.frame, result.clip)]
         rows.append([TITLES[name], *cells])
-    return table(rows)
+    return text_table(rows)
 
 
 def by_action(scores: pl.DataFrame) -> list[str]:
     """Lines with the number of clips and frames called fake and real, by action."""
     rows = [["", "clips: fake", "real", "not scored", "frames: fake", "real"]]
     rows += [_row(found) for found in counts_by_action(scores)]
-    return table(rows)
+    return text_table(rows)
 
 
 def _row(found: ActionCounts) -> list[str]:
@@ -106,8 +89,8 @@ def comparison(found: Comparison) -> list[str]:
     ]
     return [
         f"{found.num_clips} clips of {people} people, {found.num_unscored} clips not scored",
-        *table(rows),
+        *text_table(rows),
         f"DeLong: AUC differs by {number(test.difference)}, standard error "
-        f"{number(test.standard_error)}, p {number(test.p_value, 4)} "
+        f"{number(test.standard_error)}, p {number(test.p_value, '.4f')} "
         "(assumes independent clips)",
     ]
