@@ -206,5 +206,5 @@ def test_summary_tells_other_clips_apart(people: People, folder: Path) -> None:
 
 def test_nothing_whole_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_text("no")
-    with pytest.raises(InputError, match="holds no whole clip"):
+    with pytest.raises(InputError, match="holds no complete clip"):
         load_people(tmp_path, tmp_path / "c.json", skip_broken=True)

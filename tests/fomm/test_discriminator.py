@@ -39,17 +39,17 @@ def small(**changes: object) -> MultiScaleDiscriminator:
 
 
 def test_sizes_by_hand() -> None:
-    judged = small(scales=(1.0, 0.5))(torch.rand(2, 3, 64, 64))
+    outputs = small(scales=(1.0, 0.5))(torch.rand(2, 3, 64, 64))
     # 64 -4+1-> 61 /2-> 30 -> 27 -> 13 -> 10, which is not halved
-    assert [list(f.shape) for f in judged[0].features] == [
+    assert [list(f.shape) for f in outputs[0].features] == [
         [2, 8, 30, 30], [2, 16, 13, 13], [2, 16, 10, 10]
     ]  # fmt: skip
-    assert judged[0].score.shape == (2, 1, 10, 10)
-    assert judged[1].score.shape == (2, 1, 2, 2)  # 32 -> 29 -> 14 -> 11 -> 5 -> 2
+    assert outputs[0].score.shape == (2, 1, 10, 10)
+    assert outputs[1].score.shape == (2, 1, 2, 2)  # 32 -> 29 -> 14 -> 11 -> 5 -> 2
     assert {name.split(".")[1] for name in small(scales=(1.0, 0.5)).state_dict()} == {"1", "0-5"}
 
 
-def test_keypoints_change_the_judgement() -> None:
+def test_keypoints_change_the_score() -> None:
     model = small(use_kp=True, spectral_norm=False)
     image = torch.rand(1, 3, 64, 64)
     one, two = model(image, keypoints(1, 3, 0)), model(image, keypoints(1, 3, 1))

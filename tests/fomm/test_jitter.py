@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfmnist.fomm.training.jitter import Jitter, draw_jitter, jitter_colours, turn_hue
+from dfmnist.fomm.training.jitter import Jitter, draw_jitter, jitter_colours, shift_hue
 
 STILL = Jitter(1.0, 1.0, 1.0, 0.0)
 
@@ -20,7 +20,7 @@ def test_hue_is_the_hexcones() -> None:
     images[0, :, 0, 0] = 0.4  # grey has no hue
     images[0, :, 0, 1] = torch.tensor([0.7, 0.7, 0.1])  # two channels share the greatest value
     for turns in (-0.1, 0.07, 0.5):
-        found = turn_hue(images, turns).permute(0, 2, 3, 1).reshape(-1, 3)
+        found = shift_hue(images, turns).permute(0, 2, 3, 1).reshape(-1, 3)
         for before, after in zip(images.permute(0, 2, 3, 1).reshape(-1, 3), found, strict=True):
             h, s, v = colorsys.rgb_to_hsv(*before.double().tolist())
             wanted = colorsys.hsv_to_rgb((h + turns) % 1, s, v)

@@ -18,7 +18,7 @@ from dfmnist.fomm.training.actors_data import (
     FACE_POINTS,
     Draw,
     draw_batch,
-    load_footage,
+    load_actor_clips,
     local_affines,
     mirror_order,
 )
@@ -105,7 +105,7 @@ def test_starts_from_other_weights(tmp_path: Path) -> None:
 
 def test_overfits_one_pair(tmp_path: Path) -> None:
     film(tmp_path, people=2)
-    footage = load_footage(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
     batch = draw_batch(footage, Draw(32, 1, 1), [0, 1], 0, 0)
     # `follow` asks the averaged detector, which this bare loop does not teach
     weights = dataclasses.replace(config().weights, follow=0.0)
@@ -123,7 +123,7 @@ def test_overfits_one_pair(tmp_path: Path) -> None:
 
 def test_every_loss_is_there_and_finite(tmp_path: Path) -> None:
     film(tmp_path, people=2)
-    footage = load_footage(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
     weights = dataclasses.replace(config().weights, equivariance=1.0)
     module = AnimatorModule(config(weights=weights))
     terms = module.losses(draw_batch(footage, Draw(32, 2, 1), [0, 1], 0, 0))
@@ -148,7 +148,7 @@ def test_gaze_is_where_the_pupils_stand_between_the_lids() -> None:
 
 def test_follow_asks_where_the_points_are_in_the_picture_made(tmp_path: Path) -> None:
     film(tmp_path, people=2)
-    footage = load_footage(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
     module = AnimatorModule(config())
     batch = draw_batch(footage, Draw(32, 2, 1), [0, 1], 0, 0)
     term = module.losses(batch)["follow"]
@@ -167,7 +167,7 @@ def test_follow_asks_where_the_points_are_in_the_picture_made(tmp_path: Path) ->
 
 def test_the_hint_is_learnt(tmp_path: Path) -> None:
     film(tmp_path)
-    footage = load_footage(tmp_path, NAMES, 32, margin=(0.05, 0.05), seed=0)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.05, 0.05), seed=0)
     module = AnimatorModule(config(model=tiny(blend=True, hint=True)))
     batch = draw_batch(footage, Draw(32, 1, 2), range(4), 0, 0)
     torch.stack(list(module.losses(batch).values())).sum().backward()
@@ -178,7 +178,7 @@ def test_the_hint_is_learnt(tmp_path: Path) -> None:
 
 def test_batches_depend_on_the_step_alone(tmp_path: Path) -> None:
     film(tmp_path)
-    footage = load_footage(tmp_path, NAMES, 32, margin=(0.05, 0.2), seed=0)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.05, 0.2), seed=0)
     one = draw_batch(footage, Draw(16, 1, 2), range(4), seed=5, step=9)
     two = draw_batch(footage, Draw(16, 1, 2), range(4), seed=5, step=9)
     other = draw_batch(footage, Draw(16, 1, 2), range(4), seed=5, step=10)
@@ -192,7 +192,7 @@ def test_batches_depend_on_the_step_alone(tmp_path: Path) -> None:
 
 def test_partners_give_the_same_performance(tmp_path: Path) -> None:
     film(tmp_path)
-    footage = load_footage(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
     assert [footage.partners(i) for i in range(4)] == [[1], [0], [3], [2]]
     # the true points lie on the squares, in the crop's coordinates
     assert np.abs(footage.points[0]).max() < 1
@@ -228,10 +228,10 @@ def test_relative_motion_of_pairs() -> None:
 
 def test_what_cannot_be_trained_on(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no clips with truth"):
-        load_footage(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
+        load_actor_clips(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
     film(tmp_path / "clips", people=2)
     with pytest.raises(InputError, match="lacks points"):
-        load_footage(tmp_path / "clips", ("tail",), 32, margin=(0.1, 0.1), seed=0)
+        load_actor_clips(tmp_path / "clips", ("tail",), 32, margin=(0.1, 0.1), seed=0)
     with pytest.raises(InputError, match="more than"):
         train_animator(config(), tmp_path / "clips", tmp_path / "out")
     with pytest.raises(InputError, match="multiple of"):

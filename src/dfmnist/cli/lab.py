@@ -59,7 +59,7 @@ def train_animator(
     accelerator: Annotated[str | None, typer.Option(help="auto, cpu or gpu.")] = None,
     devices: Annotated[int | None, typer.Option(help="GPUs (or processes) a node.")] = None,
     nodes: Annotated[int | None, typer.Option(help="Machines.")] = None,
-    precision: Annotated[str | None, typer.Option(help="32 or bf16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="f32 or bf16.")] = None,
 ) -> None:
     """Train a motion model; the same command goes on from its last checkpoint.
 

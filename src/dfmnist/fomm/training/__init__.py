@@ -1,1 +1,1 @@
-"""Training of motion models: data, losses, recipes."""
+"""Training of the motion model: the published recipes, and the shipped model on actors."""

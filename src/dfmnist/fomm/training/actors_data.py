@@ -1,4 +1,4 @@
-"""Training footage: clips with their truth, cropped and held in memory; batches by step number."""
+"""Training data of actors: cropped clips with their truth in memory, and batches by step."""
 
 import json
 from collections.abc import Sequence
@@ -21,39 +21,41 @@ from dfmnist.media.video import read_frames
 Array = npt.NDArray[np.float32]
 
 FACE_POINTS = ("forehead", "chin", "ear_left", "ear_right", "cheek_left", "cheek_right")
-"""Span what an MTCNN box holds: the crop follows them."""
+"""Names of the points whose extent is that of an MTCNN box; the crop follows them."""
 SOFT_POINTS = ("lip", "mouth", "upper", "lower", "pupil", "chin", "jaw", "brow", "neck", "head_top")
-"""Name parts of points that move by themselves: no guide to how the head is turned."""
+"""Parts of names of points that facial actions move, so that they do not show the head's pose."""
 REST_FRAMES = 2
-"""Clips begin with so many frames of a face at rest."""
+"""Number of frames at the start of each clip that show a face at rest."""
 REACH = 0.5
-"""Width of the neighbourhood that decides a point's Jacobian, in half frames."""
+"""Radius of the neighbourhood that decides a point's Jacobian, in halves of the frame."""
 
 
 @dataclass(frozen=True, eq=False)
 class ActorClips:
-    """All clips, cropped: c clips of n frames, p named points."""
+    """All training clips, cropped: c clips of n frames with p named points."""
 
     frames: list[Frames]
-    """Each (n, size, size, 3)."""
+    """Frames of each clip, (n, size, size, 3)."""
     points: list[Array]
-    """Each (n, p, 2) in [-1, 1]."""
+    """True points of each clip, (n, p, 2), in [-1, 1]."""
     jacobians: list[Array]
-    """Each (n, p, 2, 2): the mean face to this frame, around each point."""
+    """Linear maps around each point from the mean face to each frame, (n, p, 2, 2)."""
     names: tuple[str, ...]
+    """Names of the p points."""
     identities: tuple[int, ...]
+    """Identity seed of each clip's actor."""
     groups: tuple[str, ...]
-    """Clips with one value hold the same performance, frame by frame."""
+    """Performance of each clip; clips with equal values show the same one, frame by frame."""
 
     def partners(self, clip: int) -> list[int]:
-        """The other people who give the performance of `clip`."""
+        """Indices of the clips in which other people give the performance of `clip`."""
         group = self.groups[clip]
         mine = self.identities[clip]
         return [i for i, g in enumerate(self.groups) if g == group and self.identities[i] != mine]
 
 
 def crop_square(points: Array, margin: float) -> Array:
-    """(left, top, side) in pixels of a square around all points (n, p, 2) of a clip."""
+    """Square (left, top, side) in pixels around all points (n, p, 2) of a clip."""
     low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
     side = float((high - low).max()) * (1 + 2 * margin)
     left, top = (low + high) / 2 - side / 2
@@ -61,7 +63,7 @@ def crop_square(points: Array, margin: float) -> Array:
 
 
 def cut(frames: Frames, square: Array, size: int) -> Frames:
-    """The square of each frame at `size`; beyond the border the last pixels repeat."""
+    """The square of each frame resized to `size`; outside of the frame its border repeats."""
     left, top, side = (float(v) for v in square)
     x0, y0, n = round(left), round(top), max(1, round(side))
     height, width = frames.shape[1:3]
@@ -80,11 +82,11 @@ def cut(frames: Frames, square: Array, size: int) -> Frames:
 
 
 def local_affines(points: Array, names: Sequence[str]) -> Array:
-    """How the surroundings of each point are turned and stretched against the mean face.
+    """Linear maps (n, p, 2, 2) around each point from the mean face to each frame.
 
-    Weighted least squares over the points that only the head's pose moves, pulled a little to
-    the fit of the whole face so that a turned-away side stays invertible. (n, p, 2) in [-1, 1]
-    gives (n, p, 2, 2).
+    `points` are (n, p, 2) in [-1, 1]. The fit is weighted least squares over the points that only
+    the head's pose moves. It is regularised by the fit of the full face, so that the far side of a
+    turned head stays invertible.
     """
     rigid = np.array([not any(part in name for part in SOFT_POINTS) for name in names])
     mean = points.mean(axis=0, dtype=np.float64)
@@ -101,9 +103,9 @@ def _fit(
     prior: npt.NDArray[np.float64],
     strength: float,
 ) -> npt.NDArray[np.float64]:
-    """Linear parts (n, k, 2, 2) taking `base` (r, 2) to `moved` (n, r, 2) under weights (k, r).
+    """Linear maps (n, k, 2, 2) from `base` (r, 2) to `moved` (n, r, 2) with weights (k, r).
 
-    Each is pulled to `prior` by `strength`, a share of the spread of `base`.
+    Each is regularised towards `prior` by `strength`, a share of the spread of `base`.
     """
     share = weights / weights.sum(axis=1, keepdims=True)
     from_offset = base - (share @ base)[:, None]  # (k, r, 2)
@@ -116,13 +118,13 @@ def _fit(
     return np.swapaxes(np.linalg.solve(np.swapaxes(square + pull, -1, -2)[None], right), -1, -2)
 
 
-def load_footage(
+def load_actor_clips(
     folder: Path, names: Sequence[str], size: int, *, margin: tuple[float, float], seed: int
 ) -> ActorClips:
-    """Every `*.mp4` under `folder` that has its truth (`.json`) beside it, cropped to faces.
+    """Clips under `folder`: each `*.mp4` with its truth (`.json`) beside it, cropped to the face.
 
-    `margin` is the range of what is left around the face points, drawn once a clip. Raises
-    `InputError` when there is nothing, or a point is not in the truth.
+    `margin` is the range of the crop's margin around the face points, drawn once per clip. Raises
+    `InputError` if there is no clip, or a point is missing in the truth.
     """
     paths = sorted(p for p in folder.rglob("*.mp4") if p.with_suffix(".json").is_file())
     if not paths:
@@ -152,38 +154,38 @@ def load_footage(
 
 
 class Batch(NamedTuple):
-    """b pairs; the last `cross` of them have a driver who is someone else."""
+    """Batch of b pairs; in the last `cross` of them the driver is another person."""
 
     source: Tensor
-    """(b, 3, h, w) in [0, 1]."""
+    """Source frames, (b, 3, h, w), in [0, 1]."""
     target: Tensor
-    """(b, 3, h, w): what the source's person looks like in the driving frame's performance."""
+    """Target frames, (b, 3, h, w): the source's person at the driving frame's moment."""
     driver_first: Tensor
-    """(cross, 3, h, w): the driver where the source is."""
+    """Drivers, (cross, 3, h, w), at the moment of the source frame."""
     driver: Tensor
-    """(cross, 3, h, w): the driver where the target is."""
+    """Drivers, (cross, 3, h, w), at the moment of the target frame."""
     truth: Keypoints
-    """True points of source, target, driver_first, driver, one after the other."""
+    """True points of source, target, driver_first and driver, concatenated."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What one step trains on."""
+    """Composition of the batch of a step."""
 
     size: int
-    """Side of the frames in pixels; the footage is reduced to it."""
+    """Side of the frames in pixels; the clips are reduced to it."""
     same: int
-    """Pairs of one person."""
+    """Number of pairs in which source and driver are one person."""
     cross: int
-    """Pairs whose driver is another person giving the same performance."""
+    """Number of pairs whose driver is another person who gives the same performance."""
     rest: float = 0.4
-    """Share of sources that are the face at rest, as sources are when the model is used."""
+    """Share of sources that are a face at rest, as sources are when the model is used."""
 
 
 def draw_batch(
     footage: ActorClips, draw: Draw, clips: Sequence[int], seed: int, step: int
 ) -> Batch:
-    """The batch of `step`: the same for the same arguments, whatever was drawn before."""
+    """The batch of `step`; equal arguments give equal batches, whatever was drawn before."""
     rng = np.random.default_rng([seed, step])
     rows: list[tuple[int, int]] = []
     source, target, first, driver = [], [], [], []
@@ -213,13 +215,13 @@ def draw_batch(
 
 
 def reduce_to(images: Tensor, size: int) -> Tensor:
-    """Images reduced by averaging whole blocks of pixels."""
+    """Images reduced to `size` by averaging square blocks of pixels."""
     ratio = images.shape[-1] // size
     return F.avg_pool2d(images, ratio) if ratio > 1 else images
 
 
 def mirror_order(names: Sequence[str]) -> list[int]:
-    """Which point each becomes in a mirrored picture: left and right swap."""
+    """Index of the point that each becomes in a mirrored picture, where left and right swap."""
     swap = {"left": "right", "right": "left"}
     other = ["_".join(swap.get(part, part) for part in name.split("_")) for name in names]
     return [list(names).index(name) for name in other]
@@ -228,7 +230,11 @@ def mirror_order(names: Sequence[str]) -> list[int]:
 def augment(
     images: Tensor, truth: Keypoints, draw: Draw, names: Sequence[str], rng: np.random.Generator
 ) -> tuple[Tensor, Keypoints]:
-    """Colour and mirroring, the same for the source and target of a pair; drivers on their own."""
+    """Images and points with random colours and mirroring.
+
+    Source and target of a pair get the same colours, the two driver frames others. A pair is
+    mirrored with its driver.
+    """
     pairs, cross = draw.same + draw.cross, draw.cross
     gain = rng.uniform(0.85, 1.15, (pairs + cross, 3)) * rng.uniform(0.85, 1.15, (pairs + cross, 1))
     shift = rng.uniform(-0.06, 0.06, (pairs + cross, 1))

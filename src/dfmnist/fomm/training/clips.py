@@ -1,7 +1,7 @@
-"""Training pairs straight from MP4 clips: who is who, which clips are whole, what is drawn.
+"""Training pairs straight from MP4 clips: identities, check of the clips, and random draws.
 
-Every draw is a function of (seed, epoch, index) alone, so a run that goes on draws what the
-unbroken one would have drawn, and several processes share an epoch without a word.
+Every draw is a function of (seed, epoch, index) alone. A resumed run therefore draws what an
+uninterrupted one would have drawn, and several processes share an epoch without communication.
 """
 
 from collections.abc import Iterable
@@ -24,13 +24,13 @@ from dfmnist.fomm.training.jitter import draw_jitter, jitter_colours
 from dfmnist.media.video import count_frames, frames_at, is_video
 
 TRAIN, TEST = "train", "test"
-"""Subfolders of a prepared VoxCeleb; where there is no `train`, the folder itself is used."""
-WANTED = "whole videos of two frames or more, or --skip-broken"
+"""Subfolders of a prepared VoxCeleb; without `train` the folder itself is trained on."""
+EXPECTED = "complete videos of two frames or more, or --skip-broken"
 
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """A whole clip of one person."""
+    """One complete clip of one person."""
 
     path: Path
     identity: str
@@ -38,8 +38,8 @@ class TrainingClip:
 
 
 @dataclass(frozen=True)
-class _Looked:
-    """What a clip was found to be, and the file it was found in."""
+class _CheckedFile:
+    """Result of checking a clip, with the size and time of the file that was checked."""
 
     size: int
     changed_ns: int
@@ -48,15 +48,16 @@ class _Looked:
 
 
 People = tuple[tuple[TrainingClip, ...], ...]
-"""The clips of each person."""
+"""Clips of each person."""
 
 
 def find_clips(folder: Path, person: str = "file") -> list[tuple[Path, str]]:
-    """(path, identity) of every video under `folder`, in order of names.
+    """Path and identity of every video under `folder`, sorted by path.
 
-    `person` tells who is who: `file` takes what stands before the first `#` of the path below
-    `folder` (VoxCeleb as the motion model's authors prepare it: `id10001#video#start#end.mp4`),
-    `folder` the subfolder. Raises `InputError`.
+    `person` says what names the identity: `file` is the part before the first `#` of the path
+    below `folder` (VoxCeleb as the motion model's authors prepare it:
+    `id10001#video#start#end.mp4`), `folder` is the subfolder. Raises `InputError` for a folder
+    without videos and for a video outside of a subfolder.
     """
     if person not in ("file", "folder"):
         raise InputError(f"--person {person}; expected file or folder")
@@ -64,7 +65,7 @@ def find_clips(folder: Path, person: str = "file") -> list[tuple[Path, str]]:
         raise InputError.of(folder, "no such folder", "a folder of video clips")
     found = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and is_video(p)):
-        if path.name.startswith("."):  # half-written, or some file system's notes
+        if path.name.startswith("."):  # partly written, or a file system's own file
             continue
         below = path.relative_to(folder)
         if person == "folder" and len(below.parts) < 2:
@@ -77,20 +78,20 @@ def find_clips(folder: Path, person: str = "file") -> list[tuple[Path, str]]:
 
 
 def training_folder(folder: Path) -> Path:
-    """`folder`/train where there is one, else `folder`."""
+    """The subfolder `train` of `folder` if it exists, else `folder`."""
     return folder / TRAIN if (folder / TRAIN).is_dir() else folder
 
 
-def look(path: Path) -> _Looked:
-    """Decode the whole clip once: days of training must not end at a damaged frame."""
+def check_clip(path: Path) -> _CheckedFile:
+    """Check a clip by decoding all of it, so that a training does not end at a damaged frame."""
     stat = path.stat()
     try:
         count = count_frames(path)
     except InputError as error:
         problem = str(error).removeprefix(f"{path}: ").split("; expected")[0]
-        return _Looked(stat.st_size, stat.st_mtime_ns, 0, problem)
+        return _CheckedFile(stat.st_size, stat.st_mtime_ns, 0, problem)
     problem = "" if count > 1 else "holds one frame"
-    return _Looked(stat.st_size, stat.st_mtime_ns, count, problem)
+    return _CheckedFile(stat.st_size, stat.st_mtime_ns, count, problem)
 
 
 def load_people(
@@ -100,22 +101,22 @@ def load_people(
     person: str = "file",
     skip_broken: bool = False,
 ) -> People:
-    """The whole clips under `folder`, by person; each file is decoded once and then remembered.
+    """The complete clips under `folder`, by person; each file is checked once.
 
-    `record` is the JSON that remembers. Broken clips are refused, all named in one line, or
-    left out and counted with `skip_broken`. Raises `InputError`.
+    `record` is the JSON file that keeps the results of the check. Broken clips raise `InputError`,
+    which names them in one line, or with `skip_broken` are left out and counted.
     """
     found = find_clips(folder, person)
-    known = {k: _Looked(**v) for k, v in read_json(record).items()} if record.is_file() else {}
+    known = {k: _CheckedFile(**v) for k, v in read_json(record).items()} if record.is_file() else {}
     names = [path.relative_to(folder).as_posix() for path, _ in found]
     fresh = [
         i
         for i, ((path, _), name) in enumerate(zip(found, names, strict=True))
         if name not in known or not _same(known[name], path)
     ]
-    looks = run_jobs(look, [found[i][0] for i in fresh], describe="check clips")
-    for i, looked in zip(fresh, looks, strict=True):
-        known[names[i]] = looked
+    checked = run_jobs(check_clip, [found[i][0] for i in fresh], describe="check clips")
+    for i, result in zip(fresh, checked, strict=True):
+        known[names[i]] = result
     if fresh:
         write_json(record, {name: asdict(known[name]) for name in names})
     broken = [name for name in names if known[name].problem]
@@ -124,8 +125,8 @@ def load_people(
         more = f" and {len(broken) - 8} more (in {record})" if len(broken) > 8 else ""
         text = f"{len(broken)} of {len(names)} clips cannot be used: {listed}{more}"
         if not skip_broken:
-            raise InputError.of(folder, text, WANTED)
-        if fresh:  # said when found, not each time the run goes on
+            raise InputError.of(folder, text, EXPECTED)
+        if fresh:  # reported when found, not each time the run resumes
             said = f"{folder}: {text}; left out"
             console.print(said, highlight=False, markup=False, soft_wrap=True)
     people: dict[str, list[TrainingClip]] = {}
@@ -135,17 +136,18 @@ def load_people(
                 TrainingClip(path, identity, known[name].num_frames)
             )
     if not people:
-        raise InputError.of(folder, "holds no whole clip", WANTED)
+        raise InputError.of(folder, "holds no complete clip", EXPECTED)
     return tuple(tuple(clips) for clips in people.values())
 
 
-def _same(looked: _Looked, path: Path) -> bool:
+def _same(checked: _CheckedFile, path: Path) -> bool:
+    """Whether the file at `path` has not changed since it was checked."""
     stat = path.stat()
-    return (looked.size, looked.changed_ns) == (stat.st_size, stat.st_mtime_ns)
+    return (checked.size, checked.changed_ns) == (stat.st_size, stat.st_mtime_ns)
 
 
 def summary(people: People, folder: Path) -> dict[str, Any]:
-    """What a run was trained on: counts, and a list that tells whether it is the same."""
+    """Record of the training clips: counts, and a hash that changes with the list of clips."""
     clips = [clip for own in people for clip in own]
     named = [(c.path.relative_to(folder).as_posix(), c.identity, c.num_frames) for c in clips]
     return {
@@ -159,7 +161,7 @@ def summary(people: People, folder: Path) -> dict[str, Any]:
 def actor_seeds(people: People) -> set[int]:
     """Seeds of the synthetic actors among `people`, from the truth (`.json`) beside their clips.
 
-    The weights record them: a dataset of the same actors is then refused.
+    They are recorded in the weights, so that a build with one of these actors is refused.
     """
     sidecars = (clip.path.with_suffix(".json") for own in people for clip in own)
     found = (read_json(path) for path in sidecars if path.is_file())
@@ -167,7 +169,7 @@ def actor_seeds(people: People) -> set[int]:
 
 
 class TrainingPair(NamedTuple):
-    """Two frames of one clip; (3, h, w) each, or (b, 3, h, w) in a batch; RGB in [0, 1]."""
+    """Two frames of one clip, RGB in [0, 1]: (3, h, w) each, or (b, 3, h, w) in a batch."""
 
     source: Tensor
     driving: Tensor
@@ -175,19 +177,20 @@ class TrainingPair(NamedTuple):
 
 @dataclass(frozen=True)
 class PairDraw:
-    """Which two frames, before colours."""
+    """The random choice of a pair's frames, before its colours are drawn."""
 
     clip: TrainingClip
     frames: tuple[int, int]
-    """Source and driving: in their order in time, or against it with a time flip."""
+    """Indices of the source and driving frame; the source is the later one after a time flip."""
     mirrored: bool
 
 
 class Pairs(Dataset[TrainingPair]):
-    """The pairs of one epoch: each person comes `repeats` times, in an order of that epoch.
+    """Training pairs of one epoch: each person is drawn `repeats` times, in random order.
 
-    A draw takes one of the person's clips and two frames of it. Time flip with probability 1/2,
-    else left and right swap with probability 1/2, never both; colours change alike in both.
+    A draw takes one of the person's clips and two frames of it. The frames swap places with
+    probability 1/2; if they do not, both are mirrored with probability 1/2. Both frames get the
+    same change of colours.
     """
 
     def __init__(
@@ -205,7 +208,7 @@ class Pairs(Dataset[TrainingPair]):
         return np.random.default_rng([self.seed, self.epoch, index])
 
     def draw(self, index: int) -> PairDraw:
-        """What the pair of `index` is made of; nothing is decoded."""
+        """The random choice of frames for the pair at `index`; nothing is decoded."""
         return self._draw(index, self._rng(index))
 
     def _draw(self, index: int, rng: np.random.Generator) -> PairDraw:
@@ -232,16 +235,17 @@ class Pairs(Dataset[TrainingPair]):
 
 
 def to_size(frame: np.ndarray[Any, np.dtype[np.uint8]], size: int) -> np.ndarray[Any, Any]:
-    """(h, w, 3) as (size, size, 3); the whole frame, whatever its shape."""
+    """The full frame (h, w, 3) resized to (size, size, 3), whatever its shape."""
     if frame.shape[:2] == (size, size):
         return frame
     return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.LANCZOS))
 
 
 def batches(draws: int, batch_size: int, rank: int = 0, world: int = 1) -> list[list[int]]:
-    """The indices of each step for process `rank` of `world`; what is left over is dropped.
+    """Indices of the pairs in each step, for process `rank` of `world`.
 
-    `batch_size` is that of all processes together, so a step sees the same pairs on any number.
+    `batch_size` counts the pairs of all processes together, so that a step has the same pairs for
+    any number of processes. An incomplete last step is left out.
     """
     share = batch_size // world
     starts: Iterable[int] = range(0, draws - batch_size + 1, batch_size)

@@ -1,4 +1,4 @@
-"""A picture sheet: what training makes, at a glance."""
+"""Contact sheets: pictures that show the progress of a training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ _COLOURS = ((1.0, 0.1, 0.1), (0.1, 1.0, 0.1), (0.2, 0.4, 1.0), (1.0, 1.0, 0.1), 
 
 
 def save_sheet(path: Path, columns: Sequence[Tensor]) -> None:
-    """PNG of `columns` side by side; each (rows, 3, h, w), RGB in [0, 1], all of one size."""
+    """Write a PNG of `columns` side by side; each is (rows, 3, h, w) of one size, RGB in [0, 1]."""
     sheet = torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
     pixels = (sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     with atomic_path(path) as temporary:
@@ -21,7 +21,7 @@ def save_sheet(path: Path, columns: Sequence[Tensor]) -> None:
 
 
 def with_points(images: Tensor, points: Tensor) -> Tensor:
-    """A copy of `images` (b, 3, h, w) with a dot for each of `points` (b, k, 2) in [-1, 1]."""
+    """A copy of `images` (b, 3, h, w) with a dot at each of `points` (b, k, 2), in [-1, 1]."""
     images = images.clone()
     height, width = images.shape[-2:]
     reach = max(1, height // 100)

@@ -1,4 +1,4 @@
-"""Colour jitter: one change of colours for all pictures of a pair."""
+"""Colour jitter: one random change of colours for both pictures of a training pair."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,19 @@ Images = Float[Tensor, "b 3 h w"]
 
 @dataclass(frozen=True)
 class Jitter:
-    """Factors around 1, a turn of hue, and the order in which they are applied."""
+    """One change of colours: factors around 1, a shift of hue, and their order."""
 
     brightness: float
     contrast: float
     saturation: float
     hue: float
-    """Part of a whole turn of the colour circle."""
+    """Shift of the hue, as a share of the colour circle."""
     order: tuple[int, ...] = (0, 1, 2, 3)
-    """Of brightness, contrast, saturation, hue."""
+    """Order of the changes; 0 to 3 are brightness, contrast, saturation and hue."""
 
 
 def draw_jitter(rng: np.random.Generator, amount: float) -> Jitter:
-    """Factors in 1 ± `amount`, hue in ± `amount`, in any order."""
+    """A random change: factors within 1 ± `amount`, hue within ± `amount`, random order."""
     brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3)
     hue = rng.uniform(-amount, amount)
     order = tuple(int(i) for i in rng.permutation(4))
@@ -32,15 +32,15 @@ def draw_jitter(rng: np.random.Generator, amount: float) -> Jitter:
 
 
 def jitter_colours(images: Images, jitter: Jitter) -> Images:
-    """`images` (RGB in [0, 1]) under `jitter`.
+    """The pictures `images` (RGB in [0, 1]) with their colours changed by `jitter`.
 
-    A colour goes where it goes in every picture: contrast turns about the mean grey of them all.
+    Equal colours stay equal across the pictures: contrast scales around the mean grey of all.
     """
     changes = (
         lambda x: x * jitter.brightness,
         lambda x: _mix(x, _grey(x).mean(), jitter.contrast),
         lambda x: _mix(x, _grey(x), jitter.saturation),
-        lambda x: turn_hue(x, jitter.hue),
+        lambda x: shift_hue(x, jitter.hue),
     )
     for index in jitter.order:
         images = changes[index](images).clamp(0, 1)
@@ -48,7 +48,7 @@ def jitter_colours(images: Images, jitter: Jitter) -> Images:
 
 
 def _grey(images: Images) -> Float[Tensor, "b 1 h w"]:
-    """Luma of BT.601."""
+    """Luma of BT.601 as one channel."""
     r, g, b = images.unbind(dim=1)
     return (0.299 * r + 0.587 * g + 0.114 * b)[:, None]
 
@@ -58,8 +58,11 @@ def _mix(images: Images, other: Tensor, share: float) -> Images:
     return mixed
 
 
-def turn_hue(images: Images, turns: float) -> Images:
-    """Hue moved by `turns` of the circle at the same value and saturation (hexcone HSV)."""
+def shift_hue(images: Images, turns: float) -> Images:
+    """The pictures with their hue shifted by `turns` of the colour circle (hexcone HSV).
+
+    Value and saturation do not change.
+    """
     r, g, b = images.unbind(dim=1)
     value, low = images.amax(dim=1), images.amin(dim=1)
     chroma = value - low
@@ -71,7 +74,7 @@ def turn_hue(images: Images, turns: float) -> Images:
     )
     sixth = sixth + 6 * turns
     channels = []
-    for start in (5, 3, 1):  # each channel falls by the chroma away from its own third
+    for start in (5, 3, 1):  # each channel is lowest opposite to its own third of the circle
         k = (start + sixth) % 6
         channels.append(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
     return torch.stack(channels, dim=1)

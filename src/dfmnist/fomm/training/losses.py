@@ -1,4 +1,4 @@
-"""Losses of the motion model's training; every one returns a scalar mean."""
+"""Losses of the motion model's training; each returns a scalar mean."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ Weight = Float[Tensor, "b 1 h w"]
 
 
 def weighted_mean(error: Float[Tensor, "b c h w"], weight: Weight | None) -> Tensor:
-    """Mean of `error` under `weight`: Σ w·e / Σ w; the plain mean without one."""
+    """Mean of `error` weighted by `weight`, Σ w·e / Σ w; the plain mean if `weight` is None."""
     if weight is None:
         return error.mean()
     return (error.mean(dim=1, keepdim=True) * weight).sum() / weight.sum()
@@ -27,7 +27,7 @@ def pyramid_l1(
 ) -> Tensor:
     """Mean absolute difference at full, half, quarter … size, averaged over the levels.
 
-    Stands in for the perceptual loss of the published recipe where VGG-19's weights are absent.
+    It replaces the perceptual loss of the published recipe if VGG-19's weights are not given.
     """
     errors = [
         weighted_mean((made - true).abs(), share)
@@ -39,7 +39,7 @@ def pyramid_l1(
 def _pyramid(
     prediction: Image, target: Image, weight: Weight | None, levels: int
 ) -> Iterator[tuple[Image, Image, Weight | None]]:
-    """The three at full, half, quarter … size."""
+    """Prediction, target and weight at full, half, quarter … size."""
     for level in range(levels):
         if level:
             prediction, target = F.avg_pool2d(prediction, 2), F.avg_pool2d(target, 2)
@@ -48,7 +48,7 @@ def _pyramid(
 
 
 def gradient_l1(prediction: Image, target: Image, weight: Weight | None = None) -> Tensor:
-    """Mean absolute difference of neighbouring pixels' differences, across plus down."""
+    """Mean absolute difference of the pixel gradients, horizontal plus vertical."""
     error = prediction - target
     across = (error[..., :, 1:] - error[..., :, :-1]).abs()
     down = (error[..., 1:, :] - error[..., :-1, :]).abs()
@@ -60,11 +60,11 @@ def gradient_l1(prediction: Image, target: Image, weight: Weight | None = None) 
 def texture_l1(
     prediction: Image, target: Image, weight: Weight | None = None, levels: int = 2
 ) -> Tensor:
-    """Mean absolute difference of how much fine detail there is, whatever its place.
+    """Mean absolute difference of the amount of fine detail, wherever it lies.
 
-    Detail is the deviation, over patches of 8 by 8 pixels, of the picture less its 3 by 3 mean. A
-    picture that is blurred because its detail might lie a pixel off is the best there is for a
-    loss that compares pixels; here it pays, and detail of the source that is moved about does not.
+    Detail is the root mean square, in patches of 8 by 8 pixels, of the picture minus its 3 by 3
+    mean. A loss that compares pixels favours blur where the position of a detail is uncertain;
+    this loss penalises blur, and not detail that lies a pixel off.
     """
     errors = []
     for made, true, share in _pyramid(prediction, target, weight, levels):
@@ -79,9 +79,9 @@ def _detail(image: Image) -> Float[Tensor, "b 3 p q"]:
 
 
 def keypoint_l1(found: Keypoints, true: Keypoints) -> tuple[Tensor, Tensor]:
-    """Mean absolute differences of positions and of Jacobians.
+    """Mean absolute differences of positions, and of Jacobians.
 
-    Points that lie outside the frame count for nothing: nobody can see them.
+    Points outside of the frame do not count, because no picture shows them.
     """
     seen = (true.value.abs().amax(dim=-1) <= 1).float()
     count = seen.sum().clamp(min=1)
@@ -91,10 +91,10 @@ def keypoint_l1(found: Keypoints, true: Keypoints) -> tuple[Tensor, Tensor]:
 
 
 class RandomTransform:
-    """Affine plus thin-plate-spline warp of the plane, for equivariance (supplement of the paper).
+    """Random affine plus thin-plate-spline warp of the plane, for the equivariance losses.
 
-    `x -> A [x, 1] + Σ_c w_c |x - c| ² log|x - c|` over a 5×5 grid of centres. Drawn on the CPU
-    from `generator`, so that every device gets the same.
+    `x -> A [x, 1] + Σ_c w_c |x - c| ² log|x - c|` over a 5×5 grid of centres (supplement of the
+    paper). It is drawn on the CPU from `generator`, so that every device gets the same.
     """
 
     def __init__(
@@ -112,23 +112,23 @@ class RandomTransform:
         self.control = control.to(device)
 
     def at(self, index: slice) -> "RandomTransform":
-        """The transforms of some of the pictures."""
+        """The transforms of the pictures at `index`."""
         chosen = copy.copy(self)
         chosen.theta, chosen.control = self.theta[index], self.control[index]
         return chosen
 
     def points(self, xy: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n 2"]:
-        """Where the transform sends points."""
+        """Positions of the points `xy` after the transform."""
         with torch.autocast(xy.device.type, enabled=False):  # products of coordinates: float32
             moved = xy @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
-            # |x - c| as the sum of absolute differences, as the public implementation has it
+            # |x - c| is the sum of absolute differences, as in the public implementation
             distance = (xy[:, :, None] - self.centres).abs().sum(-1)
             bend = distance**2 * torch.log(distance + 1e-6) @ self.control
         return moved + bend
 
     def jacobian(self, xy: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n 2 2"]:
-        """Derivative of `points` at each point."""
-        # `xy` may be the detector's own output: keep its graph, as the published loss does
+        """Derivative of `points` at each of the points `xy`."""
+        # `xy` may be the detector's output: its graph is kept, as in the published loss
         xy = xy if xy.requires_grad else xy.detach().requires_grad_(True)
         with torch.enable_grad():
             moved = self.points(xy)
@@ -138,7 +138,7 @@ class RandomTransform:
         return torch.stack(rows, dim=-2)
 
     def image(self, image: Image) -> Image:
-        """The picture that shows at x what `image` shows at `points(x)`."""
+        """The transformed picture, which shows at x what `image` shows at `points(x)`."""
         batch, _, height, width = image.shape
         grid = coordinate_grid(height, width, image.device).reshape(1, -1, 2).expand(batch, -1, 2)
         grid = self.points(grid).reshape(batch, height, width, 2)
@@ -148,9 +148,10 @@ class RandomTransform:
 def equivariance(
     original: Keypoints, transformed: Keypoints, transform: RandomTransform
 ) -> tuple[Tensor, Tensor]:
-    """How far keypoints found in a transformed picture are from where they should be.
+    """Equivariance losses of keypoints in a picture and in its transformed version.
 
-    Value: |kp - T(kp_T)|. Jacobian: |I - J⁻¹ · T'(kp_T) · J_T|. Equations 8 to 11 of the paper.
+    The first is |kp - T(kp_T)| of the positions, the second |I - J⁻¹ · T'(kp_T) · J_T| of the
+    Jacobians; equations 8 to 11 of the paper.
     """
     value = (original.value - transform.points(transformed.value)).abs().mean()
     with torch.autocast(value.device.type, enabled=False):
@@ -164,9 +165,10 @@ def perceptual(
     predictions: Sequence[Image],
     targets: Sequence[Image],
 ) -> Tensor:
-    """Mean absolute difference of features, summed over layers and sizes (section 3.3, eq. 7).
+    """Perceptual loss: mean absolute difference of features, summed over layers and sizes.
 
-    `predictions` and `targets` are the pictures at each size; gradients reach the former alone.
+    `predictions` and `targets` are the pictures at each size; gradients reach the predictions
+    alone. Section 3.3 and equation 7 of the paper.
     """
     terms = []
     for made, true in zip(predictions, targets, strict=True):
@@ -178,16 +180,16 @@ def perceptual(
 
 
 def feature_matching(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Tensor:
-    """Mean absolute difference of the discriminator's features, summed over its layers."""
+    """Feature matching loss: mean absolute difference of the discriminator's features, summed."""
     pairs = zip(real, generated, strict=True)
     return torch.stack([(a.float() - b.float()).abs().mean() for a, b in pairs]).sum()
 
 
 def lsgan_generator(score: Tensor) -> Tensor:
-    """(1 - D(generated))²: least squares GAN (Mao et al., 2017), targets 1 and 0."""
+    """Generator's least squares GAN loss (1 - D(generated))²; Mao et al., 2017."""
     return ((1 - score.float()) ** 2).mean()
 
 
 def lsgan_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """(1 - D(real))² + D(generated)²."""
+    """Discriminator's least squares GAN loss (1 - D(real))² + D(generated)²; Mao et al., 2017."""
     return ((1 - real.float()) ** 2).mean() + (generated.float() ** 2).mean()

@@ -1,7 +1,7 @@
-"""Train the small animator from clips of synthetic actors, whose true points are known.
+"""Training of the small motion model on clips of synthetic actors, whose true points are known.
 
-Every step depends on (config, step number) alone, so a run that is killed and goes on from its
-last checkpoint draws what the unbroken run would have drawn.
+Every step depends on (config, step number) alone. A run that resumes from its last checkpoint
+therefore draws what an uninterrupted run would have drawn.
 """
 
 import copy
@@ -26,8 +26,8 @@ from dfmnist.fomm.checkpoint import load_networks, save_networks, training_seeds
 from dfmnist.fomm.config import FommConfig, actors
 from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d, coordinate_grid
 from dfmnist.fomm.networks.generator import Generated, OcclusionAwareGenerator
-from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
-from dfmnist.fomm.training.actors_data import ActorClips, Batch, Draw, draw_batch, load_footage
+from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector, inverse_2x2
+from dfmnist.fomm.training.actors_data import ActorClips, Batch, Draw, draw_batch, load_actor_clips
 from dfmnist.fomm.training.contact_sheet import save_sheet
 from dfmnist.fomm.training.losses import (
     RandomTransform,
@@ -65,62 +65,71 @@ POINTS = (
     "ear_right",
     "forehead",
 )
-"""What the keypoints of the actors model are taught to be."""
+"""Names of the face points that the keypoints of the actors model are trained to find."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training at one size and batch."""
+    """A part of the training with one frame size and one composition of batches."""
 
     steps: int
     draw: Draw
     lr: float
-    """Adam's step at the start; falls along half a cosine."""
+    """Learning rate of Adam at the start; it falls along half a cosine."""
     last_lr: float
-    """Adam's step at the end."""
+    """Learning rate of Adam at the end."""
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Factors of the losses."""
+class ActorsLossWeights:
+    """Factors of the losses of the training on actors."""
 
     pyramid: float = 10.0
     gradient: float = 10.0
     texture: float = 25.0
-    """On the amount of fine detail: pixel losses alone blur what they cannot place."""
+    """Factor of the loss on fine detail; pixel losses alone blur what moves unpredictably."""
     warped: float = 4.0
-    """On the warped source alone, so that motion is learnt rather than painted."""
+    """Factor of the loss on the warped source alone, which trains the motion, not the decoder."""
     keypoint: float = 20.0
     jacobian: float = 4.0
     follow: float = 60.0
-    """On where the detector, as it stood on average and not taught by this, finds the points in
-    the picture made: pixel losses hardly see a corner of the mouth that stays behind by 3 px."""
+    """Factor of the loss on the points that the averaged detector finds in the generated picture.
+
+    This loss does not train the detector. Pixel losses hardly change if a corner of the mouth is
+    3 pixels off.
+    """
     gaze: float = 160.0
-    """On where the pupils stand between the lids, as found in every image and, as with `follow`, in
-    the picture made: two pixels that all other losses hardly see."""
+    """Factor of the loss on the pupils' position between the lids.
+
+    It compares the points found in every image and, as `follow`, in the generated picture. The
+    other losses hardly change for the two pixels that a gaze moves.
+    """
     equivariance: float = 0.0
-    """Value and Jacobian; costs a third pass of the detector. Needless where points are taught."""
+    """Factor of both equivariance losses, not needed where the true points are known.
+
+    They cost a third pass of the detector.
+    """
 
 
 @dataclass(frozen=True)
 class ActorsTrainConfig:
-    """A run of training; its recipe, whole."""
+    """Settings of a training on actors."""
 
     phases: tuple[Phase, ...]
     model: FommConfig = field(default_factory=lambda: actors(len(POINTS)))
     points: tuple[str, ...] = POINTS
-    weights: Weights = Weights()
+    weights: ActorsLossWeights = ActorsLossWeights()
     seed: int = 1
     epoch_steps: int = 100
-    """Steps between checkpoints, curve points and validation."""
+    """Number of steps between checkpoints, points of the curve and validations."""
     held_out: int = 8
-    """People kept for validation, the last ones."""
+    """Number of people kept for validation, the last ones."""
     margin: tuple[float, float] = (-0.02, 0.12)
-    """What the crop leaves around the face points, a share of their extent."""
+    """Range of the crop's margin around the face points, as a share of their extent."""
     ema: float = 0.998
-    """Decay of the averaged weights, which are what is saved for use."""
+    """Decay of the averaged weights, which are saved for use."""
     sheet_epochs: int = 3
-    """Epochs between picture sheets."""
+    """Number of epochs between contact sheets."""
 
     def __post_init__(self) -> None:
         if not self.phases:
@@ -139,11 +148,11 @@ class ActorsTrainConfig:
 
     @property
     def steps(self) -> int:
-        """Steps in all."""
+        """Number of steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
     def at(self, step: int) -> tuple[Phase, float]:
-        """The phase of `step` and Adam's step size there."""
+        """The phase of `step`, and the learning rate there."""
         start = 0
         for phase in self.phases:
             if step < start + phase.steps:
@@ -156,7 +165,7 @@ class ActorsTrainConfig:
 
 
 def attention(truth: Keypoints, source: Tensor, target: Tensor, names: tuple[str, ...]) -> Tensor:
-    """(b, 1, h, w): more weight on eyes, mouth, and pixels that the driving changes."""
+    """Weights (b, 1, h, w) of the pixel losses: higher at eyes, mouth and moving pixels."""
     height, width = target.shape[-2:]
     grid = coordinate_grid(height, width)
     weight = 1 + 6 * (target - source).abs().mean(dim=1).clamp(max=0.4)
@@ -177,9 +186,9 @@ def attention(truth: Keypoints, source: Tensor, target: Tensor, names: tuple[str
 
 
 def gaze_l1(found: Tensor, true: Tensor, names: tuple[str, ...]) -> Tensor:
-    """Mean absolute difference of the pupils' places between their lids; points (b, k, 2).
+    """Mean absolute error of the pupils' positions relative to their lids; points are (b, k, 2).
 
-    Zero for a model whose points hold no eyes.
+    It is zero for a model without eye points.
     """
     offsets = []
     for side in ("left", "right"):
@@ -192,7 +201,7 @@ def gaze_l1(found: Tensor, true: Tensor, names: tuple[str, ...]) -> Tensor:
 
 
 class AnimatorModule(L.LightningModule):
-    """Detector and generator under training, with their running average."""
+    """Lightning module of the training on actors: both networks and their running average."""
 
     def __init__(self, config: ActorsTrainConfig) -> None:
         super().__init__()
@@ -206,7 +215,7 @@ class AnimatorModule(L.LightningModule):
         self.frame_size = config.model.image_size
 
     def resize(self, size: int) -> None:
-        """Set both networks' reducing blur for frames of `size`; weights do not depend on it."""
+        """Replace both networks' blur for frames of `size`; no weights depend on it."""
         self.frame_size = size
         config = self.config.model.at_size(size)
         for detector in (self.kp_detector, self.averaged[0]):
@@ -216,12 +225,12 @@ class AnimatorModule(L.LightningModule):
             motion.down = AntiAliasInterpolation2d(3, config.motion_scale)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam on both networks."""
+        """Optimiser: Adam for both networks."""
         both = [*self.kp_detector.parameters(), *self.generator.parameters()]
         return torch.optim.Adam(both, lr=self.config.phases[0].lr, betas=(0.9, 0.99))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Size and step size by step number."""
+        """Set frame size and learning rate of this step."""
         phase, lr = self.config.at(self.global_step)
         if phase.draw.size != self.frame_size:
             self.resize(phase.draw.size)
@@ -229,13 +238,13 @@ class AnimatorModule(L.LightningModule):
             group["lr"] = lr
 
     def animate(self, batch: Batch, detector: Any, generator: Any) -> tuple[Generated, Keypoints]:
-        """The targets made from the sources, and the keypoints of every image of the batch."""
+        """Frames generated from the sources, and the keypoints of every image of the batch."""
         images = torch.cat([batch.source, batch.target, batch.driver_first, batch.driver])
         found = detector(images)
         return generator(batch.source, *self.motion(batch, found)), found
 
     def motion(self, batch: Batch, found: Keypoints) -> tuple[Keypoints, Keypoints]:
-        """Keypoints of the sources, and where they go: relative to the driver in cross pairs."""
+        """Keypoints of the sources and of the targets; in cross pairs by relative motion."""
         b, cross = len(batch.source), len(batch.driver)
         source, target = found.at(slice(0, b)), found.at(slice(b, 2 * b))
         if cross:
@@ -251,7 +260,7 @@ class AnimatorModule(L.LightningModule):
         return source, target
 
     def picture_losses(self, batch: Batch, made: Generated) -> dict[str, Tensor]:
-        """Weighted losses of the pictures alone."""
+        """Losses that compare pictures, each with its factor."""
         b, factor = len(batch.source), self.config.weights
         where = attention(
             batch.truth.at(slice(b, 2 * b)), batch.source, batch.target, self.config.points
@@ -266,7 +275,7 @@ class AnimatorModule(L.LightningModule):
         return terms
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Every weighted loss of a batch whose keypoints are found by the detector."""
+        """All losses of a batch, each with its factor."""
         made, found = self.animate(batch, self.kp_detector, self.generator)
         b, factor = len(batch.source), self.config.weights
         value, jacobian = keypoint_l1(found, batch.truth)
@@ -294,21 +303,21 @@ class AnimatorModule(L.LightningModule):
         return terms
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Sum of the losses."""
+        """Sum of all losses of one step."""
         terms = self.losses(batch)
         for name, term in terms.items():
             self.log(name, term.detach(), on_step=False, on_epoch=True, batch_size=1)
         return torch.stack(list(terms.values())).sum()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clip the gradient: a nearly singular Jacobian can throw one step far off."""
+        """Clip the gradient, since a nearly singular Jacobian can make it very large."""
         torch.nn.utils.clip_grad_norm_(
             [*self.kp_detector.parameters(), *self.generator.parameters()], 10.0
         )
 
     @torch.no_grad()
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Average the weights; normalisation statistics are averages already."""
+        """Update the averaged weights; statistics of normalisation are copied."""
         decay = min(self.config.ema, (1 + self.global_step) / (10 + self.global_step))
         for kept, module in zip(self.averaged, (self.kp_detector, self.generator), strict=True):
             for old, new in zip(kept.parameters(), module.parameters(), strict=True):
@@ -317,7 +326,10 @@ class AnimatorModule(L.LightningModule):
                 statistic.copy_(now)
 
     def start_from(self, path: Path) -> None:
-        """Take over trained weights (safetensors) of the same configuration, `hint` aside."""
+        """Load trained weights (safetensors) of the same configuration; `hint` may differ.
+
+        Raises `InputError` for another configuration.
+        """
         networks = load_networks(path)
         hinted = dataclasses.replace(networks.config, hint=self.config.model.hint)
         if hinted != self.config.model:
@@ -327,23 +339,21 @@ class AnimatorModule(L.LightningModule):
                 module.load_state_dict(other.state_dict(), strict=False)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
-        """Write the averaged weights for use."""
+        """Write the averaged weights as safetensors, for use."""
         detector, generator = self.averaged
         save_networks(path, self.config.model, detector, generator, provenance)
 
 
 def relative(source: Keypoints, first: Keypoints, driving: Keypoints) -> Keypoints:
-    """Relative motion, one reference a pair: (b, k, ...) each."""
-    from dfmnist.fomm.networks.keypoints import inverse_2x2
-
+    """Relative motion for a batch with one reference frame per pair: (b, k, …) each."""
     return Keypoints(
         source.value + driving.value - first.value,
         driving.jacobian @ inverse_2x2(first.jacobian) @ source.jacobian,
     )
 
 
-class _Steps(Dataset[Batch]):
-    """Batches of one epoch, by step number."""
+class _StepBatches(Dataset[Batch]):
+    """Batches of one epoch, drawn by step number."""
 
     def __init__(self, footage: ActorClips, config: ActorsTrainConfig, clips: list[int]) -> None:
         self.footage, self.config, self.clips = footage, config, clips
@@ -358,11 +368,11 @@ class _Steps(Dataset[Batch]):
         return draw_batch(self.footage, phase.draw, self.clips, self.config.seed, step)
 
 
-class _Watch(L.Callback):
-    """Validation, picture sheets and weights for use, after each epoch."""
+class _EpochEnd(L.Callback):
+    """Callback that validates and writes contact sheets, weights and checkpoint each epoch."""
 
     def __init__(
-        self, out: Path, footage: ActorClips, clips: list[int], steps: _Steps, seen: list[int]
+        self, out: Path, footage: ActorClips, clips: list[int], steps: _StepBatches, seen: list[int]
     ) -> None:
         self.out, self.footage, self.clips, self.steps = out, footage, clips, steps
         self.seen = seen
@@ -378,8 +388,8 @@ class _Watch(L.Callback):
         size = config.at(step - 1)[0].draw.size
         detector, generator = pl_module.averaged
         scores = []
-        for i in range(4):  # same people and pictures every time: seeds apart from training's
-            draw = Draw(size, 2, 6, rest=1.0)  # as the model is used
+        for i in range(4):  # the same pictures every time, by seeds that no training step uses
+            draw = Draw(size, 2, 6, rest=1.0)  # sources at rest, as when the model is used
             batch = draw_batch(self.footage, draw, self.clips, config.seed + 7919, i)
             made, found = pl_module.animate(batch, detector, generator)
             scores.append(validation_scores(batch, made, found))
@@ -392,7 +402,7 @@ class _Watch(L.Callback):
         terms = {k: float(v) for k, v in trainer.callback_metrics.items()}
         row = {"step": float(step), **terms, **{f"val_{k}": v for k, v in values.items()}}
         append_row(self.out / CURVE, row)
-        if trainer.logger is not None:  # the losses it has from the module
+        if trainer.logger is not None:  # the module has logged its losses
             trainer.logger.log_metrics({f"val_{k}": v for k, v in values.items()}, step)
         text = " ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "step")
         print(f"{time.strftime('%H:%M:%S')} step {step} {text}", flush=True)
@@ -402,7 +412,7 @@ class _Watch(L.Callback):
 
 
 def sheet_columns(batch: Batch, made: Generated) -> list[Tensor]:
-    """Source, driver, wanted, made, warped source."""
+    """Columns of the contact sheet: source, driver, target, generated frame, warped source."""
     cross = len(batch.driver)
     driver = torch.cat([batch.target[: len(batch.target) - cross], batch.driver])
     columns = [batch.source, driver, batch.target, made.prediction]
@@ -410,9 +420,11 @@ def sheet_columns(batch: Batch, made: Generated) -> list[Tensor]:
 
 
 def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[str, float]:
-    """L1, PSNR on changed pixels of our pictures and of standing still, keypoints' error, texture.
+    """Validation metrics of a batch, by name.
 
-    `detail` is the energy of the finest band at 128 px against the target's: 1 is as sharp.
+    `psnr` counts the pixels that change between source and target. `l1_still` and `psnr_still` are
+    those of the source itself, `kp` is the error of the keypoints. `detail` is the energy of the
+    finest band at 128 px as a share of the target's, so that 1 is equally sharp.
     """
     changed = ((batch.target - batch.source).abs().amax(dim=1, keepdim=True) > 0.08).float()
     area = (changed.sum() * 3).clamp(min=1)
@@ -445,19 +457,19 @@ def train_animator(
     stop_after: int | None = None,
     threads: int | None = None,
 ) -> Path:
-    """Train on the clips under `clips`; goes on from `out`'s last checkpoint if it has one.
+    """Train on the clips under `clips`, from `out`'s last checkpoint if it has one.
 
     Writes `last.safetensors` (averaged weights, for use), `last.ckpt`, `curve.csv`,
-    `tensorboard/` and `sheets/*.png` under `out`, and returns the weights' path. `initial` is the
-    safetensors of another run, whose weights this one starts from; `stop_after` ends early, after
-    so many epochs. Raises `InputError`.
+    `tensorboard/` and `sheets/*.png` under `out`, and returns the path of the weights. `initial`
+    is the safetensors file of weights to start from, `stop_after` the number of epochs in this
+    call. Raises `InputError`.
     """
     claim_folder(out, "animator-run")
-    torch.set_flush_denormal(True)  # far from a point its Gaussian is one, and they are slow
+    torch.set_flush_denormal(True)  # Gaussians have denormal tails, which are slow
     if threads:
         torch.set_num_threads(threads)
     write_json(out / "config.json", plain(config))
-    footage = load_footage(
+    footage = load_actor_clips(
         clips, config.points, config.model.image_size, margin=config.margin, seed=config.seed
     )
     people = list(dict.fromkeys(footage.identities))
@@ -467,9 +479,9 @@ def train_animator(
     held = set(people[len(people) - config.held_out :])
     train = [i for i, who in enumerate(footage.identities) if who not in held]
     unseen = [i for i, who in enumerate(footage.identities) if who in held]
-    steps = _Steps(footage, config, train)
+    steps = _StepBatches(footage, config, train)
     seen = set(footage.identities) | (training_seeds(initial) if initial else set())
-    watch = _Watch(out, footage, unseen, steps, sorted(seen))
+    watch = _EpochEnd(out, footage, unseen, steps, sorted(seen))
     module = AnimatorModule(config)
     last = out / CHECKPOINT
     if initial is not None and not last.is_file():
@@ -482,9 +494,9 @@ def train_animator(
 
 
 def actors_recipe(seed: int = 1) -> ActorsTrainConfig:
-    """From nothing to what is shipped, and on; an estimated three hours without AMX.
+    """Recipe that trains the shipped model from random weights, in about three hours without AMX.
 
-    The shipped weights saw another schedule, which was found on the way: docs/LOG.md.
+    The shipped weights were trained by another schedule, which grew by trials: docs/LOG.md.
     """
     return ActorsTrainConfig(
         seed=seed,

@@ -1,4 +1,4 @@
-"""Train the motion model by a published recipe, straight from a folder of MP4 clips."""
+"""Training of the motion model by a published recipe, straight from a folder of MP4 clips."""
 
 import time
 from pathlib import Path
@@ -43,9 +43,11 @@ from dfmnist.fomm.training.trainer import (
 from dfmnist.fomm.training.vox import PublishedConfig, PublishedModule
 
 CONFIG = "config.json"
+"""File in a run's folder that records recipe, clips and seeds."""
 SHEET_PAIRS = 6
+"""Number of pairs on the contact sheet."""
 _SHEET_EPOCH = 1_000_003
-"""The sheet's pairs are the draws of an epoch that no training reaches."""
+"""Epoch whose draws are the sheet's pairs; no training reaches it."""
 
 
 def train_published(
@@ -60,17 +62,17 @@ def train_published(
     person: str = "file",
     skip_broken: bool = False,
 ) -> Path:
-    """Train on the clips under `clips`; goes on from `out`'s last checkpoint if it has one.
+    """Train on the clips under `clips`, from `out`'s last checkpoint if it has one.
 
-    `clips` may hold `train` and `test`: the sheet then shows people of `test`. `vgg` is
-    torchvision's file, wanted if and only if `config.pictures` is `vgg`; `initial` holds weights
-    to start from; `stop_after` ends early, after so many epochs; `workers` processes check the
-    clips. Writes `config.json`, `clips.json` (what was found), `last.safetensors` (float16, for
-    use), `last.ckpt` (all, with the discriminator), `curve.csv`, `tensorboard/` and
-    `sheets/*.png`; returns the weights' path. Raises `InputError`.
+    `clips` may hold `train` and `test`; the contact sheet then shows people of `test`. `vgg` is
+    torchvision's file of VGG-19, given if and only if `config.pictures` is `vgg`. `initial` holds
+    weights to start from, `stop_after` is the number of epochs in this call. Writes `config.json`,
+    `clips.json` (the check of the clips), `last.safetensors` (float16, for use), `last.ckpt` (the
+    full state, with the discriminator), `curve.csv`, `tensorboard/` and `sheets/*.png` under
+    `out`; returns the path of the weights. Raises `InputError`.
     """
     machine = machine or Machine()
-    judge = _judge(config, vgg)
+    perceptual_network = _perceptual_network(config, vgg)
     if config.batch_size % machine.world:
         text = f"--batch-size {config.batch_size} for {machine.world} devices"
         raise InputError(f"{text}; expected a multiple: it counts the pairs of all together")
@@ -84,7 +86,7 @@ def train_published(
     shown = _shown_people(clips, out, people, person)
     about = {
         "recipe": plain(config),
-        "pictures": _in_words(config, vgg),
+        "pictures": _loss_text(config, vgg),
         "vgg_sha256": sha256_file(vgg) if vgg else None,
         "clips": summary(people, folder),
     }
@@ -97,16 +99,16 @@ def train_published(
     write_json(out / CONFIG, {**about, "machine": plain(machine)})
     if is_main():
         _say(f"pictures: {about['pictures']}")
-    torch.set_flush_denormal(True)  # far from a point its Gaussian is one, and they are slow
+    torch.set_flush_denormal(True)  # Gaussians have denormal tails, which are slow
     if machine.threads:
         torch.set_num_threads(machine.threads)
-    module = PublishedModule(config, people, judge, machine.loader_processes)
+    module = PublishedModule(config, people, perceptual_network, machine.loader_processes)
     if initial is not None and not checkpoint.is_file():
         module.start_from(initial)
-    trainer = _trainer(config, machine, out, stop_after, _Watch(out, shown, about))
+    trainer = _trainer(config, machine, out, stop_after, _EpochEnd(out, shown, about))
     try:
         run(module, trainer, checkpoint, weights_only=True)
-    except InputError as error:  # of a decoding process: a traceback comes before what it says
+    except InputError as error:  # one of a decoding process has a traceback before its message
         last = str(error).strip().splitlines()[-1]
         raise InputError(last.rsplit("InputError: ", 1)[-1]) from None
     return out / WEIGHTS
@@ -116,18 +118,20 @@ def _say(text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _judge(config: PublishedConfig, vgg: Path | None) -> Any:
+def _perceptual_network(config: PublishedConfig, vgg: Path | None) -> Any:
+    """VGG-19 from the file `vgg`, or None; raises `InputError` if that contradicts the recipe."""
     if config.pictures == "vgg" and vgg is None:
         raise InputError(
             f"--pictures vgg without --vgg; expected torchvision's file ({SOURCE}), "
-            "or --pictures pyramid for the stated stand-in"
+            "or --pictures pyramid for another loss, of pixels and gradients"
         )
     if config.pictures != "vgg" and vgg is not None:
         raise InputError(f"--vgg with --pictures {config.pictures}; expected --pictures vgg")
     return load_vgg(vgg) if vgg is not None else None
 
 
-def _in_words(config: PublishedConfig, vgg: Path | None) -> str:
+def _loss_text(config: PublishedConfig, vgg: Path | None) -> str:
+    """Text for the record of a run that says how pictures are compared."""
     w = config.weights
     if vgg is not None:
         return f"VGG-19 perceptual loss as published, {w.perceptual:g} a layer, from {vgg.name}"
@@ -138,7 +142,7 @@ def _in_words(config: PublishedConfig, vgg: Path | None) -> str:
 
 
 def _shown_people(clips: Path, out: Path, people: People, person: str) -> People:
-    """Whom the sheet shows: people never trained on where there are some."""
+    """People on the contact sheet: those of `test`, or without it the training people."""
     test = clips / TEST
     if not (clips / TRAIN).is_dir() or not test.is_dir():
         return people
@@ -146,7 +150,10 @@ def _shown_people(clips: Path, out: Path, people: People, person: str) -> People
 
 
 def _check_same(path: Path, about: dict[str, Any]) -> None:
-    """Refuse to go on with other settings or clips than the run began with; epochs may grow."""
+    """Raise `InputError` if settings or clips differ from those at the run's start.
+
+    A larger number of epochs is allowed.
+    """
     before = read_json(path)
     flat_before, flat_now = _flat(before), _flat(about)
     for key, now in flat_now.items():
@@ -187,8 +194,8 @@ def _trainer(
     )
 
 
-class _Watch(L.Callback):
-    """After each epoch: picture sheet, curve, weights for use, checkpoint."""
+class _EpochEnd(L.Callback):
+    """Callback that writes contact sheet, curve, weights and checkpoint after each epoch."""
 
     def __init__(self, out: Path, shown: People, about: dict[str, Any]) -> None:
         self.out, self.shown, self.about = out, shown, about
@@ -196,7 +203,7 @@ class _Watch(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, PublishedModule)
-        # on every process: the mean over all of them is made here
+        # on every process, because the mean over all of them is computed here
         terms = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if bad := [name for name, value in terms.items() if not np.isfinite(value)]:
             raise InputError(
@@ -227,7 +234,7 @@ class _Watch(L.Callback):
 
     @torch.no_grad()
     def _sheet(self, module: PublishedModule, path: Path) -> dict[str, float]:
-        """The same pairs each time, as the model is used; their L1, and that of no motion."""
+        """Write the contact sheet of fixed pairs; returns their L1 error and that of no motion."""
         c = module.config
         pairs = Pairs(
             self.shown, repeats=SHEET_PAIRS, size=c.model.image_size, jitter=0.0, seed=c.seed,
@@ -249,7 +256,7 @@ class _Watch(L.Callback):
 def _columns(
     batch: TrainingPair, source: Keypoints, driving: Keypoints, made: Generated
 ) -> list[Tensor]:
-    """Source and driving frame with their points, what was made, and what was called hidden."""
+    """Columns of the sheet: source and driving frame with keypoints, generated frame, occlusion."""
     size = batch.source.shape[-1]
     occlusion = F.interpolate(made.occlusion, size=(size, size)).expand(-1, 3, -1, -1)
     return [

@@ -1,4 +1,4 @@
-"""What every training of a motion model shares: machine, trainer, log, curve, checkpoint."""
+"""Parts that all trainings of a motion model share: machine, Lightning trainer, curve file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,18 +20,20 @@ NO_EVENTS = (
     f"no TensorBoard here, so the losses are in {CURVE} alone; for its events, "
     "pip install 'dfmnist[tensorboard]'"
 )
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+PRECISIONS = {"f32": "32-true", "bf16": "bf16-mixed"}
+"""Precisions that a training takes, with Lightning's names for them."""
 
 
 @dataclass(frozen=True)
 class Machine(Devices):
-    """Where a run trains; the losses of a step do not depend on it but for rounding."""
+    """Devices and precision of a training; they change the losses by rounding alone."""
 
-    precision: str = "32"
-    """32, or bf16: convolutions in bfloat16, coordinates and losses in float32."""
+    precision: str = "f32"
+    """Number format: `f32`, or `bf16` for convolutions; coordinates and losses stay float32."""
     loaders: int | None = None
-    """Processes that decode, for each device; None: none on a CPU, else a share of the cores."""
+    """Decoding processes per device; None is none on a CPU, else a share of the cores."""
     threads: int | None = None
+    """Threads of torch; None leaves torch's own number."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,14 +42,14 @@ class Machine(Devices):
 
     @property
     def loader_processes(self) -> int:
-        """Processes that decode, for each device."""
+        """Number of decoding processes per device."""
         if self.loaders is not None:
             return self.loaders
         return min(16, max(1, cpu_count() // self.devices)) if self.uses_gpu else 0
 
 
 def make_trainer(out: Path, watch: L.Callback, **options: Any) -> L.Trainer:
-    """A trainer that leaves files and messages to `watch`, but for TensorBoard's events.
+    """A Lightning trainer whose files and messages come from `watch`, except TensorBoard's events.
 
     Without the extra `tensorboard` no events are written, and one line says so.
     """
@@ -67,10 +69,10 @@ def make_trainer(out: Path, watch: L.Callback, **options: Any) -> L.Trainer:
 
 
 def append_row(path: Path, row: Mapping[str, float]) -> None:
-    """Add a row to a CSV file; rows of the same or a later step (of a killed run) are dropped.
+    """Add a row to a CSV file, whose first column is the step.
 
-    The first column tells the step. Lightning's own CSV logger deletes its file when a run goes
-    on, so it is not used.
+    Rows of the same or a later step, left by a stopped run, are removed. Lightning's own CSV
+    logger is not used, because it deletes its file when a run resumes.
     """
     step = next(iter(row.values()))
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

@@ -1,7 +1,7 @@
 """The published training of the First Order Motion Model, as recipes and a Lightning module.
 
-Siarohin et al., NeurIPS 2019, section 3.3 and supplement; figures from `config/vox-256.yaml` and
-`config/vox-adv-256.yaml` of the public implementation.
+Siarohin et al., NeurIPS 2019, section 3.3 and supplement. The numbers are those of
+`config/vox-256.yaml` and `config/vox-adv-256.yaml` of the public implementation.
 """
 
 import contextlib
@@ -37,57 +37,60 @@ from dfmnist.fomm.training.losses import (
 )
 
 LOG_STEPS = 50
-"""Steps between points of the losses in TensorBoard."""
+"""Number of steps between two points of the losses in TensorBoard."""
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors of the losses; the two of the stand-in are ours, the others published."""
+    """Factors of the losses; `pyramid` and `gradient` are ours, the others are published."""
 
     perceptual: float = 10.0
-    """On each of VGG-19's five layers, at each size."""
+    """Factor of each of VGG-19's five layers at each size."""
     pyramid: float = 400.0
-    """Without VGG-19: mean absolute difference, averaged over the sizes. Begins near the size of
-    the perceptual loss; at 50, equivariance drew all keypoints of a small trial into one point."""
+    """Factor of the mean absolute difference of pixels, which replaces VGG-19 if it is not given.
+
+    The loss then begins near the perceptual loss. With a factor of 50, the equivariance loss drew
+    all keypoints of a small trial into one point.
+    """
     gradient: float = 400.0
-    """Without VGG-19: the same of neighbouring pixels' differences."""
+    """Factor of the mean absolute difference of gradients, which also replaces VGG-19."""
     equivariance_value: float = 10.0
     equivariance_jacobian: float = 10.0
     generator_gan: float = 0.0
-    """0: there is no discriminator, and no feature matching."""
+    """Factor of the adversarial loss; 0 trains without discriminator and feature matching."""
     discriminator_gan: float = 1.0
     feature_matching: float = 10.0
-    """On each block of the discriminator."""
+    """Factor of each block of the discriminator."""
 
 
 @dataclass(frozen=True)
 class PublishedConfig:
-    """A published recipe, whole. Defaults: vox-256."""
+    """Settings of a training by a published recipe; the default is vox-256."""
 
     name: str = "vox-256"
     model: FommConfig = field(default_factory=FommConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     weights: LossWeights = field(default_factory=LossWeights)
     pictures: str = "vgg"
-    """What compares pictures: `vgg` (published), or `pyramid` (L1 of pixels and gradients)."""
+    """Loss that compares pictures: `vgg` (published), or `pyramid` (L1 of pixels and gradients)."""
     epochs: int = 100
     repeats: int = 75
-    """Draws of each person in an epoch."""
+    """Number of draws of each person in an epoch."""
     batch_size: int = 40
-    """Pairs of a step, all devices together."""
+    """Number of pairs in a step, all devices together."""
     lr: float = 2e-4
-    """Adam's step, of every network."""
+    """Learning rate of Adam for every network."""
     betas: tuple[float, float] = (0.5, 0.999)
     milestones: tuple[int, ...] = (60, 90)
-    """Epochs done when the step falls to a tenth."""
+    """Numbers of finished epochs at which the learning rate falls to a tenth."""
     scales: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
-    """Sizes at which pictures are compared."""
+    """Sizes, relative to full size, at which pictures are compared."""
     jitter: float = 0.1
-    """Of brightness, contrast, saturation and hue."""
+    """Largest change of brightness, contrast, saturation and hue."""
     affine: float = 0.05
-    """Spread of the equivariance transform's affine part."""
+    """Standard deviation of the equivariance transform's affine part."""
     spline: float = 0.005
-    """Spread of its thin-plate-spline part."""
+    """Standard deviation of the equivariance transform's thin-plate-spline part."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -103,22 +106,22 @@ class PublishedConfig:
             raise InputError(f"scales reach {smallest} px; expected 16 or more for VGG-19")
 
     def lr_at(self, epoch: int) -> float:
-        """Adam's step in an epoch, counted from 0."""
+        """Learning rate in an epoch, counted from 0."""
         return float(self.lr * 0.1 ** sum(epoch >= m for m in self.milestones))
 
     @property
     def adversarial(self) -> bool:
-        """Whether there is a discriminator."""
+        """Whether the recipe has a discriminator."""
         return self.weights.generator_gan > 0
 
 
 def vox256() -> PublishedConfig:
-    """`vox-256`."""
+    """The published recipe `vox-256`."""
     return PublishedConfig()
 
 
 def voxadv256() -> PublishedConfig:
-    """`vox-adv-256`: with a discriminator that sees keypoints."""
+    """The published recipe `vox-adv-256`, with a discriminator that sees keypoints."""
     return PublishedConfig(
         name="vox-adv-256",
         discriminator=DiscriminatorConfig(spectral_norm=False, use_kp=True),
@@ -130,19 +133,21 @@ def voxadv256() -> PublishedConfig:
 
 
 class PublishedModule(L.LightningModule):
-    """Detector and generator, and a discriminator where the recipe has one.
+    """Lightning module of a published recipe: keypoint detector, generator, discriminator.
 
-    Two optimisers, so their steps are taken by hand.
+    There may be two optimisers, so their steps are taken by hand.
     """
 
     def __init__(
         self, config: PublishedConfig, people: People, vgg: Vgg19 | None = None, loaders: int = 0
     ) -> None:
         super().__init__()
-        assert (vgg is None) == (config.pictures == "pyramid"), "VGG-19 if and only if it judges"
+        assert (vgg is None) == (config.pictures == "pyramid"), (
+            "VGG-19 if and only if the recipe compares pictures by it"
+        )
         self.automatic_optimization = False
         self.config, self.people, self.loaders = config, people, loaders
-        with torch.random.fork_rng(devices=[]):  # initial weights: torch takes no generator here
+        with torch.random.fork_rng(devices=[]):  # initial weights; torch takes no generator here
             torch.manual_seed(config.seed)
             self.kp_detector = KPDetector(config.model)
             self.generator = OcclusionAwareGenerator(config.model)
@@ -151,12 +156,13 @@ class PublishedModule(L.LightningModule):
                 self.discriminator = MultiScaleDiscriminator(config.discriminator, config.model)
         self.pyramid = ImagePyramid(config.model.num_channels, config.scales)
         self.to(memory_format=torch.channels_last)
-        self._judge = [vgg] if vgg is not None else []  # in a list: neither trained nor saved
+        # in a list, so that the perceptual network is neither trained nor saved
+        self._vgg = [vgg] if vgg is not None else []
 
     # data
 
     def pairs(self, epoch: int) -> Pairs:
-        """The draws of an epoch."""
+        """Training pairs of an epoch."""
         c = self.config
         return Pairs(
             self.people, repeats=c.repeats, size=c.model.image_size, jitter=c.jitter, seed=c.seed,
@@ -175,7 +181,7 @@ class PublishedModule(L.LightningModule):
         )
 
     def transform(self, batch_idx: int) -> RandomTransform:
-        """The equivariance transforms of this process's part of a step."""
+        """Equivariance transforms for this process's share of a step's pairs."""
         key = [self.config.seed, self.current_epoch, batch_idx]
         word = int(np.random.SeedSequence(key).generate_state(1)[0])
         share = self.config.batch_size // self.trainer.world_size
@@ -188,14 +194,14 @@ class PublishedModule(L.LightningModule):
             self.device,
         ).at(slice(first, first + share))
 
-    # losses, each already with its factor
+    # losses, each with its factor
 
     def picture_terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """How far pictures are from those wanted."""
+        """Losses that compare generated pictures with their targets."""
         factor = self.config.weights
-        if self._judge:
+        if self._vgg:
             made, true = self.pyramid(prediction), self.pyramid(target)
-            return {"perceptual": factor.perceptual * perceptual(self._judge[0], made, true)}
+            return {"perceptual": factor.perceptual * perceptual(self._vgg[0], made, true)}
         prediction, levels = prediction.float(), len(self.config.scales)
         return {
             "pyramid": factor.pyramid * pyramid_l1(prediction, target, levels=levels),
@@ -205,9 +211,9 @@ class PublishedModule(L.LightningModule):
     def generator_terms(
         self, batch: TrainingPair, transform: RandomTransform
     ) -> tuple[Generated, Keypoints, dict[str, Tensor]]:
-        """What is made of the sources, the driving keypoints, and the losses of both networks."""
+        """Generated pictures, driving keypoints, and the losses of detector and generator."""
         factor = self.config.weights
-        # each by itself, as published: batch norm sees one kind of frame at a time
+        # two passes, as published: batch norm sees only sources, then only driving frames
         source, driving = self.kp_detector(batch.source), self.kp_detector(batch.driving)
         made = self.generator(batch.source, source, driving)
         terms = self.picture_terms(made.prediction, batch.driving)
@@ -230,7 +236,7 @@ class PublishedModule(L.LightningModule):
     def discriminator_terms(
         self, batch: TrainingPair, made: Generated, driving: Keypoints
     ) -> dict[str, Tensor]:
-        """The discriminator's own loss; no gradient reaches the other networks."""
+        """Loss of the discriminator; no gradient reaches the other networks."""
         assert self.discriminator is not None
         shown = _detached(driving)
         real = self.discriminator(batch.driving, shown)
@@ -242,7 +248,7 @@ class PublishedModule(L.LightningModule):
     # training
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Adam for detector and generator; another for the discriminator."""
+        """Optimisers: Adam for detector and generator, and another for the discriminator."""
         both = [*self.kp_detector.parameters(), *self.generator.parameters()]
         groups = [both]
         if self.discriminator is not None:
@@ -250,7 +256,7 @@ class PublishedModule(L.LightningModule):
         return [torch.optim.Adam(g, self.config.lr, betas=self.config.betas) for g in groups]
 
     def on_fit_start(self) -> None:
-        for vgg in self._judge:
+        for vgg in self._vgg:
             vgg.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def on_train_epoch_start(self) -> None:
@@ -259,11 +265,11 @@ class PublishedModule(L.LightningModule):
                 group["lr"] = self.config.lr_at(self.current_epoch)
 
     def training_step(self, batch: TrainingPair, batch_idx: int) -> None:
-        """A step of detector and generator, then one of the discriminator."""
+        """One step of detector and generator, then one of the discriminator."""
         batch = TrainingPair(*(x.contiguous(memory_format=torch.channels_last) for x in batch))
         optimizers = self.optimizers()
         first, *second = optimizers if isinstance(optimizers, list) else [optimizers]
-        with _still(self.discriminator):
+        with _frozen(self.discriminator):
             made, driving, terms = self.generator_terms(batch, self.transform(batch_idx))
             self._step(first, terms)
         if second:
@@ -285,7 +291,10 @@ class PublishedModule(L.LightningModule):
         optimizer.step()
 
     def start_from(self, path: Path) -> None:
-        """Take over the weights of another run, or published ones, of the same configuration."""
+        """Load the weights of another run, or published ones, of the same configuration.
+
+        Raises `InputError` for another configuration.
+        """
         networks = load_networks(path)
         if networks.config != self.config.model:
             raise InputError.of(path, "has another configuration", f"weights of {self.config.name}")
@@ -298,8 +307,8 @@ def _detached(keypoints: Keypoints) -> Keypoints:
 
 
 @contextlib.contextmanager
-def _still(module: nn.Module | None) -> Iterator[None]:
-    """Inside, `module` passes gradients on and takes none."""
+def _frozen(module: nn.Module | None) -> Iterator[None]:
+    """Context in which `module` passes gradients on and its own weights get none."""
     if module is not None:
         module.requires_grad_(False)
     try:
