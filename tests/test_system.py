@@ -16,7 +16,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import manifest_hash, read_manifest, read_rejected
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.liveness.action import ActionDetector
-from dfmnist.liveness.thresholds import Bound, Thresholds, shipped
+from dfmnist.liveness.thresholds import Bound, Thresholds, shipped_thresholds
 from dfmnist.liveness.universal import UniversalDetector
 from dfmnist.pipeline import screen
 from dfmnist.pipeline.build import build
@@ -64,7 +64,7 @@ def unbounded() -> Thresholds:
 
 def bounded_by(limit: float) -> Thresholds:
     """The shipped measures, each to be at most `limit`."""
-    known = shipped()
+    known = shipped_thresholds()
     actions = {
         name: tuple(Bound(b.measure, "most", limit) for b in bounds)
         for name, bounds in known.actions.items()

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from dfmnist.faces.mesh import Region, cut_region, face_mesh, region_of_points
-from dfmnist.faces.pose import head_pose, measure, signals
+from dfmnist.faces.pose import measure, signals
 
 Image8 = npt.NDArray[np.uint8]
 
@@ -45,7 +45,7 @@ def test_roll_follows_a_turned_picture(portrait: Image8, angle_deg: float) -> No
     turned = face_mesh()(np.asarray(Image.fromarray(portrait).rotate(angle_deg, fillcolor=90)))
     assert upright is not None
     assert turned is not None
-    change = head_pose(turned).roll_deg - head_pose(upright).roll_deg
+    change = measure(turned)["roll_deg"] - measure(upright)["roll_deg"]
     assert change == pytest.approx(angle_deg, abs=2.5)
 
 

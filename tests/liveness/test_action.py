@@ -9,8 +9,7 @@ import pytest
 
 from dfmnist.core.actions import TEN, Action
 from dfmnist.faces.pose import Signals
-from dfmnist.liveness.action import ActionDetector
-from dfmnist.liveness.calibrate import is_wrong
+from dfmnist.liveness.action import ActionDetector, is_wrong
 
 MakeSignals = Callable[..., Signals]
 Pulse = Callable[..., npt.NDArray[np.float64]]

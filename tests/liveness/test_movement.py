@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from dfmnist.faces.pose import Signals
-from dfmnist.liveness.movement import WORDS, filled, movement
+from dfmnist.liveness.movement import TITLES, filled, movement
 
 MakeSignals = Callable[..., Signals]
 Pulse = Callable[..., npt.NDArray[np.float64]]
@@ -19,7 +19,7 @@ def test_rest_is_no_movement(make_signals: MakeSignals, pulse: Pulse) -> None:
     assert moved.yaw_range_deg < 1.0
     assert moved.eye_closure < 0.05
     assert moved.mouth_opening < 0.01
-    assert set(moved.values()) == set(WORDS)
+    assert set(moved.values()) == set(TITLES)
 
 
 def test_turns_count_from_the_start_and_by_side(make_signals: MakeSignals, pulse: Pulse) -> None:

@@ -194,12 +194,14 @@ def fit_screening(
     workers: Workers = None,
 ) -> None:
     """Fix the liveness detectors' thresholds on bona fide clips, before any fake is seen."""
-    from dfmnist.liveness.calibrate import fit, save
-    from dfmnist.liveness.examples import collect, plan
+    from dfmnist.liveness.calibrate import fit_thresholds
+    from dfmnist.liveness.measured_clips import measure_clips, plan_clips
+    from dfmnist.liveness.thresholds import write_thresholds
 
     use_engine(ctx, workers)
-    thresholds = fit(collect(plan(clips, "thresholds", actors, with_attacks=False)))
-    save(thresholds, out)
+    jobs = plan_clips(clips, "thresholds", actors, with_attacks=False)
+    thresholds = fit_thresholds(measure_clips(jobs))
+    write_thresholds(thresholds, out)
     typer.echo(f"{out}: fitted on {thresholds.provenance['clips']} clips of {actors} people")
 
 
@@ -211,9 +213,9 @@ def evaluate_screening(
     workers: Workers = None,
 ) -> None:
     """Error rates of the shipped liveness detectors on held-out people, and on two attacks."""
-    from dfmnist.liveness.benchmark import measure, write_report
-    from dfmnist.liveness.thresholds import shipped
+    from dfmnist.liveness.benchmark import measure_error_rates, write_page
+    from dfmnist.liveness.thresholds import shipped_thresholds
 
     use_engine(ctx, workers)
-    write_report(measure(clips, actors), shipped(), out)
+    write_page(measure_error_rates(clips, actors), shipped_thresholds(), out)
     typer.echo(out)

@@ -1,7 +1,8 @@
-"""One square crop for a whole clip, as First Order Motion Model's crop-video makes it.
+"""Square face crops of whole clips, as the First Order Motion Model's crop-video makes them.
 
-The union of the MTCNN boxes over the clip, 10% more on each side, squared, 256x256 (paper,
-appendix A). One box for all frames, so that the head moves in the crop as it moved in the room.
+The box is the union of the MTCNN boxes over the clip, enlarged by 10% on each side, squared, and
+resized to 256x256 (paper, appendix A). All frames have the same box, so that the head moves in the
+crop as it moved in the footage.
 """
 
 import math
@@ -16,30 +17,31 @@ from dfmnist.core.arrays import Floats32, Frames
 from dfmnist.faces.mtcnn import Mtcnn
 
 EVERY = 5
-"""The face is looked for in each fifth frame and in the last: it moves little in 0.2 s."""
+"""Step between the frames in which the face is detected; a face moves little in 0.2 s."""
 MARGIN = 0.1
-"""Added on each side, as a share of the box's width and height."""
+"""Margin added on each side, as a share of the box's longer side."""
 MIN_SEEN = 0.8
-"""Share of the looked-at frames that must show the face."""
+"""Smallest share of the searched frames that must show the face."""
 
 
 @dataclass(frozen=True)
 class CropInfo:
-    """What `crop_clip` did."""
+    """The crop that `crop_clip` made, or the reason why it made none."""
 
     box_xyxy: Floats32 | None
-    """(4,) the square in pixels of the footage, may reach beyond it; None if there is no crop."""
+    """The square (4,) in pixels of the footage, which it may exceed; None if there is no crop."""
     reason: str
-    """Why there is no crop; empty when there is one."""
+    """The reason why there is no crop; empty if there is one."""
 
 
 def face_box_union(
     frames_rgb_u8: Frames | Iterable[Frames], mtcnn: Mtcnn, every: int = EVERY
 ) -> tuple[Floats32 | None, str]:
-    """The union (4,) of one person's boxes over (n, h, w, 3) frames, or None and the reason.
+    """The union (4,) of one person's boxes over frames (n, h, w, 3), or None and the reason.
 
-    A stream of (h, w, 3) frames serves as well; one of them is held at a time. The person is the
-    largest face in the first frame that shows one, then whoever overlaps the last box most.
+    A stream of frames (h, w, 3) works as well; one of them is held at a time. The face is searched
+    in every `every`-th frame and in the last. The person is the largest face in the first frame
+    that shows one, and afterwards the face that overlaps the previous box most.
     """
     looked = 0
     boxes: list[Floats32] = []
@@ -57,7 +59,7 @@ def face_box_union(
         unseen = None if index % every == 0 else frame
         if unseen is None:
             look(frame)
-    if unseen is not None:  # the last one
+    if unseen is not None:  # the last frame
         look(unseen)
     if not boxes:
         return None, "no face found"
@@ -68,7 +70,7 @@ def face_box_union(
 
 
 def _same_person(boxes_xyxy: Floats32, last_xyxy: Floats32) -> int | None:
-    """Index of the box that overlaps the last one most, or None when none does."""
+    """The index of the box that overlaps the last one most, or None if none does."""
     if not len(boxes_xyxy):
         return None
     near = np.maximum(boxes_xyxy[:, :2], last_xyxy[:2])
@@ -79,16 +81,17 @@ def _same_person(boxes_xyxy: Floats32, last_xyxy: Floats32) -> int | None:
 
 
 def squared(box_xyxy: Floats32, margin: float = MARGIN) -> Floats32:
-    """`box_xyxy` with `margin` more on each side, then made square around its centre: (4,)."""
+    """A square (4,) around the centre of `box_xyxy`, with `margin` added on each side."""
     centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
     side = float((box_xyxy[2:] - box_xyxy[:2]).max()) * (1 + 2 * margin)
     return np.concatenate([centre - side / 2, centre + side / 2]).astype(np.float32)
 
 
 def square_crop(frames_rgb_u8: Frames, box_xyxy: npt.ArrayLike, size: int = 256) -> Frames:
-    """The box of every frame, (n, size, size, 3); beyond the frame's edge its last pixels repeat.
+    """The box cut out of every frame: (n, size, size, 3).
 
-    Corners are rounded to whole pixels, so that no frame is shifted by part of a pixel.
+    Pixels outside the frame repeat its edge. Corners are rounded to whole pixels, so that no frame
+    is shifted by a fraction of a pixel.
     """
     height, width = frames_rgb_u8.shape[1:3]
     left, top, right, bottom = (math.floor(v + 0.5) for v in np.asarray(box_xyxy, np.float64))
@@ -104,7 +107,7 @@ def square_crop(frames_rgb_u8: Frames, box_xyxy: npt.ArrayLike, size: int = 256)
 def crop_clip(
     frames_rgb_u8: Frames, mtcnn: Mtcnn, size: int = 256
 ) -> tuple[Frames | None, CropInfo]:
-    """Cut the one face out of a clip (n, h, w, 3): (n, size, size, 3), or None with the reason."""
+    """A clip (n, h, w, 3) cropped to its face: (n, size, size, 3), or None and the reason."""
     if not len(frames_rgb_u8):
         return None, CropInfo(None, "no frames")
     box, reason = face_box_union(frames_rgb_u8, mtcnn)

@@ -1,9 +1,9 @@
-"""Face mesh (468 points) and iris (71 eye and 5 iris points each) by OpenVINO, one thread.
+"""Face mesh (468 points) and eyes (71 points and 5 iris points each), computed by OpenVINO.
 
-Models: Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile
-GPUs", 2019; Ablavatski et al., "Real-time Pupil Tracking from Monocular Video", 2020. The region
-looked at follows mediapipe's graph: the previous points' box, turned so that the eyes are level,
-squared, half as large again.
+The models are those of Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on
+Mobile GPUs", 2019, and Ablavatski et al., "Real-time Pupil Tracking from Monocular Video", 2020.
+Their input is the same as in mediapipe: the box of the previous points, turned so that the eyes are
+level, squared and enlarged by half. Each model uses one thread.
 """
 
 import functools
@@ -21,49 +21,52 @@ from dfmnist.faces.mtcnn import Mtcnn, mtcnn
 from dfmnist.faces.weights import face_model
 
 MESH_PX = 192
+"""Side in pixels of the mesh model's input."""
 IRIS_PX = 64
+"""Side in pixels of the iris model's input."""
 MIN_SCORE = 0.5
-"""Face presence below this is no face (mediapipe's min_tracking_confidence)."""
+"""Smallest face presence that counts as a face (mediapipe's min_tracking_confidence)."""
 MESH_MARGIN = 1.5
+"""Side of the mesh model's region, in sides of the box around the face."""
 IRIS_MARGIN = 2.3
-"""Of the eye's width (mediapipe's iris graph)."""
+"""Side of the iris model's region, in widths of the eye (mediapipe's iris graph)."""
 RIGHT_EYE_OUTER, RIGHT_EYE_INNER = 33, 133
 LEFT_EYE_INNER, LEFT_EYE_OUTER = 362, 263
 
 
 @dataclass(frozen=True)
 class Region:
-    """A square of the image, turned."""
+    """A rotated square in an image."""
 
     centre_xy: tuple[float, float]
     side_px: float
     angle_rad: float
-    """Clockwise as seen; 0 is upright."""
+    """Rotation in radians, clockwise in the image; 0 is upright."""
 
 
 @dataclass(frozen=True)
 class EyePoints:
-    """What the iris model sees, in pixels of the image."""
+    """The points of both eyes from the iris model, in pixels of the image."""
 
     contours: Floats32
-    """(2, 71, 3): the person's right eye, then the left; the first 16 lie on the eyelids' edge."""
+    """Eye points (2, 71, 3): the person's right eye, then the left; the first 16 are on lids."""
     irises: Floats32
-    """(2, 5, 3): centre, then four points on the rim."""
+    """Iris points (2, 5, 3): the centre, then four points on the rim."""
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """One face in one image."""
+    """The mesh of one face in one image."""
 
     points: Floats32
-    """(468, 3) pixels; z grows away from the camera, on the scale of x."""
+    """Points (468, 3) in pixels; z grows away from the camera and has the scale of x."""
     score: float
     """Face presence, 0 to 1."""
     eyes: EyePoints | None = None
 
 
 class FaceMesh:
-    """Finds the mesh in single images and follows it through clips."""
+    """A finder of face meshes in single images and through clips."""
 
     def __init__(self, detector: Mtcnn | None = None) -> None:
         self._detector = detector or mtcnn()
@@ -73,7 +76,7 @@ class FaceMesh:
     def __call__(
         self, image_rgb_u8: RgbImage, box_xyxy: Floats32 | None = None, *, with_eyes: bool = True
     ) -> Mesh | None:
-        """The mesh of the largest face, or of the one in `box_xyxy`; None when there is none."""
+        """The mesh of the largest face or of the one in `box_xyxy`; None if there is no face."""
         if box_xyxy is None:
             found = self._detector.detect(image_rgb_u8)
             best = found.largest()
@@ -85,16 +88,17 @@ class FaceMesh:
         first = self._run(image_rgb_u8, region)
         if first is None:
             return None
-        # again from its own points, as tracking would: the detector's box is only roughly centred
+        # once more from its own points, since the detector's box is only roughly centred
         mesh = self._run(image_rgb_u8, region_of_points(first.points))
         return self._with_eyes(image_rgb_u8, mesh) if mesh and with_eyes else mesh
 
     def track(
         self, frames_rgb_u8: Iterable[RgbImage], *, with_eyes: bool = True
     ) -> list[Mesh | None]:
-        """The same face through a clip: a mesh or None for each frame.
+        """The meshes of one face through a clip: a mesh or None for each frame.
 
-        Detects in the first frame and whenever the face is lost, else looks where it was.
+        The face is detected in the first frame and again when it is lost; otherwise its previous
+        position is the start.
         """
         track: list[Mesh | None] = []
         last: Mesh | None = None
@@ -104,7 +108,7 @@ class FaceMesh:
         return track
 
     def follow(self, frame_rgb_u8: RgbImage, last: Mesh | None) -> Mesh | None:
-        """The face of the frame before, without eyes; sought anew where it was not or is lost."""
+        """The mesh of the face that was at `last`, without eyes; a lost face is detected anew."""
         mesh = self._run(frame_rgb_u8, region_of_points(last.points)) if last else None
         return self(frame_rgb_u8, with_eyes=False) if mesh is None else mesh
 
@@ -125,7 +129,7 @@ class FaceMesh:
             patch, transform = cut_region(image, region, IRIS_PX)
             patches.append(patch)
             transforms.append(transform)
-        # the model knows eyes whose nose is on the image's right; the left eye is mirrored for it
+        # the model expects the nose on the image's right, so the left eye is mirrored
         patches[1] = patches[1][:, ::-1]
         contours: list[Floats32] = []
         irises: list[Floats32] = []
@@ -138,12 +142,12 @@ class FaceMesh:
 
 @functools.lru_cache(maxsize=1)
 def face_mesh() -> FaceMesh:
-    """The process's face mesh, compiled once."""
+    """The face mesh finder of this process, compiled once."""
     return FaceMesh()
 
 
 def region_of_points(points: Floats32) -> Region:
-    """Where to look for a face whose points in the frame before were `points` (468, 3)."""
+    """The region that contains a face whose points in the previous frame were `points` (468, 3)."""
     across = points[LEFT_EYE_OUTER, :2] - points[RIGHT_EYE_OUTER, :2]
     angle = float(np.arctan2(across[1], across[0]))
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -173,8 +177,11 @@ def _region_of_eye(first: Floats32, second: Floats32) -> Region:
 
 
 def cut_region(image_rgb_u8: RgbImage, region: Region, size: int) -> tuple[Floats32, Floats32]:
-    """The region as (size, size, 3) of 0..1, black beyond the image, and the (2, 3) matrix that
-    takes its pixels (corner origin) back to the image."""
+    """The region as pixels (size, size, 3) of 0..1 and the matrix (2, 3) back to the image.
+
+    Pixels outside the image are black. The matrix takes pixels of the region, counted from its
+    corner, to pixels of the image.
+    """
     step = region.side_px / size
     cos, sin = np.cos(region.angle_rad) * step, np.sin(region.angle_rad) * step
     x, y = region.centre_xy
@@ -195,27 +202,27 @@ def cut_region(image_rgb_u8: RgbImage, region: Region, size: int) -> tuple[Float
 
 
 def _to_image(points: Floats32, matrix: Floats32) -> Floats32:
-    """Model pixels (n, 3) to image pixels."""
+    """Points (n, 3) in pixels of the image, from points in pixels of the model's input."""
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     xy = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     return np.concatenate([xy, points[:, 2:] * scale], axis=1).astype(np.float32)
 
 
 class _Model:
-    """A compiled model: images in, flat vectors out."""
+    """A compiled model that takes images and gives flat vectors."""
 
     def __init__(self, name: str, batch: int, sizes: tuple[int, ...]) -> None:
-        """`sizes`: the elements for each image of the outputs wanted, in the order wanted."""
+        """`sizes` are the numbers of values for each image in the wanted outputs, in order."""
         core = openvino.Core()
         model = core.read_model(str(face_model(name)))
         height, width = (model.input().partial_shape[axis].get_length() for axis in (1, 2))
         model.reshape([batch, height, width, 3])
-        # float32 everywhere: bf16 would make the points jump, and differ between processors
+        # float32, since bfloat16 makes the points jump and differ between processors
         options: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": 1,
             "INFERENCE_PRECISION_HINT": "f32",
             "NUM_STREAMS": 1,
-            # left on, every process ties its one thread to the first core
+            # with pinning, every process would bind its one thread to the first core
             "ENABLE_CPU_PINNING": False,
         }
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
@@ -224,7 +231,7 @@ class _Model:
         self._sizes = sizes
 
     def __call__(self, patches: Floats32) -> list[Floats32]:
-        """Run on (batch, size, size, 3) of 0..1: an array (batch, n) for each n of `sizes`."""
+        """An array (batch, n) for each n of `sizes`; `patches` are (batch, size, size, 3), 0..1."""
         with self._lock:
             self._request.infer([np.ascontiguousarray(patches)])
             outputs = [

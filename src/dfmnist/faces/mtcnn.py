@@ -23,28 +23,32 @@ from dfmnist.core.errors import InputError
 WEIGHTS = Path(__file__).parent / "weights" / "mtcnn.safetensors"
 """The weights of all three networks, part of this package."""
 PYRAMID_STEP = 0.709
+"""Factor between the scales of the image pyramid."""
 CELL_PX = 12
+"""Side in pixels of the area that P-Net judges."""
 STRIDE_PX = 2
+"""Distance in pixels between areas that P-Net judges."""
 THRESHOLDS = (0.6, 0.7, 0.8)
-"""Face probability that P-Net, R-Net and O-Net must give."""
+"""Smallest face probability that P-Net, R-Net and O-Net must give."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Faces in one image, the most certain first."""
+    """The faces found in one image, the most certain first."""
 
     boxes_xyxy: Floats32
-    """(n, 4) pixels; may reach beyond the image."""
+    """Boxes (n, 4) in pixels; they may exceed the image."""
     scores: Floats32
-    """(n,) face probability."""
+    """Face probability (n,)."""
     points: Floats32
-    """(n, 5, 2) pixels: eye on the image's left, on its right, nose, mouth left, mouth right."""
+    """Points (n, 5, 2) in pixels, as seen in the image: left eye, right eye, nose, left and right
+    corner of the mouth."""
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def largest(self) -> int | None:
-        """Index of the largest face, or None."""
+        """The index of the largest face; None without a face."""
         if not len(self):
             return None
         sides = self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]
@@ -52,7 +56,7 @@ class Detections:
 
 
 class _Net(nn.Module):
-    """One of the three networks: a convolutional trunk and its outputs, face probability last."""
+    """One of the three networks: a convolutional trunk with its outputs, face probability last."""
 
     def __init__(self, trunk: nn.Sequential, heads: list[nn.Module]) -> None:
         super().__init__()
@@ -67,7 +71,7 @@ class _Net(nn.Module):
 
 
 class _FlattenByColumn(nn.Module):
-    """(b, c, h, w) to (b, w·h·c): the order in which the weights were trained."""
+    """Flattening from (b, c, h, w) to (b, w·h·c), the order in which the weights were trained."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.permute(0, 3, 2, 1).flatten(1)
@@ -107,10 +111,10 @@ def _load(net: _Net, name: str) -> _Net:
 
 
 class Mtcnn:
-    """Face detector. Thread-safe; the same image gives the same result."""
+    """The MTCNN face detector. It is thread-safe and deterministic."""
 
     def __init__(self, min_face_px: int = 40) -> None:
-        """`min_face_px`: the smallest face found; larger is faster."""
+        """`min_face_px` is the size of the smallest face that is found; a larger one is faster."""
         if min_face_px < CELL_PX:
             raise InputError(f"min_face_px is {min_face_px}; expected at least {CELL_PX}")
         self.min_face_px = min_face_px
@@ -119,7 +123,7 @@ class Mtcnn:
         self._o = _load(_o_net(), "onet")
 
     def detect(self, image_rgb_u8: RgbImage) -> Detections:
-        """Faces of one (h, w, 3) image, the most certain first; possibly none."""
+        """The faces in one image (h, w, 3), the most certain first; possibly none."""
         with torch.inference_mode():
             boxes = self._propose(image_rgb_u8)
             boxes = self._refine(image_rgb_u8, boxes)
@@ -167,18 +171,18 @@ class Mtcnn:
 
 @functools.lru_cache(maxsize=4)
 def mtcnn(min_face_px: int = 40) -> Mtcnn:
-    """The process's detector for this face size, loaded once."""
+    """The detector of this process for this face size, loaded once."""
     return Mtcnn(min_face_px)
 
 
 def _to_tensor(images: RgbImage) -> Tensor:
-    """(n, h, w, 3) of 0..255 to (n, 3, h, w) of about -1..1."""
+    """Images (n, h, w, 3) of 0..255 as a tensor (n, 3, h, w) of about -1..1."""
     value = torch.from_numpy(np.array(images, np.float32)).permute(0, 3, 1, 2)
     return (value - 127.5) / 128.0
 
 
 def _cells(offsets: Floats32, probability: Floats32, threshold: float) -> Floats32:
-    """Boxes (n, 5: x1, y1, x2, y2, score) of the P-Net cells above `threshold`."""
+    """Boxes (n, 5) of P-Net's areas above `threshold`: x1, y1, x2, y2, score."""
     rows, columns = np.nonzero(probability > threshold)
     corner = np.stack([columns, rows], axis=1).astype(np.float32) * STRIDE_PX
     boxes = np.concatenate([corner, corner + CELL_PX], axis=1)
@@ -193,14 +197,17 @@ def _moved(boxes: Floats32, offsets: Floats32, scores: Floats32) -> Floats32:
 
 
 def _square(boxes: Floats32) -> Floats32:
-    """The same centres, with the longer side both ways."""
+    """Squares with the centres of `boxes` and the length of their longer side."""
     centres = (boxes[:, :2] + boxes[:, 2:4]) / 2
     half = (boxes[:, 2:4] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
     return np.concatenate([centres - half, centres + half, boxes[:, 4:]], axis=1)
 
 
 def _nms(boxes: Floats32, threshold: float, *, of_smaller: bool = False) -> npt.NDArray[np.intp]:
-    """Indices of the boxes that no better box overlaps by more than `threshold`, best first."""
+    """The indices of boxes that no better box overlaps by more than `threshold`, best first.
+
+    Overlap is the shared area over the union, or over the smaller box with `of_smaller`.
+    """
     order = np.argsort(-boxes[:, 4], kind="stable")
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kept: list[int] = []
@@ -219,7 +226,7 @@ def _nms(boxes: Floats32, threshold: float, *, of_smaller: bool = False) -> npt.
 
 
 def _patches(image: RgbImage, boxes: Floats32, size: int) -> Tensor:
-    """The squares cut out of the image, black beyond its edge: (n, 3, size, size)."""
+    """The squares cut out of the image, resized to (n, 3, size, size); outside it is black."""
     height, width = image.shape[:2]
     low = np.floor(boxes[:, :2].min(axis=0)).astype(int)
     high = np.ceil(boxes[:, 2:4].max(axis=0)).astype(int)

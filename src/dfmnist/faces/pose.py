@@ -1,8 +1,8 @@
-"""Head pose, and what eyes, brows and mouth do: plain numbers that do not depend on size.
+"""Head pose and the state of eyes, brows and mouth, as numbers that do not depend on size.
 
-Axes as in the image: x right, y down, z away from the camera. Signs: yaw is positive when the
-person turns to their own left (image right), pitch when they look up, roll when the head tilts
-to their own right shoulder (image left).
+Axes are those of the image: x right, y down, z away from the camera. Yaw is positive if the person
+turns to their own left (image right), pitch if they look up, roll if the head tilts to their own
+right shoulder (image left).
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ import numpy as np
 from dfmnist.core.arrays import Floats
 from dfmnist.faces.mesh import EyePoints, Mesh
 
-# The rigid part of the mesh, in units of the distance between the outer eye corners: the
-# generalised Procrustes mean of meshes of six people, made symmetric. Pitch 0 is that of
+# The rigid points of the mesh, in units of the distance between the outer eye corners. They are the
+# generalised Procrustes mean of the meshes of six people, made symmetric. Pitch 0 is the pose of
 # people who look into the camera.
 _MIDDLE: dict[int, tuple[float, float]] = {
     10: (-0.486, -0.222),
@@ -29,7 +29,7 @@ _MIDDLE: dict[int, tuple[float, float]] = {
     4: (0.506, -0.427),
     2: (0.633, -0.222),
 }
-"""Point: (y, z); x is 0."""
+"""Points on the middle of the face: (y, z) by index; x is 0."""
 _PAIRS: dict[tuple[int, int], tuple[float, float, float]] = {
     (33, 263): (0.500, 0.102, 0.025),
     (133, 362): (0.196, 0.123, -0.033),
@@ -43,7 +43,7 @@ _PAIRS: dict[tuple[int, int], tuple[float, float, float]] = {
     (234, 454): (0.736, 0.250, 0.629),
     (98, 327): (0.192, 0.597, -0.138),
 }
-"""(point on the image's left, its mirror): (x of the latter, y, z)."""
+"""Symmetric points: (x, y, z) of the right one, by the indices of the left and the right one."""
 
 RIGID = (*_MIDDLE, *(left for left, _ in _PAIRS), *(right for _, right in _PAIRS))
 _TEMPLATE: Floats = np.array(
@@ -64,46 +64,38 @@ _EYE_CORNERS = (33, 133, 362, 263)
 
 
 @dataclass(frozen=True)
-class Pose:
-    """Turn of the head in degrees; see the module for the signs."""
-
-    yaw_deg: float
-    pitch_deg: float
-    roll_deg: float
-
-
-@dataclass(frozen=True)
 class Signals:
-    """One value per frame (n,), NaN where there is no face."""
+    """The signals of a face through a clip: one value per frame (n,), NaN without a face."""
 
     yaw_deg: Floats
     pitch_deg: Floats
     roll_deg: Floats
     eye_right: Floats
-    """Aspect ratio of the person's right eye: opening over width, about 0.3 open, 0.1 shut."""
+    """Aspect ratio of the person's right eye, opening over width: about 0.3 open, 0.1 shut."""
     eye_left: Floats
     mouth_open: Floats
-    """Gap between the lips over the mouth's width."""
+    """Gap between the lips, in widths of the mouth's inner corners."""
     mouth_width: Floats
-    """Of the face's width."""
+    """Width of the mouth, in widths of the face at the cheeks."""
     mouth_corner_lift: Floats
-    """Corners above the upper lip's middle, in distances between the outer eye corners."""
+    """Height of the mouth's corners above the upper lip's middle, in distances between the outer
+    eye corners."""
     brow_raise: Floats
-    """Brows above the eye corners, in the same unit."""
+    """Height of the brows above the eye corners, in distances between the outer eye corners."""
     gaze_side: Floats
-    """Iris from the middle of the eye towards the image's right, in eye widths."""
+    """Distance of the iris from the eye's middle towards the image's right, in eye widths."""
     gaze_down: Floats
-    """Iris below the line between the eye's corners, in eye widths."""
+    """Distance of the iris below the line between the eye's corners, in eye widths."""
     centre_x_px: Floats
     centre_y_px: Floats
     size_px: Floats
-    """Distance between the outer eye corners as if seen from the front."""
+    """Distance in pixels between the outer eye corners, as if seen from the front."""
     score: Floats
-    """Face presence, 0 where there is no face."""
+    """Face presence, 0 to 1; 0 without a face."""
 
     @property
     def eye_aspect(self) -> Floats:
-        """Mean of the two eyes."""
+        """Mean aspect ratio of both eyes."""
         return (self.eye_right + self.eye_left) / 2
 
     def __len__(self) -> int:
@@ -111,7 +103,7 @@ class Signals:
 
 
 def signals(meshes: Sequence[Mesh | None]) -> Signals:
-    """Everything measured in each frame of a clip, as `FaceMesh.track` gives it."""
+    """The signals of a clip from its meshes, as `FaceMesh.track` gives them."""
     out = {f.name: np.full(len(meshes), np.nan) for f in fields(Signals)}
     out["score"][:] = 0.0
     for index, mesh in enumerate(meshes):
@@ -122,16 +114,16 @@ def signals(meshes: Sequence[Mesh | None]) -> Signals:
 
 
 def measure(mesh: Mesh) -> dict[str, float]:
-    """The values of `Signals` for one frame; gaze and lids come from the iris model if it ran."""
+    """The values of `Signals` for one mesh; gaze and lids come from the iris model if it ran."""
     rotation, scale, centre = align(mesh)
     face = frontal(mesh)
-    pose = _angles(rotation)
+    yaw_deg, pitch_deg, roll_deg = _angles_deg(rotation)
     right, left = eye_aspect_ratio(mesh)
     side, down = gaze(mesh)
     return {
-        "yaw_deg": pose.yaw_deg,
-        "pitch_deg": pose.pitch_deg,
-        "roll_deg": pose.roll_deg,
+        "yaw_deg": yaw_deg,
+        "pitch_deg": pitch_deg,
+        "roll_deg": roll_deg,
         "eye_right": right,
         "eye_left": left,
         "mouth_open": _mouth_open(face),
@@ -150,7 +142,7 @@ def measure(mesh: Mesh) -> dict[str, float]:
 def align(mesh: Mesh) -> tuple[Floats, float, Floats]:
     """The similarity from the frontal face to the image: rotation (3, 3), pixels per unit, centre.
 
-    Least squares over the rigid points (Procrustes, by singular value decomposition).
+    It is the least-squares solution over the rigid points (Procrustes, by singular values).
     """
     points = mesh.points[list(RIGID)].astype(np.float64)
     centre = points.mean(axis=0)
@@ -164,28 +156,26 @@ def align(mesh: Mesh) -> tuple[Floats, float, Floats]:
 
 
 def frontal(mesh: Mesh) -> Floats:
-    """The mesh turned to face the camera, (468, 3), in distances between the outer eye corners."""
+    """The mesh (468, 3) turned to face the camera, in distances between the outer eye corners."""
     rotation, scale, centre = align(mesh)
     return (mesh.points.astype(np.float64) - centre) @ rotation / scale
 
 
-def head_pose(mesh: Mesh) -> Pose:
-    """The turn of the head, from the rigid points of the mesh."""
-    return _angles(align(mesh)[0])
+def _angles_deg(rotation: Floats) -> tuple[float, float, float]:
+    """Yaw, pitch and roll in degrees of a rotation (3, 3).
 
-
-def _angles(rotation: Floats) -> Pose:
-    """First roll about the face's own axis, then pitch, then yaw about the vertical."""
+    The rotation is first roll about the face's own axis, then pitch, then yaw about the vertical.
+    """
     forward = -rotation[:, 2]
     pitch = np.arcsin(np.clip(-forward[1], -1, 1))
     yaw = np.arctan2(forward[0], -forward[2])
     roll = np.arctan2(-rotation[1, 0], rotation[1, 1])
     yaw_deg, pitch_deg, roll_deg = np.degrees([yaw, pitch, roll]).tolist()
-    return Pose(yaw_deg, pitch_deg, roll_deg)
+    return yaw_deg, pitch_deg, roll_deg
 
 
 def eye_aspect_ratio(mesh: Mesh) -> tuple[float, float]:
-    """(the person's right eye, left eye): height of the opening over its width."""
+    """Height of the opening over its width, of the person's right eye and left eye."""
     if mesh.eyes is not None:
         right, left = (_opening(contour.astype(np.float64)) for contour in mesh.eyes.contours)
         return right, left
@@ -206,9 +196,10 @@ def _opening(contour: Floats) -> float:
 
 
 def gaze(mesh: Mesh) -> tuple[float, float]:
-    """(to the image's right, down) in eye widths, mean of both eyes; NaN without the iris model.
+    """The gaze to the image's right and down, in eye widths; NaN without the iris model.
 
-    Not turned back by the head's pose: 0 is an iris in the middle of the visible eye.
+    It is the mean of both eyes and ignores the head's pose: 0 is an iris in the middle of the
+    visible eye.
     """
     if mesh.eyes is None:
         return float("nan"), float("nan")
@@ -226,26 +217,6 @@ def _iris_offset(eyes: EyePoints, which: int) -> Floats:
     along = across / width
     offset = eyes.irises[which][0, :2] - corners.mean(axis=0)
     return np.array([offset @ along, offset @ np.array([-along[1], along[0]])]) / width
-
-
-def mouth_open_ratio(mesh: Mesh) -> float:
-    """Gap between the lips over the inner width of the mouth."""
-    return _mouth_open(frontal(mesh))
-
-
-def mouth_width_ratio(mesh: Mesh) -> float:
-    """Width of the mouth over the width of the face at the cheeks."""
-    return _mouth_width(frontal(mesh))
-
-
-def mouth_corner_lift(mesh: Mesh) -> float:
-    """Mouth corners above the middle of the upper lip; grows with a smile."""
-    return _corner_lift(frontal(mesh))
-
-
-def brow_raise(mesh: Mesh) -> float:
-    """Brows above the eye corners."""
-    return _brow_raise(frontal(mesh))
 
 
 def _distance(face: Floats, a: int, b: int) -> float:

@@ -1,8 +1,7 @@
-"""A face picture cut into named regions, from its mesh: every pixel lies in one of them.
+"""Named regions of a face picture, computed from its mesh; every pixel is in one of them.
 
-The mesh is mediapipe's (`faces.mesh`), so this works for real faces and for synthetic actors,
-and follows the face through crops and frames. Regions are generous, since a detector's maps are
-coarse (a place is 8 to 32 pixels wide).
+The mesh (`faces.mesh`) is found on real faces and synthetic actors, in every crop and frame. The
+regions are wide, since a detector's maps are coarse (a position is 8 to 32 pixels wide).
 """
 
 import numpy as np
@@ -13,9 +12,9 @@ from dfmnist.core.arrays import Floats
 from dfmnist.faces.mesh import Mesh
 
 REGIONS = ("mouth", "eyes", "face", "outline", "neck", "background")
-"""Eyes are with the brows; `face` is the rest inside (nose, cheeks, forehead, chin); `outline` is
-a band around it (profile, jaw, ears, hairline); `neck` is what lies below, between the jaw's
-corners (neck and collar)."""
+"""The regions' names. `eyes` includes the brows; `face` is the rest of the face (nose, cheeks,
+forehead, chin); `outline` is a band around it (profile, jaw, ears, hairline); `neck` is the area
+below the jaw, between its corners (neck and collar)."""
 
 _LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 _RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246,
@@ -23,20 +22,21 @@ _RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160,
 _LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466,
              300, 293, 334, 296, 336, 285, 295, 282, 283, 276)  # fmt: skip
 _JAW = (172, 397)
-"""Corners of the jaw, right and left."""
+"""Points at the right and left corner of the jaw."""
 MARGIN = 0.12
-"""Skin around lips, and around eye and brow, as a share of the distance between their corners."""
+"""Width of skin around the lips and around eye and brow, as a share of the distance between their
+corners."""
 INSIDE, OUTSIDE = 0.9, 1.3
-"""Edges of the outline's band, of the hull of all points about its middle."""
+"""Inner and outer edge of the outline's band, as factors that scale the hull of all points."""
 
 
 def region_labels(mesh: Mesh, size_hw: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """(h, w): the index in `REGIONS` of every pixel; `mesh` is in pixels of that picture.
+    """The index in `REGIONS` of every pixel (h, w) of a picture whose face is `mesh`.
 
-    A pixel belongs where its middle lies; of regions that overlap, to the smaller one.
+    A pixel belongs to the region that contains its middle, or to the smaller of two that overlap.
     """
     points = mesh.points[:, :2].astype(np.float64)
-    # the hull, not the contour: a turned head's contour crosses itself
+    # the contour of a turned head crosses itself; the hull does not
     head = points[ConvexHull(points).vertices]
     labels = np.full(size_hw, REGIONS.index("background"), np.uint8)
     _paint_below(labels, points)
@@ -61,7 +61,7 @@ def _paint(labels: npt.NDArray[np.uint8], region: str, points: Floats) -> None:
 
 
 def _with_margin(points: Floats, chosen: tuple[int, ...], corners: tuple[int, int]) -> Floats:
-    """Discs about the `chosen` points: their hull is as wide all round, however the head turns."""
+    """Points on discs around the `chosen` points, so that their hull has an even margin."""
     radius = MARGIN * float(np.hypot(*(points[corners[0]] - points[corners[1]])))
     angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     disc = radius * np.stack([np.cos(angles), np.sin(angles)], 1)
@@ -74,7 +74,7 @@ def _grown(polygon: Floats, factor: float) -> Floats:
 
 
 def _paint_below(labels: npt.NDArray[np.uint8], points: Floats) -> None:
-    """From the jaw's corners straight down: a body stays upright when its head tilts."""
+    """Paint the neck straight down from the jaw's corners: a body does not tilt with its head."""
     (x1, y1), (x2, y2) = points[list(_JAW)]
     rows, columns = np.mgrid[: labels.shape[0], : labels.shape[1]] + 0.5
     jaw = y1 + (y2 - y1) * (columns - x1) / max(x2 - x1, 1e-6)

@@ -1,7 +1,8 @@
-"""The face models: taken out of the mediapipe wheel, checked, and kept in the user's cache.
+"""The face models, taken from the mediapipe wheel, checked, and kept in the user's cache.
 
-mediapipe 0.10.14 (Apache-2.0) is the last version whose wheel carries its models. The wheel is
-downloaded, never installed: it would bring jax and OpenCV, and has no build for newer Pythons.
+mediapipe 0.10.14 (Apache-2.0) is the last version whose wheel contains the models. The wheel is
+downloaded but not installed, since it would install jax and OpenCV and does not support newer
+versions of Python.
 """
 
 import hashlib
@@ -26,18 +27,18 @@ MODELS: dict[str, tuple[str, str]] = {
         "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
     ),
 }
-"""Model name: (path inside the wheel, SHA-256)."""
+"""The path inside the wheel and the SHA-256 of each model."""
 
 
 def models_dir() -> Path:
-    """Where the models are kept."""
+    """The folder in which the models are kept."""
     return cache_dir() / "faces"
 
 
 def fetch_faces(dest: Path | None = None) -> dict[str, Path]:
-    """Make sure that all models lie in `dest` (None: the cache); return their paths by name.
+    """The paths of all models by name, in `dest` or (None) in the cache.
 
-    Downloads the wheel (36 MB) only when a model is missing or damaged. Raises `InputError` when
+    The wheel (36 MB) is downloaded only if a model is missing or damaged. Raises `InputError` if
     the download fails or a file is not the expected one.
     """
     folder = dest or models_dir()
@@ -49,7 +50,7 @@ def fetch_faces(dest: Path | None = None) -> dict[str, Path]:
 
 
 def extract_models(wheel: Path, folder: Path) -> None:
-    """Copy the models out of the `wheel` into `folder`, each whole or not at all."""
+    """Copy the models from the `wheel` to `folder`, each completely or not at all."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             contents = {name: archive.read(member) for name, (member, _) in MODELS.items()}
@@ -64,7 +65,7 @@ def extract_models(wheel: Path, folder: Path) -> None:
 
 
 def face_model(name: str) -> Path:
-    """The file of one model of `MODELS`, fetched with a notice when it is not in the cache yet."""
+    """The file of one model of `MODELS`, fetched with a notice if it is not in the cache yet."""
     path = models_dir() / f"{name}.tflite"
     if not path.exists():
         console.print(f"fetching the face models ({WHEEL}, 36 MB) into {models_dir()}")

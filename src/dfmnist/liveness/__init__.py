@@ -1,1 +1,1 @@
-"""Liveness detectors under test: did this clip do the action, and is it a live face?"""
+"""Liveness detectors: does a clip show the requested action, and does it show a live face?"""

@@ -1,8 +1,8 @@
-"""Did this clip do the action that was asked for? Head pose, eyes, mouth, brows and gaze.
+"""The action-specific liveness detector: does a clip show the requested action?
 
-Each action is a short list of measures that must reach a bound, and of measures of other
-movements that must stay below one: a blink asks for eyes that close while head and mouth are
-still. The lists are written here by hand; the numbers are fitted (`calibrate.py`).
+An action has measures that must reach a bound, and measures of other movements that must stay
+below one: a blink requires eyes that close while head and mouth are still. Which measures these
+are is written here by hand; the bounds are fitted (`calibrate.py`).
 """
 
 from fractions import Fraction
@@ -13,11 +13,12 @@ from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
 from dfmnist.faces.pose import Signals, signals
 from dfmnist.liveness.base import Verdict
-from dfmnist.liveness.movement import WORDS, movement
-from dfmnist.liveness.thresholds import MIN_SEEN, Thresholds, judge, shipped
+from dfmnist.liveness.movement import TITLES, movement
+from dfmnist.liveness.thresholds import MIN_SEEN, Thresholds, check_bounds, shipped_thresholds
 from dfmnist.liveness.tracking import track
 
 Rules = tuple[tuple[str, ...], tuple[str, ...]]
+"""The measures that must reach their bound, and those that must stay below theirs."""
 
 _HEAD = ("yaw_range_deg", "pitch_range_deg", "roll_range_deg")
 
@@ -54,39 +55,45 @@ RULES: dict[Action, Rules] = {
         ("yaw_both_deg", "mouth_opening", "mouth_speed", "pitch_up_deg"),
     ),
 }
-"""Action: (measures that must reach their bound, measures that must stay below theirs)."""
+"""The rules of each action; measures are named as in `Movement`."""
 
 CONTAINS: dict[Action, frozenset[Action]] = {
     Action.SURPRISE: frozenset({Action.OPEN_MOUTH}),  # a surprised mouth falls open
     Action.EMBARRASSMENT: frozenset({Action.SMILE}),  # with a held-back smile
 }
-"""Action shown: actions asked for that it also is, so that accepting it is no error."""
+"""The actions that an action contains: accepting it where one of them is requested is no error."""
+
+
+def is_wrong(shown: Action, asked: Action) -> bool:
+    """True if accepting a clip that shows `shown` where `asked` is requested is an error."""
+    return shown is not asked and asked not in CONTAINS.get(shown, frozenset())
 
 
 class ActionDetector:
-    """Local action-specific detector; explains each rejection by the measure that failed."""
+    """The local action-specific detector. It rejects a clip with the measure that failed."""
 
     name = "action"
 
     def __init__(self, thresholds: Thresholds | None = None) -> None:
-        """`thresholds` None: those shipped with the package."""
-        self._thresholds = thresholds or shipped()
+        """`thresholds` None means those shipped with the package."""
+        self._thresholds = thresholds or shipped_thresholds()
 
     def __call__(self, frames_rgb_u8: Frames, fps: Fraction, action: Action) -> Verdict:
-        """Judge (n, h, w, 3) frames in which `action` (one of the ten) was asked for."""
+        """The verdict on frames (n, h, w, 3) of a clip that should show `action`, one of ten."""
         return self.judge(signals(track(frames_rgb_u8)), fps, action)
 
     def judge(self, found: Signals, fps: Fraction, action: Action) -> Verdict:
-        """As the call, from signals that were measured already."""
+        """The same verdict from signals that are measured already."""
         if reason := seen_too_little(found):
             return Verdict(self.name, False, 0.0, reason)
         values = movement(found, float(fps)).values()
-        score, reason = judge(self._thresholds.actions[action.value], values, WORDS)
+        bounds = self._thresholds.actions[action.value]
+        score, reason = check_bounds(bounds, values, TITLES)
         return Verdict(self.name, not reason, score, reason)
 
 
 def seen_too_little(track: Signals) -> str:
-    """Why the clip cannot be judged at all; empty when it can."""
+    """The reason why a clip cannot be judged; empty if it can."""
     seen = int(np.isfinite(track.yaw_deg).sum())
     if len(track) < 2:
         return f"{len(track)} frames: too few to judge"

@@ -1,4 +1,4 @@
-"""What a liveness detector is asked, and what it answers."""
+"""The interface of liveness detectors and their verdict."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,21 +10,23 @@ from dfmnist.core.arrays import Frames
 
 @dataclass(frozen=True)
 class Verdict:
-    """One detector's answer for one clip."""
+    """One liveness detector's verdict on one clip."""
 
     detector: str
+    """Name of the detector."""
     live: bool
     score: float
-    """0 to 1; at least 0.5 is live."""
+    """The score, 0 to 1; 0.5 or more means live."""
     reason: str
-    """Why not live, in one line; empty when live."""
+    """The reason why the clip is not live, in one line; empty if it is live."""
 
 
 class LivenessDetector(Protocol):
-    """Anything that judges a clip: local, or a service that the user may test."""
+    """A liveness detector: local, or a service that the user may test."""
 
     name: str
+    """Name of the detector in verdicts and manifests."""
 
     def __call__(self, frames_rgb_u8: Frames, fps: Fraction, action: Action) -> Verdict:
-        """Judge (n, 256, 256, 3) frames in which `action` was asked for."""
+        """The verdict on frames (n, 256, 256, 3) of a clip that should show `action`."""
         ...

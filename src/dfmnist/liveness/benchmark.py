@@ -1,4 +1,4 @@
-"""How often the detectors are right, on actors who served no other purpose: `docs/SCREENING.md`."""
+"""Error rates of the liveness detectors on held-out actors, and their page `docs/SCREENING.md`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,154 +9,157 @@ from dfmnist.core.actions import DETECTED_BY_BOTH, TEN, Action
 from dfmnist.core.files import write_text
 from dfmnist.core.text import markdown_table
 from dfmnist.liveness import universal
-from dfmnist.liveness.action import CONTAINS
-from dfmnist.liveness.calibrate import is_wrong
-from dfmnist.liveness.examples import (
+from dfmnist.liveness.action import CONTAINS, is_wrong
+from dfmnist.liveness.measured_clips import (
     BONA_FIDE,
     STILL,
     WARP,
-    Example,
-    collect,
-    plan,
+    MeasuredClip,
+    measure_clips,
+    plan_clips,
 )
-from dfmnist.liveness.movement import WORDS
-from dfmnist.liveness.thresholds import Thresholds, judge, shipped
+from dfmnist.liveness.movement import TITLES
+from dfmnist.liveness.thresholds import Thresholds, check_bounds, shipped_thresholds
 from dfmnist.stats.intervals import Rate
 from dfmnist.stats.pad import apcer, bpcer
 
+KINDS = (BONA_FIDE, STILL, WARP)
+"""The kinds of clips, in the order of the page's columns."""
+
 
 @dataclass(frozen=True)
-class Figures:
-    """What was measured on held-out actors."""
+class ErrorRates:
+    """The error rates of both liveness detectors on held-out actors."""
 
     identities: tuple[int, ...]
+    """Seeds of the actors."""
     accepted: dict[tuple[Action, Action], Rate]
-    """(asked, shown): clips that the action detector accepted."""
+    """Rate of clips that the action detector accepts, by requested and shown action."""
     errors: dict[tuple[str, Action], Rate]
-    """(kind, shown): clips on which the universal detector was wrong: BPCER for `BONA_FIDE`, APCER
-    for each kind of attack."""
-    broken: dict[tuple[str, str], int]
-    """(kind, measure): clips outside the universal detector's bounds on it."""
-    unseen: int
-    """Clips in which no face could be followed; they count as rejected."""
+    """Error rate of the universal detector by kind of clip and shown action: BPCER for
+    `BONA_FIDE`, APCER for the attacks."""
+    outside: dict[tuple[str, str], int]
+    """Number of clips outside the universal detector's bound, by kind of clip and measure."""
+    without_face: int
+    """Number of bona fide clips whose face could not be followed; they count as rejected."""
 
-    def asked(self, action: Action) -> Rate:
-        """Accepted, of the clips that did show what was asked."""
+    def accepted_right(self, action: Action) -> Rate:
+        """Rate of accepted clips among those that show the requested `action`."""
         return self.accepted[action, action]
 
-    def wrong(self, action: Action) -> Rate:
-        """Accepted, of the clips that showed anything else (and not what it contains)."""
+    def accepted_wrong(self, action: Action) -> Rate:
+        """Rate of accepted clips among those for which accepting `action` is an error."""
         return Rate.total(
             r for (a, s), r in self.accepted.items() if a is action and is_wrong(s, action)
         )
 
-    def universal(self, kind: str) -> Rate:
-        """Errors of the universal detector on all clips of a kind."""
+    def universal_errors(self, kind: str) -> Rate:
+        """Error rate of the universal detector on all clips of a kind."""
         return Rate.total(r for (k, _), r in self.errors.items() if k == kind)
 
 
-def measure(
-    folder: Path,
-    actors: int = 20,
-    *,
-    thresholds: Thresholds | None = None,
-) -> Figures:
-    """Film and judge `actors` held-out people into `folder`; what is there already is kept."""
-    examples = collect(plan(folder, "evaluation", actors, with_attacks=True))
-    check_range("evaluation", {e.identity for e in examples})
-    return figures(examples, thresholds or shipped())
+def measure_error_rates(
+    folder: Path, actors: int = 20, *, thresholds: Thresholds | None = None
+) -> ErrorRates:
+    """The error rates on `actors` held-out people, filmed into `folder` unless they are there.
+
+    `thresholds` None means those shipped with the package. Raises `InputError`.
+    """
+    clips = measure_clips(plan_clips(folder, "evaluation", actors, with_attacks=True))
+    check_range("evaluation", {clip.identity for clip in clips})
+    return error_rates(clips, thresholds or shipped_thresholds())
 
 
-def figures(examples: Sequence[Example], thresholds: Thresholds) -> Figures:
-    """Judge examples that were measured already."""
+def error_rates(measured: Sequence[MeasuredClip], thresholds: Thresholds) -> ErrorRates:
+    """The error rates on clips that are measured already."""
     accepted, errors = {}, {}
-    genuine = [e for e in examples if e.kind == BONA_FIDE]
+    genuine = [clip for clip in measured if clip.kind == BONA_FIDE]
     for asked in TEN:
         bounds = thresholds.actions[asked.value]
         for shown in Action:
-            clips = [e for e in genuine if e.shown is shown]
+            clips = [clip for clip in genuine if clip.shown is shown]
             accepted[asked, shown] = Rate.of(
-                not e.problem and not judge(bounds, e.moved, WORDS)[1] for e in clips
+                not clip.problem and not check_bounds(bounds, clip.movement, TITLES)[1]
+                for clip in clips
             )
     for kind, error_rate in ((BONA_FIDE, bpcer), (STILL, apcer), (WARP, apcer)):
         for shown in Action:
-            clips = [e for e in examples if e.kind == kind and e.shown is shown]
-            errors[kind, shown] = error_rate(_is_live(e, thresholds) for e in clips)
-    broken = {
-        (kind, name): sum(_breaks(e, thresholds, name) for e in examples if e.kind == kind)
-        for kind in (BONA_FIDE, STILL, WARP)
+            clips = [clip for clip in measured if clip.kind == kind and clip.shown is shown]
+            errors[kind, shown] = error_rate(_is_live(clip, thresholds) for clip in clips)
+    outside = {
+        (kind, name): sum(_is_outside(c, thresholds, name) for c in measured if c.kind == kind)
+        for kind in KINDS
         for name in universal.MEASURES
     }
-    identities = tuple(sorted({e.identity for e in examples}))
-    return Figures(identities, accepted, errors, broken, sum(bool(e.problem) for e in genuine))
+    identities = tuple(sorted({clip.identity for clip in measured}))
+    without_face = sum(bool(clip.problem) for clip in genuine)
+    return ErrorRates(identities, accepted, errors, outside, without_face)
 
 
-def _is_live(example: Example, thresholds: Thresholds) -> bool:
-    if example.problem:
+def _is_live(clip: MeasuredClip, thresholds: Thresholds) -> bool:
+    if clip.problem:
         return False
-    return not judge(thresholds.universal, example.passive, universal.WORDS)[1]
+    return not check_bounds(thresholds.universal, clip.universal, universal.TITLES)[1]
 
 
-def _breaks(example: Example, thresholds: Thresholds, name: str) -> bool:
-    return not example.problem and any(
-        bound.margin(example.passive[name]) < 1
+def _is_outside(clip: MeasuredClip, thresholds: Thresholds, name: str) -> bool:
+    return not clip.problem and any(
+        bound.margin(clip.universal[name]) < 1
         for bound in thresholds.universal
         if bound.measure == name
     )
 
 
 BY_HAND = "<!-- from here on written by hand; kept when this page is written again -->\n"
+"""The line that separates the generated part of the page from what a person wrote."""
 
 
-def write_report(figures: Figures, thresholds: Thresholds, path: Path) -> None:
-    """Write `docs/SCREENING.md`: what is judged, on whom it was fitted, and what was measured.
-
-    What a person wrote at its end, after the marker, stays.
-    """
+def write_page(rates: ErrorRates, thresholds: Thresholds, path: Path) -> None:
+    """Write the page `docs/SCREENING.md`; what a person wrote after its marker is kept."""
     old = path.read_text(encoding="utf-8") if path.exists() else ""
     _, marker, tail = old.partition(BY_HAND)
-    write_text(path, report(figures, thresholds) + "\n" + BY_HAND + (tail if marker else ""))
+    write_text(path, page(rates, thresholds) + "\n" + BY_HAND + (tail if marker else ""))
 
 
-def report(figures: Figures, thresholds: Thresholds) -> str:
-    """The figures as a Markdown page."""
-    parts = [_INTRO.format(**_counts(figures, thresholds)), _summary_table(figures)]
-    parts += ["\n## Every action asked, every action shown\n", _CROSS, _cross_table(figures)]
-    parts += ["\n## The universal detector\n", _UNIVERSAL, _universal_table(figures)]
-    parts += ["\nClips outside each bound (a clip can break several):\n\n", _broken_table(figures)]
-    parts += ["\n## The bounds\n\n", _bounds_table(thresholds)]
+def page(rates: ErrorRates, thresholds: Thresholds) -> str:
+    """The generated part of the page: how bounds were fitted, and the measured error rates."""
+    parts = [_INTRO.format(**_counts(rates, thresholds)), _summary_table(rates)]
+    parts += ["\n## Every action requested, every action shown\n", _CROSS, _cross_table(rates)]
+    parts += ["\n## The universal detector\n", _UNIVERSAL, _universal_table(rates)]
+    parts += ["\nNumber of clips outside each bound (a clip can be outside several):\n\n"]
+    parts += [_outside_table(rates), "\n## The bounds\n\n", _bounds_table(thresholds)]
     return "".join(parts)
 
 
-_INTRO = """# Screening: how often the two detectors are right
+_INTRO = """# Screening: how often the two liveness detectors are right
 
-Written by `liveness/benchmark.py` down to the marker; do not edit that part by hand.
+`dfmnist liveness benchmark` writes this page down to the marker; do not edit that part by hand.
 
 - **Fitted** on {fit_clips} bona fide clips of {fit_people} synthetic actors (seeds {fit_seeds},
-  range `thresholds`) on {date}. No attack and no animated clip was looked at for it.
+  range `thresholds`) on {date}. No attack and no animated clip was used.
 - **Measured** on {people} other actors (seeds {seeds}, range `evaluation`): the ten actions and
-  talking, one clip each, 50 frames at 25 frames/s, filmed wide, cropped by MTCNN to 256x256,
-  camera noise of sigma 2 added; face not followed in {unseen} of {clips} clips (counted as
-  rejected). Attacks are made from the first frame of each clip.
-- Pairs that contain each other, where accepting is no error: {contains}.
-- These are synthetic actors who perform on cue; what the detectors say of real
-  people stands at the end of this page, and no bound was fitted to it.
+  talking, one clip each, 50 frames at 25 frames/s, filmed wide, cropped by MTCNN to 256x256, with
+  camera noise of sigma 2. The face could not be followed in {without_face} of {clips} clips
+  (counted as rejected). Attacks are made from the first frame of each clip.
+- Actions that contain another one, where accepting is no error: {contains}.
+- These are synthetic actors who perform on request. Results on real people are at the end of this
+  page; no bound was fitted to them.
 
-## The asked action, and wrong ones
+## The requested action, and wrong ones
 
-`screened` marks the four actions for which the pipeline asks this detector (paper, section 3.2).
+`screened` marks the four actions for which the pipeline uses this detector (paper, section 3.2).
 
 """
-_CROSS = "\nShare of clips accepted, in percent; rows: asked for; columns: shown.\n\n"
+_CROSS = "\nShare of clips accepted, in percent; rows: requested action; columns: shown action.\n\n"
 _UNIVERSAL = """
-BPCER is the share of bona fide clips rejected, APCER the share of attacks taken for live. A
+BPCER is the share of bona fide clips rejected, APCER the share of attacks accepted as live. A
 repeated still is one frame shown 50 times; a planar warp is one frame moved, turned and tilted
-like a photo in a hand. Both have fresh camera noise in each frame.
+like a photo in a hand. Both have new camera noise in each frame.
 
 """
 
 
-def _counts(figures: Figures, thresholds: Thresholds) -> dict[str, object]:
+def _counts(rates: ErrorRates, thresholds: Thresholds) -> dict[str, object]:
     fitted = thresholds.provenance
     seeds = fitted["identity_seeds"]
     contains = ", ".join(
@@ -169,62 +172,58 @@ def _counts(figures: Figures, thresholds: Thresholds) -> dict[str, object]:
         "fit_people": len(seeds),
         "fit_seeds": f"{min(seeds)} to {max(seeds)}",
         "date": fitted["date"],
-        "people": len(figures.identities),
-        "seeds": f"{min(figures.identities)} to {max(figures.identities)}",
-        "unseen": figures.unseen,
-        "clips": figures.universal(BONA_FIDE).n,
+        "people": len(rates.identities),
+        "seeds": f"{min(rates.identities)} to {max(rates.identities)}",
+        "without_face": rates.without_face,
+        "clips": rates.universal_errors(BONA_FIDE).n,
         "contains": contains,
     }
 
 
-def _summary_table(figures: Figures) -> str:
+def _summary_table(rates: ErrorRates) -> str:
     rows = []
     for action in TEN:
-        asked, wrong, talk = (
-            figures.asked(action),
-            figures.wrong(action),
-            figures.accepted[action, Action.TALK],
+        accepted = (
+            rates.accepted_right(action),
+            rates.accepted_wrong(action),
+            rates.accepted[action, Action.TALK],
         )
         screened = "screened" if action in DETECTED_BY_BOTH else ""
-        rows.append((action.value, screened, str(asked), str(wrong), str(talk)))
-    header = ("action", "", "asked, accepted", "any wrong action, accepted", "talking, accepted")
+        rows.append((action.value, screened, *(str(rate) for rate in accepted)))
+    header = ("action", "", "requested: accepted", "wrong: accepted", "talking: accepted")
     return markdown_table(header, rows)
 
 
-def _cross_table(figures: Figures) -> str:
+def _cross_table(rates: ErrorRates) -> str:
     rows = []
     for asked in TEN:
         cells = []
         for shown in Action:
-            share = figures.accepted[asked, shown].share
+            share = rates.accepted[asked, shown].share
             mark = "" if is_wrong(shown, asked) or shown is asked else " (contained)"
             cells.append(f"{100 * share:.0f}{mark}")
         rows.append((f"**{asked.value}**", *cells))
-    return markdown_table(("asked", *(a.value for a in Action)), rows)
+    return markdown_table(("requested", *(a.value for a in Action)), rows)
 
 
-def _universal_table(figures: Figures) -> str:
-    kinds = (BONA_FIDE, STILL, WARP)
-    rows = [
-        (shown.value, *(str(figures.errors[kind, shown]) for kind in kinds)) for shown in Action
-    ]
-    rows.append(("**all**", *(str(figures.universal(kind)) for kind in kinds)))
+def _universal_table(rates: ErrorRates) -> str:
+    rows = [(shown.value, *(str(rates.errors[kind, shown]) for kind in KINDS)) for shown in Action]
+    rows.append(("**all**", *(str(rates.universal_errors(kind)) for kind in KINDS)))
     header = ("clip", "BPCER", "APCER, repeated still", "APCER, planar warp")
     return markdown_table(header, rows)
 
 
-def _broken_table(figures: Figures) -> str:
-    measures = dict.fromkeys(measure for _, measure in figures.broken)
+def _outside_table(rates: ErrorRates) -> str:
+    measures = dict.fromkeys(measure for _, measure in rates.outside)
     rows = [
-        (universal.WORDS[m], *(str(figures.broken[kind, m]) for kind in (BONA_FIDE, STILL, WARP)))
-        for m in measures
+        (universal.TITLES[m], *(str(rates.outside[kind, m]) for kind in KINDS)) for m in measures
     ]
-    return markdown_table(("measure", BONA_FIDE, STILL, WARP), rows)
+    return markdown_table(("measure", *KINDS), rows)
 
 
 def _bounds_table(thresholds: Thresholds) -> str:
     rows = [
-        (name, universal.WORDS.get(b.measure) or WORDS[b.measure], f"at {b.kind} {b.limit:.4g}")
+        (name, universal.TITLES.get(b.measure) or TITLES[b.measure], f"at {b.kind} {b.limit:.4g}")
         for name, bounds in (*thresholds.actions.items(), ("universal", thresholds.universal))
         for b in bounds
     ]

@@ -1,13 +1,11 @@
-"""Fix the detectors' bounds on bona fide clips of actors who serve nothing else.
+"""Fitting of the liveness detectors' bounds on bona fide clips of actors used for nothing else.
 
-No attack and no animated clip is looked at here. A bound is never changed afterwards to let more
-clips through.
+No attack and no animated clip is used. A bound is never changed afterwards to accept more clips.
 """
 
 import math
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,54 +13,53 @@ import numpy as np
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import write_json
 from dfmnist.liveness import universal
-from dfmnist.liveness.action import CONTAINS, RULES
-from dfmnist.liveness.examples import BONA_FIDE, Example, bona_fide
-from dfmnist.liveness.thresholds import Bound, Thresholds, as_json, judge
+from dfmnist.liveness.action import RULES, is_wrong
+from dfmnist.liveness.measured_clips import BONA_FIDE, MeasuredClip
+from dfmnist.liveness.thresholds import Bound, BoundKind, Thresholds, check_bounds
 
 MIN_ACTORS = 3
+"""Smallest number of actors that bounds are fitted on."""
 WIDEST = 4.0
-"""The search for wrong actions ends here; the bound goes half as far (a factor of at most 2)."""
+"""Largest factor that the search for wrong actions tries; a bound is widened by its square root."""
 WRONG_ACCEPTED = 0.01
-"""Share of the fitting clips of wrong actions that a widened bound may let in."""
+"""Share of the fitting clips of wrong actions that a widened bound may accept."""
 UNIVERSAL_DEVIATIONS = 2.326
-"""Where the universal bounds lie: 1% of the clips of the hardest action are beyond each."""
+"""Distance of the universal bounds from the mean in standard deviations: 1% of a normal
+distribution lies beyond."""
 
 
-def fit(examples: Sequence[Example], today: date | None = None) -> Thresholds:
-    """Bounds of both detectors from bona fide `examples` of the actors of `thresholds`.
+def fit_thresholds(measured: Sequence[MeasuredClip], today: date | None = None) -> Thresholds:
+    """The bounds of both detectors, fitted on bona fide clips of the actors of `thresholds`.
 
-    Raises `InputError` for other actors, for attacks, and for too few people.
+    Raises `InputError` for other actors, for attacks, and for too few actors.
     """
-    _check(examples)
-    clips = bona_fide(examples)
+    _check(measured)
+    clips = [clip for clip in measured if not clip.problem]
     actions, widening = {}, {}
     for action in TEN:
         actions[action.value], widening[action.value] = fit_action(clips, action)
-    universal = fit_universal(clips)
+    of_any_action = fit_universal(clips)
     provenance = {
-        "identity_seeds": sorted({e.identity for e in examples}),
+        "identity_seeds": sorted({clip.identity for clip in measured}),
         "clips": len(clips),
-        "clips_without_a_face": len(examples) - len(clips),
+        "clips_without_a_face": len(measured) - len(clips),
         "date": (today or date.today()).isoformat(),
         "widening": widening,
         "accepted_when_fitted": _accepted(clips, actions),
-        "universal_bpcer_when_fitted": _universal_bpcer(clips, universal),
+        "universal_bpcer_when_fitted": _universal_bpcer(clips, of_any_action),
     }
-    return Thresholds(actions, universal, provenance)
+    return Thresholds(actions, of_any_action, provenance)
 
 
-def save(thresholds: Thresholds, path: Path) -> None:
-    """Write the thresholds as JSON, whole or not at all."""
-    write_json(path, as_json(thresholds))
+def fit_action(clips: Sequence[MeasuredClip], action: Action) -> tuple[tuple[Bound, ...], float]:
+    """The action detector's bounds for `action`, and the factor by which they are widened.
 
-
-def fit_action(clips: Sequence[Example], action: Action) -> tuple[tuple[Bound, ...], float]:
-    """Bounds that hold every clip of `action`, widened half way (as a factor) to the first wrong
-    actions; and the factor."""
-    right = [e.moved for e in clips if e.shown is action]
-    wrong = [e.moved for e in clips if is_wrong(e.shown, action)]
+    The bounds include every clip of `action`; the factor is the square root of the one at which
+    they would begin to accept wrong actions.
+    """
+    right = [clip.movement for clip in clips if clip.shown is action]
+    wrong = [clip.movement for clip in clips if is_wrong(clip.shown, action)]
     if not right or not wrong:
         raise InputError(f"no clips to fit {action.value} on; expected every action performed")
     allowed = WRONG_ACCEPTED * len(wrong)
@@ -70,44 +67,39 @@ def fit_action(clips: Sequence[Example], action: Action) -> tuple[tuple[Bound, .
     for step in range(1, 41):
         wider = WIDEST ** (step / 40)
         bounds = _box(right, action, wider)
-        if sum(not judge(bounds, m, _NO_WORDS)[1] for m in wrong) > allowed:
+        if sum(not check_bounds(bounds, m, _NAMES)[1] for m in wrong) > allowed:
             break
         factor = wider
     factor = math.sqrt(factor)
     return _box(right, action, factor), round(factor, 4)
 
 
-def fit_universal(clips: Sequence[Example]) -> tuple[Bound, ...]:
-    """For each measure the 1% tail of the action that comes nearest to it.
+def fit_universal(clips: Sequence[MeasuredClip]) -> tuple[Bound, ...]:
+    """The universal detector's bounds: for each measure the widest 1% tail of any action.
 
-    The tail is that of a log-normal distribution fitted to the action's clips: a quantile of a few
-    dozen clips would be too narrow for people who were not filmed.
+    A tail is that of a log-normal distribution fitted to an action's clips, since a quantile of a
+    few dozen clips would be too narrow for people who were not filmed.
     """
     bounds = []
-    for name, kinds in universal.MEASURES.items():
-        for kind in kinds:
-            sign = -1 if kind == "least" else 1
-            tails = [_tail(values, sign) for values in _by_action(clips, name)]
-            limit = min(tails) if kind == "least" else max(tails)
-            bounds.append(Bound(name, kind, _round(limit)))
+    for name, kind in universal.MEASURES.items():
+        tails = [_tail(values, kind) for values in _by_action(clips, name)]
+        limit = min(tails) if kind == "least" else max(tails)
+        bounds.append(Bound(name, kind, _round(limit)))
     return tuple(bounds)
 
 
-def _by_action(clips: Sequence[Example], name: str) -> list[list[float]]:
-    return [[e.passive[name] for e in clips if e.shown is action] for action in Action]
+def _by_action(clips: Sequence[MeasuredClip], name: str) -> list[list[float]]:
+    """The values of one universal measure in the clips of each action."""
+    return [[clip.universal[name] for clip in clips if clip.shown is action] for action in Action]
 
 
-def _tail(values: Sequence[float], sign: int) -> float:
+def _tail(values: Sequence[float], kind: BoundKind) -> float:
+    sign = -1 if kind == "least" else 1
     logs = np.log(np.maximum(values, 1e-6))
     return float(np.exp(logs.mean() + sign * UNIVERSAL_DEVIATIONS * logs.std(ddof=1)))
 
 
-def is_wrong(shown: Action, asked: Action) -> bool:
-    """Whether accepting `shown` where `asked` was asked for is an error."""
-    return shown is not asked and asked not in CONTAINS.get(shown, frozenset())
-
-
-_NO_WORDS = {name: name for rules in RULES.values() for side in rules for name in side}
+_NAMES = {name: name for rules in RULES.values() for side in rules for name in side}
 
 
 def _box(right: Sequence[dict[str, float]], action: Action, factor: float) -> tuple[Bound, ...]:
@@ -118,25 +110,31 @@ def _box(right: Sequence[dict[str, float]], action: Action, factor: float) -> tu
 
 
 def _round(value: float) -> float:
-    """Four significant digits, as shipped."""
+    """`value` with four significant digits, as in the shipped file."""
     return float(f"{value:.4g}")
 
 
-def _check(examples: Sequence[Example]) -> None:
-    identities = {e.identity for e in examples}
+def _check(measured: Sequence[MeasuredClip]) -> None:
+    """Raise `InputError` unless the clips are bona fide ones of enough actors of `thresholds`."""
+    identities = {clip.identity for clip in measured}
     check_range("thresholds", identities)
-    if any(e.kind != BONA_FIDE for e in examples):
+    if any(clip.kind != BONA_FIDE for clip in measured):
         raise InputError("an attack among the clips to fit on; expected bona fide clips alone")
     if len(identities) < MIN_ACTORS:
         raise InputError(f"{len(identities)} actors to fit on; expected at least {MIN_ACTORS}")
 
 
-def _accepted(clips: Sequence[Example], actions: dict[str, tuple[Bound, ...]]) -> dict[str, Any]:
+def _accepted(
+    clips: Sequence[MeasuredClip], actions: dict[str, tuple[Bound, ...]]
+) -> dict[str, Any]:
+    """The number of fitting clips of the requested and of wrong actions that the bounds accept."""
     counts = {}
     for action in TEN:
-        asked = [not judge(actions[action.value], e.moved, _NO_WORDS)[1] for e in clips]
-        right = [ok for ok, e in zip(asked, clips, strict=True) if e.shown is action]
-        wrong = [ok for ok, e in zip(asked, clips, strict=True) if is_wrong(e.shown, action)]
+        bounds = actions[action.value]
+        accepted = [not check_bounds(bounds, clip.movement, _NAMES)[1] for clip in clips]
+        judged = list(zip(accepted, clips, strict=True))
+        right = [ok for ok, clip in judged if clip.shown is action]
+        wrong = [ok for ok, clip in judged if is_wrong(clip.shown, action)]
         counts[action.value] = {
             "asked": f"{sum(right)} of {len(right)}",
             "wrong": f"{sum(wrong)} of {len(wrong)}",
@@ -144,6 +142,6 @@ def _accepted(clips: Sequence[Example], actions: dict[str, tuple[Bound, ...]]) -
     return counts
 
 
-def _universal_bpcer(clips: Sequence[Example], bounds: tuple[Bound, ...]) -> str:
-    rejected = sum(bool(judge(bounds, e.passive, universal.WORDS)[1]) for e in clips)
+def _universal_bpcer(clips: Sequence[MeasuredClip], bounds: tuple[Bound, ...]) -> str:
+    rejected = sum(bool(check_bounds(bounds, c.universal, universal.TITLES)[1]) for c in clips)
     return f"{rejected} of {len(clips)}"

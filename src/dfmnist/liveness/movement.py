@@ -1,7 +1,7 @@
-"""What moved in a clip, and how far: a few numbers from the signals of the face mesh.
+"""Movement of a face over a clip: how far head, eyes, mouth, brows and gaze move.
 
-All are changes against the clip's own first moments, so that a face at rest that looks stern,
-open-mouthed or tilted is not taken for an action.
+All measures are changes relative to the clip's first frames, so that a face that is stern,
+open-mouthed or tilted at rest does not count as an action.
 """
 
 from dataclasses import dataclass, fields
@@ -13,37 +13,37 @@ from dfmnist.core.arrays import Floats
 from dfmnist.faces.pose import Signals
 
 START_S = 0.16
-"""How long a clip is taken to be at rest."""
+"""Seconds at the start of a clip during which the face counts as at rest."""
 HALF_SHUT = 0.6
-"""Of the open eye; below it the eye counts as shut."""
+"""Share of the open eye's opening below which an eye counts as shut."""
 
 
 @dataclass(frozen=True)
 class Movement:
-    """Extents over a clip. Degrees for the head; ratios of `Signals` for the face."""
+    """The extent of each movement in a clip, in degrees (head) or in the units of `Signals`."""
 
     yaw_left_deg: float
     yaw_right_deg: float
     yaw_both_deg: float
-    """The smaller of the two: a turn to both sides."""
+    """The smaller of the turns to the left and to the right."""
     yaw_range_deg: float
     pitch_up_deg: float
     pitch_down_deg: float
     pitch_range_deg: float
     pitch_recovery_deg: float
-    """Rise after the lowest point."""
+    """Rise of the head after its lowest point."""
     roll_right_deg: float
     roll_left_deg: float
     roll_range_deg: float
     eye_closure: float
-    """How far both eyes closed at once: 0 open as ever, 1 no opening left."""
+    """How far both eyes closed at the same time: 0 means as open as ever, 1 closed."""
     eye_shut_s: float
-    """The longest time both eyes stayed more than half shut."""
+    """The longest time for which both eyes stayed shut, in seconds."""
     mouth_opening: float
     mouth_open_s: float
-    """Time that the mouth was open by more than half of its widest."""
+    """Time for which the mouth was open by more than half of its widest opening, in seconds."""
     mouth_speed: float
-    """Mean speed of opening and closing, 1/s."""
+    """Mean speed of the mouth's opening and closing, 1/s."""
     mouth_widening: float
     corner_lift: float
     brow_raise: float
@@ -51,14 +51,14 @@ class Movement:
     gaze_side: float
 
     def values(self) -> dict[str, float]:
-        """By name."""
+        """The measures by name."""
         return {f.name: float(getattr(self, f.name)) for f in fields(self)}
 
 
-WORDS: dict[str, str] = {
+TITLES: dict[str, str] = {
     "yaw_left_deg": "turn to the left, degrees",
     "yaw_right_deg": "turn to the right, degrees",
-    "yaw_both_deg": "turn to the lesser side, degrees",
+    "yaw_both_deg": "turn to the smaller side, degrees",
     "yaw_range_deg": "turning of the head, degrees",
     "pitch_up_deg": "raising of the head, degrees",
     "pitch_down_deg": "lowering of the head, degrees",
@@ -78,11 +78,11 @@ WORDS: dict[str, str] = {
     "gaze_down": "lowering of the gaze",
     "gaze_side": "turning of the gaze aside",
 }
-"""How a verdict's reason names each measure."""
+"""The title of each measure, used in the reason of a verdict."""
 
 
 def movement(signals: Signals, fps: float) -> Movement:
-    """Measure a clip in which the face was seen in at least one frame."""
+    """The movement in a clip whose face was found in at least one frame."""
     start = max(1, round(START_S * fps))
     yaw, pitch, roll = (
         _change(s, start) for s in (signals.yaw_deg, signals.pitch_deg, signals.roll_deg)
@@ -116,7 +116,7 @@ def movement(signals: Signals, fps: float) -> Movement:
 
 
 def filled(track: Floats) -> Floats:
-    """`track` (n,) with NaN bridged by straight lines; all zero when nothing was measured."""
+    """`track` (n,) with NaN replaced by linear interpolation; all zeros if every value is NaN."""
     seen = np.isfinite(track)
     if not seen.any():
         return np.zeros_like(track)
@@ -125,7 +125,7 @@ def filled(track: Floats) -> Floats:
 
 
 def _change(track: Floats, start: int) -> Floats:
-    """Against the median of the first `start` frames; single wild frames removed."""
+    """The change from the median of the first `start` frames, without outliers of one frame."""
     smooth = np.asarray(median_filter(filled(track), size=3, mode="nearest"))
     return smooth - float(np.median(smooth[:start]))
 
@@ -135,9 +135,9 @@ def _rise(track: Floats, start: int) -> float:
 
 
 def _closing(signals: Signals, start: int, fps: float) -> tuple[float, float]:
-    """(closure, longest time shut) of the eye that is less shut, so that a wink is no blink.
+    """The closure and the longest time shut of the eye that closes less: a wink is no blink.
 
-    Not smoothed: a blink is shut for one frame in 25 a second.
+    The tracks are not smoothed, since a blink at 25 frames/s is shut for one frame only.
     """
     openness = []
     for track in (signals.eye_right, signals.eye_left):

@@ -1,9 +1,9 @@
-"""Is the face a flat picture? How well one plane, moved and tilted, explains every frame of it.
+"""Test for a flat picture: how well one moved and tilted plane explains all frames of a face.
 
-A photo held still, moved or tilted before the camera is always a projective map of itself. The
-best such map from each frame to the clip's start is found on the pixels of the face (inverse
-compositional alignment, Baker and Matthews 2004); what it leaves is eyes that closed, a mouth that
-moved, a nose that hid a cheek: nothing that a flat picture does.
+A photo that is held still, moved or tilted before the camera is always a projective map of itself.
+The best such map from each frame to the clip's start is found on the pixels of the face (inverse
+compositional alignment, Baker and Matthews 2004). Closing eyes, a moving mouth or a nose that hides
+a cheek remain unexplained; a flat picture leaves nothing.
 """
 
 from collections.abc import Sequence
@@ -19,27 +19,33 @@ from dfmnist.faces.mesh import Mesh
 Mask = npt.NDArray[np.bool_]
 
 START_FRAMES = 3
+"""Number of frames that count as the clip's start."""
 EVERY = 3
+"""Step between the frames that are aligned."""
 PATCH_PX = 80
+"""Side in pixels of the patch into which the face is aligned."""
 BLOCK_PX = 8
+"""Side in pixels of the blocks in which the remaining difference is averaged."""
 WORST_BLOCKS = 3
+"""Number of blocks with the largest difference that count."""
 STEPS = 12
+"""Largest number of alignment steps for one frame."""
 ROBUST_LEVELS = 8.0
-"""Differences above this pull less on the alignment."""
+"""Difference in grey levels above which a pixel has less weight in the alignment."""
 
 
 def planar_misfit(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> float:
-    """What the best flat picture leaves unexplained of the face, against the face's contrast.
+    """The part of the face that the best flat picture does not explain, relative to its contrast.
 
-    RMS over the three worst blocks of 8 by 8 px (a tenth of the face) of each third frame; 90th
-    percentile over time; divided by the deviation of grey over the face at the start. 0 is a
-    picture that did not move.
+    It is the RMS difference over the three worst blocks of 8 by 8 px (a tenth of the face) of every
+    third frame, the 90th percentile over time, divided by the standard deviation of grey over the
+    face at the start. A picture that does not move gives 0.
     """
     seen = [index for index, mesh in enumerate(meshes) if mesh is not None]
     if len(seen) <= START_FRAMES:
         return 0.0
     points = {i: m.points[:, :2].astype(np.float64) for i in seen if (m := meshes[i]) is not None}
-    start = points[seen[0]]  # one frame: a mean of several would be blurred where they move
+    start = points[seen[0]]  # a mean of several frames would be blurred where they move
     low, high = start.min(axis=0), start.max(axis=0)
     shrink = max(1, round(float((high - low).max()) / PATCH_PX))
     place = _placement(low / shrink, high / shrink)
@@ -56,7 +62,7 @@ def planar_misfit(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> float
 
 
 def landmark_jitter(meshes: Sequence[Mesh | None], size_px: float) -> float:
-    """Frame-to-frame noise of the mesh after the best homography to the start, over `size_px`."""
+    """Noise of the mesh between frames, after the best homography to the start, per `size_px`."""
     faces = [mesh.points[:, :2].astype(np.float64) for mesh in meshes if mesh is not None]
     if len(faces) < START_FRAMES:
         return 0.0
@@ -67,9 +73,9 @@ def landmark_jitter(meshes: Sequence[Mesh | None], size_px: float) -> float:
 
 
 def homography(source_xy: Floats, target_xy: Floats) -> Floats:
-    """The (3, 3) plane projective map of least squares between (n, 2) points, n at least 4.
+    """The least-squares projective map (3, 3) between two sets of points (n, 2), n at least 4.
 
-    Normalised direct linear transform (Hartley 1997) with the last element fixed at 1.
+    It is the normalised direct linear transform (Hartley 1997) with the last element fixed at 1.
     """
     to_source, to_target = _normalising(source_xy), _normalising(target_xy)
     p, q = _apply(to_source, source_xy), _apply(to_target, target_xy)
@@ -84,7 +90,7 @@ def homography(source_xy: Floats, target_xy: Floats) -> Floats:
 
 
 class _Aligner:
-    """Finds the projective map that brings frames onto one template."""
+    """Alignment of frames to one template by projective maps."""
 
     def __init__(self, template: Floats) -> None:
         self._template = template
@@ -99,7 +105,7 @@ class _Aligner:
         self._slopes = np.stack([p for row in parts for p in row], axis=-1).reshape(-1, 8)
 
     def rest(self, grey: Floats, place: Floats, moved: Floats) -> tuple[Floats, Mask]:
-        """What remains after alignment, started from the map `moved`, and where it is known."""
+        """The difference left after alignment, begun at the map `moved`, and its known pixels."""
         for _ in range(STEPS):
             patch, known = _warp(grey, place, moved)
             off = patch - self._template
@@ -126,19 +132,19 @@ _X, _Y, _FACE = _pixel_grid()
 
 
 def _placement(low: Floats, high: Floats) -> Floats:
-    """From the patch's -1..1 to pixels: the box of the face."""
+    """The map (3, 3) from the patch's coordinates -1..1 to the face's box in pixels."""
     (x, y), (right, down) = (low + high) / 2, (high - low) / 2
     return np.array([[right, 0, x], [0, down, y], [0, 0, 1.0]])
 
 
 def _smooth(frame: RgbImage, shrink: int) -> Floats:
-    """Grey, halved and blurred until the resampling of a moved photo leaves no trace of itself."""
+    """The frame in grey, reduced and blurred to hide the resampling of a moved photo."""
     grey = Image.fromarray(frame).convert("L").reduce(shrink)
     return np.asarray(gaussian_filter(np.asarray(grey, np.float32), 1.0))
 
 
 def _warp(grey: Floats, place: Floats, moved: Floats) -> tuple[Floats, Mask]:
-    """The patch that `moved` takes from the frame, and the face's pixels that lie within it."""
+    """The patch that `moved` takes from the frame, and the face's pixels inside the frame."""
     height, width = grey.shape
     whole = place @ moved
     from_patch = np.array([[2 / PATCH_PX, 0, -1], [0, 2 / PATCH_PX, -1], [0, 0, 1]])
@@ -155,7 +161,7 @@ def _warp(grey: Floats, place: Floats, moved: Floats) -> tuple[Floats, Mask]:
 
 
 def _same_exposure(patch: Floats, template: Floats, known: Mask) -> Floats:
-    """Difference once brightness and contrast are matched; 0 where nothing is known."""
+    """The difference after brightness and contrast are matched; 0 where pixels are unknown."""
     if not known.any():
         return np.zeros_like(template)
     a, b = patch - patch[known].mean(), template - template[known].mean()

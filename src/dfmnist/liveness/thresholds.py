@@ -1,46 +1,49 @@
-"""Bounds on named measures, how a clip is judged by them, and the file they are shipped in."""
+"""Bounds on named measures, how a clip is judged by them, and the file that they are shipped in."""
 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import read_json
+from dfmnist.core.files import read_json, write_json
 
 SHIPPED = Path(__file__).with_name("thresholds.json")
+"""The file of thresholds that is part of the package."""
 MIN_SEEN = 0.9
-"""Share of the frames in which the face must be found."""
+"""Smallest share of the frames in which the face must be found."""
+BoundKind = Literal["least", "most"]
+"""The side of a bound: a measure must be at least, or at most, the limit."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """One measure must be at least, or at most, `limit`."""
+    """A bound on one measure of a clip."""
 
     measure: str
-    kind: str
-    """`least` or `most`."""
+    kind: BoundKind
     limit: float
 
     def __post_init__(self) -> None:
-        if self.kind not in ("least", "most"):
+        if self.kind not in get_args(BoundKind):
             raise InputError(f"bound on {self.measure}: kind '{self.kind}'; expected least or most")
 
     def margin(self, value: float) -> float:
-        """1 on the limit, more inside, 0 to 1 outside."""
+        """How far `value` is inside the bound: 1 on the limit, more inside, 0 to 1 outside."""
         tiny = 1e-6
         if self.kind == "least":
             return max(value, 0.0) / max(self.limit, tiny)
         return max(self.limit, tiny) / max(value, tiny)
 
 
-def judge(
-    bounds: Sequence[Bound], values: Mapping[str, float], words: Mapping[str, str]
+def check_bounds(
+    bounds: Sequence[Bound], values: Mapping[str, float], titles: Mapping[str, str]
 ) -> tuple[float, str]:
-    """(score, reason): at least 0.5 and no reason inside all bounds, else the worst bound broken.
+    """The score of a clip with these `values`, and the reason if it is outside a bound.
 
-    The score is m / (1 + m) for the smallest margin m.
+    The score is m / (1 + m) for the smallest margin m. The reason names the bound of that margin
+    with its measure's title; it is empty for a score of 0.5 or more.
     """
     worst = min(bounds, key=lambda bound: bound.margin(values[bound.measure]))
     margin = worst.margin(values[worst.measure])
@@ -48,22 +51,23 @@ def judge(
     if margin >= 1:
         return score, ""
     asked = f"at {worst.kind} {worst.limit:.3g}"
-    return score, f"{words[worst.measure]}: {values[worst.measure]:.3g}, expected {asked}"
+    return score, f"{titles[worst.measure]}: {values[worst.measure]:.3g}, expected {asked}"
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Everything that was fitted, with where it comes from."""
+    """The bounds of both liveness detectors and how they were fitted."""
 
     actions: Mapping[str, tuple[Bound, ...]]
-    """By action name."""
+    """The action detector's bounds, by the name of the action."""
     universal: tuple[Bound, ...]
+    """The universal detector's bounds."""
     provenance: Mapping[str, Any]
     """Seeds, numbers of clips and date of the fit."""
 
 
 def read_thresholds(path: Path) -> Thresholds:
-    """Read a file of `write`'s form. Raises `InputError` naming the file."""
+    """The thresholds in the file `path`, as `write_thresholds` writes it. Raises `InputError`."""
     data = read_json(path)
     try:
         return Thresholds(
@@ -77,22 +81,23 @@ def read_thresholds(path: Path) -> Thresholds:
         ) from None
 
 
-def as_json(thresholds: Thresholds) -> dict[str, Any]:
-    """What `read_thresholds` reads back."""
+def write_thresholds(thresholds: Thresholds, path: Path) -> None:
+    """Write the thresholds as JSON, completely or not at all."""
 
     def rows(bounds: Sequence[Bound]) -> list[dict[str, Any]]:
         return [{"measure": b.measure, b.kind: b.limit} for b in bounds]
 
-    return {
+    content = {
         "actions": {name: rows(bounds) for name, bounds in thresholds.actions.items()},
         "universal": rows(thresholds.universal),
         "provenance": dict(thresholds.provenance),
     }
+    write_json(path, content)
 
 
 @functools.lru_cache(maxsize=1)
-def shipped() -> Thresholds:
-    """The thresholds that come with the package."""
+def shipped_thresholds() -> Thresholds:
+    """The thresholds that are part of the package."""
     return read_thresholds(SHIPPED)
 
 
@@ -100,6 +105,6 @@ def _bounds(rows: Sequence[Mapping[str, Any]]) -> tuple[Bound, ...]:
     return tuple(
         Bound(row["measure"], kind, float(row[kind]))
         for row in rows
-        for kind in ("least", "most")
+        for kind in get_args(BoundKind)
         if kind in row
     )

@@ -1,8 +1,8 @@
-"""Is this a live face, whatever it was asked to do? A handful of measures, each with its bounds.
+"""The universal liveness detector: does a clip show a live face, whatever the action?
 
-A photo shown again and again, still or moved, stays one flat picture (`planar.py`). A generated
-clip may lose detail as it leaves its source frame, flicker, or shake in its landmarks. The bounds
-are the tails of bona fide clips alone (`calibrate.py`).
+A photo that is shown for a whole clip, still or moved, stays one flat picture (`planar.py`). A
+generated clip may lose detail as it moves away from its source frame, flicker, or have landmarks
+that jitter. The bounds are tails of bona fide clips alone (`calibrate.py`).
 """
 
 from collections.abc import Sequence
@@ -17,49 +17,55 @@ from dfmnist.faces.pose import signals
 from dfmnist.liveness.action import seen_too_little
 from dfmnist.liveness.base import Verdict
 from dfmnist.liveness.planar import landmark_jitter, planar_misfit
-from dfmnist.liveness.thresholds import Thresholds, judge, shipped
+from dfmnist.liveness.thresholds import (
+    BoundKind,
+    Thresholds,
+    check_bounds,
+    shipped_thresholds,
+)
 from dfmnist.liveness.tracking import track
 
-MEASURES: dict[str, tuple[str, ...]] = {
-    "planar_misfit": ("least",),
-    "landmark_jitter": ("most",),
-    "detail_kept": ("least",),
-    "detail_flicker": ("most",),
-    "largest_jump": ("most",),
+MEASURES: dict[str, BoundKind] = {
+    "planar_misfit": "least",
+    "landmark_jitter": "most",
+    "detail_kept": "least",
+    "detail_flicker": "most",
+    "largest_jump": "most",
 }
-"""What is measured, and on which side it is bounded."""
+"""The measures of a clip, with the side on which each is bounded."""
 
-WORDS: dict[str, str] = {
-    "planar_misfit": "what no flat picture, moved or still, explains of the face",
-    "landmark_jitter": "shaking of the landmarks",
-    "detail_kept": "detail of the face against the clip's start",
+TITLES: dict[str, str] = {
+    "planar_misfit": "part of the face that no flat picture explains",
+    "landmark_jitter": "jitter of the landmarks",
+    "detail_kept": "detail of the face relative to the clip's start",
     "detail_flicker": "flicker of the face's detail",
     "largest_jump": "jump of the face between two frames",
 }
+"""The title of each measure, used in the reason of a verdict."""
 
 
 class UniversalDetector:
-    """Local passive liveness detector; explains each rejection by the measure that failed."""
+    """The local universal detector. It rejects a clip with the measure that failed."""
 
     name = "universal"
 
     def __init__(self, thresholds: Thresholds | None = None) -> None:
-        """`thresholds` None: those shipped with the package."""
-        self._thresholds = thresholds or shipped()
+        """`thresholds` None means those shipped with the package."""
+        self._thresholds = thresholds or shipped_thresholds()
 
     def __call__(self, frames_rgb_u8: Frames, fps: Fraction, action: Action) -> Verdict:
-        """Judge (n, h, w, 3) frames, whatever `action` was asked.
+        """The verdict on frames (n, h, w, 3), which does not depend on `action`.
 
-        The bounds were fitted at 25 frames/s; bring clips of another rate to it first.
+        The bounds were fitted at 25 frames/s; convert clips of another rate first.
         """
         return self.judge(frames_rgb_u8, track(frames_rgb_u8))
 
     def judge(self, frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> Verdict:
-        """As the call, with a mesh for each frame that was found already."""
+        """The same verdict with a mesh (or None) for each frame that is found already."""
         if reason := seen_too_little(signals(meshes)):
             return Verdict(self.name, False, 0.0, reason)
         values = measure(frames_rgb_u8, meshes)
-        score, reason = judge(self._thresholds.universal, values, WORDS)
+        score, reason = check_bounds(self._thresholds.universal, values, TITLES)
         return Verdict(self.name, not reason, score, reason)
 
 
@@ -80,11 +86,12 @@ def measure(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> dict[str, f
 
 
 def detail(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> tuple[float, float]:
-    """(detail kept, flicker): fine detail of the face against the start of the same clip.
+    """The share of fine detail that the face keeps over the clip, and the flicker of that detail.
 
-    Detail is the mean square of a band of 2 to 4 px on the face, its camera noise averaged by
-    halving; kept is the lower quartile over time of its ratio to the first frames' (shut eyes have
-    less, for a short time), flicker the median change of its logarithm between frames.
+    Detail is the mean square of a band of 2 to 4 px on the face, halved in size first to average
+    camera noise. The share kept is the lower quartile over time of its ratio to the first frames'
+    (shut eyes have less detail for a short time). Flicker is the median change of its logarithm
+    between frames.
     """
     energy = np.array(
         [
