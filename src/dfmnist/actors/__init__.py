@@ -1,1 +1,1 @@
-"""Synthetic people: who they are, what they perform, and how they are filmed, all from seeds."""
+"""Synthetic actors: identities, performances and films, all made from seeds."""

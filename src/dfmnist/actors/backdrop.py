@@ -1,17 +1,18 @@
-"""Quiet backgrounds, painted once per person and out of focus."""
+"""Plain or blurred backgrounds, painted once per person."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from dfmnist.actors.head import F32
 from dfmnist.actors.identity import Identity, Rgb
+from dfmnist.core.arrays import Floats32
 
 BASE = 192
+"""Side of the background before it is enlarged to the frame."""
 
 
-def paint_backdrop(identity: Identity, size: int) -> F32:
-    """(size, size, 3) display values, 0 to 1."""
+def paint_backdrop(identity: Identity, size: int) -> Floats32:
+    """Background (size, size, 3) of a person, as display values from 0 to 1."""
     drop = identity.backdrop
     rng = np.random.default_rng([drop.noise_seed, 4])
     first, second, third = (_display(c) for c in (drop.first, drop.second, drop.third))
@@ -35,12 +36,12 @@ def paint_backdrop(identity: Identity, size: int) -> F32:
 
 
 def _scene(
-    kind: str, rng: np.random.Generator, first: F32, second: F32, third: F32
+    kind: str, rng: np.random.Generator, first: Floats32, second: Floats32, third: Floats32
 ) -> NDArray[np.float64]:
     image = Image.new("RGB", (BASE, BASE), _ink(first))
     draw = ImageDraw.Draw(image)
 
-    def box(x: float, y: float, w: float, h: float, colour: F32) -> None:
+    def box(x: float, y: float, w: float, h: float, colour: Floats32) -> None:
         corners = [x * BASE, y * BASE, (x + w) * BASE, (y + h) * BASE]
         draw.rectangle([round(c) for c in corners], fill=_ink(colour))
 
@@ -80,19 +81,19 @@ def _scene(
     return np.asarray(soft, np.float64) / 255
 
 
-def _display(colour: Rgb) -> F32:
+def _display(colour: Rgb) -> Floats32:
     c = np.array(colour, np.float32)
     return np.where(c <= 0.0031308, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055)
 
 
-def _mix(a: F32, b: F32, t: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mix(a: Floats32, b: Floats32, t: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(a + (b - a) * np.clip(t, 0, 1)[..., None])
 
 
-def _blend(a: F32, b: F32, t: float = 0.5) -> F32:
+def _blend(a: Floats32, b: Floats32, t: float = 0.5) -> Floats32:
     return np.asarray(a + (b - a) * t, np.float32)
 
 
-def _ink(colour: F32) -> tuple[int, int, int]:
+def _ink(colour: Floats32) -> tuple[int, int, int]:
     r, g, b = (int(np.clip(c, 0, 1) * 255 + 0.5) for c in colour)
     return (r, g, b)

@@ -1,4 +1,4 @@
-"""From a person and a moment of a performance to the positions of every vertex."""
+"""Deformation of a person's head: from a moment of a performance to all vertex positions."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -6,49 +6,54 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.actors.head import F32, HeadModel, load_head
+from dfmnist.actors.head import HeadModel, load_head
 from dfmnist.actors.identity import Identity
 from dfmnist.actors.landmarks import find_landmarks
+from dfmnist.core.arrays import Floats32
 
 NECK_SHARES = (0.0, 0.2, 0.42, 1.0)
-"""How much of the head's rotation neck01, neck02, neck03 and the head itself have reached."""
+"""Shares of the head's rotation at neck01, neck02, neck03 and the head."""
 EYE_MARGIN_M = 0.0007
-"""Skin of the lids stays this far outside the eyeball, so that a half-closed lid slides over it."""
+"""Distance of the lids' skin from the eyeball, so that a half-closed lid slides over it."""
 TONGUE_SINK_M = np.array([0.0, 0.010, -0.006], np.float32)
+"""Shift of the tongue at rest, behind the lower teeth."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """One frame of a performance."""
+    """Pose, facial actions and gaze in one frame of a performance."""
 
     rotation_deg: tuple[float, float, float]
-    """Yaw, pitch, roll of the head."""
-    facial: F32
-    """(52,) in the order of `HeadModel.facial_names`."""
+    """Yaw, pitch and roll of the head."""
+    facial: Floats32
+    """Facial actions, (52,), in the order of `HeadModel.facial_names`."""
     gaze_deg: tuple[float, float]
-    """Yaw and pitch of the eyes in the head, same signs as the head's."""
+    """Yaw and pitch of the eyes in the head, with the signs of the head's."""
     sway_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Shift of head and neck with the body."""
 
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """Where things are in one frame."""
+    """Positions of a person's head in one frame."""
 
-    vertices: F32
-    """(v, 3)"""
+    vertices: Floats32
+    """Vertices of the head, (v, 3)."""
     head: NDArray[np.float64]
-    """(4, 4) from the neutral head to the posed one."""
+    """Transform (4, 4) from the neutral head to the posed one."""
     jaw: NDArray[np.float64]
-    """(4, 4) from the neutral lower teeth to the posed ones, the head's pose included."""
-    eye_centres: F32
-    """(2, 3) left, right."""
-    gazes: F32
-    """(2, 3) unit vectors."""
+    """Transform (4, 4) from the neutral lower teeth to the posed ones, the head's included."""
+    eye_centres: Floats32
+    """Centres of the left and right eyeball, (2, 3)."""
+    gazes: Floats32
+    """Directions of the left and right eye, (2, 3), unit vectors."""
 
 
 def rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> NDArray[np.float64]:
-    """(3, 3): positive yaw to the person's left, pitch up, roll to the person's right shoulder."""
+    """Rotation matrix (3, 3) of the head.
+
+    Positive yaw is to the person's left, pitch up, roll to the person's right shoulder.
+    """
     a, b, c = np.radians([yaw_deg, -pitch_deg, -roll_deg])
     yaw = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
     pitch = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
@@ -63,7 +68,7 @@ def _between(grid: NDArray[np.floating], position: float, count: int) -> tuple[i
 
 
 class Body:
-    """The neutral shape of one person, and its deformation over time."""
+    """Head of one person: the neutral shape, and its deformation over time."""
 
     def __init__(self, identity: Identity) -> None:
         self.model: HeadModel = load_head()
@@ -92,15 +97,15 @@ class Body:
         self._facial = facial.reshape(len(facial), -1)
         self._lids = [self._lid_skin(c) for c in self.eye_centres]
 
-    def _lid_skin(self, centre: F32) -> NDArray[np.int64]:
+    def _lid_skin(self, centre: Floats32) -> NDArray[np.int64]:
         offset = self.neutral - centre
         near = np.linalg.norm(offset, axis=1) < self.eye_radius * 1.9
         model = self.model
         front = near & (offset[:, 1] < 0) & ~(model.eye_left | model.eye_right)
         return np.flatnonzero(front)
 
-    def jaw_transform(self, facial: F32) -> NDArray[np.float64]:
-        """(4, 4) of the lower teeth within the neutral head."""
+    def jaw_transform(self, facial: Floats32) -> NDArray[np.float64]:
+        """Transform (4, 4) of the lower teeth within the neutral head."""
         angle = self.jaw_angle * float(facial[self._jaw_open])
         shift = facial[self._side] @ self._jaw_shift
         result = np.eye(4)
@@ -109,7 +114,7 @@ class Body:
         return result
 
     def pose(self, moment: Moment) -> Posed:
-        """Every vertex at one moment."""
+        """Positions of all vertices at one moment."""
         facial = _with_gaze(self.model, moment)
         vertices = self.neutral + (facial @ self._facial).reshape(-1, 3)
         jaw = self.jaw_transform(facial)
@@ -133,7 +138,8 @@ class Body:
             gazes=self._gazes(moment, head),
         )
 
-    def _outside_eye(self, vertices: F32, lids: NDArray[np.int64], centre: F32) -> None:
+    def _outside_eye(self, vertices: Floats32, lids: NDArray[np.int64], centre: Floats32) -> None:
+        """Move the lids' vertices, in place, out of the eyeball around `centre`."""
         offset = vertices[lids] - centre
         distance = np.linalg.norm(offset, axis=1)
         at_rest = np.linalg.norm(self.neutral[lids] - centre, axis=1)
@@ -142,7 +148,7 @@ class Body:
         vertices[lids] = centre + offset * push[:, None]
 
     def _chain(self, moment: Moment) -> list[NDArray[np.float64]]:
-        """(4, 4) of each neck joint and the head, from neutral to posed."""
+        """Transforms (4, 4) of the three neck joints and the head, from neutral to posed."""
         chain: list[NDArray[np.float64]] = []
         yaw, pitch, roll = moment.rotation_deg
         shift = np.asarray(moment.sway_m)
@@ -157,7 +163,7 @@ class Body:
                 moved = nxt + shift / 3
         return chain
 
-    def _skin(self, vertices: F32, chain: list[NDArray[np.float64]]) -> F32:
+    def _skin(self, vertices: Floats32, chain: list[NDArray[np.float64]]) -> Floats32:
         weights = self.model.bone_weights
         result = vertices * (1 - weights.sum(1, keepdims=True))
         for i, matrix in enumerate(chain):
@@ -166,17 +172,17 @@ class Body:
             result[used] += weights[used, i, None] * (part + matrix[:3, 3].astype(np.float32))
         return np.asarray(result, np.float32)
 
-    def _gazes(self, moment: Moment, head: NDArray[np.float64]) -> F32:
+    def _gazes(self, moment: Moment, head: NDArray[np.float64]) -> Floats32:
         forward = np.array([0.0, -1.0, 0.0])
         yaw, pitch = moment.gaze_deg
-        # eyes meet at the lens, about a metre and a half away
+        # both eyes look at the lens, about a metre and a half away
         return np.stack(
             [head[:3, :3] @ rotation(yaw + toe, pitch, 0) @ forward for toe in (-1.2, 1.2)]
         ).astype(np.float32)
 
 
-def _with_gaze(model: HeadModel, moment: Moment) -> F32:
-    """Facial actions with the lids following the eyes: they sink as the gaze falls."""
+def _with_gaze(model: HeadModel, moment: Moment) -> Floats32:
+    """Facial actions of a moment, with lids that follow the gaze up and down."""
     facial = moment.facial.copy()
     yaw, pitch = moment.gaze_deg
 
@@ -195,8 +201,8 @@ def _with_gaze(model: HeadModel, moment: Moment) -> F32:
     return facial
 
 
-def _neutral(model: HeadModel, identity: Identity) -> tuple[F32, NDArray[np.float64]]:
-    """(v, 3) vertices and (4, 3) joints of this person at rest."""
+def _neutral(model: HeadModel, identity: Identity) -> tuple[Floats32, NDArray[np.float64]]:
+    """Vertices (v, 3) and joints (4, 3) of this person at rest."""
     shape = identity.shape
     corners, bones = model.corners, model.corner_bones
     values = ((shape.age - 2 / 3) * 3, shape.gender, shape.muscle, shape.weight)
@@ -227,13 +233,17 @@ def _neutral(model: HeadModel, identity: Identity) -> tuple[F32, NDArray[np.floa
 STRONG = ("ear-wing", "ear-flap", "shape-triangle", "trans-out", "head-trans", "neck-trans",
           "nose-trans-out", "epicanthus", "head-age", "eye-push", "nose-compression",
           "mouth-trans", "head-angle", "scale-vert", "eye-height", "eye-trans")  # fmt: skip
-"""Changes that look wrong well before their limit: used at less strength."""
+"""Parts of names of changes that look wrong at full strength and are used at half of it."""
 FRIENDLY = ("mouth-angles-up", "eyebrows-angle-up", "eyebrows-trans-up", "l-eye-height2-incr",
             "r-eye-height2-incr")  # fmt: skip
+"""Changes whose mean is shifted, since without it half of all people look angry."""
 
 
-def changes_for(names: tuple[str, ...], draws: tuple[float, ...]) -> F32:
-    """(names,) strengths: both sides of a pair alike but for a tenth, strong ones reduced."""
+def changes_for(names: tuple[str, ...], draws: tuple[float, ...]) -> Floats32:
+    """Strengths (names,) of the local changes `names` from random `draws`.
+
+    Left and right of a pair differ by a tenth of a draw; strong changes are reduced.
+    """
     result = np.array(draws[: len(names)], np.float32)
     for i, (first, second) in enumerate(pairwise(names)):
         if first.startswith("l-") and second == "r-" + first[2:]:
@@ -243,6 +253,6 @@ def changes_for(names: tuple[str, ...], draws: tuple[float, ...]) -> F32:
             result[i] *= 0.5
         if name.startswith("nose"):
             result[i] *= 0.7
-        if name in FRIENDLY:  # else half of all people look cross
+        if name in FRIENDLY:
             result[i] = 0.45 * result[i] + 0.22
     return result

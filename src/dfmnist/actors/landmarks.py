@@ -1,4 +1,4 @@
-"""Named points of the shared head, found once by where they lie, and a local frame at each."""
+"""Landmarks: named points of the shared head, found by their geometry, with local frames."""
 
 import functools
 from dataclasses import dataclass
@@ -7,39 +7,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.actors.head import F32, HeadModel, load_head
+from dfmnist.actors.head import HeadModel, load_head
+from dfmnist.core.arrays import Floats32
 
 PUPILS = ("pupil_left", "pupil_right")
-"""Points that lie on the eyeballs and follow the gaze; after the others in `POINT_NAMES`."""
+"""Names of the points on the eyeballs, which follow the gaze; the last of `point_names`."""
 RING_SIZE = 12
+"""Number of vertices around a point that define its tangents."""
 EYE_STEP_M = 0.0006
+"""Step of the grid on which the outline of the eye is searched."""
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """p named points: a vertex each, and weights that give two tangents from its ring."""
+    """Named points of the shared head: p vertices, and weights for two tangents at each."""
 
     names: tuple[str, ...]
     vertices: NDArray[np.int64]
-    """(p,)"""
+    """Index of each point's vertex, (p,)."""
     ring: NDArray[np.int64]
-    """(p, k) vertices around each."""
+    """Vertices around each point, (p, k)."""
     upper_lids: tuple[NDArray[np.int64], NDArray[np.int64]]
-    """Vertices of the upper lid's rim, left and right eye, by rising x."""
+    """Vertices of the upper lid's rim of the left and right eye, sorted by x."""
     lower_lids: tuple[NDArray[np.int64], NDArray[np.int64]]
-    weights: F32
-    """(p, 2, k): tangents are `weights @ ring positions`, per metre of the shared head's surface,
-    the first level (to the person's left, or back on the right side), the second up."""
+    """Vertices of the lower lid's rim of the left and right eye, sorted by x."""
+    weights: Floats32
+    """Weights (p, 2, k) that give two tangents as `weights @ ring positions`.
+
+    They are per metre of the shared head's surface. The first is level (to the person's left, or
+    back on the right side), the second points up.
+    """
 
 
-def _mirror(vertex: int, mean: F32, allowed: NDArray[np.bool_]) -> int:
+def _mirror(vertex: int, mean: Floats32, allowed: NDArray[np.bool_]) -> int:
     target = mean[vertex] * np.array([-1, 1, 1], np.float32)
     distance = np.linalg.norm(mean - target, axis=1) + np.where(allowed, 0, 1)
     return int(distance.argmin())
 
 
 def front_faces(head: HeadModel, x: NDArray[Any], z: NDArray[Any]) -> NDArray[np.int64]:
-    """The triangle of the mean head seen from the front at each (x, z), -1 for none."""
+    """Index of the triangle of the mean head seen from the front at each (x, z), -1 for none."""
     corners = head.mean[head.faces]
     low, high = corners.min(1), corners.max(1)
     window = np.flatnonzero(
@@ -71,7 +78,7 @@ def front_faces(head: HeadModel, x: NDArray[Any], z: NDArray[Any]) -> NDArray[np
 
 @functools.cache
 def find_landmarks() -> Landmarks:
-    """The landmarks of `load_head()`."""
+    """Landmarks of the shared head."""
     head = load_head()
     mean = head.mean
     skin = ~(head.eye_left | head.eye_right | head.tongue) & (head.masks["inside_mouth"] < 0.5)
@@ -89,14 +96,14 @@ def find_landmarks() -> Landmarks:
     return Landmarks(names, vertices, ring, (upper, mirrored[0]), (lower, mirrored[1]), weights)
 
 
-def _nearest(mean: F32, target: NDArray[Any], allowed: NDArray[np.bool_]) -> int:
+def _nearest(mean: Floats32, target: NDArray[Any], allowed: NDArray[np.bool_]) -> int:
     return int((np.linalg.norm(mean - target, axis=1) + np.where(allowed, 0, 1)).argmin())
 
 
 def _eye_window(
     head: HeadModel,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
-    """x of columns, z of rows, and where the left eyeball is seen from the front."""
+    """Grid before the left eye: x of columns, z of rows, and where the eyeball is visible."""
     centre = head.mean[head.eye_left].mean(0)
     x = centre[0] + np.arange(-0.024, 0.024, EYE_STEP_M)
     z = centre[2] + np.arange(-0.012, 0.012, EYE_STEP_M)
@@ -107,7 +114,7 @@ def _eye_window(
 
 
 def _lid_vertex(head: HeadModel, skin: NDArray[np.bool_], x: float, z: float) -> int:
-    """The frontmost vertex of the left eye's lids at (x, z)."""
+    """Index of the frontmost vertex of the left eye's lids at (x, z)."""
     centre = head.mean[head.eye_left].mean(0)
     lids = skin & (head.mean[:, 1] < centre[1])
     lids &= np.linalg.norm(head.mean - centre, axis=1) < 0.03
@@ -117,7 +124,7 @@ def _lid_vertex(head: HeadModel, skin: NDArray[np.bool_], x: float, z: float) ->
 
 
 def _left_eye(head: HeadModel, skin: NDArray[np.bool_]) -> dict[str, int]:
-    """Corners and lids: the rim of the eyeball's part that is seen from the front."""
+    """Vertices of the left eye's corners and lids, from the visible part of the eyeball."""
     x, z, seen = _eye_window(head)
     rows, columns = np.nonzero(seen)
 
@@ -210,8 +217,8 @@ def _left_side(head: HeadModel, skin: NDArray[np.bool_]) -> dict[str, int]:
 
 
 def _rings(
-    mean: F32, vertices: NDArray[np.int64], skin: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], F32]:
+    mean: Floats32, vertices: NDArray[np.int64], skin: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], Floats32]:
     ring = np.zeros((len(vertices), RING_SIZE), np.int64)
     weights = np.zeros((len(vertices), 2, RING_SIZE), np.float32)
     up = np.array([0.0, 0.0, 1.0])

@@ -1,39 +1,39 @@
-"""What an actor does over time: the ten actions, talking, and free movement for the animator."""
+"""Performances of an actor: the ten actions, talking, and free movement for training."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dfmnist.core.actions import Action
+from dfmnist.core.arrays import Floats
 
-F64 = NDArray[np.float64]
 RANDOM = "random"
-"""The `action` of a free performance."""
+"""Value of `Performance.action` for free movement."""
 QUIET_START_FRAMES = 4
-"""No blink of its own begins in the first frames, where the source frame is picked."""
+"""Number of first frames without a spontaneous blink; the source frame is chosen there."""
 PAIRS = ("eyeBlink", "mouthSmile", "cheekSquint", "browOuterUp", "browDown", "eyeWide", "eyeSquint",
          "mouthStretch", "mouthFrown", "mouthPress", "mouthDimple", "mouthUpperUp",
          "mouthLowerDown", "noseSneer")  # fmt: skip
+"""Facial actions that ARKit has for each side, without `Left` or `Right`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Performance:
-    """Head pose, facial actions and gaze of each of n frames."""
+    """Head pose, facial actions and gaze in each of n frames."""
 
-    yaw_deg: F64
-    """(n,) positive: the person turns to their left (the image's right)."""
-    pitch_deg: F64
-    """(n,) positive: up."""
-    roll_deg: F64
-    """(n,) positive: the head tilts to the person's right shoulder (the image's left)."""
-    facial: dict[str, F64]
-    """ARKit name to (n,), 0 to 1; a name that is missing is 0."""
-    gaze_deg: F64
-    """(n, 2) yaw and pitch of the eyes within the head, signs as the head's."""
-    sway_m: F64
-    """(n, 3) shift of the head with the body."""
+    yaw_deg: Floats
+    """Yaw of the head, (n,); positive to the person's left (the image's right)."""
+    pitch_deg: Floats
+    """Pitch of the head, (n,); positive is up."""
+    roll_deg: Floats
+    """Roll of the head, (n,); positive to the person's right shoulder (the image's left)."""
+    facial: dict[str, Floats]
+    """Facial actions by ARKit name, (n,) each, 0 to 1; a missing name is 0."""
+    gaze_deg: Floats
+    """Yaw and pitch of the eyes within the head, (n, 2), with the signs of the head's."""
+    sway_m: Floats
+    """Shift of the head with the body, (n, 3)."""
     action: str
     seed: int
     fps: int = 25
@@ -44,25 +44,25 @@ class Performance:
 
 @dataclass
 class _Take:
-    """A performance while it is put together: tracks that are added to."""
+    """A performance under construction, with tracks that grow by additions."""
 
     n: int
     fps: int
     rng: np.random.Generator
-    yaw: F64 = field(init=False)
-    pitch: F64 = field(init=False)
-    roll: F64 = field(init=False)
-    gaze: F64 = field(init=False)
-    sway: F64 = field(init=False)
-    facial: dict[str, F64] = field(default_factory=dict)
+    yaw: Floats = field(init=False)
+    pitch: Floats = field(init=False)
+    roll: Floats = field(init=False)
+    gaze: Floats = field(init=False)
+    sway: Floats = field(init=False)
+    facial: dict[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.yaw, self.pitch, self.roll = np.zeros((3, self.n))
         self.gaze = np.zeros((self.n, 2))
         self.sway = np.zeros((self.n, 3))
 
-    def add(self, name: str, track: F64) -> None:
-        """Add `track` to a facial action; a pair's name without its side means both sides."""
+    def add(self, name: str, track: Floats) -> None:
+        """Add `track` to a facial action, or to both sides of one of `PAIRS`."""
         names = [name + "Left", name + "Right"] if name in PAIRS else [name]
         for one in names:
             self.facial[one] = self.facial.get(one, np.zeros(self.n)) + track
@@ -70,25 +70,28 @@ class _Take:
     def uniform(self, low: float, high: float) -> float:
         return float(self.rng.uniform(low, high))
 
-    def seconds(self) -> F64:
+    def seconds(self) -> Floats:
         return np.arange(self.n) / self.fps
 
 
-def min_jerk(t: F64) -> F64:
-    """0 to 1 as `t` goes from 0 to 1: the smoothest human reach (Flash and Hogan 1985, eq. 4)."""
+def min_jerk(t: Floats) -> Floats:
+    """Minimum-jerk curve from 0 to 1 as `t` goes from 0 to 1 (Flash and Hogan 1985, eq. 4)."""
     t = np.clip(t, 0.0, 1.0)
     return np.asarray(t**3 * (10 - 15 * t + 6 * t * t))
 
 
-def pulse(seconds: F64, start: float, onset: float, hold: float, offset: float) -> F64:
-    """0, up to 1 within `onset`, `hold`, back to 0 within `offset`; all in seconds."""
+def pulse(seconds: Floats, start: float, onset: float, hold: float, offset: float) -> Floats:
+    """Pulse that rises to 1 within `onset`, holds for `hold` and falls to 0 within `offset`.
+
+    All times are in seconds.
+    """
     rise = min_jerk((seconds - start) / onset)
     fall = min_jerk((seconds - start - onset - hold) / offset)
     return rise - fall
 
 
-def smooth_noise(rng: np.random.Generator, n: int, knot_frames: float) -> F64:
-    """(n,) smooth noise of about unit deviation, with a knot every `knot_frames`."""
+def smooth_noise(rng: np.random.Generator, n: int, knot_frames: float) -> Floats:
+    """Smooth noise (n,) with a standard deviation of about 1 and a knot every `knot_frames`."""
     knots = rng.normal(size=int(n / knot_frames) + 4)
     at = np.arange(n) / knot_frames + 1 + rng.random()
     low = np.minimum(at.astype(int), len(knots) - 2)
@@ -96,16 +99,16 @@ def smooth_noise(rng: np.random.Generator, n: int, knot_frames: float) -> F64:
 
 
 def perform(action: Action | str, seed: int, num_frames: int = 50, fps: int = 25) -> Performance:
-    """One take of `action`: another amplitude, timing and repetition for each seed.
+    """Performance of `action`, with random amplitude, timing and repetition for each seed.
 
-    Starts near neutral, moves with minimum-jerk onset and offset, and comes back where the clip
-    is long enough. `fps` is whole here: the actors are filmed at 25.
+    It starts near neutral, moves with minimum-jerk onset and offset, and returns to neutral if the
+    clip is long enough. `fps` is an integer: actors are filmed at 25.
     """
     action = Action(action)
     order = list(Action).index(action)
     take = _Take(num_frames, fps, np.random.default_rng([seed, 0x9E2F, order]))
     _natural(take)
-    _DIRECTIONS[action](take)
+    _PERFORM[action](take)
     if action is not Action.BLINK and num_frames > 10:
         _spontaneous_blinks(take, 0.9 if action is Action.TALK else 0.12)
     return _finish(take, action.value, seed)
@@ -119,9 +122,9 @@ def _finish(take: _Take, action: str, seed: int) -> Performance:
 
 
 def _natural(take: _Take) -> None:
-    """What a person who holds still does anyway: sways by a degree, and the eyes wander a little.
+    """Add the small movements of a person at rest: a sway of a degree, and wandering eyes.
 
-    Also where the head is at the start: the same distribution for every action.
+    They include the pose at the start, which has the same distribution for every action.
     """
     rng, knot = take.rng, 0.7 * take.fps
     take.yaw += rng.normal(0, 0.7) + 0.45 * smooth_noise(rng, take.n, knot)
@@ -135,7 +138,7 @@ def _natural(take: _Take) -> None:
 
 
 def _blink(take: _Take, start: float, strength: float = 1.0, slow: float = 1.0) -> None:
-    """One blink: closing 70 to 110 ms, shut 20 to 120 ms, opening 120 to 200 ms."""
+    """Add a blink: it closes in 70 to 110 ms, holds 20 to 120 ms, opens in 120 to 200 ms."""
     shape = strength * pulse(
         take.seconds(),
         start,
@@ -149,7 +152,7 @@ def _blink(take: _Take, start: float, strength: float = 1.0, slow: float = 1.0) 
 
 
 def _spontaneous_blinks(take: _Take, per_clip: float) -> None:
-    """Rarely, and never in the first frames."""
+    """Add random blinks, `per_clip` of them on average in 50 frames, none in the first frames."""
     for _ in range(int(take.rng.poisson(per_clip * take.n / 50))):
         first = QUIET_START_FRAMES / take.fps
         latest = max(first + 0.01, take.n / take.fps - 0.4)
@@ -157,7 +160,7 @@ def _spontaneous_blinks(take: _Take, per_clip: float) -> None:
 
 
 def _slots(take: _Take, count: int, length_s: tuple[float, float]) -> list[tuple[float, float]]:
-    """`count` (start, length) in order, within the clip, each of about `length_s` seconds."""
+    """Time slots (start, length) within the clip, `count` in order, of about `length_s` seconds."""
     total = take.n / take.fps
     lead = take.uniform(0.16, 0.30) * min(1.0, total / 2)
     room = (total - lead - 0.12 * min(1.0, total / 2)) / count
@@ -302,7 +305,7 @@ VISEMES: tuple[dict[str, float], ...] = (
     {"jawOpen": 0.30, "mouthUpperUp": 0.1},
     {"jawOpen": 0.05},
 )
-"""About nine mouth shapes of speech: a, e, o, u, m, f, s, eh, rest."""
+"""Nine mouth shapes of speech: a, e, o, u, m, f, s, eh, rest."""
 
 
 def _do_talk(take: _Take) -> None:
@@ -331,7 +334,7 @@ def _do_talk(take: _Take) -> None:
     take.add("mouthSmile", np.clip(take.uniform(-0.1, 0.25), 0, 1) * gate)
 
 
-_DIRECTIONS = {
+_PERFORM = {
     Action.BLINK: _do_blink,
     Action.OPEN_MOUTH: _do_open_mouth,
     Action.YAW: _do_yaw,
@@ -347,14 +350,14 @@ _DIRECTIONS = {
 
 
 def perform_random(seed: int, n: int, fps: int = 25) -> Performance:
-    """Free movement to train the animator on: every factor on a track of its own.
+    """Free movement of `n` frames to train the motion model on, each factor on its own track.
 
-    Each track holds a value for a few frames and glides to the next; about half of the values are
+    A track holds a value for a few frames and then moves to the next. About half of the values are
     neutral, so that each factor's effect is also seen alone, and any two frames differ a lot.
     """
     take = _Take(n, fps, np.random.default_rng([seed, 0x7A5D]))
 
-    def track(low: float, high: float, neutral: float = 0.5, **hold: Any) -> F64:
+    def track(low: float, high: float, neutral: float = 0.5, **hold: Any) -> Floats:
         return _holds(take.rng, n, low, high, neutral, **hold)
 
     _natural(take)
@@ -389,8 +392,11 @@ def _holds(
     high: float,
     neutral: float,
     frames: tuple[int, int] = (2, 7),
-) -> F64:
-    """(n,) holds and glides between values of `low` to `high`, a share `neutral` of them 0."""
+) -> Floats:
+    """Track (n,) of random values from `low` to `high`, held and joined by smooth moves.
+
+    A share `neutral` of the values is 0; each is held for a number of frames within `frames`.
+    """
     count = n // (frames[0] + 1) + 3
     values = np.where(rng.random(count) < neutral, 0.0, rng.uniform(low, high, count))
     starts = np.cumsum(rng.integers(frames[0], frames[1] + 1, count) + 2)

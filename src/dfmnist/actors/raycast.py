@@ -1,10 +1,10 @@
-"""Warp kernels: one ray per sample, shaded where it lands. Runs on CPU and GPU alike.
+"""Raycast kernels in warp, for CPU and GPU: one ray per sample, shaded where it hits.
 
-Rays of the camera find their triangles in lists, one per tile of the picture (`tiles.py`): five
-times as fast on a CPU as a tree. Rays of light go through warp's tree.
+Rays of the camera find their triangles in lists, one per tile of the picture (`tiles.py`), which is
+five times as fast on a CPU as a tree. Rays of light use warp's tree.
 
-No `from __future__ import annotations` here: warp reads the annotations as types. They are not
-types to mypy, which is off for this file; `float(0.0)` is how warp spells a variable.
+This file has no `from __future__ import annotations`, because warp reads the annotations as types.
+They are no types for mypy, which is off for this file. `float(0.0)` declares a variable in warp.
 """
 
 # mypy: ignore-errors
@@ -37,12 +37,12 @@ wp.set_module_options({"enable_backward": False, "optimization_level": 3})
 
 FAR = wp.constant(9.0)
 SLACK = wp.constant(-0.002)
-"""Triangles reach this much over their edges, so that no ray slips between two."""
+"""Barycentric limit by which triangles extend over their edges, so that no ray misses two."""
 
 
 @wp.struct
 class Surface:
-    """The joined mesh: what is known at each vertex and triangle."""
+    """The joined mesh with the values of its vertices and triangles."""
 
     faces: wp.array2d(dtype=int)
     material: wp.array(dtype=int)
@@ -51,18 +51,18 @@ class Surface:
     rest: wp.array(dtype=wp.vec3)
     tangents: wp.array(dtype=wp.vec3)
     extra: wp.array(dtype=wp.vec4)
-    """Lips, lid line, ambient light, layer of hair."""
+    """Values of each vertex: lips, lid line, ambient light, layer of hair."""
     visibility: wp.array(dtype=float)
 
 
 @wp.struct
 class Tiles:
-    """Triangles by tile: those of tile k are `triangles[starts[k]:starts[k + 1]]`."""
+    """Triangles by tile; those of tile k are `triangles[starts[k]:starts[k + 1]]`."""
 
     starts: wp.array(dtype=int)
     triangles: wp.array(dtype=int)
     planes: wp.array2d(dtype=float)
-    """Nine numbers a triangle: u, v and the inverse of depth as planes over the picture."""
+    """Nine numbers per triangle: u, v and inverse depth as planes over the picture."""
     across: int
     tile_px: float
 
@@ -72,7 +72,7 @@ def shade(
     s: Scene, g: Surface, mesh: wp.uint64, texture: wp.array2d(dtype=wp.vec4), face: int,
     u: float, v: float, view: wp.vec3,
 ) -> wp.vec4:  # fmt: skip
-    """Colour and cover of triangle `face` at (u, v)."""
+    """Colour and opacity of triangle `face` at (u, v)."""
     a = g.faces[face, 0]
     b = g.faces[face, 1]
     c = g.faces[face, 2]
@@ -139,10 +139,10 @@ def trace(
     colours: wp.array(dtype=wp.vec4),
     keys: wp.array(dtype=wp.vec2),
 ):
-    """Colour with cover (straight alpha, display values) and (material, depth) of each sample.
+    """Trace the samples: display colour with straight alpha, and (material, depth), of each.
 
-    Hair and lashes let the ray through where there is no strand: the four nearest are kept, and
-    add up from front to back before what lies behind them.
+    Hair and lashes are transparent between strands. The four nearest hits on them are kept and
+    blended from front to back over the nearest solid surface.
     """
     i = wp.tid()
     x = samples[i][0]
@@ -202,7 +202,7 @@ def trace(
                 key_depth = depth
             elif key < 0.0:
                 wisps = 1.0 - open
-    if open < 0.06:  # a last thin rest of light counts as none
+    if open < 0.06:  # almost opaque counts as opaque
         open = 0.0
     if key == float(SKIN):
         a = g.faces[solid, 0]
@@ -216,7 +216,7 @@ def trace(
     if alpha > 0.0:
         total = display(s, total / alpha)
     colours[i] = wp.vec4(total[0], total[1], total[2], alpha)
-    # wisps in front mark the depth, so that no pixel with wisps passes for one without
+    # thin hair in front changes the depth, so that its pixels differ from those without
     keys[i] = wp.vec2(key, key_depth + 0.004 * wisps)
 
 
@@ -232,15 +232,15 @@ def occlude(
     hair_opacity: float,
     out: wp.array(dtype=float),
 ):
-    """Share of light that reaches each point from `directions`.
+    """Share of the light from `directions` that reaches each point.
 
-    `relative` 1: directions are on the upper half ball and turned to the normal (ambient light);
-    0: they are towards a lamp (soft shadow).
+    With `relative` 1 the directions are on a half sphere around the normal (ambient light), with 0
+    they point towards a lamp (soft shadow).
     """
     i = which[wp.tid()]
     n = g.normals[i]
     if relative == 0 and wp.dot(n, wp.normalize(camera - g.points[i])) < -0.2:
-        # it turns its back: a guess will do, but never the last frame's value
+        # it is seen from behind: an estimate is enough, but the last frame's value is not
         out[i] = wp.clamp(0.4 + 1.5 * wp.dot(n, directions[0]), 0.0, 1.0)
         return
     side = wp.vec3(1.0, 0.0, 0.0)
@@ -280,7 +280,7 @@ def reach(
     directions: wp.array(dtype=wp.vec3),
     out: wp.array(dtype=float),
 ):
-    """Distance from `origin` to the mesh in each direction, -1 for none within 0.4 m."""
+    """Distance from `origin` to the mesh in each direction; -1 if there is none within 0.4 m."""
     i = wp.tid()
     query = wp.mesh_query_ray(mesh, origin, directions[i], 0.4)
     out[i] = -1.0
@@ -290,6 +290,6 @@ def reach(
 
 @wp.kernel
 def collar(s: Scene, points: wp.array(dtype=wp.vec3), out: wp.array(dtype=float)):
-    """`collar_line` of many points."""
+    """Compute `collar_line` of many points."""
     i = wp.tid()
     out[i] = collar_line(s, points[i])

@@ -1,7 +1,7 @@
-"""Film one person frame by frame: rays against the posed mesh, shaded in the kernel.
+"""Renderer of one person, frame by frame: rays are cast against the posed mesh and shaded.
 
-Only tiles that something which moves may touch are traced anew in each frame; the still torso and
-the background are a plate, traced once a person. Only edges get more than one ray a pixel.
+Only tiles that moving parts may touch are traced in each frame. The still torso and the background
+are traced once per person, as a background plate. Only edges get more than one ray per pixel.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 from dfmnist.actors import shading
 from dfmnist.actors.deform import Moment, Posed
 from dfmnist.actors.device import default_device
-from dfmnist.actors.head import F32
 from dfmnist.actors.identity import Identity
 from dfmnist.actors.performance import Performance
-from dfmnist.actors.stage import Stage
-from dfmnist.core.arrays import RgbImage
+from dfmnist.actors.stage import ActorStage
+from dfmnist.core.arrays import Floats32, RgbImage
 
 EDGE_SAMPLES = np.array([(-0.30, -0.34), (0.40, -0.08), (-0.16, 0.38)], np.float32)
-"""Beside the pixel's own centre."""
+"""Offsets from the pixel centre of the additional rays at edges, in pixels."""
 CONTRAST, HAIR_CONTRAST, EDGE_CONTRAST, DEPTH_JUMP_M = 0.15, 0.30, 0.05, 0.012
-"""What makes an edge: a step in brightness, or a smaller one where another thing begins."""
+"""Steps that make an edge, in brightness (in general, in hair, between materials) and depth."""
 TILE = 12
-"""Pixels; larger than any triangle."""
+"""Side of a tile in pixels; larger than any triangle."""
 
 
 Window = tuple[slice, ...]
@@ -32,18 +31,21 @@ Window = tuple[slice, ...]
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One rendered frame and where everything was."""
+    """One rendered frame, with the pose in it."""
 
     image: RgbImage
     posed: Posed
     rotation_deg: tuple[float, float, float]
-    """Yaw, pitch, roll, the person's own resting pose included."""
+    """Yaw, pitch and roll of the head, the person's resting pose included."""
 
 
 def moment(
     identity: Identity, names: tuple[str, ...], performance: Performance, frame: int
 ) -> Moment:
-    """Frame number `frame` of a performance, as this person gives it."""
+    """The moment of `performance` at `frame` as this person performs it.
+
+    `names` are those of `HeadModel.facial_names`.
+    """
     facial = np.zeros(len(names), np.float32)
     for name, track in performance.facial.items():
         facial[names.index(name)] = track[frame]
@@ -61,9 +63,9 @@ def moment(
 
 
 class Camera:
-    """Takes pictures of one stage."""
+    """Camera before one actor's stage, with the background plate."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: ActorStage) -> None:
         self.stage = stage
         size = stage.size
         rows, columns = np.mgrid[:size, :size]
@@ -84,7 +86,7 @@ class Camera:
         self._neutral_tiles = self._tiles(vertices)
 
     def shoot(self, posed: Posed) -> RgbImage:
-        """u8 (size, size, 3) of one pose."""
+        """Picture (size, size, 3), uint8, of one pose."""
         size = self.stage.size
         vertices = self.stage.take_pose(posed)
         self.stage.cast_shadows()
@@ -93,8 +95,8 @@ class Camera:
         image, _ = self._develop(posed, np.flatnonzero(active))
         return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
-    def _tiles(self, vertices: F32) -> NDArray[np.bool_]:
-        """(tiles, tiles) that something which moves may touch."""
+    def _tiles(self, vertices: Floats32) -> NDArray[np.bool_]:
+        """Mask (tiles, tiles) of the tiles that moving parts may touch."""
         count = -(-self.stage.size // TILE)
         pixels = self.stage.view.project(vertices[self.stage.moves])
         at = np.clip(pixels // TILE, -1, count).astype(int) + 1
@@ -106,8 +108,11 @@ class Camera:
                 grown |= marked[down : down + count, right : right + count]
         return grown
 
-    def _develop(self, posed: Posed, active: NDArray[np.int64]) -> tuple[F32, F32]:
-        """The plate with the active pixels traced anew, their edges finely; and its keys."""
+    def _develop(self, posed: Posed, active: NDArray[np.int64]) -> tuple[Floats32, Floats32]:
+        """The plate with its active pixels traced anew, edges with more rays; and its keys.
+
+        The keys of a pixel are material and depth.
+        """
         scene = self.stage.scene(posed)
         image, keys = self._plate.copy(), self._plate_keys.copy()
         flat = image.reshape(-1, 3)
@@ -128,8 +133,8 @@ class Camera:
             flat[edges] = total / (len(EDGE_SAMPLES) + 1)
         return image, keys
 
-    def _as_on_plate(self, keys: F32, window: Window) -> NDArray[np.bool_]:
-        """(rows, columns) of the window that show, with their neighbours, the plate's cloth."""
+    def _as_on_plate(self, keys: Floats32, window: Window) -> NDArray[np.bool_]:
+        """Mask of window pixels that, with their neighbours, show the plate's cloth."""
         difference = np.abs(keys[window] - self._plate_keys[window])
         same = (difference[..., 0] + difference[..., 1] < 1e-5) & self._still[window]
         kept = same.copy()
@@ -138,20 +143,21 @@ class Camera:
 
 
 def _window(active: NDArray[np.int64], size: int) -> Window:
-    """The rows and columns around the active pixels, and one more on each side."""
+    """Smallest window around the active pixels, with one more pixel on each side."""
     rows, columns = active // size, active % size
     return tuple(
         slice(max(0, int(along.min()) - 1), int(along.max()) + 2) for along in (rows, columns)
     )
 
 
-def _over(colours: F32, behind: F32) -> F32:
+def _over(colours: Floats32, behind: Floats32) -> Floats32:
+    """Colours with straight alpha (n, 4) laid over an opaque background (n, 3)."""
     alpha = colours[:, 3:]
     return np.asarray(colours[:, :3] * alpha + behind * (1 - alpha), np.float32)
 
 
-def _edges(image: F32, keys: F32) -> NDArray[np.bool_]:
-    """(rows, columns) where another thing begins, at another depth, or the brightness jumps."""
+def _edges(image: Floats32, keys: Floats32) -> NDArray[np.bool_]:
+    """Mask (rows, columns) of edges: steps in brightness, material or depth."""
     luma = (image[..., 0] + image[..., 1] + image[..., 2]) / 3
     hair = keys[..., 0] == int(shading.HAIR)
     marked = np.zeros(luma.shape, bool)
@@ -170,7 +176,7 @@ def _edges(image: F32, keys: F32) -> NDArray[np.bool_]:
 
 
 class Renderer:
-    """Renders people at `size` x `size`; keeps the last person's stage for the next call."""
+    """Renderer of people at `size` x `size`; it keeps the last person's stage for the next call."""
 
     def __init__(self, size: int = 384, device: str | None = None) -> None:
         self.size = size
@@ -178,19 +184,19 @@ class Renderer:
         self._camera: Camera | None = None
 
     def camera(self, identity: Identity) -> Camera:
-        """The camera before this person, set up on first use (about a second)."""
+        """The camera before this person; the first call takes about a second."""
         if self._camera is None or self._camera.stage.identity != identity:
-            self._camera = Camera(Stage(identity, self.size, self.device))
+            self._camera = Camera(ActorStage(identity, self.size, self.device))
         return self._camera
 
-    def stage(self, identity: Identity) -> Stage:
-        """The stage of this person."""
+    def stage(self, identity: Identity) -> ActorStage:
+        """The stage of this person, made on first use."""
         return self.camera(identity).stage
 
     def frames(
         self, identity: Identity, performance: Performance, indices: Iterable[int] | None = None
     ) -> Iterator[Frame]:
-        """Render the frames of `indices` (all by default), one at a time."""
+        """Render the frames at `indices` (all by default), one at a time."""
         camera = self.camera(identity)
         body = camera.stage.body
         for index in range(len(performance)) if indices is None else indices:
@@ -201,5 +207,5 @@ class Renderer:
     def render(
         self, identity: Identity, performance: Performance, indices: Iterable[int] | None = None
     ) -> RgbImage:
-        """u8 (n, size, size, 3): the wide frames of `indices` (all by default)."""
+        """Wide frames (n, size, size, 3), uint8, at `indices` (all by default)."""
         return np.stack([f.image for f in self.frames(identity, performance, indices)])

@@ -1,7 +1,7 @@
-"""Disjoint ranges of identity seeds, one per purpose, so that no person serves two of them.
+"""Disjoint ranges of identity seeds, one for each purpose, so that no person serves two.
 
-An animator that was trained on a person of the dataset, or thresholds fitted on one, would make
-every later figure too good; a seed outside its range is refused where it is used.
+A motion model trained on a person of the dataset, or thresholds fitted on one, would make later
+results too good. A seed outside of its purpose's range is therefore refused.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ SEED_RANGES: dict[str, range] = {
     "dataset": range(300_000, 400_000),
     "evaluation": range(400_000, 500_000),
 }
-"""Identity seeds by purpose. Recorded in the animator's weights and in the manifest."""
+"""Range of identity seeds for each purpose; weights and manifests record the seeds used."""
 
 
 def check_range(purpose: str, seeds: Iterable[int]) -> None:
-    """Raise `InputError` unless every seed lies in the range of `purpose`."""
+    """Raise `InputError` unless all `seeds` lie in the range of `purpose`."""
     try:
         allowed = SEED_RANGES[purpose]
     except KeyError:

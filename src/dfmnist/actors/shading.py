@@ -1,7 +1,7 @@
-"""How each surface looks: the functions that the kernels of `raycast.py` shade with.
+"""Shading of each kind of surface: functions that the kernels of `raycast.py` call.
 
-No `from __future__ import annotations` here: warp reads the annotations as types. They are not
-types to mypy, which is off for this file; `float(0.0)` is how warp spells a variable.
+This file has no `from __future__ import annotations`, because warp reads the annotations as types.
+They are no types for mypy, which is off for this file. `float(0.0)` declares a variable in warp.
 """
 
 # mypy: ignore-errors
@@ -24,7 +24,7 @@ CLOTH = wp.constant(8)
 
 @wp.struct
 class Scene:
-    """What is the same for every ray of one frame."""
+    """Values that are the same for every ray of one frame."""
 
     camera: wp.vec3
     focal_px: float
@@ -100,7 +100,7 @@ def read_skin(texture: wp.array2d(dtype=wp.vec4), column: float, row: float) -> 
 
 @wp.func
 def collar_line(s: Scene, p: wp.vec3) -> float:
-    """Metres above the neckline, in the mean head's coordinates; below it is cloth."""
+    """Height above the neckline in metres, on the mean head; below it is cloth."""
     front = smooth(0.05, -0.05, p[1] - s.collar_y)
     ax = wp.abs(p[0])
     height = p[2] - s.collar_z
@@ -117,7 +117,7 @@ def collar_line(s: Scene, p: wp.vec3) -> float:
 
 @wp.func
 def lit(s: Scene, n: wp.vec3, visible: float, ao: float, wrap: wp.vec3) -> wp.vec3:
-    """Light that reaches a matt surface; `wrap` lets it creep around per channel, as in skin."""
+    """Light on a matt surface; `wrap` extends it past the edge per channel, as in skin."""
     k = wp.dot(n, s.key_dir)
     f = wp.max(wp.dot(n, s.fill_dir) * 0.7 + 0.3, 0.0) * (0.35 + 0.65 * ao)
     key = wp.vec3(
@@ -125,7 +125,7 @@ def lit(s: Scene, n: wp.vec3, visible: float, ao: float, wrap: wp.vec3) -> wp.ve
         wp.max((k + wrap[1]) / (1.0 + wrap[1]), 0.0),
         wp.max((k + wrap[2]) / (1.0 + wrap[2]), 0.0),
     )
-    # the rim of a shadow on skin is red
+    # the edge of a shadow on skin is red
     shade = wp.vec3(visible * (1.45 - 0.45 * visible), visible, visible)
     dome = mix3(s.ground, s.sky, 0.5 + 0.5 * n[2]) * ao
     return wp.cw_mul(wp.cw_mul(s.key, key), shade) + s.fill * f + dome
@@ -210,7 +210,7 @@ def shade_eye(
     fibre = 1.0 + 0.30 * noise2(21, wp.cos(angle) * 9.0 + r * 500.0, wp.sin(angle) * 9.0)
     fibre = fibre + 0.22 * noise2(22, angle * 14.0, r * 260.0)
     share = r / s.iris_m
-    # light that enters the cornea brightens the iris on the far side
+    # light that enters the cornea brightens the far side of the iris
     caustic = 1.0 + 0.5 * wp.dot(
         wp.normalize(s.key_dir), -(side * wp.cos(angle) + up * wp.sin(angle))
     )
@@ -239,7 +239,7 @@ def shade_eye(
 def shade_mouth(
     s: Scene, material: int, rest: wp.vec3, p: wp.vec3, n: wp.vec3, view: wp.vec3
 ) -> wp.vec3:
-    """Cavity, tongue and teeth: lit through the opening, darker with depth behind the lips."""
+    """Colour of cavity, tongue or teeth, darker with their depth behind the lips."""
     depth = wp.max(p[1] - s.mouth[1], 0.0)
     reach = wp.exp(-depth / (0.006 + 0.022 * s.mouth_open)) * (
         0.25 + 0.75 * wp.min(s.mouth_open * 2.0, 1.0)
@@ -266,7 +266,7 @@ def shade_mouth(
 
 @wp.func
 def strand_noise(s: Scene, strand: float, along: float, layer: float) -> float:
-    """-1 to 1: locks, and the hairs in them, drawn out along the strand."""
+    """Noise of strands, -1 to 1, stretched along them: locks, and hairs within locks."""
     f = s.hair_frequency
     x = strand + layer * 0.013
     if s.hair_curl > 0.1:
@@ -296,7 +296,10 @@ def shade_hair(
     s: Scene, n: wp.vec3, tangent: wp.vec3, view: wp.vec3, layer: float, noise: float,
     visible: float,
 ) -> wp.vec3:  # fmt: skip
-    """Kajiya and Kay, "Rendering fur with three dimensional textures" (1989), two highlights."""
+    """Colour of hair with two highlights.
+
+    Kajiya and Kay, "Rendering fur with three dimensional textures" (1989).
+    """
     colour = s.hair * (1.0 + 0.42 * noise) * (0.72 + 0.28 * layer)
     t = wp.normalize(tangent + n * (0.10 * noise))
     tl = wp.dot(t, s.key_dir)
@@ -321,7 +324,7 @@ def shade_hair(
 
 @wp.func
 def display(s: Scene, c: wp.vec3) -> wp.vec3:
-    """Exposure, a soft shoulder, and the sRGB curve."""
+    """Display colour of linear light: exposure, soft clipping, and the sRGB curve."""
     x = c * s.exposure
     out = wp.vec3()
     for k in range(3):

@@ -1,8 +1,8 @@
-"""The skin of one person as a picture: tone, blood, mottling, brows, stubble, freckles, wrinkles.
+"""Skin texture of one person: tone, redness, mottling, brows, stubble, freckles, wrinkles.
 
-The picture is unrolled around the head's upright axis: column is azimuth (the face in the middle,
-the person's left to the right), row is height. Coordinates are those of the shared mean head, so
-that every feature rides on the face as it moves.
+The texture is unrolled around the vertical axis of the head: the column is the azimuth (the face in
+the middle, the person's left to the right), the row is the height. Its coordinates are those of the
+shared mean head, so that every feature moves with the face.
 """
 
 from dataclasses import dataclass
@@ -11,34 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from dfmnist.actors.head import F32, load_head
+from dfmnist.actors.head import load_head
 from dfmnist.actors.identity import Identity
 from dfmnist.actors.landmarks import find_landmarks
+from dfmnist.core.arrays import Floats32
 
 WIDTH, HEIGHT = 960, 512
-Points = dict[str, F32]
+"""Size of the texture in pixels."""
+Points = dict[str, Floats32]
+"""Positions (column, row) of named points in the texture."""
 
 
-def _cover(layer: Image.Image) -> F32:
-    """A drawn layer as cover, 0 to 1."""
+def _cover(layer: Image.Image) -> Floats32:
+    """A drawn layer as opacity, 0 to 1."""
     return np.asarray(np.asarray(layer, np.float32) / 255, np.float32)
 
 
-def _off(point: F32, right: float, down: float) -> F32:
-    """`point` moved by pixels."""
+def _off(point: Floats32, right: float, down: float) -> Floats32:
+    """The point moved by `right` and `down` pixels."""
     return np.asarray(point + np.array([right, down]), np.float32)
 
 
 @dataclass(frozen=True)
 class Unroll:
-    """How the picture lies on the mean head: azimuth about (x = 0, `axis_y`), height range."""
+    """Mapping of the texture to the mean head: azimuth about (0, `axis_y`), range of heights."""
 
     axis_y: float
     low_z: float
     high_z: float
 
-    def place(self, points: F32) -> F32:
-        """(n, 3) on the mean head to (n, 2) column and row in the picture."""
+    def project(self, points: Floats32) -> Floats32:
+        """Columns and rows (n, 2) in the texture of points (n, 3) on the mean head."""
         azimuth = np.arctan2(points[:, 0], self.axis_y - points[:, 1])
         column = (azimuth / (2 * np.pi) + 0.5) * WIDTH
         row = (self.high_z - points[:, 2]) / (self.high_z - self.low_z) * HEIGHT
@@ -46,15 +49,17 @@ class Unroll:
 
 
 def unroll() -> Unroll:
-    """The unrolling of the shared head."""
+    """Mapping of the texture to the shared head."""
     head = load_head()
     ears = head.mean[head.masks["ears"] > 0.5]
     return Unroll(float(ears[:, 1].mean()), float(head.mean_bones[0, 2]) - 0.06,
                   float(head.mean[:, 2].max()) + 0.005)  # fmt: skip
 
 
-def value_noise(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[int, int]) -> F32:
-    """(rows, columns) smooth noise in -1..1 with cells of (rows, columns) pixels, wrapping."""
+def value_noise(
+    rng: np.random.Generator, shape: tuple[int, int], cell: tuple[int, int]
+) -> Floats32:
+    """Smooth noise of `shape`, -1 to 1, with cells of `cell` pixels; its columns wrap around."""
     rows, columns = shape[0] // cell[0] + 2, max(2, round(shape[1] / cell[1]))
     grid = rng.uniform(-1, 1, (rows, columns)).astype(np.float32)
     wrapped = np.concatenate([grid[:, -1:], grid, grid[:, :2]], 1)
@@ -65,19 +70,19 @@ def value_noise(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[in
     return np.asarray(big, np.float32)[: shape[0], left : left + shape[1]]
 
 
-def _blob(place: F32, radius: tuple[float, float]) -> F32:
-    """(rows, columns) Gaussian around `place` with radii in pixels (columns, rows)."""
-    across = np.exp(-(((np.arange(WIDTH) - place[0]) / radius[0]) ** 2))
-    down = np.exp(-(((np.arange(HEIGHT) - place[1]) / radius[1]) ** 2))
+def _blob(centre: Floats32, radius: tuple[float, float]) -> Floats32:
+    """Gaussian spot in the texture around `centre`, with radii (columns, rows) in pixels."""
+    across = np.exp(-(((np.arange(WIDTH) - centre[0]) / radius[0]) ** 2))
+    down = np.exp(-(((np.arange(HEIGHT) - centre[1]) / radius[1]) ** 2))
     return np.outer(down.astype(np.float32), across.astype(np.float32))
 
 
-def paint_skin(identity: Identity) -> F32:
-    """(HEIGHT, WIDTH, 4) linear RGB and gloss of this person's skin."""
+def paint_skin(identity: Identity) -> Floats32:
+    """Skin texture of this person, (HEIGHT, WIDTH, 4): linear RGB and gloss."""
     skin = identity.skin
     rng = np.random.default_rng([skin.noise_seed, 1])
     marks = find_landmarks()
-    places = unroll().place(load_head().mean[marks.vertices])
+    places = unroll().project(load_head().mean[marks.vertices])
     points: Points = dict(zip(marks.names, places, strict=True))
     shape = (HEIGHT, WIDTH)
     picture = np.broadcast_to(np.array(skin.tone, np.float32), (*shape, 3)).copy()
@@ -102,15 +107,15 @@ def paint_skin(identity: Identity) -> F32:
     return np.concatenate([np.clip(picture, 0.005, 1), gloss[..., None]], 2).astype(np.float32)
 
 
-def _blend(picture: F32, colour: F32, amount: F32) -> None:
+def _blend(picture: Floats32, colour: Floats32, amount: Floats32) -> None:
     picture += (colour - picture) * amount[..., None]
 
 
-def _darken(picture: F32, zone: F32, amount: float) -> None:
+def _darken(picture: Floats32, zone: Floats32, amount: float) -> None:
     picture *= 1 - amount * zone[..., None] * np.array([0.30, 0.42, 0.36], np.float32)
 
 
-def _add_blood(picture: F32, redness: float, points: Points, noise: F32) -> None:
+def _add_blood(picture: Floats32, redness: float, points: Points, noise: Floats32) -> None:
     zone = np.zeros((HEIGHT, WIDTH), np.float32)
     for side in ("left", "right"):
         zone += 0.8 * _blob(points[f"cheek_{side}"], (55, 42))
@@ -120,7 +125,7 @@ def _add_blood(picture: F32, redness: float, points: Points, noise: F32) -> None
     picture *= 1 - redness * np.clip(zone, 0, 1.2)[..., None] * np.array([0.03, 0.23, 0.20])
 
 
-def _eye_hollow(points: Points) -> F32:
+def _eye_hollow(points: Points) -> Floats32:
     zone = np.zeros((HEIGHT, WIDTH), np.float32)
     for side in ("left", "right"):
         upper, lower = points[f"eye_{side}_upper"], points[f"eye_{side}_lower"]
@@ -130,7 +135,7 @@ def _eye_hollow(points: Points) -> F32:
     return np.clip(zone, 0, 1)
 
 
-def _wrinkle(picture: F32, points: Points, amount: float) -> None:
+def _wrinkle(picture: Floats32, points: Points, amount: float) -> None:
     if amount <= 0.02:
         return
     layer = Image.new("L", (WIDTH * 2, HEIGHT * 2), 0)
@@ -156,7 +161,7 @@ def _wrinkle(picture: F32, points: Points, amount: float) -> None:
 
 
 def _speckle(
-    picture: F32, rng: np.random.Generator, freckles: float, moles: int, points: Points
+    picture: Floats32, rng: np.random.Generator, freckles: float, moles: int, points: Points
 ) -> None:
     layer = Image.new("L", (WIDTH, HEIGHT), 0)
     draw = ImageDraw.Draw(layer)
@@ -173,8 +178,8 @@ def _speckle(
     _blend(picture, picture[0, 0] * np.array([0.35, 0.22, 0.18], np.float32), zone)
 
 
-def _beard_zone(points: Points, rng: np.random.Generator) -> F32:
-    """Where a beard grows: lower cheeks, jaw, chin and upper lip, free below the nose and lips."""
+def _beard_zone(points: Points, rng: np.random.Generator) -> Floats32:
+    """Opacity of a full beard: lower cheeks, jaw, chin and upper lip, without the lips."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     mouth = (points["mouth_left"] + points["mouth_right"]) / 2
     away = np.abs(columns - mouth[0]) / (WIDTH / 4)  # 1 at the ears
@@ -190,8 +195,8 @@ def _beard_zone(points: Points, rng: np.random.Generator) -> F32:
     return np.asarray(zone * (1 - lips), np.float32)
 
 
-def paint_brows(identity: Identity, points: Points) -> F32:
-    """(HEIGHT, WIDTH) cover of the brows, drawn hair by hair at three times the size."""
+def paint_brows(identity: Identity, points: Points) -> Floats32:
+    """Opacity (HEIGHT, WIDTH) of the brows, drawn hair by hair at three times the size."""
     skin = identity.skin
     rng = np.random.default_rng([skin.noise_seed, 2])
     zoom = 3

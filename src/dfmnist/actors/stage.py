@@ -1,4 +1,4 @@
-"""One person ready to be filmed: joined mesh, textures, light and background, made once."""
+"""Stage of one actor: joined mesh, textures, light and background, prepared once for all films."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,28 +9,31 @@ from dfmnist.actors.backdrop import paint_backdrop
 from dfmnist.actors.deform import Body, Moment, Posed
 from dfmnist.actors.device import send, wp
 from dfmnist.actors.hair import grow_hair
-from dfmnist.actors.head import F32, HeadModel
+from dfmnist.actors.head import HeadModel
 from dfmnist.actors.identity import Identity
 from dfmnist.actors.landmarks import find_landmarks
 from dfmnist.actors.skin import paint_skin, unroll
 from dfmnist.actors.teeth_lashes import Lashes, grow_teeth, pose_teeth
 from dfmnist.actors.tiles import TILE_PX, list_triangles
 from dfmnist.actors.truth import CameraView
+from dfmnist.core.arrays import Floats32
 
 NECKLINES = {"crew": 0, "v": 1, "turtle": 2, "shirt": 3, "open": 4}
-"""Numbers by which `shading.collar_line` knows them."""
+"""Number of each neckline in `shading.collar_line`."""
 AMBIENT_RAYS, SHADOW_RAYS = 40, 5
+"""Number of rays per vertex for ambient light and for shadows."""
 AMBIENT_REACH_M, SHADOW_REACH_M = 0.25, 0.45
+"""Distance within which surfaces block ambient light and the key light."""
 AMBIENT_HAIR, SHADOW_HAIR = 0.35, 0.75
-"""How much light a shell of hair stops."""
+"""Share of ambient light and key light that a shell of hair blocks."""
 CLOTH_M = 0.007
-"""Cloth stands off the skin by so much."""
-GOLDEN = 2.399963
-"""The golden angle: successive points of a spiral spread evenly over a disc."""
+"""Distance of the cloth from the skin."""
+GOLDEN_ANGLE = 2.399963
+"""Angle between successive points of a spiral that covers a disc evenly, in radians."""
 
 
-class Stage:
-    """Everything of one person that does not change from frame to frame."""
+class ActorStage:
+    """Everything of one person's films that is the same in all frames."""
 
     def __init__(self, identity: Identity, size: int, device: str) -> None:
         self.identity, self.size, self.device = identity, size, device
@@ -61,7 +64,7 @@ class Stage:
         self._bake_ambient()
 
     def _join_mesh(self) -> None:
-        """Static arrays over body, teeth, lashes and hair, in this order."""
+        """Set the static arrays of the joined mesh: body, teeth, lashes and hair, in this order."""
         model, device = self.model, self.device
         parts = (self.teeth.faces, self.lashes.faces, self.hair.faces)
         shifted = [faces + start for faces, start in zip(parts, self.starts, strict=True)]
@@ -94,8 +97,8 @@ class Stage:
         self.shadowed = send(shadowed.astype(np.int32), int, device)
         self.all_skin = send(np.arange(self.starts[0], dtype=np.int32), int, device)
 
-    def _lid_lines(self) -> F32:
-        """(v,) how dark the rims of the lids are."""
+    def _lid_lines(self) -> Floats32:
+        """Darkness (v,) of the rims of the lids."""
         marks = find_landmarks()
         lines = np.zeros(len(self.body.neutral), np.float32)
         for rims, amount in ((marks.lower_lids, 0.30), (marks.upper_lids, 0.75)):
@@ -103,8 +106,8 @@ class Stage:
                 lines[rim] = amount * self.identity.eyes.lashes
         return lines
 
-    def _cloth_offset(self) -> F32:
-        """(v, 1) metres by which cloth stands off the skin, less towards the neckline."""
+    def _cloth_offset(self) -> Floats32:
+        """Distance (v, 1) of the cloth from the skin in metres, smaller towards the neckline."""
         count = len(self.model.mean)
         above = wp.empty(count, dtype=float, device="cpu")
         inputs = [self._base, send(self.model.mean, wp.vec3, "cpu"), above]
@@ -112,8 +115,8 @@ class Stage:
         amount = np.clip((0.004 - above.numpy()) / 0.022, 0, 1)[:, None]
         return np.asarray(CLOTH_M * amount, np.float32)
 
-    def _geometry(self, posed: Posed) -> tuple[F32, F32, F32]:
-        """Vertices, normals and strand tangents of the joined mesh."""
+    def _geometry(self, posed: Posed) -> tuple[Floats32, Floats32, Floats32]:
+        """Vertices, normals and strand tangents of the joined mesh in a pose."""
         faces = self.model.faces
         vertices = posed.vertices
         a, b, c = (vertices[faces[:, k]] for k in range(3))
@@ -132,8 +135,8 @@ class Stage:
         tangents[self.starts[2] :] = hair.tangents @ matrix[:3, :3].T
         return joined, np.concatenate(shown).astype(np.float32), tangents
 
-    def take_pose(self, posed: Posed) -> F32:
-        """Move the mesh to a pose; returns its vertices."""
+    def take_pose(self, posed: Posed) -> Floats32:
+        """Move the joined mesh to a pose; returns its vertices."""
         vertices, normals, tangents = self._geometry(posed)
         self.surface.points.assign(vertices)
         self.mesh.refit()
@@ -142,7 +145,7 @@ class Stage:
         self._sort_into_tiles(vertices)
         return vertices
 
-    def _sort_into_tiles(self, vertices: F32) -> None:
+    def _sort_into_tiles(self, vertices: Floats32) -> None:
         depth = vertices[:, 1].astype(np.float64) - self.view.position[1]
         pixels = self.view.project(vertices)
         lists = list_triangles(pixels, depth, self.faces, self._two_sided, self.size)
@@ -154,11 +157,13 @@ class Stage:
         self._tiles = tiles
 
     def _bake_ambient(self) -> None:
-        """Ambient light at each vertex, once, in the neutral pose."""
+        """Compute the ambient light at each vertex once, in the neutral pose."""
         k = np.arange(AMBIENT_RAYS) + 0.5
-        height = np.sqrt(1 - k / AMBIENT_RAYS)  # more rays where they bring more light
+        height = np.sqrt(1 - k / AMBIENT_RAYS)  # more rays in directions that bring more light
         width = np.sqrt(1 - height**2)
-        rays = np.stack([width * np.cos(k * GOLDEN), width * np.sin(k * GOLDEN), height], 1)
+        rays = np.stack(
+            [width * np.cos(k * GOLDEN_ANGLE), width * np.sin(k * GOLDEN_ANGLE), height], 1
+        )
         light = wp.ones(len(self.surface.rest), dtype=float, device=self.device)
         self._occlude(rays, True, light, self.all_skin)
         body = int(self.starts[0])
@@ -170,13 +175,14 @@ class Stage:
         self.surface.extra = send(extra, wp.vec4, self.device)
 
     def cast_shadows(self, everywhere: bool = False) -> None:
-        """How much of the key light reaches the skin; `everywhere` includes what never moves."""
+        """Compute the key light on the skin; `everywhere` includes parts that never move."""
         which = self.all_skin if everywhere else self.shadowed
         self._occlude(self._key_rays, False, self.surface.visibility, which)
 
     def _occlude(
         self, rays: NDArray[np.floating], ambient: bool, out: object, which: object
     ) -> None:
+        """Write to `out` the share of `rays` that reach each of the vertices `which`."""
         inputs = [
             self.surface,
             self.mesh.id,
@@ -190,8 +196,8 @@ class Stage:
         ]
         wp.launch(raycast.occlude, len(which), inputs, device=self.device)  # type: ignore[arg-type]
 
-    def _key_light_rays(self) -> F32:
-        """(rays, 3) directions spread over the key light's disc."""
+    def _key_light_rays(self) -> Floats32:
+        """Directions (rays, 3) spread over the key light's disc."""
         azimuth, elevation = np.radians(self.identity.light.key_deg)
         key = np.array(_towards(azimuth, elevation))
         side = np.cross(key, [0, 0, 1.0])
@@ -199,11 +205,13 @@ class Stage:
         up = np.cross(side, key)
         k = np.arange(SHADOW_RAYS) + 0.5
         r = np.sqrt(k / SHADOW_RAYS) * np.tan(self.identity.light.softness)
-        spread = np.outer(r * np.cos(k * GOLDEN), side) + np.outer(r * np.sin(k * GOLDEN), up)
+        spread = np.outer(r * np.cos(k * GOLDEN_ANGLE), side) + np.outer(
+            r * np.sin(k * GOLDEN_ANGLE), up
+        )
         return _unit(key + spread)
 
     def _still_scene(self) -> shading.Scene:
-        """What the kernels know of camera, light, colours and clothes."""
+        """Scene of the kernels without a pose: camera, light, colours and clothes."""
         i, view, lay = self.identity, self.view, unroll()
         s = shading.Scene()
         s.camera = wp.vec3(*view.position)
@@ -230,7 +238,7 @@ class Stage:
         return s
 
     def scene(self, posed: Posed) -> shading.Scene:
-        """The scene of one frame: eyes, and how far the mouth is open, added to the still one."""
+        """Scene of one frame: the still scene with the eyes and the opening of the mouth."""
         s = self._base
         s.eye_left, s.eye_right = (wp.vec3(*map(float, c)) for c in posed.eye_centres)
         s.gaze_left, s.gaze_right = (wp.vec3(*map(float, g)) for g in posed.gazes)
@@ -242,8 +250,8 @@ class Stage:
         s.mouth_open = float(np.clip(np.linalg.norm(upper - lower) / 0.04, 0, 1))
         return s
 
-    def trace(self, scene: shading.Scene, samples: F32) -> tuple[F32, F32]:
-        """Colour with cover (n, 4) and material with depth (n, 2) at pixel positions (n, 2)."""
+    def trace(self, scene: shading.Scene, samples: Floats32) -> tuple[Floats32, Floats32]:
+        """Colours with opacity (n, 4), and materials with depths (n, 2), at pixels (n, 2)."""
         count = len(samples)
         colours = wp.empty(count, dtype=wp.vec4, device=self.device)
         keys = wp.empty(count, dtype=wp.vec2, device=self.device)
@@ -262,24 +270,24 @@ class Stage:
 
 
 def _towards(azimuth: float, elevation: float) -> tuple[float, float, float]:
-    """From the face towards a lamp: azimuth 0 is the camera, positive the image's right."""
+    """Direction from the face to a lamp; azimuth 0 is the camera, positive the image's right."""
     c = np.cos(elevation)
     return (float(np.sin(azimuth) * c), float(-np.cos(azimuth) * c), float(np.sin(elevation)))
 
 
-def _teeth_normals(teeth: F32) -> F32:
+def _teeth_normals(teeth: Floats32) -> Floats32:
     out = teeth - (teeth.mean(0) + np.array([0, 0.02, 0], np.float32))
     out[:, 2] = 0
     return _unit(out)
 
 
 def _adjacency(faces: NDArray[np.int32], count: int) -> csr_matrix:
-    """(count, faces): sums the normals of a vertex's faces."""
+    """Sparse matrix (count, faces) that sums the normals of a vertex's faces."""
     columns = np.repeat(np.arange(len(faces)), 3)
     return csr_matrix((np.ones(faces.size, np.float32), (faces.ravel(), columns)),
                       (count, len(faces)))  # fmt: skip
 
 
-def _unit(vectors: NDArray[np.floating]) -> F32:
+def _unit(vectors: NDArray[np.floating]) -> Floats32:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, 1e-12), np.float32)

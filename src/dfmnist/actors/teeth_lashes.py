@@ -1,4 +1,4 @@
-"""Small geometry that anny's head lacks: teeth and eyelashes."""
+"""Teeth and eyelashes, which anny's head lacks."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfmnist.actors.deform import Body, Posed
-from dfmnist.actors.head import F32
 from dfmnist.actors.landmarks import find_landmarks
+from dfmnist.core.arrays import Floats32
 
 TOOTH_M = 0.0074
+"""Width of a tooth."""
 ARC = 33
+"""Number of vertices along an arc of teeth."""
 TEETH_ROWS = 5
+"""Number of vertices from the edge of a tooth to the gum."""
 
 
 @dataclass(frozen=True, eq=False)
 class Teeth:
-    """Both rows of teeth in the neutral pose: first the upper, then the lower."""
+    """Mesh of both rows of teeth in the neutral pose, first the upper, then the lower."""
 
-    vertices: F32
+    vertices: Floats32
     faces: NDArray[np.int32]
-    rest: F32
-    """(m, 3) tooth number along the arc, height from the edge 0 to the gum 1, 0."""
+    rest: Floats32
+    """Texture coordinates (m, 3): tooth number along the arc, height from edge 0 to gum 1, 0."""
     upper: int
-    """How many vertices belong to the upper row."""
+    """Number of vertices of the upper row."""
 
 
 def grow_teeth(body: Body) -> Teeth:
-    """Two arcs of teeth behind this person's lips."""
+    """Teeth of this person: two arcs behind the lips."""
     marks = find_landmarks()
     neutral = body.neutral
     point = dict(zip(marks.names, neutral[marks.vertices], strict=True))
@@ -66,8 +69,8 @@ def grow_teeth(body: Body) -> Teeth:
     )
 
 
-def pose_teeth(teeth: Teeth, posed: Posed) -> F32:
-    """(m, 3): the upper row moves with the head, the lower with the jaw."""
+def pose_teeth(teeth: Teeth, posed: Posed) -> Floats32:
+    """Vertices (m, 3) of the posed teeth: the upper row follows the head, the lower the jaw."""
     result = np.empty_like(teeth.vertices)
     for part, matrix in (
         (slice(None, teeth.upper), posed.head),
@@ -78,9 +81,10 @@ def pose_teeth(teeth: Teeth, posed: Posed) -> F32:
 
 
 class Lashes:
-    """A fringe on each upper lid's rim, in strips of two rows."""
+    """Eyelashes on the rims of the upper lids, as strips of two rows of vertices."""
 
     LENGTH_M = 0.0062
+    """Length of the lashes."""
 
     def __init__(self, body: Body) -> None:
         marks = find_landmarks()
@@ -101,10 +105,10 @@ class Lashes:
             rest += [np.stack([x, np.full(k, row), ends], 1) for row in (0.0, 1.0)]
             start += 2 * k
         self.faces: NDArray[np.int32] = np.concatenate(faces).astype(np.int32)
-        self.rest: F32 = np.concatenate(rest).astype(np.float32)
+        self.rest: Floats32 = np.concatenate(rest).astype(np.float32)
 
-    def pose(self, posed: Posed) -> F32:
-        """(m, 3) roots and tips."""
+    def pose(self, posed: Posed) -> Floats32:
+        """Vertices (m, 3) of the posed lashes: roots and tips."""
         up = posed.head[:3, 2]
         parts = []
         for rim, centre in zip(self.rims, posed.eye_centres, strict=True):

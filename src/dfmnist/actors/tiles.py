@@ -1,27 +1,33 @@
-"""Which triangles each tile of the picture may show, so that a camera ray tests only those."""
+"""Lists of the triangles that each tile of the picture may show, for the camera's rays."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.actors.head import F32
+from dfmnist.core.arrays import Floats32
 
 TILE_PX = 4
-LEAST_AREA_PX2 = 1e-4
+"""Side of a tile in pixels."""
+MIN_AREA_PX2 = 1e-4
+"""Smallest area of a triangle that is shown."""
 MARGIN_PX = 64
-"""Triangles whose first corner lies farther outside of the picture do not reach into it."""
+"""Distance outside of the picture beyond which a triangle's first corner excludes it."""
 
 
 @dataclass(frozen=True, eq=False)
 class TileLists:
-    """Triangles by tile, row by row; those of tile k are `triangles[starts[k] : starts[k + 1]]`."""
+    """Triangles by tile, tiles row by row.
+
+    The triangles of tile k are `triangles[starts[k] : starts[k + 1]]`.
+    """
 
     starts: NDArray[np.int32]
     triangles: NDArray[np.int32]
-    planes: F32
-    """(t, 9) u, v and inverse depth as `a * x + b * y + c` of the pixel position."""
+    planes: Floats32
+    """Coefficients (t, 9) of u, v and inverse depth: `a * x + b * y + c` of the pixel position."""
     across: int
+    """Number of tiles in a row."""
 
 
 def list_triangles(
@@ -31,21 +37,21 @@ def list_triangles(
     two_sided: NDArray[np.bool_],
     size: int,
 ) -> TileLists:
-    """Sort triangles into tiles.
+    """Lists of the triangles `faces` (t, 3) by tile of a picture of side `size`.
 
-    `pixels` (n, 2) and `depth` (n,) are the vertices as the camera sees them; triangles that turn
-    their back are left out unless they are `two_sided` (t,).
+    `pixels` (n, 2) and `depth` (n,) are the vertices as the camera sees them. Triangles seen from
+    behind are left out unless they are `two_sided` (t,).
     """
     across = -(-size // TILE_PX)
     a, b, c = (pixels[faces[:, k]] for k in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    shown = (area < -LEAST_AREA_PX2) | (two_sided & (area > LEAST_AREA_PX2))
+    shown = (area < -MIN_AREA_PX2) | (two_sided & (area > MIN_AREA_PX2))
     shown &= (a > -MARGIN_PX).all(1) & (a < size + MARGIN_PX).all(1)
     chosen = np.flatnonzero(shown)
     a, b, c = a[chosen], b[chosen], c[chosen]
     planes = np.zeros((len(faces), 9), np.float32)
     planes[chosen] = _planes(a, b, c, area[chosen], depth[faces[chosen]])
-    # a margin of a tenth of a pixel: triangles reach a little over their edges
+    # a margin of a tenth of a pixel, because triangles extend a little over their edges
     low = np.minimum(np.minimum(a, b), c) - 0.1
     high = np.maximum(np.maximum(a, b), c) + 0.1
     first = np.clip(low / TILE_PX, 0, across - 1).astype(np.int32)
@@ -57,7 +63,7 @@ def list_triangles(
     row = first[owner, 1] + within // spans[owner, 0]
     column = first[owner, 0] + within % spans[owner, 0]
     tile = row * across + column
-    # sixteen bits are sorted by radix, several times as fast
+    # numpy sorts 16-bit integers by radix sort, which is several times faster
     short = np.uint16 if across * across < 2**16 else np.int64
     order = np.argsort(tile.astype(short), kind="stable")
     starts = np.zeros(across * across + 1, np.int32)
@@ -71,8 +77,8 @@ def _planes(
     c: NDArray[np.float64],
     area: NDArray[np.float64],
     depth: NDArray[np.float64],
-) -> F32:
-    """(t, 9) plane coefficients; `depth` is (t, 3)."""
+) -> Floats32:
+    """Plane coefficients (t, 9) of triangles with corners `a`, `b`, `c` and depths (t, 3)."""
 
     def edge(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
         d = q - p

@@ -1,4 +1,4 @@
-"""What is known of every frame: where named points lie in the picture, and how they turn there."""
+"""Ground truth of every frame: positions and Jacobians of named points in the picture."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfmnist.actors.deform import Body, Posed
-from dfmnist.actors.head import F32
 from dfmnist.actors.identity import Identity
 from dfmnist.actors.landmarks import PUPILS, find_landmarks
+from dfmnist.core.arrays import Floats32
 
 
 @dataclass(frozen=True)
 class CameraView:
-    """A camera that looks along +y with a shifted lens, so that verticals stay upright."""
+    """Camera along +y with a shifted lens, which keeps vertical lines vertical."""
 
     position: tuple[float, float, float]
     focal_px: float
@@ -21,8 +21,11 @@ class CameraView:
     centre_y: float
 
     @classmethod
-    def of(cls, identity: Identity, body: Body, hair: F32, size: int) -> "CameraView":
-        """Head and hair of the neutral person fill `head_fraction` of the frame's height."""
+    def of(cls, identity: Identity, body: Body, hair: Floats32, size: int) -> "CameraView":
+        """The camera that shows head and hair at `head_fraction` of the frame's height.
+
+        `hair` are the vertices of the hair, `size` is the side of the frame in pixels.
+        """
         camera = identity.camera
         marks = find_landmarks()
         chin = body.neutral[marks.vertices[marks.names.index("chin")]]
@@ -41,8 +44,8 @@ class CameraView:
             camera.centre_y * size + focal * (middle_z - position[2]) / depth,
         )
 
-    def project(self, points: F32) -> NDArray[np.float64]:
-        """(..., 3) metres to (..., 2) pixels, x right and y down; pixel centres are at .5."""
+    def project(self, points: Floats32) -> NDArray[np.float64]:
+        """Pixels (…, 2), x right, y down, of points (…, 3) in metres; pixel centres are at .5."""
         relative = np.asarray(points, np.float64) - np.array(self.position)
         depth = relative[..., 1]
         return np.stack(
@@ -53,8 +56,8 @@ class CameraView:
             -1,
         )
 
-    def project_directions(self, points: F32, directions: F32) -> NDArray[np.float64]:
-        """(..., k, 3) directions at (..., 3) points to (..., 2, k): pixels per metre along each."""
+    def project_directions(self, points: Floats32, directions: Floats32) -> NDArray[np.float64]:
+        """Pixels per metre (…, 2, k) along k directions (…, k, 3) at points (…, 3)."""
         relative = (np.asarray(points, np.float64) - np.array(self.position))[..., None, :]
         depth = relative[..., 1]
         d = np.asarray(directions, np.float64)
@@ -64,15 +67,18 @@ class CameraView:
 
 
 def point_names() -> tuple[str, ...]:
-    """The names of the points, in the order of the arrays."""
+    """Names of the points, in the order of the arrays."""
     return (*find_landmarks().names, *PUPILS)
 
 
-def locate(view: CameraView, body: Body, posed: Posed) -> tuple[F32, F32, F32, F32]:
-    """Of one frame: points (p, 2) px, Jacobians (p, 2, 2) px per cm, depths (p,) m, box (4,) px.
+def locate(
+    view: CameraView, body: Body, posed: Posed
+) -> tuple[Floats32, Floats32, Floats32, Floats32]:
+    """Truth of one frame: points, Jacobians, depths and the head's box.
 
-    A Jacobian's columns are where a centimetre goes on the shared head's surface: level (towards
-    the person's left at the front) and up. Points and tangents are known where hidden, too.
+    Shapes and units: points (p, 2) px, Jacobians (p, 2, 2) px per cm, depths (p,) m, box (4,) px.
+    The columns of a Jacobian are the pixels per centimetre on the shared head's surface: level
+    (towards the person's left at the front) and up. Hidden points have values too.
     """
     marks = find_landmarks()
     vertices = posed.vertices

@@ -368,7 +368,7 @@ class _StepBatches(Dataset[Batch]):
         return draw_batch(self.footage, phase.draw, self.clips, self.config.seed, step)
 
 
-class _EpochEnd(L.Callback):
+class _ActorsEpochEnd(L.Callback):
     """Callback that validates and writes contact sheets, weights and checkpoint each epoch."""
 
     def __init__(
@@ -481,7 +481,7 @@ def train_animator(
     unseen = [i for i, who in enumerate(footage.identities) if who in held]
     steps = _StepBatches(footage, config, train)
     seen = set(footage.identities) | (training_seeds(initial) if initial else set())
-    watch = _EpochEnd(out, footage, unseen, steps, sorted(seen))
+    watch = _ActorsEpochEnd(out, footage, unseen, steps, sorted(seen))
     module = AnimatorModule(config)
     last = out / CHECKPOINT
     if initial is not None and not last.is_file():

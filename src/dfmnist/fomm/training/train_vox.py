@@ -105,7 +105,7 @@ def train_published(
     module = PublishedModule(config, people, perceptual_network, machine.loader_processes)
     if initial is not None and not checkpoint.is_file():
         module.start_from(initial)
-    trainer = _trainer(config, machine, out, stop_after, _EpochEnd(out, shown, about))
+    trainer = _trainer(config, machine, out, stop_after, _PublishedEpochEnd(out, shown, about))
     try:
         run(module, trainer, checkpoint, weights_only=True)
     except InputError as error:  # one of a decoding process has a traceback before its message
@@ -194,7 +194,7 @@ def _trainer(
     )
 
 
-class _EpochEnd(L.Callback):
+class _PublishedEpochEnd(L.Callback):
     """Callback that writes contact sheet, curve, weights and checkpoint after each epoch."""
 
     def __init__(self, out: Path, shown: People, about: dict[str, Any]) -> None:
