@@ -103,5 +103,5 @@ def test_without_a_network_it_is_one_line(
             download(address, tmp_path / "w.pth", accept, HOW)
         assert str(raised.value).endswith("; expected a network")
         assert "\n" not in str(raised.value)
-        assert not (tmp_path / "w.pth").exists()
+        assert files(tmp_path) == [".lock-w.pth"]
     silent.close()

@@ -4,7 +4,6 @@ import fcntl
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -15,7 +14,7 @@ TIMEOUT_S = 20
 """Longest wait for a connection, and for the next bytes."""
 CHUNK_BYTES = 1 << 20
 MB = 10**6
-RANGE_NOT_SATISFIABLE = 416
+PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
 
 
 def download(url: str, path: Path, check: Callable[[Path], object], expected: str) -> None:
@@ -41,8 +40,7 @@ def download(url: str, path: Path, check: Callable[[Path], object], expected: st
 
 def _fetch(url: str, path: Path, check: Callable[[Path], object]) -> None:
     part = path.with_name(f".part-{path.name}")  # the suffix tells `check` the format
-    with part.open("ab") as file:
-        _receive(url, file, path.name)
+    _receive(url, part, path.name)
     try:
         check(part)
     except InputError as error:
@@ -51,9 +49,9 @@ def _fetch(url: str, path: Path, check: Callable[[Path], object]) -> None:
     part.replace(path)
 
 
-def _receive(url: str, file: IO[bytes], name: str) -> None:
-    """Append to `file` what it lacks of `url`; from the start where the server cannot go on."""
-    have = file.tell()
+def _receive(url: str, part: Path, name: str) -> None:
+    """Append to `part` what it lacks of `url`; from the start where the server cannot go on."""
+    have = part.stat().st_size if part.is_file() else 0
     headers = {"User-Agent": "dfmnist", **({"Range": f"bytes={have}-"} if have else {})}
     try:
         response = urlopen(Request(url, headers=headers), timeout=TIMEOUT_S)
@@ -61,11 +59,10 @@ def _receive(url: str, file: IO[bytes], name: str) -> None:
         if error.code == RANGE_NOT_SATISFIABLE:
             return  # all of it is there already
         raise OSError(f"HTTP {error.code} {error.reason}") from None
-    with response, progress_bar() as bar:
-        if response.status != 206:  # the whole file, not the part that was asked for
-            file.truncate(0)
-            have = 0
-        total = have + int(response.headers.get("Content-Length") or 0)
+    goes_on = response.status == PARTIAL_CONTENT
+    have = have if goes_on else 0
+    total = have + int(response.headers.get("Content-Length") or 0)
+    with response, part.open("ab" if goes_on else "wb") as file, progress_bar() as bar:
         task = bar.add_task(f"{name}, MB", total=total // MB or None, completed=have // MB)
         while chunk := response.read(CHUNK_BYTES):
             file.write(chunk)
