@@ -75,7 +75,7 @@ def write_clip(path: Path, picture: np.ndarray, size: int = SIZE, count: int = 4
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray) -> Path:
-    """One sound clip, one of noise, one of another size, one cut short."""
+    """One sound clip, one of noise, one of another size, one truncated."""
     clips = tmp_path_factory.mktemp("clips")
     write_clip(clips / "face.mp4", portrait)
     write_clip(clips / "large.mp4", portrait, 96)
@@ -229,7 +229,7 @@ def test_clips_are_rebuilt_and_bad_ones_named(tmp_path: Path, weights: Path, fol
     text = evaluate_clips(weights, folder, tmp_path, num_frames=4)
     assert "Left out, 3 of 4" in text
     assert "- cut.mp4: " in text
-    assert "cut short" in text
+    assert "truncated" in text
     assert "- large.mp4: is 96x96; expected 64x64, or --crop" in text
     assert "- noise.mp4: no face found" in text
     assert "Transfer" not in text

@@ -200,7 +200,7 @@ def test_a_driver_that_is_cut_short(
     driving.write_bytes(driving.read_bytes()[: driving.stat().st_size * 2 // 3])
     line = refused(capsys, "animate", photo(tmp_path / "s.png"), driving, out, "--no-crop",
                    "--weights", weights)  # fmt: skip
-    found = line.split("is cut short: ")[1].split(" of 40 frames read")[0]
+    found = line.split("is truncated: ")[1].split(" of 40 frames read")[0]
     assert 5 < int(found) < 40
     assert not out.parent.exists()
 

@@ -51,7 +51,7 @@ def test_animate_names_a_truncated_driver(
     source = clip(tmp_path / "source.mp4")
     line = run(capsys, "animate", source, truncated, tmp_path / "o.mp4", "--no-crop")
     assert "cut.mp4" in line
-    assert "cut short" in line
+    assert "truncated" in line
     assert not (tmp_path / "o.mp4").exists()
 
 

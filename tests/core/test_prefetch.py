@@ -34,13 +34,13 @@ def slow_square(number: int) -> int:
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_results_come_in_order(threads: int) -> None:
-    got = list(prefetch_map(slow_square, range(20), threads=threads, most=5))
+    got = list(prefetch_map(slow_square, range(20), threads=threads, max_pending=5))
     assert got == [n * n for n in range(20)]
 
 
 def test_no_more_is_begun_than_asked() -> None:
     begun: list[int] = []
-    results = prefetch_map(lambda n: begun.append(n) or n, range(100), threads=2, most=4)
+    results = prefetch_map(lambda n: begun.append(n) or n, range(100), threads=2, max_pending=4)
     assert next(results) == 0
     time.sleep(0.1)
     assert sorted(begun) == list(range(5))  # one in use, four ahead
@@ -50,7 +50,8 @@ def test_no_more_is_begun_than_asked() -> None:
 
 def test_threads_work_at_once() -> None:
     together = threading.Barrier(2, timeout=5)
-    assert len(list(prefetch_map(lambda _: together.wait(), range(6), threads=2, most=2))) == 6
+    got = prefetch_map(lambda _: together.wait(), range(6), threads=2, max_pending=2)
+    assert len(list(got)) == 6
 
 
 def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
@@ -62,7 +63,7 @@ def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
             raise ValueError("broken")
         return number
 
-    results = prefetch_map(broken_at_3, range(1000), threads=2, most=4)
+    results = prefetch_map(broken_at_3, range(1000), threads=2, max_pending=4)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="broken"):
         next(results)
@@ -71,7 +72,7 @@ def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
 
 
 def test_a_dropped_iterator_ends_its_threads() -> None:
-    results = prefetch_map(slow_square, range(1000), threads=2, most=50)
+    results = prefetch_map(slow_square, range(1000), threads=2, max_pending=50)
     assert next(results) == 0
     assert workers()
     del results  # the fixture sees them gone
@@ -82,7 +83,7 @@ def test_ctrl_c_ends_the_process(tmp_path: object) -> None:
 import time
 from dfmnist.core.prefetch import prefetch_map
 print("started", flush=True)
-for _ in prefetch_map(lambda n: time.sleep(0.05), range(10_000), threads=2, most=20):
+for _ in prefetch_map(lambda n: time.sleep(0.05), range(10_000), threads=2, max_pending=20):
     pass
 """
     child = subprocess.Popen(

@@ -45,7 +45,7 @@ def test_cut_files_are_reported_and_whole_ones_are_not(tmp_path: Path, name: str
         path.write_bytes(data[: int(len(data) * share)])
         assert is_truncated(path)
         for read in (video.probe, video.read_frames):
-            with pytest.raises(InputError, match=rf"{name}: is cut short") as caught:
+            with pytest.raises(InputError, match=rf"{name}: is truncated") as caught:
                 read(path)
             said = str(caught.value)
             if name == "a.mov":  # its index is at the end

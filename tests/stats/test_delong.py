@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from dfmnist.stats.binary_metrics import curves
+from dfmnist.stats.binary_metrics import weighted_metrics
 from dfmnist.stats.delong import delong
 
 
 def area(labels: np.ndarray, scores: np.ndarray) -> float:
-    return float(curves(labels, scores, np.ones((1, len(labels))))["auc"][0])
+    return float(weighted_metrics(labels, scores, np.ones((1, len(labels))))["auc"][0])
 
 
 def two_detectors(n: int, seed: int, ties: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

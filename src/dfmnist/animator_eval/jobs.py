@@ -38,6 +38,7 @@ from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
 from dfmnist.core.config import seed_of
 from dfmnist.core.errors import InputError
+from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import slug
 from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mesh import Mesh
@@ -50,7 +51,6 @@ from dfmnist.media.video import probe, read_frames
 from dfmnist.pipeline.animate import animator
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.screen import detectors
-from dfmnist.pipeline.select import restore, save
 
 NOISE_SIGMA = BuildConfig.noise_sigma
 """Camera noise of a build, on which the liveness detectors' thresholds were fitted."""
@@ -95,7 +95,7 @@ class EvaluationJob:
 
     def record(self) -> Record:
         """The existing record of this job."""
-        found = restore(self.file(".json"), Record)
+        found = read_record(self.file(".json"), Record)
         assert isinstance(found, Record)
         return found
 
@@ -233,7 +233,7 @@ def run_job(job: EvaluationJob) -> Record:
     if job.done():
         return job.record()
     record = job.measure()
-    save(job.file(".json"), record)
+    write_record(job.file(".json"), record)
     return record
 
 

@@ -1,1 +1,1 @@
-"""What every other room uses: the ten actions, errors, files, runs, jobs."""
+"""Parts that every other room uses: actions, errors, files, configs, jobs, text."""

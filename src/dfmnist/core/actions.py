@@ -1,4 +1,4 @@
-"""The ten actions of DeepFake MNIST+ (section 3.1), and talking, which only real clips do."""
+"""The ten actions of DeepFake MNIST+ (section 3.1), and talking, which only real clips show."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from dfmnist.core.errors import InputError
 
 
 class Action(StrEnum):
-    """What a clip shows; the values are the names used in files, manifests and tables."""
+    """Action shown in a clip; its value is the name used in files, manifests and tables."""
 
     BLINK = "blink"
     OPEN_MOUTH = "open_mouth"
@@ -24,13 +24,13 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class ActionInfo:
-    """How an action is shown to people and met on disk."""
+    """Names of an action, and what the person is asked to do."""
 
     action: Action
     title: str
-    """As in the paper's figures."""
+    """Name in the paper's figures."""
     spellings: tuple[str, ...]
-    """Other names met in the wild, lower case, words joined by `_`."""
+    """Other names found in datasets: lower case, words joined by `_`."""
     motion: str
     """What the person is asked to do."""
 
@@ -85,13 +85,13 @@ TEN: tuple[Action, ...] = tuple(a for a in Action if a is not Action.TALK)
 DETECTED_BY_BOTH: frozenset[Action] = frozenset(
     {Action.BLINK, Action.YAW, Action.NOD, Action.OPEN_MOUTH}
 )
-"""Screened by the action-specific and the universal detector (section 3.2); the rest by one."""
+"""Actions screened by both liveness detectors (section 3.2); the others by the universal one."""
 
 _BY_SPELLING = {s: i.action for i in INFO.values() for s in (i.action.value, *i.spellings)}
 
 
 def parse_action(text: str) -> Action:
-    """The action that `text` spells, in any spelling of `INFO`. Raises `InputError`."""
+    """Action named by `text`, in any spelling of `INFO`. Raises `InputError`."""
     key = "_".join(text.strip().lower().replace("-", " ").replace("_", " ").split())
     try:
         return _BY_SPELLING[key]

@@ -1,4 +1,4 @@
-"""A run is named by the hash of its config, so the same config is the same folder."""
+"""Configs as JSON and their hashes: equal configs have equal names, and so one folder."""
 
 import dataclasses
 import hashlib
@@ -12,7 +12,7 @@ from dfmnist.core.files import sha256_text
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON types: dataclasses become dicts, enums, paths and fractions strings."""
+    """`value` as JSON types: dataclasses become dicts; enums, paths and fractions strings."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Enum):
@@ -28,12 +28,12 @@ def plain(value: Any) -> Any:
 
 
 def config_hash(config: Any, *more: str) -> str:
-    """Twelve hexadecimal digits that depend on every field of `config`, and on `more`."""
+    """Hash of every field of `config` and of `more`: twelve hexadecimal digits."""
     text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"))
     return sha256_text("\n".join([text, *more]))[:12]
 
 
 def seed_of(*words: str) -> int:
-    """A 31-bit seed from words: the same in every process and on every machine."""
+    """Seed of 31 bits computed from words, equal in every process and on every machine."""
     digest = hashlib.sha256("\n".join(words).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1

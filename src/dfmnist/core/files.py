@@ -1,4 +1,4 @@
-"""Files that are whole or absent, folders that are ours or refused, and hashes."""
+"""Files written completely or not at all, folders marked with their kind, and hashes."""
 
 import contextlib
 import errno
@@ -13,15 +13,15 @@ from typing import Any
 from dfmnist.core.errors import InputError
 
 MARKER = ".dfmnist"
-"""Names the kind of folder it lies in; a folder with other content and no marker is refused."""
+"""File that names the kind of its folder; a folder with content but no marker is refused."""
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, with the same suffix, renamed to it on success.
+    """Yield a temporary path beside `path`, with its suffix, and rename it to `path` on success.
 
-    On an exception the temporary file is removed and `path` is as it was. A killed process
-    leaves a hidden `.tmp-*` file at most. Raises `InputError` where the disk is full or the place
+    After an exception the temporary file is removed and `path` is unchanged. A killed process
+    leaves at most a hidden `.tmp-*` file. Raises `InputError` if the disk is full or the folder
     cannot be written to.
     """
     try:
@@ -51,18 +51,18 @@ def _cannot_write(path: Path, error: OSError) -> InputError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` as UTF-8, completely or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON with sorted keys, whole or not at all."""
+    """Write `value` as indented JSON with sorted keys, completely or not at all."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value in `path`. Raises `InputError` naming the file."""
+    """JSON value in the file `path`. Raises `InputError` naming the file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -83,7 +83,7 @@ def sha256_text(text: str) -> str:
 
 
 def cache_dir() -> Path:
-    """The user's cache folder for this program; `DFMNIST_CACHE` moves it."""
+    """Cache folder of this program for the user; the variable `DFMNIST_CACHE` moves it."""
     if chosen := os.environ.get("DFMNIST_CACHE"):
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
@@ -91,9 +91,9 @@ def cache_dir() -> Path:
 
 
 def claim_folder(folder: Path, kind: str) -> None:
-    """Make `folder` ours for `kind`, or refuse it because it holds something else.
+    """Mark `folder` as one of `kind`. Raises `InputError` if it holds something else.
 
-    A new or empty folder gets a marker; one with the same marker is taken up again (resume).
+    A new or empty folder gets a marker; one with the same marker is used again (resume).
     """
     marker = folder / MARKER
     if folder.exists() and not folder.is_dir():

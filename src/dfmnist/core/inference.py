@@ -1,4 +1,4 @@
-"""Networks compiled by OpenVINO for this CPU, and the choice between it and torch."""
+"""Networks compiled by OpenVINO for a CPU, and the choice between OpenVINO and torch."""
 
 import contextlib
 import os
@@ -20,12 +20,12 @@ from dfmnist.core.errors import InputError
 Arrays = list[npt.NDArray[Any]]
 AMX_FLAG = "amx_bf16"
 QUEUED = 2
-"""Batches a stream: one runs, one waits, so that no stream idles while the next is fetched."""
+"""Batches queued for a stream: one runs, one waits, so that no stream idles in between."""
 
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """What runs a network, and how."""
+    """Library, device and precision with which a network runs."""
 
     backend: Literal["openvino", "torch"]
     device: torch.device
@@ -33,16 +33,16 @@ class BackendChoice:
 
     @property
     def precision(self) -> Literal["f32", "bf16"]:
-        """The name of the precision."""
+        """Name of the precision."""
         return "bf16" if self.bfloat16 else "f32"
 
 
 def choose(backend: str = "auto", precision: str = "auto") -> BackendChoice:
-    """What the user asked for; `auto` is torch on a GPU and OpenVINO on a CPU.
+    """Choose how a network runs; `auto` takes torch on a GPU and OpenVINO on a CPU.
 
-    `auto` precision is bfloat16 on a GPU that has it and on processors with AMX, else float32:
-    without AMX it gains too little to give up digits. Raises `InputError`: another name, or
-    bfloat16 where OpenVINO has none.
+    `auto` precision is bfloat16 on a GPU that has it and on a CPU with AMX, else float32: without
+    AMX it gains too little to give up digits. Raises `InputError` for another name, and for
+    bfloat16 where OpenVINO does not have it.
     """
     for flag, value, known in (
         ("--backend", backend, get_args(BackendName)),
@@ -67,9 +67,9 @@ def choose(backend: str = "auto", precision: str = "auto") -> BackendChoice:
 
 
 def has_amx() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 by itself (Linux).
+    """True if the CPU multiplies bfloat16 matrices in hardware (AMX); known on Linux only.
 
-    Not where `ONEDNN_MAX_CPU_ISA` keeps oneDNN, which both backends use, from it.
+    False if `ONEDNN_MAX_CPU_ISA` keeps oneDNN, which both backends use, from using AMX.
     """
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     if limit not in ("", "ALL", "DEFAULT") and "AMX" not in limit:
@@ -79,17 +79,17 @@ def has_amx() -> bool:
 
 
 def openvino_has_bf16() -> bool:
-    """Whether OpenVINO runs bfloat16 on this processor: those with AVX-512 or AMX, by and large."""
+    """True if OpenVINO runs bfloat16 on this CPU: most CPUs with AVX-512 or AMX."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class Compiled:
-    """A module compiled for fixed shapes: arrays in, arrays out.
+    """A torch module compiled for fixed shapes, which takes and returns NumPy arrays.
 
-    `example`: one tensor an input, of the shape and type to compile for. `streams` calls run at
-    a time in `many`, sharing torch's number of threads.
+    `example` holds a tensor for each input, of the shape and type to compile for. `many` runs
+    `streams` calls at a time, which share torch's number of threads.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Compiled:
         return self._taken(request)
 
     def many(self, calls: Iterable[Arrays]) -> Iterator[Arrays]:
-        """The outputs of each call, in order; the next are fetched while earlier ones run."""
+        """Yield the outputs of each call in order; later calls are read while earlier ones run."""
         free, running = deque(self._requests), deque[tuple[Any, Arrays]]()
         try:
             for arrays in calls:
@@ -141,7 +141,7 @@ class Compiled:
             while running:
                 yield self._finish(running)
         finally:
-            for request, _ in running:  # whoever stops listening leaves nothing at work
+            for request, _ in running:  # the consumer may stop early; no request runs on
                 request.wait()
 
     def _finish(self, running: deque[tuple[Any, Arrays]]) -> Arrays:
@@ -152,14 +152,14 @@ class Compiled:
         return outputs
 
     def _taken(self, request: Any) -> Arrays:
-        """Copies, since a request's own arrays are written to by its next call."""
+        """Copies of the outputs: the next call writes into the request's own arrays."""
         outputs = (request.get_output_tensor(i).data for i in range(self._outputs))
         return [np.array(data) for data in outputs]
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the tracer's word on sizes that are constants here, and on its own future."""
+    """Hide the tracer's warnings about sizes that are constant here, and of its deprecation."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

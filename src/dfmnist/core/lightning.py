@@ -1,4 +1,4 @@
-"""Running Lightning the same way in every training."""
+"""Lightning with the same settings in every training."""
 
 import contextlib
 import logging
@@ -19,13 +19,14 @@ from dfmnist.core.files import atomic_path
 
 @dataclass(frozen=True)
 class Devices:
-    """Where a training runs; several devices train as one (DDP)."""
+    """Devices on which a training runs; several train one model together (DDP)."""
 
     accelerator: str = "auto"
     """auto, cpu or gpu."""
     devices: int = 1
-    """On each node: GPUs, or processes on a CPU."""
+    """Number of devices on each node: GPUs, or processes on a CPU."""
     nodes: int = 1
+    """Number of machines."""
 
     def __post_init__(self) -> None:
         if self.accelerator not in ("auto", "cpu", "gpu"):
@@ -39,17 +40,17 @@ class Devices:
 
     @property
     def uses_gpu(self) -> bool:
-        """Whether the run trains on GPUs."""
+        """True if the run trains on GPUs."""
         has = torch.cuda.is_available()
         return self.accelerator == "gpu" or (self.accelerator == "auto" and has)
 
     @property
     def world(self) -> int:
-        """Processes in all."""
+        """Number of processes on all nodes together."""
         return self.devices * self.nodes
 
     def options(self) -> dict[str, Any]:
-        """What Lightning's trainer needs to know of them."""
+        """Arguments for Lightning's trainer."""
         return {
             "accelerator": "gpu" if self.uses_gpu else "cpu",
             "devices": self.devices,
@@ -61,12 +62,12 @@ class Devices:
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes and speaks."""
+    """True in the one process that writes files and messages."""
     return int(getattr(rank_zero_only, "rank", 0)) == 0  # Lightning's, from the environment
 
 
 def save_checkpoint(trainer: pl.Trainer, path: Path) -> None:
-    """Lightning's whole state, written by rename; every process calls it."""
+    """Write Lightning's whole state by rename. Every process must call it."""
     if not trainer.is_global_zero:
         trainer.save_checkpoint(path)  # takes part, writes nothing
         return
@@ -75,7 +76,7 @@ def save_checkpoint(trainer: pl.Trainer, path: Path) -> None:
 
 
 def run(module: pl.LightningModule, trainer: pl.Trainer, checkpoint: Path, **more: Any) -> None:
-    """`trainer.fit`, from `checkpoint` if there is one; Ctrl-C stays Ctrl-C."""
+    """Call `trainer.fit`, from `checkpoint` if it exists. Ctrl-C raises `KeyboardInterrupt`."""
     with quiet_lightning():
         try:
             trainer.fit(module, ckpt_path=checkpoint if checkpoint.is_file() else None, **more)
@@ -87,7 +88,7 @@ def run(module: pl.LightningModule, trainer: pl.Trainer, checkpoint: Path, **mor
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Without Lightning's tips and its warnings about what we chose on purpose."""
+    """Hide Lightning's tips, and its warnings about settings that are chosen on purpose."""
     names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]

@@ -1,4 +1,4 @@
-"""Work done ahead of need by threads, handed out in order."""
+"""Results computed ahead of the consumer by threads, and yielded in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,14 +11,14 @@ Result = TypeVar("Result")
 
 
 def prefetch_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, most: int
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, max_pending: int
 ) -> Iterator[Result]:
-    """Yield `function(item)` for each item, in the order of `items`.
+    """Run `function` on `items` in `threads` worker threads and yield the results in order.
 
-    `threads` work at once; at most `most` results lie finished or in the making beside the one
-    in use, so that memory is bounded. 0 threads: each result is made when it is asked for. An
-    exception is raised where its result would have come, and nothing is begun after it. When
-    the iterator ends, fails or is dropped, threads end with the item that they are at.
+    At most `max_pending` results are held ahead of the consumer, so that memory is bounded. With
+    0 threads each result is computed when it is asked for. An exception is raised where its
+    result would have come, and no item is started after it. When the iterator ends, fails or is
+    dropped, the threads finish their current items and end.
     """
     if threads < 1:
         yield from map(function, items)
@@ -27,7 +27,7 @@ def prefetch_map(
     waiting: deque[Future[Result]] = deque()
     coming = iter(items)
     try:
-        waiting.extend(pool.submit(function, item) for item in islice(coming, max(most, 1)))
+        waiting.extend(pool.submit(function, item) for item in islice(coming, max(max_pending, 1)))
         while waiting:
             result = waiting.popleft().result()
             waiting.extend(pool.submit(function, item) for item in islice(coming, 1))

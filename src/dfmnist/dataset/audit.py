@@ -1,11 +1,11 @@
-"""Does anything but the forgery tell real from fake? Two classifiers look.
+"""Audit of a dataset: two classifiers test whether anything but the forgery gives fakes away.
 
-*Protocol*: rate, length, size, GOP, codec settings, container fields, that is, what whoever made
+*Protocol*: frame rate, length, size, GOP, codec settings and container fields, which whoever made
 the files decided. It must stay at chance: an AUC of 0.6 fails the dataset. *Signal*: packet
-sizes, quantiser, noise, sharpness, brightness, motion. It cannot fail, being partly the forgery
-itself; it is the baseline that every detector must beat.
+sizes, quantiser, noise, sharpness, brightness, motion. It cannot fail, since it is partly the
+forgery itself; it is the baseline that every detector must beat.
 
-Both are cross-validated with the clips of one identity always in one fold. The AUC is taken
+Both are cross-validated with the clips of one identity always in one fold. The AUC is computed
 within folds and averaged over their pairs of clips, so that features that never vary give
 exactly 0.5.
 """
@@ -32,46 +32,49 @@ Facts = Mapping[str, str | float]
 
 AUDIT = "audit.json"
 LIMIT = 0.6
+"""AUC of the protocol from which the audit fails."""
 SIGNAL_CLIPS = 400
-"""Decoded clips of each quality; the baseline's interval is narrow enough by then."""
+"""Number of clips decoded of each quality, enough for a narrow interval of the baseline."""
 _POOL_FROM = 200
-"""Number of files from which several processes are worth their start."""
+"""Number of files from which it pays to start several processes."""
 
 
 class AuditError(InputError):
-    """The protocol tells real from fake; the message lists what leaks."""
+    """Failed audit: the protocol separates real from fake. The message lists the leaks."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature by itself."""
+    """One audited feature, and how well it alone separates real from fake."""
 
     name: str
     auc: float
-    """Direction-agnostic, in 0.5 to 1, on all audited files."""
+    """AUC on all audited files, 0.5 to 1 whatever the direction."""
     real: str
     """Commonest value, or mean, in real clips."""
     fake: str
+    """Commonest value, or mean, in fake clips."""
 
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What the audit found."""
+    """Result of an audit."""
 
     passed: bool
     limit: float
     files: int
     protocol: CrossValidation
-    """Of the worst of: all files together, and each quality by itself."""
+    """Worst result among all files together and each quality by itself."""
     protocol_by_quality: dict[str, CrossValidation]
-    """Includes `all`."""
+    """Result for each quality by its name, and for `all`."""
     leaks: tuple[Feature, ...]
-    """Of a failed audit: protocol features that reach the limit alone, worst first."""
+    """Protocol features that reach the limit alone, worst first; empty if the audit passed."""
     varying: tuple[Feature, ...]
-    """Protocol features that vary at all, within some quality."""
+    """Protocol features that vary within some quality, worst first."""
     signal: dict[str, CrossValidation]
-    """The baseline, for each quality."""
+    """Baseline for each quality."""
     signal_features: dict[str, tuple[Feature, ...]]
+    """Signal features for each quality, worst first."""
 
     def require_pass(self) -> None:
         """Raise `AuditError` naming the leaking features unless the audit passed."""
@@ -89,8 +92,8 @@ def audit(dataset: Path | Manifest) -> AuditReport:
     """Audit a dataset folder, or a manifest that is not written yet.
 
     Reads the headers of every file and decodes `SIGNAL_CLIPS` clips of each quality. Raises
-    `InputError` for an unreadable file or a label without clips; a failed audit is a
-    report with `passed` False (`require_pass` raises).
+    `InputError` for an unreadable file or a label without clips. A failed audit does not raise:
+    it is a report with `passed` False (`require_pass` raises).
     """
     manifest = dataset if isinstance(dataset, Manifest) else read_manifest(dataset)
     clips = manifest.clips
@@ -135,7 +138,7 @@ def write_audit(root: Path, report: AuditReport) -> Path:
 
 
 def read_audit(root: Path) -> AuditReport | None:
-    """The dataset's `audit.json`; None where there is none. Raises `InputError`."""
+    """Read the dataset's `audit.json`; None if there is none. Raises `InputError`."""
     path = Path(root) / AUDIT
     if not path.is_file():
         return None
@@ -180,7 +183,7 @@ def _both_labels(clips: Sequence[Clip]) -> bool:
 
 
 def _estimate(clips: Sequence[Clip], facts: Sequence[Facts]) -> CrossValidation:
-    """The cross-validated AUC of `facts`, with the quality as one of them."""
+    """Cross-validated AUC of `facts`, with the quality as one more fact."""
     table = [{**f, "quality": c.quality.value} for f, c in zip(facts, clips, strict=True)]
     return cross_validate(
         _encode(table), _is_fake(clips), [c.source_id for c in clips], [c.clip_id for c in clips]
@@ -192,12 +195,12 @@ def _is_fake(clips: Sequence[Clip]) -> NDArray[np.bool_]:
 
 
 def _encode(table: Sequence[Facts]) -> NDArray[np.float64]:
-    """(clips, columns): amounts as they are, kinds one-hot (the 20 commonest), constants out."""
+    """Features (clips, columns): quantities as they are, the 20 commonest categories one-hot."""
     columns = []
     for name in sorted({key for facts in table for key in facts}):
         values = [facts.get(name, "") for facts in table]
         if len(set(values)) < 2:
-            continue
+            continue  # a constant
         if all(isinstance(v, float) for v in values):
             columns.append(np.array(values, dtype=np.float64))
             continue
@@ -208,7 +211,7 @@ def _encode(table: Sequence[Facts]) -> NDArray[np.float64]:
 
 
 def _features(clips: Sequence[Clip], table: Sequence[Facts]) -> list[Feature]:
-    """Every feature that varies, judged alone."""
+    """Every feature that varies, with its own AUC."""
     fake = _is_fake(clips)
     found = []
     for name in sorted({key for facts in table for key in facts}):
@@ -221,7 +224,7 @@ def _features(clips: Sequence[Clip], table: Sequence[Facts]) -> list[Feature]:
 
 
 def _typical(values: Sequence[str | float], others: Sequence[str | float]) -> str:
-    """What to show of one class: a mean, or the commonest value, cut to where classes differ."""
+    """Typical value of one class: a mean, or the commonest text, cut to where classes differ."""
     if all(isinstance(v, float) for v in values):
         return f"{np.mean(np.array(values, dtype=np.float64)):.6g}"
     ours, theirs = _commonest(values), _commonest(others)
@@ -238,7 +241,7 @@ def _commonest(values: Sequence[str | float]) -> str:
 
 
 def _missing_qualities(clips: Sequence[Clip]) -> dict[str, Feature]:
-    """A quality that one class has more of is a leak that no single quality shows."""
+    """Leak that no single quality shows: one class has more files of a quality than the other."""
     qualities: list[str | float] = [clip.quality.value for clip in clips]
     fake = _is_fake(clips)
     auc = one_feature_auc(qualities, fake)

@@ -1,4 +1,4 @@
-"""The dataset's card: `README.md` with the front matter that Hugging Face reads."""
+"""Dataset card: a `README.md` with the front matter that Hugging Face reads."""
 
 import json
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ SYNTHETIC = (
 
 @dataclass(frozen=True)
 class CardText:
-    """What only whoever builds the dataset knows."""
+    """Texts for the card that only the builder of the dataset knows."""
 
     pretty_name: str
     synthetic_actors: bool
     how_made: str = ""
-    """A paragraph: sources, drivers, animator, screening."""
+    """Paragraph about sources, drivers, animator and screening."""
     departures: tuple[str, ...] = ()
-    """Where the dataset departs from the paper, one sentence each."""
+    """Departures of the dataset from the paper, one sentence each."""
 
 
 def write_card(
@@ -44,7 +44,7 @@ def write_card(
 def card(
     manifest: Manifest, rejected: tuple[Rejected, ...], report: AuditReport, text: CardText
 ) -> str:
-    """The card's Markdown."""
+    """Compose the card as Markdown."""
     summary = summarise(manifest, rejected)
     licences = sorted({clip.licence for clip in manifest.clips})
     consents = sorted({clip.consent for clip in manifest.clips})

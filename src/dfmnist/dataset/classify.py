@@ -1,4 +1,4 @@
-"""A small classifier, cross-validated by identity, and its AUC with an interval."""
+"""Small classifier, cross-validated by identity, and its AUC with an interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from dfmnist.stats.intervals import Estimate, draw_identities, interval
 
 FOLDS = 5
+"""Number of folds, if both classes have as many groups."""
 _DRAWS = 300
-"""Bootstrap draws of an interval."""
+"""Number of bootstrap draws for an interval."""
 _TREES = 40
 _MAX_FIT = 6000
-"""Training rows for each fold; more changes nothing that matters and takes minutes."""
+"""Most training rows for a fold; more would take minutes and hardly change the AUC."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ def cross_validate(
     identities: Sequence[str],
     clip_ids: Sequence[str],
 ) -> CrossValidation:
-    """Classifier's AUC on unseen clips: features (clips, k) of fakes against those of reals.
+    """Measure how well a classifier separates fakes from reals on unseen clips.
 
+    `features` is (clips, k), `is_fake` (clips,); identities and clip ids name each clip's groups.
     Features that are all constant give exactly 0.5.
     """
     groups, grouped_by = np.asarray(identities), "identity"
@@ -58,7 +60,7 @@ def cross_validate(
 
 
 def _fewest(groups: NDArray[np.str_], is_fake: NDArray[np.bool_]) -> int:
-    """Groups that hold the rarer class."""
+    """Number of groups that hold the class with fewer of them."""
     return min(len(np.unique(groups[is_fake == kind])) for kind in (False, True))
 
 
@@ -68,7 +70,7 @@ def _out_of_fold(
     groups: NDArray[np.str_],
     folds: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Each clip's fold, and its score by the trees that saw none of its group."""
+    """Fold of each clip, and its score by the trees that were trained without its group."""
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -95,7 +97,7 @@ def _mean_auc(
     fold_of: NDArray[np.int64],
     weights: NDArray[np.float64],
 ) -> float:
-    """AUC within each fold, averaged by the folds' numbers of (real, fake) pairs."""
+    """Mean AUC of the folds, weighted by their numbers of (real, fake) pairs."""
     won = pairs = 0.0
     for fold in np.unique(fold_of):
         at = fold_of == fold
@@ -107,7 +109,7 @@ def _mean_auc(
 def _pairs_won(
     scores: NDArray[np.float64], is_fake: NDArray[np.bool_], weights: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Weight of the (real, fake) pairs in which the fake scores higher, ties half, and of all."""
+    """Weight of the (real, fake) pairs with a higher fake score (ties half), and of all pairs."""
     values, place = np.unique(scores, return_inverse=True)
     fake = np.bincount(place, weights * is_fake, len(values))
     real = np.bincount(place, weights * ~is_fake, len(values))
@@ -116,9 +118,9 @@ def _pairs_won(
 
 
 def one_feature_auc(values: Sequence[str | float], is_fake: NDArray[np.bool_]) -> float:
-    """AUC of one feature by itself, in 0.5 to 1 whatever its direction.
+    """AUC of one feature by itself, 0.5 to 1 whatever its direction.
 
-    Kinds are ordered by their share of fakes, the best that any rule on them could do.
+    Categories are ordered by their share of fakes, which is the best order for them.
     """
     if all(isinstance(v, float) for v in values):
         scores = np.array(values, dtype=np.float64)

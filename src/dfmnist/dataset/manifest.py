@@ -1,7 +1,8 @@
-"""The manifest: one validated record a clip in `metadata.jsonl`, the waist of the project.
+"""Manifest of a dataset: one validated record for each clip in `metadata.jsonl`.
 
-Everything before it writes it, everything after reads it. The form is Hugging Face's
-VideoFolder (`file_name` first), so `datasets.load_dataset("videofolder", data_dir=DIR)` reads it.
+Building a dataset ends with writing it; all other work starts with reading it. The form is Hugging
+Face's VideoFolder, so `datasets.load_dataset("videofolder", data_dir=DIR)` reads it: `file_name`
+comes first.
 """
 
 import json
@@ -60,7 +61,7 @@ class _Record(BaseModel):
 
 
 class Screening(_Record):
-    """What one liveness detector said of the clip."""
+    """Answer of one liveness detector about the clip."""
 
     detector: Text
     live: bool
@@ -74,25 +75,25 @@ class Clip(_Record):
     file_name: Annotated[str, AfterValidator(_relative)]
     """POSIX path inside the dataset folder."""
     clip_id: Text
-    """Shared by the clip's qualities."""
+    """Name shared by the clip's qualities."""
     label: Label
     action: Action
-    """What is performed; `talk` for talking."""
+    """Action performed; `talk` for talking."""
     quality: Quality
     split: Split
     source_id: Text
-    """Who is seen."""
+    """Person seen in the clip."""
     source_frame: Annotated[int, Field(ge=0)] | None
-    """Which frame of the source was animated; None for real clips."""
+    """Frame of the source that was animated; None for real clips."""
     driver_id: str
-    """Whose motion it is; "" for real clips."""
+    """Person whose motion is shown; empty for real clips."""
     take: Annotated[int, Field(ge=0)]
     generator: str
-    """Name and weights' hash of the animator; "" for real clips."""
+    """Name of the animator and hash of its weights; empty for real clips."""
     seed: int
     screening: tuple[Screening, ...]
     fps: Annotated[str, AfterValidator(_rate)]
-    """Frames a second, "25" or "30000/1001"."""
+    """Frames a second, such as `25` or `30000/1001`."""
     num_frames: Annotated[int, Field(gt=0)]
     width: Annotated[int, Field(gt=0)]
     height: Annotated[int, Field(gt=0)]
@@ -117,17 +118,17 @@ class Clip(_Record):
 
     @property
     def duration_s(self) -> float:
-        """Length of the clip."""
+        """Length of the clip in seconds."""
         return float(self.num_frames / self.rate)
 
 
 class Rejected(_Record):
-    """An attempt that did not become a clip, and why. The spoof rate counts these too."""
+    """Attempt that did not become a clip, and why. The spoof rate counts these too."""
 
     attempt_id: Text
     label: Label
     action: Action | None
-    """None where it failed before an action was chosen (a source photo without a face)."""
+    """Action attempted; None if none was chosen yet (a source photo without a face)."""
     split: Split | None
     source_id: Text
     source_frame: Annotated[int, Field(ge=0)] | None
@@ -142,13 +143,13 @@ class Rejected(_Record):
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clips of one dataset folder."""
+    """All clips of one dataset folder."""
 
     root: Path
     clips: tuple[Clip, ...]
 
     def path(self, clip: Clip) -> Path:
-        """Where the clip's file lies."""
+        """Path of the clip's file."""
         return self.root / clip.file_name
 
     def select(
@@ -159,7 +160,7 @@ class Manifest:
         label: str | None = None,
         action: str | None = None,
     ) -> "Manifest":
-        """The clips that have all the given values; same root, same order."""
+        """Manifest of the clips that have all the given values, in the same order."""
         kept = tuple(
             clip
             for clip in self.clips
@@ -172,14 +173,14 @@ class Manifest:
 
     @cached_property
     def identities(self) -> tuple[str, ...]:
-        """Every `source_id`, sorted."""
+        """Names of the people seen (`source_id`), sorted."""
         return tuple(sorted({clip.source_id for clip in self.clips}))
 
 
 def clip_file_name(clip_id: str, quality: str) -> str:
-    """Where a clip lies in its folder.
+    """Path of a clip's file inside the dataset folder.
 
-    No folder is named after a split: `datasets` would take it for one and drop the metadata.
+    No folder is named like a split: `datasets` would take it for one and drop the metadata.
     """
     return f"clips/{quality}/{clip_id}.mp4"
 
@@ -188,10 +189,10 @@ _R = TypeVar("_R", Clip, Rejected)
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The validated manifest of a dataset folder, or of the given `.jsonl` file.
+    """Read and validate the manifest of a dataset folder, or of the given `.jsonl` file.
 
-    Raises `InputError` naming the file and line: not JSON, a field missing, unknown or wrong, a
-    path that leaves the folder, a clip listed twice, qualities of one clip that disagree.
+    Raises `InputError` naming the file and line if a line is not JSON, a field is missing, unknown
+    or wrong, a path leaves the folder, a clip is listed twice, or qualities of one clip disagree.
     """
     file = Path(path)
     if file.is_dir():
@@ -207,26 +208,26 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def read_rejected(root: Path) -> tuple[Rejected, ...]:
-    """The rejected attempts of a dataset folder; empty when there is no such file."""
+    """Read the rejected attempts of a dataset folder; empty if there is no such file."""
     file = Path(root) / REJECTED
     return tuple(_read_lines(file, Rejected)) if file.is_file() else ()
 
 
 def write_manifest(root: Path, clips: Iterable[Clip], name: str = METADATA) -> Path:
-    """Write `clips`, sorted by file name, whole or not at all. To be the last file written."""
+    """Write `clips`, sorted by file name. It is the last file of a dataset to be written."""
     ordered = sorted(clips, key=lambda clip: clip.file_name)
     _check_unique(Path(root) / name, ordered)
     return _write_lines(Path(root) / name, ordered)
 
 
 def write_rejected(root: Path, rejected: Iterable[Rejected]) -> Path:
-    """Write the rejected attempts, sorted by their id, whole or not at all."""
+    """Write the rejected attempts, sorted by their id, completely or not at all."""
     ordered = sorted(rejected, key=lambda attempt: attempt.attempt_id)
     return _write_lines(Path(root) / REJECTED, ordered)
 
 
 def manifest_hash(root: Path) -> str:
-    """SHA-256 over `metadata.jsonl` and `rejected.jsonl`: two equal datasets have one hash."""
+    """SHA-256 of `metadata.jsonl` and `rejected.jsonl`, the same for equal datasets."""
     files = [Path(root) / METADATA, Path(root) / REJECTED]
     if not files[0].is_file():
         raise InputError.of(files[0], "no such file", "a dataset folder with a metadata.jsonl")
@@ -298,7 +299,7 @@ def _check_unique(file: Path, clips: Iterable[Clip]) -> None:
 
 
 def _disagree(a: Clip, b: Clip) -> str | None:
-    """The first field in which two qualities of one clip differ but must not."""
+    """First field in which two qualities of one clip differ but must not; None if there is none."""
     ours, theirs = a.__dict__, b.__dict__
     for field, value in ours.items():
         if field not in _PER_FILE and value != theirs[field]:
@@ -307,7 +308,7 @@ def _disagree(a: Clip, b: Clip) -> str | None:
 
 
 def _check_links(file: Path, clips: Iterable[Clip]) -> None:
-    """Refuse a file that a symbolic link takes out of the dataset folder."""
+    """Raise `InputError` if a symbolic link leads a clip out of the dataset folder."""
     root = file.parent.resolve()
     inside: dict[str, bool] = {}
     for clip in clips:
@@ -325,7 +326,7 @@ def _check_links(file: Path, clips: Iterable[Clip]) -> None:
 def acceptance(
     clips: Iterable[Clip], rejected: Iterable[Rejected], label: str
 ) -> dict[Action, Rate]:
-    """Clips of `label` accepted among all attempts, for each action that was attempted.
+    """Rate of accepted clips of `label` among all attempts, for each action that was attempted.
 
     For fakes this is the spoof rate (paper, section 3.3).
     """

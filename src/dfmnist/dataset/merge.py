@@ -1,4 +1,4 @@
-"""Several datasets as one, to train on them together (Table 2's fine-tuning with all of FF++)."""
+"""Merging of datasets, to train on them together (Table 2: fine-tuning with all of FF++)."""
 
 import os
 import shutil
@@ -16,11 +16,11 @@ PARTS = "parts.json"
 
 
 def join_datasets(parts: Mapping[str, Path], root: Path) -> Path:
-    """A dataset in `root` with all clips of `parts` (name → folder), each under a name of its own.
+    """Make a dataset in `root` of all clips of `parts` (name → folder), each with its own name.
 
-    Files are hard links where the file system allows, else copies. A real clip that several parts
-    share is there once for each, so that the classes keep their proportions. Raises
-    `InputError` where somebody is in the training of one part and in the test of another.
+    Files are hard links where the file system allows them, else copies. A real clip that several
+    parts share appears once for each, so that the classes keep their proportions. Raises
+    `InputError` if a person is in the training split of one part and the test split of another.
     """
     claim_folder(root, "joined dataset")
     hashes = {name: manifest_hash(folder) for name, folder in sorted(parts.items())}
@@ -52,7 +52,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def assert_unseen(trained: Path, tested: Path) -> None:
-    """Refuse two datasets where somebody of the one's training is in the other's test split."""
+    """Raise `InputError` if a person that `trained` trains on is in the test split of `tested`."""
     known = {c.source_id for c in read_manifest(trained).clips if c.split != "test"}
     seen = {c.source_id for c in read_manifest(tested).clips if c.split == "test"}
     if both := sorted(known & seen):

@@ -1,18 +1,18 @@
-"""The tag that says in a clip's container what it is, equally long for real and fake."""
+"""Provenance tag in a clip's container: what the clip is, equally long for real and fake."""
 
 from dfmnist.core.errors import InputError
 
 LENGTH = 256
-"""Bytes of every tag: its length must not tell the class."""
+"""Length of every tag in bytes, so that the length does not give the class away."""
 _PAD = "."
 _HEAD = "dfmnist "
 
 
 def provenance(label: str, detail: str) -> str:
-    """`dfmnist LABEL: DETAIL` padded to `LENGTH` bytes of UTF-8.
+    """Compose the tag `dfmnist LABEL: DETAIL`, padded to `LENGTH` bytes of UTF-8.
 
-    `detail` says in words what the clip is and from what it was made. Raises `InputError` when
-    it does not fit.
+    `detail` says in words what the clip is and what it was made from. Raises `InputError` if it
+    does not fit.
     """
     text = f"{_HEAD}{label}: {' '.join(detail.split())} "
     room = LENGTH - len(text.encode("utf-8"))
@@ -22,7 +22,7 @@ def provenance(label: str, detail: str) -> str:
 
 
 def read_provenance(comment: str) -> tuple[str, str] | None:
-    """The label and detail of a container comment; None when it is not a tag of ours."""
+    """Label and detail in a container's comment; None if the comment is no provenance tag."""
     label, colon, detail = comment.removeprefix(_HEAD).partition(": ")
     if not comment.startswith(_HEAD) or not colon:
         return None

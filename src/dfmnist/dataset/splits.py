@@ -1,4 +1,4 @@
-"""Splits by identity: nobody is in two of them, neither seen nor driving."""
+"""Splits by identity: each person, seen or driving, is in one split only."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip
 
 FRACTIONS = (0.7, 0.15, 0.15)
-"""Train, validation, test (section 4.1)."""
+"""Shares of train, validation and test (section 4.1)."""
 
 
 def assign_splits(
@@ -17,11 +17,11 @@ def assign_splits(
     seed: int,
     fractions: Sequence[float] = FRACTIONS,
 ) -> dict[str, str]:
-    """Each identity's split, the same for the same identities and seed in any order.
+    """Assign a split to each identity; the result depends on the seed, not on their order.
 
-    A mapping gives weights (clips of each identity): the heaviest are placed first, each where
-    most is missing, so that the splits' weights come near `fractions`. Every split gets one
-    identity at least. Raises `InputError` for fewer than three identities.
+    A mapping gives weights (clips of each identity): the heaviest are assigned first, each to the
+    split that lacks most, so that the splits' weights come near `fractions`. Every split gets at
+    least one identity. Raises `InputError` for fewer than three identities.
     """
     if len(fractions) != len(SPLITS) or min(fractions) <= 0:
         raise InputError(f"split fractions {tuple(fractions)}; expected three above zero")
@@ -53,10 +53,10 @@ def assign_splits(
 
 
 def assert_disjoint(clips: Iterable[Clip], *, drivers: bool = True) -> None:
-    """Refuse clips in which a person, seen or driving, is in two splits.
+    """Raise `InputError` if a person, seen or driving, is in two splits.
 
-    `drivers=False` looks at sources only, as the paper's protocol needs (one volunteer drives
-    all). Raises `InputError` naming the person, the role and the splits.
+    `drivers=False` checks sources only, as the paper's protocol needs (one volunteer drives all).
+    The message names the person, the role and the splits.
     """
     found: dict[str, tuple[str, str]] = {}
     for clip in clips:

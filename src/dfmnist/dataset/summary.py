@@ -1,4 +1,4 @@
-"""What a dataset holds, counted."""
+"""Counts of a dataset's clips, people and attempts."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,28 +12,29 @@ from dfmnist.stats.intervals import Rate
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of a dataset. A clip is counted once, whatever its qualities, but for `by_quality`."""
+    """Counts of a dataset. A clip counts once for all its qualities, except in `by_quality`."""
 
     clips: int
     files: int
     real: int
     fake: int
     identities: int
-    """People seen."""
+    """Number of people seen."""
     drivers: int
     hours: float
-    """Of distinct clips."""
+    """Length of all distinct clips in hours."""
     bytes: int
-    """Of the files that are there."""
+    """Size of the files that exist."""
     by_action: dict[str, dict[str, int]]
-    """action → label → clips."""
+    """Number of clips: action → label → count."""
     by_split: dict[str, dict[str, int]]
-    """split → label → clips, and `identities`."""
+    """Number of clips: split → label → count, and split → `identities` → number of people."""
     by_quality: dict[str, dict[str, int]]
-    """quality → label → files."""
+    """Number of files: quality → label → count."""
     fake_attempts: dict[Action, Rate]
-    """Accepted by the screening, of all attempts."""
+    """Fakes accepted by the screening, among all attempts at each action."""
     real_attempts: dict[Action, Rate]
+    """Real clips accepted by the screening, among all attempts at each action."""
 
 
 def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:
@@ -63,7 +64,7 @@ def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:
 
 
 def _table(pairs: Iterable[tuple[str, str]], rows: Iterable[str]) -> dict[str, dict[str, int]]:
-    """row → label → how many, for the `rows` that occur, in their order."""
+    """Counts row → label → number, for the `rows` that occur, in their order."""
     counts = Counter(pairs)
     table = {row: {label: counts[row, label] for label in ("real", "fake")} for row in rows}
     return {row: cells for row, cells in table.items() if any(cells.values())}

@@ -1,4 +1,4 @@
-"""Is a dataset folder still what its manifest says?"""
+"""Check of a dataset folder against its manifest."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -15,11 +15,12 @@ from dfmnist.media.video import is_video, probe, read_comment
 
 
 def verify(root: Path, *, drivers: bool = True) -> list[str]:
-    """What is wrong with the dataset in `root`, one line each; empty when nothing is.
+    """List the problems of the dataset in `root`, one line each; empty if there are none.
 
-    Every file is there, has its hash, and holds what its record says; its provenance tag agrees
-    with its label; no video lies there that the manifest does not list; nobody is in two splits;
-    no folder name would mislead VideoFolder. Raises `InputError` when there is no valid manifest.
+    Checked are: every file exists, has its hash and holds what its record says; its provenance
+    tag agrees with its label; the manifest lists every video in the folder; each person is in one
+    split (`drivers` False: drivers may be in several); no folder name would mislead VideoFolder.
+    Raises `InputError` if there is no valid manifest.
     """
     manifest = read_manifest(root)
     read_rejected(manifest.root)
@@ -59,7 +60,7 @@ def _check_clip(root: Path, clip: Clip) -> list[str]:
 
 
 def _misleading(clips: tuple[Clip, ...]) -> Iterator[str]:
-    """Folders that `datasets` would take for splits, dropping the metadata."""
+    """Problems of folder names that `datasets` would take for splits, losing the metadata."""
     folders = {part for clip in clips for part in clip.file_name.split("/")[:-1]}
     for name in sorted(folders & {*SPLITS, "valid", "val", "dev", "eval", "training"}):
         yield f"folder '{name}': named like a split; VideoFolder would lose the metadata"

@@ -7,7 +7,7 @@ import polars as pl
 
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.scores import CLIP, clip_scores, scored, threshold_logit, unscored
-from dfmnist.stats.binary_metrics import curves
+from dfmnist.stats.binary_metrics import weighted_metrics
 from dfmnist.stats.delong import DeLong, delong
 from dfmnist.stats.intervals import Estimate, draw_identities, interval
 
@@ -62,7 +62,7 @@ def compare(
     counts, index = draw_identities(identities, draws, np.random.default_rng(seed))
     counts = np.vstack([np.ones((1, counts.shape[1])), counts])
     found = [
-        curves(labels, values, counts, index, threshold_logit=threshold_logit(table))
+        weighted_metrics(labels, values, counts, index, threshold_logit=threshold_logit(table))
         for values, table in zip(logits, (scores_a, scores_b), strict=True)
     ]
     num_identities = counts.shape[1]

@@ -137,7 +137,7 @@ class ClipFrames:
         with progress_bar() as bar:
             task = bar.add_task(describe, total=len(keys), visible=not quiet)
             decoded = prefetch_map(
-                lambda key: self.clip(*key), keys, threads=threads, most=2 * threads
+                lambda key: self.clip(*key), keys, threads=threads, max_pending=2 * threads
             )
             for key, frames in zip(keys, decoded, strict=True):
                 self._held[key] = frames
@@ -149,7 +149,7 @@ class ClipFrames:
         Raises `InputError` at the position of a clip that cannot be decoded.
         """
         threads = 0 if self._held else self.threads
-        return prefetch_map(lambda key: self.clip(*key), keys, threads=threads, most=most)
+        return prefetch_map(lambda key: self.clip(*key), keys, threads=threads, max_pending=most)
 
     def clip(self, sample: int, quality: int) -> NDArray[np.uint8]:
         """The frames (k, size_px, size_px, 3) of one clip in one quality."""

@@ -24,7 +24,7 @@ from dfmnist.detectors.data import ClipFrames, EvalBatches, TrainBatches, loader
 from dfmnist.detectors.networks.base import Detector, SeededDropout
 from dfmnist.detectors.precision import autocast
 from dfmnist.detectors.run import CHECKPOINT, METRICS, WEIGHTS
-from dfmnist.stats.binary_metrics import curves
+from dfmnist.stats.binary_metrics import weighted_metrics
 
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "seconds", "waited")
 """Columns of metrics.csv. `seconds` is the time of the whole epoch; `waited` is the share of the
@@ -212,7 +212,7 @@ class DetectorModule(pl.LightningModule):
                 "finite; expected a number; the last good checkpoint is kept"
             )
         fake, scores = targets.numpy() > 0.5, logits.numpy().astype(np.float64)
-        measured = curves(fake, scores, np.ones((1, len(logits))))
+        measured = weighted_metrics(fake, scores, np.ones((1, len(logits))))
         now = time.monotonic()
         row = {
             "epoch": self.current_epoch + 1,

@@ -116,7 +116,7 @@ def _score_all(
     threads = torch.get_num_threads()
 
     def frames() -> Iterator[Frames]:
-        for found in prefetch_map(decoded, clips, threads=threads, most=threads):
+        for found in prefetch_map(decoded, clips, threads=threads, max_pending=threads):
             if isinstance(found, str):
                 outcomes.append(found)
                 yield np.empty((0, size_px, size_px, 3), np.uint8)

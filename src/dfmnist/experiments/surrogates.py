@@ -20,6 +20,7 @@ from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json
 from dfmnist.core.jobs import run_jobs
+from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest, write_manifest
 from dfmnist.dataset.provenance import provenance
@@ -29,7 +30,6 @@ from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import Quality, read_frames
 from dfmnist.pipeline.compress import compress
 from dfmnist.pipeline.jobs import ClipResult
-from dfmnist.pipeline.select import restore, save
 
 MESH_WARP, FACE_SWAP = "mesh warp", "face swap"
 NAMES = (MESH_WARP, FACE_SWAP)
@@ -161,7 +161,7 @@ def _take_along(clip: Clip, manifest: Manifest, root: Path) -> Clip:
 def make(task: Task) -> ClipResult:
     """One clip, or its record; at the top level, so that another process can import it."""
     record = task.root / "work" / f"{task.clip_id}.json"
-    if (known := restore(record, ClipResult)) is not None:
+    if (known := read_record(record, ClipResult)) is not None:
         assert isinstance(known, ClipResult)
         return known
     like = task.like
@@ -176,7 +176,7 @@ def make(task: Task) -> ClipResult:
             donor = read_frames(task.dataset / task.donor.file_name)
             frames = swap_faces(frames, donor)
     outcome = ClipResult(clips=_write(task, frames), rejected=None)
-    save(record, outcome)
+    write_record(record, outcome)
     return outcome
 
 

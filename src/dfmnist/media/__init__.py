@@ -1,1 +1,1 @@
-"""Video and pictures in and out. Only this room imports the codec library."""
+"""Reading and writing of videos and pictures. Only this room imports the codec library."""

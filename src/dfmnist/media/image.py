@@ -1,4 +1,4 @@
-"""Photos: one reader, so that orientation, alpha and grey are handled in one place."""
+"""Photos: one reader, so that orientation, transparency and grey are handled in one place."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 
 
 def is_image(path: Path) -> bool:
-    """Whether the suffix of `path` is that of a photo."""
+    """True if the suffix of `path` is that of a photo."""
     return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def read_image(path: Path) -> RgbImage:
-    """The photo in `path` as RGB, (h, w, 3) uint8, turned as its EXIF orientation says.
+    """Read the photo `path` as RGB (h, w, 3) uint8, rotated as its EXIF orientation says.
 
-    Transparent pixels lie on white. Raises `InputError`.
+    Transparent pixels become white. Raises `InputError`.
     """
     path = Path(path)
     if not path.is_file():
@@ -33,7 +33,7 @@ def read_image(path: Path) -> RgbImage:
     except UnidentifiedImageError:
         raise InputError.of(path, "not a picture", "a JPEG or PNG photo") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError.of(path, f"cannot be read ({error})", "a whole JPEG or PNG") from None
+        raise InputError.of(path, f"cannot be read ({error})", "a complete JPEG or PNG") from None
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -49,6 +49,6 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def write_image(path: Path, image_rgb_u8: RgbImage) -> None:
-    """Write (h, w, 3) RGB as PNG, or JPEG at quality 92, by the suffix; whole or not at all."""
+    """Write RGB (h, w, 3) as PNG or JPEG (quality 92), by the suffix; completely or not at all."""
     with atomic_path(Path(path)) as temporary:
         Image.fromarray(image_rgb_u8).save(temporary, quality=92)

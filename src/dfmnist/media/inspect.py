@@ -1,4 +1,4 @@
-"""What a file gives away besides its pictures: container, codec settings, structure, levels.
+"""Facts about a video file besides its pictures: container, codec settings, structure, levels.
 
 `protocol_facts` reads headers and packets only. `signal_facts` decodes.
 """
@@ -26,15 +26,15 @@ Facts = dict[str, str | float]
 
 _CONTAINERS = frozenset({"moov", "trak", "mdia", "minf", "stbl", "edts", "dinf", "udta"})
 _SLICE_LETTER = "PBIPI"
-"""H.264 slice types 0 to 4 (table 7-6); SP and SI read as P and I."""
+"""Letters of the H.264 slice types 0 to 4 (table 7-6); SP and SI are read as P and I."""
 _DETAIL_FRAMES = 8
 
 
 def protocol_facts(path: Path) -> Facts:
-    """Codec, time, structure and container of `path`: text for kinds, floats for amounts.
+    """Facts about codec, timing, structure and container of `path`: categories are text.
 
-    The content of the comment field (the provenance tag) is left out, its length is not.
-    Raises `InputError`.
+    Quantities are floats. The content of the comment field (the provenance tag) is left out; its
+    length is not. Raises `InputError`.
     """
     path = Path(path)
     with opened(path) as (container, stream):
@@ -94,7 +94,7 @@ def _metadata_facts(container: InputContainer, stream: VideoStream) -> Facts:
 
 
 def _slice_letter(data: bytes) -> str:
-    """I, P or B of the first slice in length-prefixed H.264 NAL units."""
+    """Type (I, P or B) of the first slice in length-prefixed H.264 NAL units."""
     at = 0
     while at + 5 < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
@@ -108,14 +108,14 @@ def _slice_letter(data: bytes) -> str:
 
 
 def _exp_golomb(bits: str) -> tuple[int, str]:
-    """An unsigned Exp-Golomb number and the bits after it."""
+    """Read an unsigned Exp-Golomb number; returns it and the bits after it."""
     zeros = bits.index("1")
     end = 2 * zeros + 1
     return int(bits[zeros:end], 2) - 1, bits[end:]
 
 
 def _encoder_settings(first_packet: bytes) -> str:
-    """The text that libx264 leaves in the first packet: version and every option."""
+    """Text that libx264 leaves in the first packet: its version and every option."""
     found = re.search(rb"x264 - core[^\x00\x80]*", first_packet)
     return found.group().decode("ascii", "replace") if found else ""
 
@@ -150,8 +150,9 @@ def _box_facts(path: Path) -> Facts:
 def signal_facts(path: Path) -> dict[str, float]:
     """Simple measures of the coded and decoded signal of `path`. Raises `InputError`.
 
-    Packet sizes (bytes a pixel, spread, key to other frames), the quantiser that the decoder
-    reports, noise, sharpness, brightness, contrast, colour, motion between frames.
+    They are packet sizes (bytes per pixel, spread, ratio of key to other frames), the quantiser
+    that the decoder reports, noise, sharpness, brightness, contrast, colour, and motion between
+    frames.
     """
     path = Path(path)
     sizes, keys, quantisers, planes, colours = [], [], [], [], []
@@ -190,7 +191,7 @@ def signal_facts(path: Path) -> dict[str, float]:
 
 
 def _quantiser(frame: VideoFrame) -> float:
-    """Mean quantiser of the frame's blocks (AVVideoEncParams), 0 where none is reported."""
+    """Mean quantiser of the frame's blocks (AVVideoEncParams); 0 if none is reported."""
     side = cast(Mapping[SideDataType, Buffer], frame.side_data)
     data = side.get(SideDataType.VIDEO_ENC_PARAMS)
     if data is None:

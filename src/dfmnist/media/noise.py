@@ -1,4 +1,4 @@
-"""Camera noise, added to real and animated clips alike, after animation."""
+"""Camera noise, which is added to real clips and, after animation, to fakes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,15 +6,15 @@ from numpy.typing import NDArray
 from dfmnist.core.arrays import Frames
 
 _BANK = 1 << 20
-"""Samples drawn for a clip; frames read it at random offsets. Drawing afresh is five times
-slower and no eye or detector sees the difference."""
+"""Number of random samples drawn for a clip; each frame reads them from a random offset. New
+samples for each frame would take five times as long and make no visible difference."""
 
 
 def add_camera_noise(frames_rgb_u8: Frames, seed: int, sigma: float = 2.0) -> Frames:
-    """`frames_rgb_u8` (n, h, w, 3) with sensor noise of about `sigma` levels at mid grey.
+    """Add sensor noise of about `sigma` levels at mid grey to frames (n, h, w, 3).
 
-    Shot noise grows with the square root of the brightness, read noise is constant. Most of it
-    is luma; chroma noise is weaker and smooth over two by two pixels, as demosaicing leaves it.
+    Shot noise grows with the square root of the brightness; read noise is constant. Most of the
+    noise is luma; chroma noise is weaker and smooth over two by two pixels, as after demosaicing.
     The same seed gives the same noise. `sigma` 0 returns the frames unchanged.
     """
     if sigma == 0:
@@ -41,7 +41,7 @@ def add_camera_noise(frames_rgb_u8: Frames, seed: int, sigma: float = 2.0) -> Fr
 
 
 def _gain_of_level(sigma: float) -> NDArray[np.float32]:
-    """Standard deviation for each of the 256 levels: half the variance at mid grey is shot."""
+    """Noise deviation at each of the 256 levels: at mid grey half of the variance is shot noise."""
     level = np.arange(256, dtype=np.float32) / 128
     return (sigma * np.sqrt(0.5 + 0.5 * level)).astype(np.float32)
 
@@ -49,7 +49,7 @@ def _gain_of_level(sigma: float) -> NDArray[np.float32]:
 def _field(
     bank: NDArray[np.float32], rng: np.random.Generator, h: int, w: int
 ) -> NDArray[np.float32]:
-    """(h, w) samples from a random place in `bank`."""
+    """Samples (h, w) from a random offset in `bank`."""
     if h * w >= bank.size:
         return rng.standard_normal((h, w), dtype=np.float32)
     start = int(rng.integers(0, bank.size - h * w))

@@ -1,4 +1,4 @@
-"""The only place that picks frames from a clip."""
+"""Choice of frames from a clip; no other module chooses them."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +12,9 @@ from dfmnist.media.video import frame_times, frames_at, probe
 
 
 def evenly(num_frames: int, count: int) -> NDArray[np.int64]:
-    """`count` distinct indices spread over the whole of `num_frames`: midpoints of equal parts.
+    """Indices of `count` distinct frames spread over the whole clip: midpoints of equal parts.
 
-    Fewer when the clip has fewer frames. `num_frames` and `count` are at least 1.
+    There are fewer if the clip has fewer frames. `num_frames` and `count` are at least 1.
     """
     if num_frames < 1 or count < 1:
         raise ValueError(f"{count} of {num_frames} frames: both must be at least 1")
@@ -25,10 +25,10 @@ def evenly(num_frames: int, count: int) -> NDArray[np.int64]:
 def sample_frames(
     path: Path, count: int, size_wh: tuple[int, int] | None = None
 ) -> tuple[NDArray[np.int64], Frames]:
-    """`count` frames spread over the clip: their indices (k,) and RGB (k, h, w, 3) uint8.
+    """Read `count` frames spread over the clip: their indices (k,) and RGB (k, h, w, 3) uint8.
 
-    One sequential decode; only the wanted frames are converted, and resized to `size_wh` where
-    it is given. Raises `InputError`.
+    The clip is decoded once, in sequence; only the wanted frames are converted, and resized to
+    `size_wh` if given. Raises `InputError`.
     """
     times = frame_times(path)
     indices = evenly(len(times.ticks), count)
@@ -43,10 +43,10 @@ def read_stretch(
     fps: Fraction,
     num_frames: int,
 ) -> Frames:
-    """Up to `num_frames` frames at `fps` from `start_s` on: (k, h, w, 3) uint8 RGB.
+    """Read up to `num_frames` frames at the rate `fps` from `start_s` on: RGB (k, h, w, 3) uint8.
 
-    Each moment takes the frame shown then, so a clip of another rate keeps its speed. Fewer
-    frames where the file or the stretch (`end_s`) ends sooner. Raises `InputError`, also when
+    Each moment takes the frame shown then, so a clip of another rate keeps its speed. There are
+    fewer frames if the file or the stretch (`end_s`) ends sooner. Raises `InputError`, also if
     no frame lies in the stretch.
     """
     info = probe(path)

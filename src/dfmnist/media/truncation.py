@@ -1,7 +1,7 @@
-"""Whether a video file ends where its container says: what a download that broke off does not.
+"""Detection of truncated video files, such as a broken download leaves.
 
-ISO base media (MP4, MOV), Matroska (MKV, WebM) and RIFF (AVI) state their parts' lengths; MPEG
-streams do not. Nothing is decoded.
+ISO base media (MP4, MOV), Matroska (MKV, WebM) and RIFF (AVI) state the lengths of their parts;
+MPEG streams do not. Nothing is decoded.
 """
 
 from pathlib import Path
@@ -12,9 +12,9 @@ _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 def is_truncated(path: Path) -> bool:
-    """Whether the container says that it goes on beyond the end of the file.
+    """True if the container states that it goes on beyond the end of the file.
 
-    False for a container that says nothing, or that is not known.
+    False for a container that states nothing, or that is not known.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -45,12 +45,12 @@ def _boxes(file: BinaryIO, size: int) -> bool:
 
 
 def _riff(file: BinaryIO, size: int) -> bool:
-    """One chunk, or several in files beyond a gigabyte; what follows them is no part of it."""
+    """True if a RIFF chunk ends beyond the file. There are several in files beyond a gigabyte."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
         head = file.read(8)
-        if head[:4] != b"RIFF":
+        if head[:4] != b"RIFF":  # other data may follow the chunks
             return False
         length = int.from_bytes(head[4:8], "little")
         at += 8 + length + length % 2
@@ -70,7 +70,7 @@ def _matroska(file: BinaryIO, size: int) -> bool:
 
 
 def _ebml_size(file: BinaryIO) -> int | None:
-    """A variable-length integer: the first set bit tells its bytes; all ones is "unknown"."""
+    """Read a variable-length integer; the first set bit gives its size. None if it is unknown."""
     first = file.read(1)
     if not first or first == b"\0":
         return None

@@ -1,4 +1,4 @@
-"""Clips in and out: probe, decode in sequence, encode. The only module that imports PyAV.
+"""Reading and writing of clips: probe, decode in sequence, encode.
 
 Every clip that the project writes goes through `write_video` with one setting, so that neither
 codec nor container tells a real clip from a fake one. Frames are RGB, uint8, (h, w, 3).
@@ -55,7 +55,7 @@ __all__ = [
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
 
 GOP = 25
-"""Frames from key frame to key frame: one second at 25 frames a second."""
+"""Number of frames from one key frame to the next: one second at 25 frames a second."""
 
 X264 = {
     "preset": "medium",
@@ -92,21 +92,21 @@ _LIMITED, _FULL = 1, 2
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video's container says, checked against its packets."""
+    """Facts that a video's container states, checked against its packets."""
 
     path: Path
     width: int
-    """Pixels, as shown: after the container's rotation."""
+    """Width in pixels as shown, after the container's rotation."""
     height: int
     fps: Fraction
-    """Frames a second; the average when `variable_rate`."""
+    """Frames a second; the average if `variable_rate`."""
     num_frames: int
-    """Frames that are shown, counted in the packets."""
+    """Number of frames that are shown, counted in the packets."""
     duration_s: float
     codec: str
     pixel_format: str
     variable_rate: bool
-    """The frames are not evenly spaced in time."""
+    """True if the frames are not evenly spaced in time."""
 
 
 @dataclass(frozen=True)
@@ -114,33 +114,33 @@ class Packet:
     """One coded frame, in decoding order."""
 
     size: int
-    """Bytes."""
+    """Size in bytes."""
     is_key: bool
     pts: int
-    """When it is shown, in the stream's time base."""
+    """Presentation time in the stream's time base."""
 
 
 @dataclass(frozen=True)
 class FrameTimes:
-    """When the frames of a video are shown."""
+    """Presentation times of a video's frames."""
 
     ticks: tuple[int, ...]
-    """Ascending, one a frame, in the stream's time base."""
-    tell_apart: bool
-    """A decoded frame is known by its time. Not so where packets hold several frames, or none:
-    H.264 with distinct times alone."""
+    """Presentation time of each frame, ascending, in the stream's time base."""
+    identify_frames: bool
+    """True if presentation times identify decoded frames (H.264 with distinct times). They do not
+    where packets hold several frames or none."""
 
 
 def is_video(path: Path) -> bool:
-    """Whether the suffix of `path` is that of a video."""
+    """True if the suffix of `path` is that of a video."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first video stream, decoded by one thread.
+    """Open a video: yields the container and its first video stream, decoded by one thread.
 
-    Any failure of the codec library inside is an `InputError`.
+    Any failure of the codec library within the `with` block raises `InputError`.
     """
     path = Path(path)
     if not path.is_file():
@@ -159,14 +159,14 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except av.FFmpegError as error:
         kind = f"cannot be read as video ({error.strerror or type(error).__name__})"
         if is_truncated(path):
-            kind = "is cut short before its index, so 0 frames can be read"
-        raise InputError.of(path, kind, "a whole video") from None
+            kind = "is truncated before its index, so 0 frames can be read"
+        raise InputError.of(path, kind, "a complete video") from None
 
 
 def probe(path: Path) -> VideoInfo:
-    """What `path` holds, from its header and packets; nothing is decoded.
+    """Read facts about a video from its header and packets; nothing is decoded.
 
-    Raises `InputError`: no such file, not a video, no video stream, no frames, cut short.
+    Raises `InputError` for a missing or truncated file, and one without a video stream or frames.
     """
     path = Path(path)
     with opened(path) as (container, stream):
@@ -193,9 +193,9 @@ def probe(path: Path) -> VideoInfo:
 
 
 def frame_index_at(path: Path, time_s: float) -> int:
-    """The frame that is shown `time_s` seconds after the first one; nothing is decoded.
+    """Index of the frame shown `time_s` seconds after the first one; nothing is decoded.
 
-    Right for a variable rate too. Raises `InputError` as `probe` does, and beyond the end.
+    It is right for a variable rate too. Raises `InputError` as `probe` does, and beyond the end.
     """
     duration_s = probe(path).duration_s
     with opened(path) as (container, stream):
@@ -211,7 +211,10 @@ def frame_index_at(path: Path, time_s: float) -> int:
 
 
 def _times(path: Path, container: InputContainer, stream: VideoStream) -> list[int]:
-    """When each frame is shown, ascending, in the stream's time base. Raises `InputError`."""
+    """Presentation times of the frames, ascending, in the stream's time base.
+
+    Raises `InputError` for a truncated file and one without frames.
+    """
     times, discarded = _packet_times(container, stream)
     if not times:
         raise InputError.of(path, "holds no frames", "a video of one frame or more")
@@ -221,7 +224,7 @@ def _times(path: Path, container: InputContainer, stream: VideoStream) -> list[i
 
 
 def _packet_times(container: InputContainer, stream: VideoStream) -> tuple[list[int], int]:
-    """When each whole packet is shown, in the stream's order, and how many are not to be shown."""
+    """Presentation times of the complete packets in stream order; number of those not shown."""
     times, discarded = [], 0
     for packet in container.demux(stream):
         if packet.size == 0 or packet.is_corrupt:
@@ -234,7 +237,7 @@ def _packet_times(container: InputContainer, stream: VideoStream) -> tuple[list[
 
 
 def _announced(container: InputContainer, stream: VideoStream) -> int:
-    """Frames that the header speaks of; 0 where it does not."""
+    """Number of frames that the header states; 0 if it states none."""
     if stream.frames or "matroska" not in container.format.name:
         return stream.frames  # elsewhere the duration is guessed from the file's length
     hours, minutes, seconds = (stream.metadata.get("DURATION") or "0:0:0").split(":")
@@ -244,7 +247,7 @@ def _announced(container: InputContainer, stream: VideoStream) -> int:
 
 
 def _near_standard(average: Fraction, guessed: Fraction | None) -> Fraction:
-    """The stated rate where the average is within a thousandth of it (last frames vary)."""
+    """Stated frame rate if the average is within a thousandth of it (last frames vary)."""
     if guessed and abs(average / guessed - 1) < Fraction(1, 1000):
         return guessed
     return average
@@ -252,11 +255,11 @@ def _near_standard(average: Fraction, guessed: Fraction | None) -> Fraction:
 
 def _truncated(path: Path, found: int, announced: int) -> InputError:
     said = f" of {announced}" if announced > found else ""
-    return InputError.of(path, f"is cut short: {found}{said} frames read", "a whole video")
+    return InputError.of(path, f"is truncated: {found}{said} frames read", "a complete video")
 
 
 def _quarter_turns(container: InputContainer, stream: VideoStream) -> int:
-    """Counter-clockwise quarter turns that the container asks for, from the first frame."""
+    """Number of counter-clockwise quarter turns to show the first frame upright."""
     container.seek(0, stream=stream)
     for frame in container.decode(stream):
         return round(frame.rotation / 90) % 4
@@ -264,10 +267,10 @@ def _quarter_turns(container: InputContainer, stream: VideoStream) -> int:
 
 
 def _decode(path: Path, moments: Collection[int] | None = None) -> Iterator[VideoFrame]:
-    """Decoded frames in showing order. Raises `InputError` on a damaged or cut file.
+    """Yield decoded frames in the order shown. Raises `InputError` for a damaged file.
 
-    `moments`: the presentation times that matter. A frame of another time is passed over where
-    no other frame is built on it, so that fewer frames come than there are.
+    `moments` are the presentation times that matter. A frame with another time is skipped unless
+    other frames are predicted from it, so that fewer frames come than there are.
     """
     path = Path(path)
     count = 0
@@ -308,10 +311,10 @@ def _to_rgb(
     size_wh: tuple[int, int] | None = None,
     out: RgbImage | None = None,
 ) -> RgbImage:
-    """RGB (h, w, 3), upright, of `size_wh` where given; into `out` where given.
+    """Convert a frame to RGB (h, w, 3), upright, at `size_wh` if given, into `out` if given.
 
-    `scaler` is kept from frame to frame: its tables cost as much as a frame. The colours come as
-    planes, for which swscale has vector code, and the same values as packed (three times faster).
+    `scaler` is kept from frame to frame: its tables take as long as a frame. The colours come as
+    planes, which swscale converts three times faster than packed pixels, with the same values.
     """
     turns = round(frame.rotation / 90) % 4
     shown = (frame.width, frame.height)[:: -1 if turns % 2 else 1]
@@ -336,7 +339,7 @@ def _to_rgb(
 
 
 def resize_frames(frames_rgb_u8: Frames, size_wh: tuple[int, int]) -> Frames:
-    """Frames (n, h, w, 3) at another size, by the filter with which `frames_at` resizes."""
+    """Resize frames (n, h, w, 3) with the filter that `frames_at` uses."""
     count, height, width, _ = frames_rgb_u8.shape
     if (width, height) == size_wh:
         return frames_rgb_u8
@@ -349,10 +352,10 @@ def resize_frames(frames_rgb_u8: Frames, size_wh: tuple[int, int]) -> Frames:
 
 
 def iter_frames(path: Path) -> Iterator[RgbImage]:
-    """Every frame of `path` in order, (h, w, 3) uint8 RGB, upright.
+    """Yield every frame of `path` in order: RGB (h, w, 3) uint8, upright.
 
-    Raises `InputError` at the damage, or at the end of a file that is cut short; the message
-    says how many frames were read.
+    Raises `InputError` at damage, or at the end of a truncated file; the message says how many
+    frames were read.
     """
     scaler = VideoReformatter()
     for frame in _decode(path):
@@ -360,9 +363,9 @@ def iter_frames(path: Path) -> Iterator[RgbImage]:
 
 
 def read_frames(path: Path, start: int = 0, stop: int | None = None) -> Frames:
-    """Frames `start` to `stop` (exclusive; None is the end), (n, h, w, 3) uint8 RGB.
+    """Read frames `start` to `stop` (exclusive; None is the end): RGB (n, h, w, 3) uint8.
 
-    Raises `InputError` as `iter_frames` does, and when the range holds no frame.
+    Raises `InputError` as `iter_frames` does, and if the range holds no frame.
     """
     kept = []
     scaler = VideoReformatter()
@@ -377,7 +380,7 @@ def read_frames(path: Path, start: int = 0, stop: int | None = None) -> Frames:
 
 
 def frame_times(path: Path) -> FrameTimes:
-    """When the frames of `path` are shown; nothing is decoded. Raises `InputError` as `probe`."""
+    """Read the times at which frames are shown; nothing is decoded. Raises `InputError`."""
     with opened(path) as (container, stream):
         ticks = tuple(_times(Path(path), container, stream))
         h264 = stream.codec_context.name == "h264"
@@ -391,18 +394,17 @@ def frames_at(
     *,
     times: FrameTimes | None = None,
 ) -> Frames:
-    """The frames at `indices` (ascending), (k, h, w, 3); one decode, only these converted.
+    """Read the frames at `indices` (ascending): RGB (k, h, w, 3) uint8.
 
-    `size_wh`: resized to it on the way, which costs next to nothing. `times`: what `frame_times`
-    said of `path`, where it was asked before. Frames that neither are wanted nor carry others
-    are not decoded, so damage to them is not seen. Decoding in sequence beats seeking ten times
-    over on short clips.
-    Raises `InputError`.
+    The file is decoded once, in sequence, which is ten times faster than seeking on short clips.
+    Only the wanted frames are converted, and resized to `size_wh` if given, at little cost.
+    `times` is the result of `frame_times`, if known. Frames that are not wanted and that no other
+    frame is predicted from are not decoded, so damage to them is not noticed. Raises `InputError`.
     """
     wanted = [int(i) for i in indices]
     assert wanted == sorted(wanted), "indices must ascend"
     times = times or frame_times(path)
-    if times.tell_apart and wanted and wanted[-1] < len(times.ticks):
+    if times.identify_frames and wanted and wanted[-1] < len(times.ticks):
         kept = _pick(path, [times.ticks[i] for i in wanted], size_wh, by_time=True)
         if len(kept) == len(wanted):
             return kept
@@ -415,12 +417,12 @@ def frames_at(
 def _pick(
     path: Path, wanted: list[int], size_wh: tuple[int, int] | None, *, by_time: bool
 ) -> Frames:
-    """The frames at the ascending indices, or presentation times, `wanted`; fewer at the end."""
+    """Frames at the ascending indices, or presentation times, `wanted`; fewer if the file ends."""
     scaler = VideoReformatter()
     kept: list[RgbImage] = []
     for index, frame in enumerate(_decode(path, frozenset(wanted) if by_time else None)):
-        place = frame.pts if by_time else index
-        while len(kept) < len(wanted) and wanted[len(kept)] == place:
+        position = frame.pts if by_time else index
+        while len(kept) < len(wanted) and wanted[len(kept)] == position:
             kept.append(_to_rgb(frame, scaler, size_wh))
         if len(kept) == len(wanted):
             break
@@ -435,12 +437,12 @@ def write_video(
     crf: int,
     comment: str = "",
 ) -> int:
-    """Encode `frames`, each (h, w, 3) uint8 RGB of one even size, as H.264 MP4; returns how many.
+    """Encode `frames`, each RGB (h, w, 3) uint8 of one even size, as H.264 MP4; returns how many.
 
-    The one encoder setting of the project: High profile, yuv420p, preset medium, a key frame
+    This is the project's only encoder setting: High profile, yuv420p, preset medium, a key frame
     every 25 frames, fixed frame types, one thread, no date and no encoder version in the
     container. The same frames give the same bytes. `comment` is the container's comment field.
-    Raises `InputError` when there is no frame, or a frame of another or an odd size.
+    Raises `InputError` if there is no frame, or a frame of another or an odd size.
     """
     path = Path(path)
     count = 0
@@ -504,13 +506,13 @@ def _from_rgb(image: RgbImage, index: int, fps: Fraction) -> VideoFrame:
 
 
 def read_comment(path: Path) -> str:
-    """The container's comment field, "" where there is none. Raises `InputError`."""
+    """Read the container's comment field; empty if there is none. Raises `InputError`."""
     with opened(path) as (container, _):
         return container.metadata.get("comment", "")
 
 
 def packets(path: Path) -> list[Packet]:
-    """The coded frames of `path` in decoding order; nothing is decoded. Raises `InputError`."""
+    """Read the coded frames in decoding order; nothing is decoded. Raises `InputError`."""
     with opened(path) as (container, stream):
         return [
             Packet(packet.size, packet.is_keyframe, packet.pts or 0)
@@ -520,7 +522,7 @@ def packets(path: Path) -> list[Packet]:
 
 
 def count_frames(path: Path) -> int:
-    """Frames of `path`, every one decoded and none converted: the file is whole.
+    """Count the frames of `path` by decoding every one, which proves that the file is complete.
 
     Raises `InputError` as `iter_frames` does.
     """

@@ -1,1 +1,1 @@
-"""From footage to a dataset: select, crop, animate, screen, compress (paper, Figure 8)."""
+"""Making a dataset from footage: select, crop, animate, screen, compress (paper, Figure 8)."""

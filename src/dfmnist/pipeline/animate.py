@@ -1,4 +1,4 @@
-"""Give a source frame a driver's motion: one clip per (source, driving clip)."""
+"""Animation of a source frame with a driver's motion: one clip per source and driving clip."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,23 +20,23 @@ from dfmnist.fomm.inference.best_frame import landmarks_68
 from dfmnist.fomm.networks.keypoints import Keypoints
 
 CHUNK = 32
-"""Driving frames for which the motion model is asked at once; it holds a few of them."""
+"""Number of driving frames that the motion model takes at once; it holds a few of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class DrivingMotion:
-    """All that a source needs of a driving clip: a few hundred bytes a frame."""
+    """Motion of a driving clip, in a few hundred bytes per frame."""
 
     keypoints: Keypoints
     landmarks: Floats32 | None
-    """(n, 68, 2) for the search of the best frame, NaN where no face is seen; None: not sought."""
+    """Landmarks (n, 68, 2) for the choice of the best frame, NaN without a face; None: not made."""
 
 
 @cache
 def animator(
     weights: Path | None, backend: BackendName = "auto", precision: Precision = "auto"
 ) -> Animator:
-    """The motion model of this process; None is the shipped synthetic-actor model."""
+    """Load the motion model once per process; None is the shipped model of synthetic actors."""
     return Animator(weights, backend=backend, precision=precision)
 
 
@@ -47,10 +47,10 @@ def save_motion(
     *,
     landmarks: bool = False,
 ) -> None:
-    """Find the keypoints of a driving clip once; every source that meets it reads them.
+    """Find the keypoints of a driving clip and write them to `path`, for all sources to read.
 
-    Takes frames (n, h, w, 3) or a stream of (h, w, 3) ones, of which a few are held at a time.
-    With `landmarks`, those for the best frame are found on the way.
+    Takes frames (n, h, w, 3), or a stream of frames (h, w, 3) of which it holds a few at a time.
+    `landmarks`: those for the choice of the best frame are found too.
     """
     marks, value, jacobian = _Table(), _Table(), _Table()
     frames = iter(driving_rgb_u8)
@@ -71,7 +71,7 @@ def save_motion(
 
 
 def load_motion(path: Path) -> DrivingMotion:
-    """What `save_motion` wrote."""
+    """Read the motion that `save_motion` wrote."""
     tensors = load_file(path)
     landmarks = tensors.pop("landmarks", None)
     return DrivingMotion(Keypoints(**tensors), None if landmarks is None else landmarks.numpy())
@@ -80,8 +80,8 @@ def load_motion(path: Path) -> DrivingMotion:
 class _Table:
     """Rows of one shape, in one block of memory that doubles when it is full.
 
-    Kept as small arrays, the results of each batch would lie where the batch was and keep its
-    memory from being used again: 1 MB a frame, measured on 1,174 frames.
+    Separate small arrays would lie between the batches in memory and keep it from being used
+    again: 1 MB a frame, measured on 1,174 frames.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class _Table:
 
 
 def _with_landmarks(frames: Iterator[Frames], into: _Table) -> Iterator[Frames]:
-    """The same frames; their landmarks go `into` the table as they pass."""
+    """Yield the same frames, and append the landmarks of each to `into`."""
     mesh = None
     tracker = face_mesh()
     for frame in frames:
@@ -116,7 +116,7 @@ def _with_landmarks(frames: Iterator[Frames], into: _Table) -> Iterator[Frames]:
 def animate(
     source_rgb_u8: Frames, motion_file: Path, weights: Path | None, motion: Motion
 ) -> Frames:
-    """The source (h, w, 3) moving as the driver whose keypoints lie in `motion_file`."""
+    """Animate the source (h, w, 3) with the motion in `motion_file`; returns (n, h, w, 3)."""
     model = animator(weights)
     driving = load_motion(motion_file).keypoints
     return model.animate(model.encode(source_rgb_u8), driving, motion)

@@ -1,4 +1,7 @@
-"""The pipeline of the paper's Figure 8: select, crop, animate, screen, compress, publish."""
+"""Build of a dataset as in the paper's Figure 8: select, crop, animate, screen, compress.
+
+At the end the dataset is audited and published; the manifest is written last.
+"""
 
 import json
 from collections import Counter
@@ -46,51 +49,52 @@ def build(
     Raises `InputError` for a folder that holds something else or other settings, for footage
     that cannot be split, and for a finished dataset whose protocol gives the class away.
     """
-    cast = _cast(sources, drivers, reals, config)
-    state = _open(root, config, cast)
-    seen = _select(state, cast)
-    movers = _crop_drivers(state, cast)
-    fakes = _animate_and_screen(state, cast, movers, seen)
-    kept = _compress_reals(state, cast, fakes, seen)
-    unusable = [r for f in cast.people if (r := unused(f, seen[f.key])) is not None]
-    return _publish(state, fakes, kept, unusable)
+    inputs = _assign_splits(sources, drivers, reals, config)
+    state = _open(root, config, inputs)
+    checks = _select(state, inputs)
+    usable = _crop_drivers(state, inputs)
+    attempts = _animate_and_screen(state, inputs, usable, checks)
+    kept = _compress_reals(state, inputs, attempts, checks)
+    unusable = [r for f in inputs.people if (r := unused(f, checks[f.key])) is not None]
+    return _publish(state, attempts, kept, unusable)
 
 
 @dataclass(frozen=True)
 class State:
-    """What every stage of one build shares."""
+    """Folder, config and motion model of one build."""
 
     root: Path
     config: BuildConfig
     generator: str
+    """Name of the motion model and hash of its weights."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One animated pair and what came of it."""
+    """One animated pair and its result."""
 
     pair: Pair
-    outcome: ClipResult
+    result: ClipResult
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """All footage of a build, each with its split; a clip may be a source and real at once."""
+    """All footage of a build, each with its split. A clip may be both a source and a real clip."""
 
     people: tuple[Footage, ...]
-    """Sources and real clips, each once."""
+    """Sources and real clips, each of them once."""
     source_keys: frozenset[str]
     real_keys: frozenset[str]
     drivers: tuple[Footage, ...]
 
 
-def _cast(
+def _assign_splits(
     sources: Sequence[Footage],
     drivers: Sequence[Footage],
     reals: Sequence[Footage],
     config: BuildConfig,
 ) -> Inputs:
-    """Give everyone a split. Raises `InputError` when a split lacks a driver for an action."""
+    """Assign a split to everyone. Raises `InputError` if a split lacks a driver for an action."""
     reals = renumbered(reals, beside=sources)
     together = list({f.key: f for f in (*reals, *sources)}.values())
     keys = frozenset(f.key for f in sources), frozenset(f.key for f in reals)
@@ -109,20 +113,21 @@ def _cast(
     return Inputs(tuple(people), *keys, tuple(moving))
 
 
-def _open(root: Path, config: BuildConfig, cast: Inputs) -> State:
-    """Claim the folder, and refuse one that was begun with other settings or inputs."""
+def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
+    """Claim the folder. Raises `InputError` if it was begun with other settings or inputs."""
     claim_folder(root, "dataset")
     generator = weights_id(config.weights)
     if config.synthetic:
-        _refuse_trained_on(cast, training_seeds(config.weights), generator)
-    hashes = {path: sha256_file(path) for path in {f.path for f in (*cast.people, *cast.drivers)}}
-    inputs = {
-        "people": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in cast.people],
-        "drivers": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in cast.drivers],
-        "sources": sorted(cast.source_keys),
-        "reals": sorted(cast.real_keys),
+        _refuse_trained_on(inputs, training_seeds(config.weights), generator)
+    footage = (*inputs.people, *inputs.drivers)
+    hashes = {path: sha256_file(path) for path in {f.path for f in footage}}
+    recorded = {
+        "people": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in inputs.people],
+        "drivers": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in inputs.drivers],
+        "sources": sorted(inputs.source_keys),
+        "reals": sorted(inputs.real_keys),
     }
-    settings = {"config": plain(config), "generator": generator, "inputs": plain(inputs)}
+    settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
     path = root / "build.json"
     if path.exists() and read_json(path) != json.loads(json.dumps(settings)):
         raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
@@ -131,10 +136,10 @@ def _open(root: Path, config: BuildConfig, cast: Inputs) -> State:
     return State(root, config, generator)
 
 
-def _refuse_trained_on(cast: Inputs, seeds: frozenset[int], generator: str) -> None:
+def _refuse_trained_on(inputs: Inputs, seeds: frozenset[int], generator: str) -> None:
     """Raise `InputError` if the motion model was trained on a synthetic actor of this dataset."""
     names = {name_of(seed) for seed in seeds}
-    known = sorted({f.identity for f in (*cast.people, *cast.drivers)} & names)
+    known = sorted({f.identity for f in (*inputs.people, *inputs.drivers)} & names)
     if known:
         raise InputError(
             f"actor {known[0]}: {generator} was trained on {len(known)} of these people; "
@@ -142,26 +147,26 @@ def _refuse_trained_on(cast: Inputs, seeds: frozenset[int], generator: str) -> N
         )
 
 
-def _select(state: State, cast: Inputs) -> dict[str, SourceCheck]:
-    people = cast.people
+def _select(state: State, inputs: Inputs) -> dict[str, SourceCheck]:
+    people = inputs.people
     jobs = [PersonJob(state.root, state.config, f) for f in people]
     found = run_jobs(run, jobs, describe="select and crop")
-    seen = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
-    _tell("footage", [s.choice.reason or s.real_reason for s in seen.values()])
-    if not any(_animatable(seen[key]) for key in cast.source_keys):
-        first = seen[min(cast.source_keys)]
+    checks = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
+    _tell("footage", [s.choice.reason or s.real_reason for s in checks.values()])
+    if not any(_animatable(checks[key]) for key in inputs.source_keys):
+        first = checks[min(inputs.source_keys)]
         reason = first.choice.reason or first.real_reason
         raise InputError(f"sources: no frame to animate ({reason}); expected frontal faces")
-    return seen
+    return checks
 
 
-def _animatable(seen: SourceCheck) -> bool:
-    """A source needs a good frame, and a video that is itself a sound real clip."""
-    return seen.choice.source_frame is not None and seen.real_reason in ("", "a photo")
+def _animatable(check: SourceCheck) -> bool:
+    """True if a source has a suitable frame and is, if a video, itself usable as a real clip."""
+    return check.choice.source_frame is not None and check.real_reason in ("", "a photo")
 
 
-def _crop_drivers(state: State, cast: Inputs) -> list[Footage]:
-    drivers = cast.drivers
+def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
+    drivers = inputs.drivers
     jobs = [DriverJob(state.root, state.config, f) for f in drivers]
     reasons = list(run_jobs(run, jobs, describe="crop drivers"))
     _tell("driving clips", [str(r) for r in reasons])
@@ -172,11 +177,12 @@ def _crop_drivers(state: State, cast: Inputs) -> list[Footage]:
 
 
 def _animate_and_screen(
-    state: State, cast: Inputs, drivers: Sequence[Footage], seen: dict[str, SourceCheck]
+    state: State, inputs: Inputs, drivers: Sequence[Footage], checks: dict[str, SourceCheck]
 ) -> list[Attempt]:
-    """Round after round, until every action and split has its clips or its cap is reached."""
+    """Animate in rounds, until every action and split has its clips or reaches its cap."""
     config = state.config
-    sources = [f for f in cast.people if f.key in cast.source_keys and _animatable(seen[f.key])]
+    people = [f for f in inputs.people if f.key in inputs.source_keys]
+    sources = [f for f in people if _animatable(checks[f.key])]
     wanted = targets(config.per_action, sorted({s.split for s in sources}))
     tables = {
         (action, split): pairs(
@@ -187,7 +193,7 @@ def _animate_and_screen(
     }
     attempts: dict[str, Attempt] = {}
     while True:
-        results = {name: a.outcome.rejected is None for name, a in attempts.items()}
+        results = {name: a.result.rejected is None for name, a in attempts.items()}
         batch = [
             pair
             for (_, split), table in tables.items()
@@ -198,13 +204,13 @@ def _animate_and_screen(
         if not batch:
             return list(attempts.values())
         jobs = [
-            FakeJob(state.root, config, pair, seen[pair.source.key].choice, state.generator)
+            FakeJob(state.root, config, pair, checks[pair.source.key].choice, state.generator)
             for pair in batch
         ]
-        outcomes = run_jobs(run, jobs, describe="animate and screen")
-        for pair, outcome in zip(batch, outcomes, strict=True):
-            assert isinstance(outcome, ClipResult)
-            attempts[pair.clip_id] = Attempt(pair, outcome)
+        done = run_jobs(run, jobs, describe="animate and screen")
+        for pair, result in zip(batch, done, strict=True):
+            assert isinstance(result, ClipResult)
+            attempts[pair.clip_id] = Attempt(pair, result)
 
 
 def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> list[Footage]:
@@ -214,26 +220,27 @@ def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> lis
 
 
 def _compress_reals(
-    state: State, cast: Inputs, attempts: Sequence[Attempt], seen: dict[str, SourceCheck]
+    state: State, inputs: Inputs, attempts: Sequence[Attempt], checks: dict[str, SourceCheck]
 ) -> list[Clip]:
-    """As many real clips as fakes, of the same people where there are some."""
-    reals = [f for f in cast.people if f.key in cast.real_keys and not seen[f.key].real_reason]
-    fakes = [a.pair for a in attempts if a.outcome.rejected is None]
+    """Compress as many real clips as there are fakes, of the same people where possible."""
+    people = [f for f in inputs.people if f.key in inputs.real_keys]
+    reals = [f for f in people if not checks[f.key].real_reason]
+    fakes = [a.pair for a in attempts if a.result.rejected is None]
     chosen = match_reals(fakes, reals)
     if len(chosen) < len(fakes):
         console.print(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
-    jobs = [RealJob(state.root, state.config, f, seen[f.key]) for f in chosen]
-    outcomes = run_jobs(run, jobs, describe="compress real clips")
-    return [c for o in outcomes if isinstance(o, ClipResult) for c in o.clips]
+    jobs = [RealJob(state.root, state.config, f, checks[f.key]) for f in chosen]
+    done = run_jobs(run, jobs, describe="compress real clips")
+    return [c for o in done if isinstance(o, ClipResult) for c in o.clips]
 
 
 def _publish(
     state: State, attempts: Sequence[Attempt], reals: Sequence[Clip], unusable: Sequence[Rejected]
 ) -> Path:
-    """Audit, then write what was kept and what was not; the manifest last."""
-    fakes = [clip for a in attempts for clip in a.outcome.clips]
-    turned_away = [a.outcome.rejected for a in attempts if a.outcome.rejected is not None]
-    rejected = [*turned_away, *unusable]
+    """Audit the clips, then write the rejected attempts, the card and, last, the manifest."""
+    fakes = [clip for a in attempts for clip in a.result.clips]
+    failed = [a.result.rejected for a in attempts if a.result.rejected is not None]
+    rejected = [*failed, *unusable]
     clips = [*fakes, *reals]
     assert_disjoint(clips, drivers=state.config.driver_protocol == "disjoint")
     write_rejected(state.root, rejected)
@@ -268,13 +275,13 @@ def _card_text(config: BuildConfig) -> CardText:
 
 def _summarise(attempts: Sequence[Attempt]) -> None:
     made = Counter(a.pair.action for a in attempts)
-    kept = Counter(a.pair.action for a in attempts if a.outcome.rejected is None)
+    kept = Counter(a.pair.action for a in attempts if a.result.rejected is None)
     shown = ", ".join(f"{a.value} {kept[a]} of {made[a]}" for a in TEN if made[a])
     console.print(f"  passed the screening: {shown}", highlight=False)
 
 
 def _tell(what: str, reasons: Sequence[str]) -> None:
-    """One line on what cannot be used, with the most common reason."""
+    """Print how many of `what` cannot be used, with the most common reason."""
     bad = [r for r in reasons if r]
     if bad:
         reason, count = Counter(bad).most_common(1)[0]

@@ -1,4 +1,4 @@
-"""Write a clip at the three qualities: one encoder call and one setting for real and fake."""
+"""Compression of a clip at the three qualities, with one encoder setting for real and fake."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from dfmnist.media.video import write_video
 
 @dataclass(frozen=True)
 class EncodedFile:
-    """One file of a clip."""
+    """One encoded file of a clip."""
 
     quality: Quality
     file_name: str
-    """Relative to the dataset's folder."""
+    """Path relative to the dataset's folder."""
     sha256: str
 
 
@@ -30,7 +30,7 @@ def compress(
     comment: str,
     qualities: Sequence[Quality],
 ) -> list[EncodedFile]:
-    """Encode frames (n, h, w, 3) below `root`, once for each quality."""
+    """Encode frames (n, h, w, 3) into the dataset folder `root`, once for each quality."""
     written = []
     for quality in qualities:
         name = clip_file_name(clip_id, quality.value)

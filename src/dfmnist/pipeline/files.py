@@ -1,8 +1,8 @@
-"""Animate files outside any dataset: a photo, a video or a folder of them, moved as one driver.
+"""Animation of files outside any dataset: a photo, a video or a folder of them, by one driver.
 
 The driver is read as a stream, twice: for the box of its face, then for its keypoints, which are
-kept in the cache. After that each output frame is made and written before the next. So neither a
-long driver nor a large folder takes more memory.
+kept in the cache. After that each output frame is made and written before the next. So a long
+driver or a large folder takes no more memory than a small one.
 """
 
 import contextlib
@@ -42,46 +42,46 @@ from dfmnist.pipeline.animate import DrivingMotion, animator, load_motion, save_
 from dfmnist.pipeline.config import AnimateConfig
 
 VERSION = 1
-"""Of what is kept in the cache; another one is found anew."""
+"""Version of the cached driving-keypoint format; entries of other versions are recomputed."""
 NAME_BYTES = 60
-"""Of each name in the label, which has room for 256 in all."""
+"""Longest name in the provenance label in bytes; the label has 256 in all."""
 
 
 @dataclass(frozen=True)
 class Animated:
-    """One finished file."""
+    """One animated file."""
 
     path: Path
     num_frames: int
     fps: Fraction
     reference: int
-    """The driving frame from which the motion is measured."""
+    """Index of the driving frame from which the motion is measured."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Driver:
-    """A driving clip, looked at once for all sources."""
+    """A driving clip and its motion, found once for all sources."""
 
     path: Path
     sha256: str
     fps: Fraction
     motion: DrivingMotion
     generator: str
-    """The motion model's name and hash."""
+    """Name and hash of the motion model."""
 
 
 def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) -> Animated:
-    """Write `source`, a photo or a frame of a video, moving as `driving` to the MP4 `out`.
+    """Animate `source`, a photo or a frame of a video, as `driving` moves; write the MP4 `out`.
 
     The output has the driver's frame rate and number of frames. Raises `InputError` for a file
-    that cannot be read, is cut short or shows no face, and leaves no output then.
+    that cannot be read, is truncated or shows no face; then there is no output.
     """
     if out.is_dir() or out.suffix.lower() != ".mp4":
         raise InputError.of(out, "is no name of an MP4", "a file to write that ends in .mp4")
     _refuse_inputs([out], [source, driving])
     if is_image(source) and config.picks_frame:
         raise InputError.of(source, "is a photo", "a video for --source-frame or --source-time")
-    probe(driving)  # what is wrong with it or with the weights is said before any work is done
+    probe(driving)  # an unusable driver or model is reported before any work
     _model(config)
     picture = _picture(source, config)
     with progress_bar() as bar:
@@ -94,12 +94,11 @@ def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) 
 def animate_folder(
     folder: Path, driving: Path, out: Path, config: AnimateConfig
 ) -> tuple[list[Animated], list[str]]:
-    """Animate each photo and video below `folder`: one MP4 each, under the same name in `out`.
+    """Animate each photo and video below `folder`: one MP4 each, with the same name, in `out`.
 
-    The driver is looked at once. Outputs that are there already, of the same source and settings,
-    are kept, so a run that was stopped goes on. Returns what was made now, and why the rest was
-    not, a line each. Raises `InputError` for a driver that cannot be used, and an output of other
-    settings.
+    Existing outputs of the same source and settings are kept, so a stopped run goes on. Returns
+    the files made now, and a line for each source that could not be animated. Raises `InputError`
+    for a driver that cannot be used, and for an existing output of other settings.
     """
     if out.is_file() or (out.suffix.lower() == ".mp4" and not out.is_dir()):
         raise InputError.of(out, "is one file, the source is a folder", "a folder to write to")
@@ -130,7 +129,7 @@ def animate_folder(
 
 
 def _model(config: AnimateConfig) -> Animator:
-    """The motion model of `config`, loaded once a process."""
+    """Load the motion model of `config`, once per process."""
     return animator(config.weights, config.backend, config.precision)
 
 
@@ -142,7 +141,7 @@ def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def _outputs(folder: Path, out: Path) -> dict[Path, Path]:
-    """The output of each source: the same name with .mp4, after the old suffix where two clash."""
+    """Output of each source: its name with .mp4, after the old suffix where two would be equal."""
     sources = sorted(
         path
         for path in folder.rglob("*")
@@ -158,11 +157,11 @@ def _outputs(folder: Path, out: Path) -> dict[Path, Path]:
 
 
 def _picture(path: Path, config: AnimateConfig) -> Frames:
-    """The source (h, w, 3) to animate, cut to its face where that is wanted."""
+    """Read the source (h, w, 3) to animate, cropped to its face if the config says so."""
     if is_image(path):
         picture = read_image(path)
     else:
-        probe(path)  # a video that is cut short is not taken, even if the frame is there
+        probe(path)  # a truncated video is refused, even if the frame is there
         index = config.source_frame or 0
         if config.source_time_s is not None:
             index = frame_index_at(path, config.source_time_s)
@@ -176,7 +175,7 @@ def _picture(path: Path, config: AnimateConfig) -> Frames:
 
 
 def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
-    """The driver's motion, from the cache where it has been found before."""
+    """Find the driver's motion, or read it from the cache."""
     info, sha256, generator = probe(driving), sha256_file(driving), weights_id(config.weights)
     made_with = {
         "version": VERSION,
@@ -204,7 +203,7 @@ def _motion_folder(keep: bool) -> Iterator[Path]:
 
 
 def _faces(driving: Path, count: int, config: AnimateConfig, bar: Progress) -> Iterator[Frames]:
-    """The driver's frames as a stream, cut to the one box that holds the face in all of them."""
+    """Yield the driver's frames, cropped to one box that holds the face in all of them."""
     if not config.crop:
         return iter_frames(driving)
     seen = _counted(iter_frames(driving), "find the driver's face", count, bar)
@@ -253,7 +252,7 @@ def _reference(source: Path, picture: Frames, motion: DrivingMotion) -> int:
 
 
 def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
-    """What the container says of an output; its last part depends on all that made it."""
+    """Provenance label of an output; its last part is a hash of all that it was made from."""
     made_of = {
         "source": sha256_file(source),
         "frame": (config.source_frame, config.source_time_s) if is_video(source) else None,
@@ -277,7 +276,7 @@ def _clipped(text: str) -> str:
 
 
 def _is_done(target: Path, label: str) -> bool:
-    """Whether `target` is there with this label. Raises `InputError` for one with another."""
+    """True if `target` exists with this label. Raises `InputError` if it has another label."""
     if not target.exists():
         return False
     if read_comment(target) != label:

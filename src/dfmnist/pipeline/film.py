@@ -1,7 +1,7 @@
-"""Film the synthetic people of a dataset: everyone wide, everyone the same way.
+"""Filming of a dataset's synthetic people, all with the same wide camera.
 
-Writes plain footage tables (`people.csv`, `drivers.csv`), so that from here on synthetic actors
-are built into a dataset by the code that builds anyone.
+The result is plain footage tables (`people.csv`, `drivers.csv`), so that synthetic actors become a
+dataset by the same code as filmed people.
 """
 
 from math import gcd
@@ -20,14 +20,14 @@ from dfmnist.pipeline.config import FilmConfig
 from dfmnist.pipeline.footage import Footage, write_csv
 
 TALK_EVERY = 11
-"""One clip in eleven talks, so that talking is one performance among eleven."""
+"""Every eleventh clip talks, so that talking is as frequent as each of the ten actions."""
 
 
 def film_people(config: FilmConfig, folder: Path) -> tuple[Path, Path]:
-    """Film everyone into `folder`; returns the tables of people and of drivers.
+    """Film all people and drivers into `folder`; returns the tables of people and of drivers.
 
-    Clips that are there already are kept. Raises `InputError` for a folder of other content, and
-    without the extra `actors`.
+    Existing clips are kept. Raises `InputError` for a folder with other content, and if the extra
+    `actors` is not installed.
     """
     need_actors()
     claim_folder(folder, "footage")
@@ -38,7 +38,7 @@ def film_people(config: FilmConfig, folder: Path) -> tuple[Path, Path]:
     people, drivers = plan_people(config, folder), plan_drivers(config, folder)
     check_range("dataset", sorted({_seed_in(f.identity) for f in people}))
     check_range("drivers", sorted({_seed_in(f.identity) for f in drivers}))
-    load_head()  # here, or each of the processes would make it at the first start
+    load_head()  # once, before the processes start: each would make it
     for name, footage in (("film drivers", drivers), ("film people", people)):
         # one person after the other: setting up a stage takes as long as ten frames
         jobs = [_job(f, config.num_frames) for f in sorted(footage, key=lambda f: f.identity)]
@@ -51,7 +51,7 @@ def film_people(config: FilmConfig, folder: Path) -> tuple[Path, Path]:
 
 
 def plan_people(config: FilmConfig, folder: Path) -> list[Footage]:
-    """The clips of sources and reals: each split's actors take turns, action by action."""
+    """Plan the clips of sources and reals: each split's actors take turns, action by action."""
     found: list[Footage] = []
     first = config.first_person
     for split, count, clips in zip(SPLITS, config.people, config.clips_per_action, strict=True):
@@ -70,7 +70,7 @@ def plan_people(config: FilmConfig, folder: Path) -> list[Footage]:
 
 
 def plan_drivers(config: FilmConfig, folder: Path) -> list[Footage]:
-    """The driving clips: every driver performs every action `takes` times."""
+    """Plan the driving clips: every driver performs every action `takes` times."""
     found: list[Footage] = []
     first = config.first_driver
     for split, count in zip(SPLITS, config.drivers, strict=True):
@@ -85,12 +85,12 @@ def plan_drivers(config: FilmConfig, folder: Path) -> list[Footage]:
 
 
 def name_of(person: int) -> str:
-    """What a manifest calls the synthetic actor of this identity seed."""
+    """Name in the manifest of the synthetic actor with this identity seed."""
     return f"a{person}"
 
 
 def _seed_in(identity: str) -> int:
-    """The identity seed that `name_of` made the name of."""
+    """Identity seed of the actor with a name made by `name_of`."""
     return int(identity.removeprefix("a"))
 
 

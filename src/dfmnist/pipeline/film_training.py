@@ -1,4 +1,4 @@
-"""Footage to train the animator on: pairs of actors who give the same mixed performance."""
+"""Footage to train the motion model on: pairs of actors who give the same mixed performance."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from dfmnist.core.jobs import run_jobs
 from dfmnist.fomm.training.actors_data import REST_FRAMES
 
 GROUP = 2
-"""People who share a performance, so that one can be the other's driver with a known answer."""
+"""Number of people with the same performance: each can drive the other, with a known result."""
 CLIPS_EACH = 6
-"""Clips of each person, each another performance."""
+"""Number of clips of each person, each with another performance."""
 TAKES: dict[Action, int] = {
     action: {
         Action.BLINK: 2, Action.OPEN_MOUTH: 2, Action.SURPRISE: 2, Action.SMILE: 3,
@@ -24,15 +24,16 @@ TAKES: dict[Action, int] = {
     }.get(action, 1)
     for action in Action
 }  # fmt: skip
-"""Frames of each performance: more where lids, lips and pupils decide, which a few pixels show."""
+"""Number of frames of each action: more where few pixels matter (lids, lips, pupils)."""
 FREE_FRAMES = 4
+"""Number of frames of free movement in a clip."""
 STRIDE = 4
-"""Frames between two that are kept: neighbours teach little."""
+"""Every so many frames of free movement are kept, since neighbours are alike."""
 CLIP_FRAMES = REST_FRAMES + sum(TAKES.values()) + FREE_FRAMES
 
 
 def join(parts: list[Performance], seed: int) -> Performance:
-    """Performances one after the other, as one of the given seed."""
+    """Join performances one after the other into one with the given seed."""
     names = sorted({name for part in parts for name in part.facial})
     facial = {
         name: np.concatenate([p.facial.get(name, np.zeros(len(p))) for p in parts])
@@ -46,7 +47,7 @@ def join(parts: list[Performance], seed: int) -> Performance:
 
 
 def pick(performance: Performance, frames: list[int]) -> Performance:
-    """Some frames of a performance, in the order given."""
+    """Performance of the given frames of another one, in the order given."""
     p = performance
     facial = {name: track[frames] for name, track in p.facial.items()}
     return Performance(
@@ -56,7 +57,7 @@ def pick(performance: Performance, frames: list[int]) -> Performance:
 
 
 def strength(performance: Performance) -> np.ndarray:
-    """(n,) how far each frame is from the first: degrees plus actions."""
+    """Distance of each frame from the first (n,): head angles plus facial actions."""
     p = performance
     pose = np.stack([p.yaw_deg, p.pitch_deg, p.roll_deg])
     total = np.abs(pose - pose[:, :1]).sum(axis=0) / 25
@@ -66,11 +67,11 @@ def strength(performance: Performance) -> np.ndarray:
 
 
 def mixed_performance(seed: int) -> Performance:
-    """`CLIP_FRAMES` frames: two at rest, moments of the ten actions and of talking, free movement.
+    """Performance of `CLIP_FRAMES` frames: rest, moments of all actions, free movement.
 
-    An animator is asked for the actions from a face at rest, so it sees them, those of several
-    frames once at the apex, and the more often the further they are from rest; free movement keeps
-    it from learning clips by heart.
+    The motion model must show the actions from a face at rest, so it is trained on them. An action
+    with several frames is shown once at its apex, and otherwise more often the further a frame is
+    from rest. Free movement keeps the model from memorising the clips.
     """
     rng = np.random.default_rng([seed, 0xA11])
     takes = {action: perform(action, seed) for action in TAKES}
@@ -86,7 +87,7 @@ def mixed_performance(seed: int) -> Performance:
 
 
 def film_person(jobs: list[Job]) -> list[Path]:
-    """Film one person's training clips, those that are there aside; one stage serves all."""
+    """Film the missing training clips of one person; returns the paths of all."""
     for job in jobs:
         if not is_complete(job):
             person = sample_identity(job.identity_seed)
@@ -95,10 +96,10 @@ def film_person(jobs: list[Job]) -> list[Path]:
 
 
 def film_training(folder: Path, people: int, first: int = 0, clips: int = CLIPS_EACH) -> None:
-    """Film `people` actors with identity seeds from `first`, `GROUP` to a performance.
+    """Film `people` actors with identity seeds from `first`; `GROUP` actors share a performance.
 
-    Each gives `clips` of `CLIP_FRAMES` frames; those that are there already are kept. Raises
-    `InputError` for seeds of another purpose.
+    Each gives `clips` clips of `CLIP_FRAMES` frames; existing clips are kept. Raises `InputError`
+    for seeds that are reserved for another purpose.
     """
     seeds = range(first, first + people)
     check_range("animator", seeds)

@@ -1,4 +1,4 @@
-"""What a build starts from: who does what in which part of which file.
+"""Footage that a build starts from: who does what in which part of which file.
 
 Synthetic actors and a user's own videos both arrive as `Footage`, so one pipeline serves both.
 """
@@ -22,39 +22,41 @@ COLUMNS = ("file", "identity", "action", "take", "start", "end", "split", "seed"
 
 @dataclass(frozen=True)
 class Footage:
-    """One stretch of one video, or one photo."""
+    """One stretch of one video, or one photo, of one person."""
 
     path: Path
     identity: str
-    """The person; clips of one person never fall into two splits."""
+    """Name of the person; all clips of one person are in one split."""
     action: Action
-    """What the person does in it; `talk` when nothing is asked."""
+    """Action that the person performs; `talk` if nothing is asked."""
     take: int = 0
+    """Number of the take, among those of one person and action."""
     start_s: float = 0.0
+    """Start of the stretch in seconds."""
     end_s: float | None = None
-    """None is the file's end."""
+    """End of the stretch in seconds; None is the end of the file."""
     split: str = ""
-    """Empty: assigned by the build."""
+    """Name of the split; empty if the build assigns it."""
     seed: int = -1
-    """Seed of the performance for a synthetic actor, else -1."""
+    """Seed of a synthetic actor's performance; -1 for filmed people."""
 
     @property
     def is_photo(self) -> bool:
-        """Whether this is a still picture."""
+        """True for a photo."""
         return is_image(self.path)
 
     @property
     def key(self) -> str:
-        """A name for files made from this footage, unique within one kind of footage."""
+        """Name for files made from this footage, unique within one kind of footage."""
         return f"{slug(self.identity)}-{self.action.value}-{self.take}"
 
 
 def read_people(where: Path, clip_s: Fraction, person: str = "file") -> list[Footage]:
-    """Sources or real clips from a folder of clips and photos, or from a CSV file of `COLUMNS`.
+    """Read sources or real clips from a folder of clips and photos, or a CSV file of `COLUMNS`.
 
-    In a folder, `person` tells who is who: `file` takes what stands before the first `#` of the
-    file's path below `where` (VoxCeleb1 as the motion model's authors prepare it has the person
-    there), `folder` the subfolder. A video is cut into stretches of `clip_s` seconds. Raises
+    In a folder, `person` decides who is who: `file` takes the part of the file's path below
+    `where` before the first `#` (where the motion model's authors' VoxCeleb1 has the person),
+    `folder` takes the subfolder. A video is cut into stretches of `clip_s` seconds. Raises
     `InputError` for an empty folder or a bad row.
     """
     if person not in ("file", "folder"):
@@ -79,9 +81,9 @@ def _name_of(relative: Path) -> str:
 
 
 def read_drivers(where: Path) -> list[Footage]:
-    """Driving clips from a folder with one subfolder per action, or from a CSV file.
+    """Read driving clips from a folder with one subfolder per action, or from a CSV file.
 
-    In a folder the person is what stands before the first `#` of the file name, else the file.
+    In a folder the person is the part of the file name before the first `#`, or all of it.
     Raises `InputError` for an unknown action name or an empty folder.
     """
     if where.is_file():
@@ -101,7 +103,7 @@ def read_drivers(where: Path) -> list[Footage]:
 
 
 def write_csv(path: Path, footage: Iterable[Footage]) -> None:
-    """Write `footage` as a CSV that `read_people` and `read_drivers` read; paths relative to it."""
+    """Write `footage` as CSV for `read_people` and `read_drivers`, with paths relative to it."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -114,7 +116,7 @@ def write_csv(path: Path, footage: Iterable[Footage]) -> None:
 
 
 def renumbered(footage: Iterable[Footage], beside: Iterable[Footage]) -> list[Footage]:
-    """`footage` with takes changed where a different clip in `beside` has the same key."""
+    """Renumber the takes of `footage` where a different clip in `beside` has the same key."""
     taken = {f.key: f for f in beside}
     result = []
     for own in footage:
@@ -139,7 +141,7 @@ def _media_below(folder: Path) -> list[Path]:
 
 
 def _stretches(path: Path, clip_s: Fraction) -> list[tuple[float, float | None]]:
-    """Equal stretches of `clip_s` over the whole file; one when it is a photo or shorter."""
+    """Stretches of `clip_s` seconds (start, end) in a file; one for a photo or a shorter file."""
     if is_image(path):
         return [(0.0, None)]
     try:
@@ -192,7 +194,7 @@ def _footage_of(row: dict[str, str], table: Path, line: int) -> Footage:
 
 
 def _with_own_takes(found: list[Footage]) -> list[Footage]:
-    """Number the takes where the table does not, and refuse two clips of one name."""
+    """Number the takes that the table does not. Raises `InputError` for two clips of one key."""
     used: set[str] = set()
     numbered = []
     for footage in found:

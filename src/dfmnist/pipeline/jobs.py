@@ -1,6 +1,7 @@
-"""The three kinds of work of a build, each a function of one job that writes its record last.
+"""Jobs of a build: check a person, crop a driver, make a fake, compress a real clip.
 
-A job whose record exists is not done again: this is how a killed build goes on.
+Each job writes its record last. A job with a record is not done again, so a killed build goes on
+where it was.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.arrays import Frames
 from dfmnist.core.config import plain, seed_of
+from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Clip, Rejected, Screening
 from dfmnist.dataset.provenance import provenance
@@ -24,25 +26,25 @@ from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.footage import Footage
 from dfmnist.pipeline.plan import Pair
 from dfmnist.pipeline.screen import screen
-from dfmnist.pipeline.select import FaceSelection, choose, crop, restore, save
+from dfmnist.pipeline.select import FaceSelection, choose, crop
 
 DRIVER_CRF = 10
-"""Cropped driving clips are kept for looking at; the motion itself is kept as keypoints."""
+"""Rate factor of the cropped driving clips, which are kept for people to look at."""
 
 
 class SourceCheck(BaseModel):
-    """A source's or real clip's record: where its face is, and whether it may be a real clip."""
+    """Record of a source or real clip: where its face is, and whether it can be a real clip."""
 
     model_config = ConfigDict(frozen=True)
 
     choice: FaceSelection
     screening: tuple[Screening, ...]
     real_reason: str
-    """Why it cannot be a real clip; empty when it can."""
+    """Reason why it cannot be a real clip; empty if it can."""
 
 
 class ClipResult(BaseModel):
-    """A finished clip's record: files when it was kept, a rejection when it was not."""
+    """Record of a finished clip: its files if it was kept, else its rejection."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,35 +54,35 @@ class ClipResult(BaseModel):
 
 @dataclass(frozen=True)
 class BuildJob:
-    """What every job knows."""
+    """Folder and config of a build, and what all jobs do with them."""
 
     root: Path
     config: BuildConfig
 
     def record(self, kind: str, name: str) -> Path:
-        """Where a record of `kind` lies."""
+        """Path of a record of `kind`."""
         return self.root / "work" / kind / f"{name}.json"
 
     def motion_file(self, driver: Footage) -> Path:
-        """Keypoints of a driving clip."""
+        """Path of a driving clip's keypoints."""
         return self.root / "work" / "drivers" / f"{driver.key}.safetensors"
 
     def crop(
         self, footage: Footage, choice: FaceSelection, num_frames: int | None = None
     ) -> Frames:
-        """The face of `footage`, (n, size, size, 3); of its first `num_frames` alone if given."""
+        """Read the face of `footage` (n, size, size, 3), or of its first `num_frames` if given."""
         c = self.config
         return crop(footage, choice, num_frames or c.num_frames, c.fps, c.size_px)
 
     def with_noise(self, frames_rgb_u8: Frames, clip_id: str) -> Frames:
-        """Camera noise, seeded by the clip's name."""
+        """Add camera noise to frames (n, h, w, 3), seeded by the clip's name."""
         sigma = self.config.noise_sigma
         if not sigma:
             return frames_rgb_u8
         return add_camera_noise(frames_rgb_u8, self.noise_seed(clip_id), sigma)
 
     def compress(self, frames_rgb_u8: Frames, clip_id: str, comment: str) -> list[EncodedFile]:
-        """Write the clip at every quality."""
+        """Encode the clip at every quality."""
         c = self.config
         return compress(frames_rgb_u8, c.fps, self.root, clip_id, comment, c.qualities)
 
@@ -91,16 +93,15 @@ class BuildJob:
 
 @dataclass(frozen=True)
 class PersonJob(BuildJob):
-    """Look at one piece of source or real footage."""
+    """Check of one piece of source or real footage."""
 
     footage: Footage
 
     def run(self) -> SourceCheck:
-        """Find the face and the source frame; screen it as a real clip."""
+        """Find the face and the source frame, and screen the footage as a real clip."""
         path = self.record("people", self.footage.key)
-        if (seen := restore(path, SourceCheck)) is not None:
-            assert isinstance(seen, SourceCheck)
-            return seen
+        if (check := read_record(path, SourceCheck)) is not None:
+            return check
         c = self.config
         choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px)
         verdicts: tuple[Screening, ...] = ()
@@ -111,22 +112,21 @@ class PersonJob(BuildJob):
             frames = self.with_noise(faces, real_id(self.footage))
             verdicts = _screening(screen(frames, c.fps, self.footage.action))
             reason = "; ".join(v.reason for v in verdicts if not v.live)
-        seen = SourceCheck(choice=choice, screening=verdicts, real_reason=reason)
-        save(path, seen)
-        return seen
+        check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason)
+        write_record(path, check)
+        return check
 
 
 @dataclass(frozen=True)
 class DriverJob(BuildJob):
-    """Crop one driving clip and find its keypoints."""
+    """Crop and keypoints of one driving clip."""
 
     footage: Footage
 
     def run(self) -> str:
-        """Why the clip cannot drive; empty when it can."""
+        """Crop the clip; returns the reason why it cannot be a driver, empty if it can."""
         path = self.record("drivers", self.footage.key)
-        if (choice := restore(path, FaceSelection)) is not None:
-            assert isinstance(choice, FaceSelection)
+        if (choice := read_record(path, FaceSelection)) is not None:
             return choice.reason
         c = self.config
         choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px)
@@ -135,26 +135,25 @@ class DriverJob(BuildJob):
             preview = self.root / "drivers" / f"{self.footage.key}.mp4"
             write_video(preview, frames, c.fps, crf=DRIVER_CRF)
             save_motion(self.motion_file(self.footage), frames, animator(c.weights))
-        save(path, choice)
+        write_record(path, choice)
         return choice.reason
 
 
 @dataclass(frozen=True)
 class FakeJob(BuildJob):
-    """One attempt: animate, add noise, screen, and compress what the detectors let through."""
+    """One attempt: animate, add noise, screen, and compress if the detectors accept it."""
 
     pair: Pair
     choice: FaceSelection
-    """Of the source."""
+    """Face and frame of the source."""
     generator: str
 
     def run(self) -> ClipResult:
-        """Make the clip, or take up its record."""
+        """Make the clip, or read its record."""
         clip_id, c = self.pair.clip_id, self.config
         path = self.record("attempts", clip_id)
-        if (outcome := restore(path, ClipResult)) is not None:
-            assert isinstance(outcome, ClipResult)
-            return outcome
+        if (result := read_record(path, ClipResult)) is not None:
+            return result
         at = self.choice.source_frame or 0
         source = self.crop(self.pair.source, self.choice, at + 1)[at]
         frames = animate(source, self.motion_file(self.pair.driver), c.weights, c.motion)
@@ -166,11 +165,11 @@ class FakeJob(BuildJob):
             who = f"{pair.source.identity} moved as {pair.driver.identity} {pair.action.value}"
             comment = provenance("fake", f"AI-generated: {who}, by {self.generator}")
             files = self.compress(frames, clip_id, comment)
-            outcome = ClipResult(clips=self._clips(files, verdicts, len(frames)), rejected=None)
+            result = ClipResult(clips=self._clips(files, verdicts, len(frames)), rejected=None)
         else:
-            outcome = ClipResult(clips=(), rejected=self._rejected(verdicts))
-        save(path, outcome)
-        return outcome
+            result = ClipResult(clips=(), rejected=self._rejected(verdicts))
+        write_record(path, result)
+        return result
 
     def _clips(
         self, files: list[EncodedFile], verdicts: tuple[Verdict, ...], count: int
@@ -206,19 +205,18 @@ class FakeJob(BuildJob):
 
 @dataclass(frozen=True)
 class RealJob(BuildJob):
-    """Compress one real clip that passed the same checks as the fakes."""
+    """Compression of one real clip that passed the same checks as the fakes."""
 
     footage: Footage
-    seen: SourceCheck
+    check: SourceCheck
 
     def run(self) -> ClipResult:
-        """Write the clip, or take up its record."""
+        """Write the clip, or read its record."""
         footage, clip_id = self.footage, real_id(self.footage)
         path = self.record("reals", clip_id)
-        if (outcome := restore(path, ClipResult)) is not None:
-            assert isinstance(outcome, ClipResult)
-            return outcome
-        frames = self.with_noise(self.crop(footage, self.seen.choice), clip_id)
+        if (result := read_record(path, ClipResult)) is not None:
+            return result
+        frames = self.with_noise(self.crop(footage, self.check.choice), clip_id)
         origin = "synthetic actor, rendered" if self.config.synthetic else "camera footage"
         comment = provenance("real", f"{origin}: {footage.identity} {footage.action.value}")
         files = self.compress(frames, clip_id, comment)
@@ -233,21 +231,21 @@ class RealJob(BuildJob):
             "generator": "",
             "seed": self.noise_seed(clip_id),
         }
-        clips = _records(self, files, self.seen.screening, len(frames), footage.split, who)
-        outcome = ClipResult(clips=clips, rejected=None)
-        save(path, outcome)
-        return outcome
+        clips = _records(self, files, self.check.screening, len(frames), footage.split, who)
+        result = ClipResult(clips=clips, rejected=None)
+        write_record(path, result)
+        return result
 
 
 def real_id(footage: Footage) -> str:
-    """The clip id of `footage` as a real clip."""
+    """Clip id of `footage` as a real clip."""
     return f"real-{footage.action.value}-{slug(footage.identity)}.{footage.take}"
 
 
-def unused(footage: Footage, seen: SourceCheck) -> Rejected | None:
-    """The record of footage that serves neither as real clip nor as source; None when it does."""
+def unused(footage: Footage, check: SourceCheck) -> Rejected | None:
+    """Record of footage that can be neither real clip nor source; None if it can."""
     photo = footage.is_photo
-    if not (seen.choice.reason if photo else seen.real_reason):
+    if not (check.choice.reason if photo else check.real_reason):
         return None
     return Rejected(
         attempt_id=f"source-{footage.key}" if photo else real_id(footage),
@@ -260,13 +258,13 @@ def unused(footage: Footage, seen: SourceCheck) -> Rejected | None:
         take=footage.take,
         generator="",
         seed=0,
-        screening=seen.screening,
-        reason=seen.choice.reason if photo else seen.real_reason,
+        screening=check.screening,
+        reason=check.choice.reason if photo else check.real_reason,
     )
 
 
 def run(job: PersonJob | DriverJob | FakeJob | RealJob) -> object:
-    """Run any job; a module-level function, so that another process can be given it."""
+    """Run any job; at module level, so that another process can import it."""
     np.seterr(all="ignore")  # NaN stands for "no face" in the signals
     return job.run()
 

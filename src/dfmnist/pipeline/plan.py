@@ -1,6 +1,6 @@
-"""Who meets whom: pure functions from footage and results so far to what is made next.
+"""Plan of a build: which source meets which driver, and what is made next.
 
-Everything here depends only on its arguments, so a killed build plans the same again.
+All functions are pure, so a killed build makes the same plan again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,24 +17,24 @@ from dfmnist.pipeline.footage import Footage
 
 @dataclass(frozen=True)
 class Pair:
-    """One attempt: this source performs this action as this driving clip does."""
+    """Source and driving clip of one attempt: the source moves as the driver does."""
 
     source: Footage
     driver: Footage
 
     @property
     def action(self) -> Action:
-        """What the driver does, and so the fake."""
+        """Action that the driver performs, and so the fake."""
         return self.driver.action
 
     @property
     def split(self) -> str:
-        """The source's split."""
+        """Split of the source."""
         return self.source.split
 
     @property
     def clip_id(self) -> str:
-        """Unique within a build."""
+        """Name of the fake, unique within a build."""
         driver = f"{slug(self.driver.identity)}.{self.driver.take}"
         return f"fake-{self.action.value}-{slug(self.source.identity)}.{self.source_take}-{driver}"
 
@@ -45,19 +45,19 @@ class Pair:
 
 
 def targets(per_action: int, splits: Sequence[str] = SPLITS) -> dict[str, int]:
-    """How many accepted clips of one action each split gets: 70/15/15 by largest remainder,
-    and one at least where there are enough.
+    """Number of accepted clips of one action that each split gets: 70/15/15, largest remainder.
 
-    `splits` are those that have people; the others get none.
+    Each split gets at least one if there are enough. `splits` are those that have people; the
+    others get none.
     """
     shares = {s: f for s, f in zip(SPLITS, FRACTIONS, strict=True) if s in splits}
-    least = min(1, per_action // max(len(shares), 1))  # a split of its own for each, if possible
+    least = min(1, per_action // max(len(shares), 1))  # one for each split, if possible
     rest = per_action - least * len(shares)
     exact = {s: per_action * f / sum(shares.values()) - least for s, f in shares.items()}
     over = sum(max(x, 0.0) for x in exact.values())
     exact = {s: rest * max(x, 0.0) / over if over else 0.0 for s, x in exact.items()}
     whole = {s: int(x + 1e-9) for s, x in exact.items()}
-    # Equal remainders: the test split first, since its size sets the intervals of every figure.
+    # Equal remainders: the test split first, since its size sets the width of every interval.
     by_remainder = sorted(exact, key=lambda s: (round(whole[s] - exact[s], 9), s != "test"))
     for split in by_remainder[: rest - sum(whole.values())]:
         whole[split] += 1
@@ -65,7 +65,7 @@ def targets(per_action: int, splits: Sequence[str] = SPLITS) -> dict[str, int]:
 
 
 def with_splits(groups: Sequence[Sequence[Footage]], seed: int) -> list[list[Footage]]:
-    """Give every person of all groups one split; those that the footage states are kept."""
+    """Assign one split to every person of all groups; splits that the footage states are kept."""
     stated: dict[str, str] = {}
     for footage in (f for group in groups for f in group):
         if footage.split and stated.setdefault(footage.identity, footage.split) != footage.split:
@@ -79,13 +79,13 @@ def with_splits(groups: Sequence[Sequence[Footage]], seed: int) -> list[list[Foo
 def pairs(
     sources: Sequence[Footage], drivers: Sequence[Footage], action: Action, split: str, seed: int
 ) -> list[Pair]:
-    """Every pair of `action` in `split` in the order in which they are tried.
+    """List every pair of `action` in `split`, in the order in which they are tried.
 
-    `drivers` are those that may be used in this split. Clips of the source doing the same action
-    come first, with the talking clips that are dealt to this action; each source meets a new
-    driver in each pass. Nobody drives themselves.
+    `drivers` are those that may be used in this split. Clips in which the source performs the same
+    action come first, with the talking clips that are dealt to this action. Each source meets a
+    new driver in each pass. Nobody drives themselves.
     """
-    movers = _shuffled([d for d in drivers if d.action is action], seed, split, action.value)
+    performers = _shuffled([d for d in drivers if d.action is action], seed, split, action.value)
     here = [s for s in sources if s.split == split]
     talking = _shuffled([s for s in here if s.action is Action.TALK], seed, split, "talk")
     dealt = talking[TEN.index(action) :: len(TEN)]
@@ -93,11 +93,11 @@ def pairs(
     found = []
     for tier in (first, [s for s in talking if s not in dealt]):
         order = _shuffled(tier, seed, split, action.value)
-        for turn in range(len(movers)):
+        for turn in range(len(performers)):
             found += [
-                Pair(source, mover)
+                Pair(source, driver)
                 for i, source in enumerate(order)
-                if (mover := movers[(i + turn) % len(movers)]).identity != source.identity
+                if (driver := performers[(i + turn) % len(performers)]).identity != source.identity
             ]
     return found
 
@@ -105,10 +105,11 @@ def pairs(
 def next_round(
     tried: Sequence[Pair], results: Mapping[str, bool], target: int, cap: int
 ) -> list[Pair]:
-    """The attempts to make now: as many as are missing, none when `target` or `cap` is reached.
+    """Choose the attempts to make next: as many as are missing to `target`, up to `cap` in all.
 
-    `tried` lists all pairs of one action and split; `results` maps clip ids to accepted or not.
-    A source clip whose animation was accepted is used again only when no other is left.
+    `tried` lists all pairs of one action and split; `results` maps the ids of finished attempts to
+    accepted or not. A source clip whose animation was accepted is used again only if no other is
+    left.
     """
     done = [p for p in tried if p.clip_id in results]
     accepted = [p for p in done if results[p.clip_id]]
@@ -128,10 +129,10 @@ def next_round(
 
 
 def match_reals(fakes: Sequence[Pair], reals: Sequence[Footage]) -> list[Footage]:
-    """One real clip for each fake: of the same person, the source's own clip where it can be.
+    """Choose one real clip for each fake: of the same person, if possible the source's own clip.
 
-    People of whom there is no real clip are made up for by other people of the same split, so
-    that the classes stay equal where the footage allows it.
+    A person without real clips is replaced by another person of the same split, so that the
+    classes stay equal where the footage allows it.
     """
     free = {r.key: r for r in reals}
     chosen: list[Footage] = []

@@ -1,4 +1,4 @@
-"""Choose and crop: is there one whole face, and which frame can stand as the source?
+"""Choice of the face and of the source frame in footage, and the crop to the face.
 
 The paper takes source frames that mostly face the front (section 3.1) and crops all footage
 with MTCNN to 256x256 (appendix A). Source, driver and real clips go through the same functions.
@@ -6,8 +6,6 @@ with MTCNN to 256x256 (appendix A). Source, driver and real clips go through the
 
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +13,6 @@ from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.arrays import Frames
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import read_json, write_json
 from dfmnist.faces.crop import crop_clip, square_crop
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
@@ -28,39 +25,39 @@ MAX_YAW_DEG = 10.0
 MAX_PITCH_DEG = 12.0
 MAX_ROLL_DEG = 10.0
 MIN_EYE_ASPECT = 0.16
-"""Below this the eyes are closing; a shut eye measures about 0.1."""
+"""Eye aspect below which the eyes are closing; a shut eye measures about 0.1."""
 MAX_MOUTH_OPEN = 0.25
 MIN_SHARPNESS = 0.7
-"""Of the clip's median sharpness."""
+"""Sharpness that a frame needs, as a share of the clip's median."""
 FIRST_LOOK = 8
-"""Frames in which the source frame is sought before the rest is looked at."""
+"""Number of first frames that are searched for the source frame before all others."""
 
 
 class FaceSelection(BaseModel):
-    """What was found in one piece of footage: where the face is and which frame is the source."""
+    """Place of the face in one piece of footage, and the frame that is the source."""
 
     model_config = ConfigDict(frozen=True)
 
     box_xyxy: tuple[float, float, float, float] | None
-    """Square crop in pixels of the footage; None when the footage cannot be used at all."""
+    """Square crop in pixels of the footage; None if the footage cannot be used at all."""
     source_frame: int | None
-    """Index into the clip (after resampling) of the frame to animate, if any will do."""
+    """Index into the resampled clip of the frame to animate; None if none is suitable."""
     reason: str
-    """Why something is missing; empty when nothing is."""
+    """Reason why one of them is missing; empty if none is."""
 
 
 @dataclass(frozen=True)
 class LoadedClip:
-    """Frames of one piece of footage, at the dataset's rate and length."""
+    """Frames of one piece of footage at the dataset's rate and length."""
 
     frames_rgb_u8: Frames
-    """(n, h, w, 3), as filmed."""
+    """Frames (n, h, w, 3) as filmed."""
     reason: str
-    """Why the clip cannot be used; empty when it can."""
+    """Reason why the clip cannot be used; empty if it can."""
 
 
 def load(footage: Footage, num_frames: int, fps: Fraction) -> LoadedClip:
-    """Read `num_frames` frames at `fps`. A broken or short file is a reason, never an exception."""
+    """Read frames at the rate `fps`. A broken or short file gives a reason, not an exception."""
     empty = np.zeros((0, 1, 1, 3), np.uint8)
     try:
         if footage.is_photo:
@@ -80,7 +77,7 @@ def load(footage: Footage, num_frames: int, fps: Fraction) -> LoadedClip:
 def choose(
     footage: Footage, num_frames: int, fps: Fraction, size_px: int
 ) -> tuple[FaceSelection, Frames | None]:
-    """Find the face and the source frame of `footage`; and its crop, as `crop` gives it."""
+    """Find the face and the source frame of `footage`; returns the frames cropped by `crop` too."""
     clip = load(footage, num_frames, fps)
     if clip.reason:
         return FaceSelection(box_xyxy=None, source_frame=None, reason=clip.reason), None
@@ -97,17 +94,17 @@ def choose(
 def crop(
     footage: Footage, choice: FaceSelection, num_frames: int, fps: Fraction, size_px: int
 ) -> Frames:
-    """The chosen square of every frame: (n, size_px, size_px, 3)."""
+    """Read the selected square of every frame: (n, size_px, size_px, 3)."""
     assert choice.box_xyxy is not None
     clip = load(footage, num_frames, fps)
     return square_crop(clip.frames_rgb_u8, np.array(choice.box_xyxy), size=size_px)
 
 
 def source_frame(faces_rgb_u8: Frames) -> tuple[int | None, str]:
-    """The first frame that is frontal, sharp, with eyes open and mouth at rest; or why none is.
+    """Index of the first frame that is frontal and sharp, eyes open, mouth at rest; else a reason.
 
-    The first, not the best: an animation starts from this frame as a real clip starts from its
-    own first frame, so that neither class has the more frontal beginning.
+    It is the first and not the best: an animation starts from this frame as a real clip starts
+    from its own first frame, so that neither class begins more frontal than the other.
     """
     sharpness = _sharpness(faces_rgb_u8)
     sharp = sharpness >= MIN_SHARPNESS * np.median(sharpness)
@@ -125,7 +122,7 @@ def source_frame(faces_rgb_u8: Frames) -> tuple[int | None, str]:
 def _fitness(
     signal: Signals, seen: npt.NDArray[np.bool_], sharp: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.bool_], str]:
-    """Which frames pass every check, and the check that fails most often."""
+    """Frames that pass every check (n,), and the check that fails most often."""
     with np.errstate(invalid="ignore"):
         checks = {
             "turned away": np.abs(signal.yaw_deg) < MAX_YAW_DEG,
@@ -152,13 +149,3 @@ def _sharpness(frames_rgb_u8: Frames) -> npt.NDArray[np.float64]:
         - middle[:, 1:-1, 2:]
     )
     return np.asarray(laplacian.reshape(n, -1).var(axis=1), np.float64)
-
-
-def save(path: Path, model: BaseModel) -> None:
-    """Write a record of this package as JSON, whole or not at all."""
-    write_json(path, model.model_dump(mode="json"))
-
-
-def restore(path: Path, kind: type[Any]) -> Any:
-    """Read a record that `save` wrote; None when there is none yet."""
-    return kind.model_validate(read_json(path)) if path.exists() else None

@@ -1,7 +1,7 @@
-"""Figures of scores against labels, for many weightings of the samples at a time.
+"""Metrics of scores against labels, for many weightings of the samples at once.
 
 Fake is the positive class. A weighting says how often each sample was drawn, so one call
-measures a whole bootstrap: all sorting is done once.
+measures a whole bootstrap and sorts the samples once.
 """
 
 from dataclasses import dataclass
@@ -21,20 +21,22 @@ NAMES = (
     "brier",
     "ece",
 )
-"""EER: the rate at which misses and false alarms are equal. AP: average precision, by steps.
-TPR at FPR 1%: the most fakes found at a threshold that calls at most 1% of the reals fake.
-Brier: mean squared error of P(fake). ECE: see `ECE_BINS`."""
+"""Names of the metrics. EER: the rate at which misses and false alarms are equal. AP: average
+precision, by steps. TPR at FPR 1%: the most fakes found at a threshold that calls at most 1% of
+the reals fake. Brier: mean squared error of P(fake). ECE: see `ECE_BINS`."""
 BOTH_CLASSES = ("balanced_accuracy", "auc", "eer", "ap", "tpr_at_fpr_1")
-"""NaN where there is one class only."""
+"""Metrics that are NaN where there is one class only."""
 ECE_BINS = 15
-"""Expected calibration error (Guo et al., arXiv:1706.04599) in its binary form: over bins of
-P(fake), equally wide, the mean distance between mean P(fake) and share of fakes, by size."""
+"""Number of bins of the expected calibration error (Guo et al., arXiv:1706.04599), in its binary
+form: the distance between mean P(fake) and share of fakes in equally wide bins of P(fake),
+averaged over the bins by their size."""
 FPR_LIMIT = 0.01
+"""Share of the reals that may be called fake in `tpr_at_fpr_1`."""
 _ELEMENTS = 2_000_000
-"""Weights held at once: 16 MB per intermediate array."""
+"""Number of weights held at once: 16 MB per intermediate array."""
 
 
-def curves(
+def weighted_metrics(
     labels: Bools,
     logits: Floats,
     counts: Floats,
@@ -42,11 +44,12 @@ def curves(
     *,
     threshold_logit: float = 0.0,
 ) -> dict[str, Floats]:
-    """All of `NAMES` for each row of `counts` (b, g): how often each group was drawn.
+    """Metrics `NAMES` for each weighting: `counts` (b, g) says how often each group was drawn.
 
-    `labels` (n,) is True for fake; `groups` (n,) is each sample's group, None for each its own.
-    From `threshold_logit` on a sample is called fake. Ties count half in the AUC. A row without
-    one of the classes gives NaN for `BOTH_CLASSES`.
+    `labels` (n,) is True for fake, `logits` (n,) is higher for fake, `groups` (n,) is each
+    sample's group; None makes each sample a group. A sample at or above `threshold_logit` is
+    called fake. Ties count half in the AUC. A weighting without one of the classes gives NaN for
+    `BOTH_CLASSES`. Each value of the result has shape (b,).
     """
     groups = np.arange(len(labels)) if groups is None else groups
     ranked = _rank(labels, logits, groups)
@@ -68,7 +71,7 @@ def curves(
 def _sums(
     labels: Bools, logits: Floats, groups: Ints, num_groups: int, threshold_logit: float
 ) -> Floats:
-    """What adds up over samples, for each group (g, 5 + ECE_BINS): see `_from_sums`."""
+    """Sums over the samples of each group (g, 5 + ECE_BINS), as `_from_sums` reads them."""
     called, p = logits >= threshold_logit, expit(logits)
     columns = [labels, ~labels, labels & called, ~labels & ~called, (p - labels) ** 2]
     table = np.stack([np.bincount(groups, column, num_groups) for column in columns], axis=1)
@@ -78,7 +81,7 @@ def _sums(
 
 
 def _from_sums(totals: Floats) -> dict[str, Floats]:
-    """Figures that need no order. A bin's distance times its size is a difference of sums."""
+    """Metrics that need no order. A bin's distance times its size is a difference of sums."""
     fakes, reals, fakes_right, reals_right, squares = totals[:, :5].T
     count = fakes + reals
     return {
@@ -91,9 +94,9 @@ def _from_sums(totals: Floats) -> dict[str, Floats]:
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Fakes and reals in falling order, and where each stands among the others.
+    """Samples sorted by descending score, with indices into the cumulative weights.
 
-    A place is a number of samples, so it points into cumulative weights that begin with 0.
+    An index is a number of samples, so it points into cumulative weights that begin with 0.
     """
 
     fakes: Ints
@@ -101,14 +104,15 @@ class _Ranked:
     reals: Ints
     """Groups of the reals (r,)."""
     reals_above: Ints
-    """For each fake: reals of a higher score."""
+    """Number of reals with a higher score than each fake (f,)."""
     reals_down_to: Ints
-    """For each fake: reals of its score or a higher one."""
+    """Number of reals with each fake's score or a higher one (f,)."""
     fakes_down_to: Ints
+    """Number of fakes with each fake's score or a higher one (f,)."""
     fakes_above: Ints
-    """For each real: fakes of a higher score."""
+    """Number of fakes with a higher score than each real (r,)."""
     points: tuple[Ints, Ints]
-    """Fakes and reals down to each different score, with (0, 0) first: the ROC curve (u,)."""
+    """Fakes and reals down to each distinct score, (0, 0) first: points of the ROC curve (u,)."""
 
 
 def _rank(labels: Bools, logits: Floats, groups: Ints) -> _Ranked:
@@ -131,7 +135,7 @@ def _rank(labels: Bools, logits: Floats, groups: Ints) -> _Ranked:
 
 
 def _from_ranks(ranked: _Ranked, counts: Floats) -> dict[str, Floats]:
-    """Figures of the order of the samples; anything where a class is absent."""
+    """Metrics that need the order of the samples; undefined numbers where a class is absent."""
     weights = counts[:, ranked.fakes]
     tp, fp = _cumulative(weights), _cumulative(counts[:, ranked.reals])
     positives, negatives = tp[:, -1:], fp[:, -1:]
@@ -158,7 +162,7 @@ def _cumulative(weights: Floats) -> Floats:
 
 
 def _equal_error(tpr: Floats, fpr: Floats, points: tuple[Ints, Ints]) -> Floats:
-    """Where 1 - TPR meets FPR, on straight lines between the points of the curve."""
+    """Equal error rate: where 1 - TPR meets FPR, on straight lines between the curve's points."""
     rows = np.arange(len(tpr))
 
     def at(point: Ints) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
 """DeLong's test of two detectors on the same samples, in the fast form of Sun and Xu.
 
 DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988); Sun and Xu, IEEE Signal Processing
-Letters 21 (2014), doi:10.1109/LSP.2014.2337313. The test takes samples for independent; clips of
+Letters 21 (2014), doi:10.1109/LSP.2014.2337313. The test assumes independent samples; clips of
 one person are not, so `detectors.compare` gives an interval over identities beside it.
 """
 
@@ -21,9 +21,9 @@ class DeLong:
     auc_a: float
     auc_b: float
     standard_error: float
-    """Of the difference; NaN with fewer than two samples of a class."""
+    """Standard error of the difference; NaN with fewer than two samples of a class."""
     p_value: float
-    """Two-sided, of no difference; NaN with the standard error."""
+    """Two-sided p-value of no difference; NaN if the standard error is NaN."""
 
     @property
     def difference(self) -> float:
@@ -32,10 +32,11 @@ class DeLong:
 
 
 def delong(labels: Bools, a: Floats, b: Floats) -> DeLong:
-    """`labels` (n,) is True for fake; `a` and `b` (n,) are two detectors' scores, higher for fake.
+    """Test whether two detectors have the same area under the ROC curve.
 
-    All NaN with one class only. Without any variance (both perfect, say) the p-value is 1 where
-    the areas are equal, else 0.
+    `labels` (n,) is True for fake; `a` and `b` (n,) are the detectors' scores, higher for fake.
+    All results are NaN with one class only. Without any variance (both perfect, for example) the
+    p-value is 1 if the areas are equal, else 0.
     """
     fakes, reals = int(labels.sum()), int((~labels).sum())
     if not fakes or not reals:
@@ -53,9 +54,10 @@ def delong(labels: Bools, a: Floats, b: Floats) -> DeLong:
 
 
 def _components(labels: Bools, scores: Floats) -> tuple[Floats, Floats]:
-    """For each fake the share of reals that it beats, for each real that of fakes beating it.
+    """Share of the reals that each fake beats, and share of the fakes that beat each real.
 
-    A tie counts half. From midranks among all and among the own class: O(n log n).
+    A tie counts half. Computed from midranks among all samples and among the sample's own class,
+    in O(n log n).
     """
     among_all = rankdata(scores)
     of_fakes = among_all[labels] - rankdata(scores[labels])

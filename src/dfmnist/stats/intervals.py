@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfmnist.core.arrays import Bools, Floats, Ints
-from dfmnist.stats.binary_metrics import curves
+from dfmnist.stats.binary_metrics import weighted_metrics
 
 Z95 = 1.959963984540054
 """97.5% quantile of the normal distribution."""
@@ -124,7 +124,7 @@ def metric_intervals(
     counts, index = draw_identities(identities, draws, generator)
     groups = counts.shape[1]
     once = np.ones((1, groups))  # each identity once: the value itself
-    found = curves(
+    found = weighted_metrics(
         labels, logits, np.vstack([once, counts]), index, threshold_logit=threshold_logit
     )
     return {
