@@ -139,7 +139,7 @@ def test_damaged_files_are_named_for_what_they_are(tmp_path: Path) -> None:
         "cut.safetensors": b"\x10\x00\x00",
         "page.h5": b"<html>",
     }
-    said = ("is cut short", "is empty", "is a web page", "is a Git LFS pointer",
+    said = ("is truncated", "is empty", "is a web page", "is a Git LFS pointer",
             "cannot be read", "is a web page")  # fmt: skip
     for (name, content), words in zip(bad.items(), said, strict=True):
         (tmp_path / name).write_bytes(content)

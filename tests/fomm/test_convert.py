@@ -167,7 +167,7 @@ def test_wrong_files_say_what_they_are(tmp_path: Path, name: str) -> None:
     if name == "truncated":
         data = checkpoint(path).read_bytes()
         path.write_bytes(data[: len(data) // 2])
-        expected = "is cut short"
+        expected = "is truncated"
     else:
         content, expected = WRONG[name]
         if isinstance(content, bytes):

@@ -55,7 +55,7 @@ def _published(name: str, from_file: Path | None) -> None:
 
 
 def _reader(name: str) -> Callable[[str, Path], object]:
-    """What reads the published weights `name` whole: the room whose network they are of."""
+    """Function that reads all of a file as the network of the published weights `name`."""
     from dfmnist.core.published_weights import PUBLISHED
 
     if PUBLISHED[name].network:

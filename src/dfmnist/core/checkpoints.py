@@ -1,4 +1,4 @@
-"""PyTorch files of others: read without running code, and named for what they really are."""
+"""Read PyTorch files of others without running code, and recognise what is no such file."""
 
 import zipfile
 from pathlib import Path
@@ -25,7 +25,7 @@ def read_pickle(path: Path, expected: str) -> dict[str, Any]:
 
 
 def in_disguise(path: Path) -> str:
-    """What a file that cannot be read really is; empty when nothing is recognised."""
+    """Words for a file that cannot be read, such as "is empty"; "" if nothing is recognised."""
     with path.open("rb") as file:
         head = file.read(512)
     start = head.lstrip().lower()
@@ -36,5 +36,5 @@ def in_disguise(path: Path) -> str:
     if start.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the file that it stands for"
     if head.startswith(b"PK") and not zipfile.is_zipfile(path):
-        return "is cut short: the end of the archive is missing"
+        return "is truncated: the end of the archive is missing"
     return ""

@@ -1,4 +1,4 @@
-"""One file over HTTP: whole or absent, and a download that was interrupted goes on."""
+"""Download one file over HTTP: it is complete or absent, and a broken download goes on."""
 
 import fcntl
 from collections.abc import Callable
@@ -20,10 +20,10 @@ PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
 def download(url: str, path: Path, check: Callable[[Path], object], expected: str) -> None:
     """Download `url` to `path`, after `check` has accepted the received file.
 
-    What a broken connection left (`.part-*` beside `path`) is kept, and the next call goes on
-    from there; what `check` rejects with its `InputError` is removed. Processes that want the
-    same file wait for the first of them. Raises `InputError` where there is no network, with what
-    was `expected`.
+    The part that a broken connection left (`.part-*` beside `path`) is kept, and the next call
+    goes on from there; a file that `check` rejects with its `InputError` is removed. Processes
+    that want the same file wait for the first of them. Raises `InputError` where there is no
+    network; `expected` ends its message.
     """
     lock = path.with_name(f".lock-{path.name}")
     try:

@@ -16,7 +16,7 @@ from dfmnist.core.files import atomic_path, cache_dir, sha256_file
 
 IMAGENET = "ImageNet"
 Check = Callable[[Path], object]
-"""Reads a file whole as the network that it is for; raises `InputError` for anything else."""
+"""Function that reads all of a file as its network; it raises `InputError` for anything else."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,9 @@ def in_cache(name: str) -> Path:
 
 
 def install(name: str, file: Path, check: Check) -> Path:
-    """Check `file` as the published weights `name`, and copy it into the cache, whole or not.
+    """Check `file` as the published weights `name`, copy it into the cache, return its path.
 
-    Returns the copy's path. Raises `InputError`.
+    Raises `InputError`; then the cache is as it was.
     """
     known = PUBLISHED[name]
     if not file.is_file():

