@@ -18,16 +18,16 @@ from dfmnist.core.text import duration_text
 console = Console(stderr=True)
 """Every message and all progress goes here; results go to standard output."""
 LINE_EVERY_S = 30.0
-"""Seconds between the lines that stand in for a bar where there is no terminal."""
+"""Seconds between the lines that are printed in place of a bar if there is no terminal."""
 
 
 def set_quiet(quiet: bool) -> None:
-    """Show no messages and no progress from now on, or show them again. Errors are still said."""
+    """Hide messages and progress from now on, or show them again. Errors are shown in any case."""
     console.quiet = quiet
 
 
 def progress_bar() -> Progress:
-    """Progress of long stages, to be entered with `with`: bars, or lines without a terminal."""
+    """Progress of long stages, for a `with` block: bars, or plain lines without a terminal."""
     if not console.is_terminal or console.is_dumb_terminal:
         return _ProgressLines()
     return Progress(
@@ -42,8 +42,8 @@ def progress_bar() -> Progress:
 class _ProgressLines(Progress):
     """Progress as lines such as `film actors: 41 of 160, 3 min 10 s`.
 
-    A line says how far the newest unfinished task is every `LINE_EVERY_S`, whether it has moved or
-    not, and one more is printed when a task is finished.
+    Every `LINE_EVERY_S` a line shows the newest unfinished task, even if it has not advanced. One
+    more line is printed when a task is finished.
     """
 
     def __init__(self) -> None:

@@ -55,7 +55,7 @@ _ENGINE: ContextVar[Engine] = ContextVar("engine", default=_DEFAULT)
 
 
 def current_engine() -> Engine:
-    """The engine that `run_jobs` uses here."""
+    """Engine that `run_jobs` uses in this context."""
     return _ENGINE.get()
 
 
@@ -127,8 +127,8 @@ def _run_locally(
 
 
 _POOLS: dict[tuple[int, int], ProcessPoolExecutor] = {}
-"""Processes by their number and that of the GPUs that they share, kept from stage to stage: each
-takes seconds to start."""
+"""Pools of processes by their number and the number of GPUs that they share. They are kept from
+stage to stage, since each process takes seconds to start."""
 
 
 def _run_pool(
@@ -157,14 +157,14 @@ def _run_pool(
         if not finished:  # a failed job or Ctrl-C: no process goes on with what is left
             _POOLS.pop(key, None)
             if isinstance(sys.exception(), KeyboardInterrupt):
-                # at once: a training would go on for minutes, and every job can be taken up again
+                # at once: a training would go on for minutes, and every job can be resumed
                 for process in list(pool._processes.values()):
                     process.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _pool(workers: int, gpus: int) -> ProcessPoolExecutor:
-    """The processes kept for this number of workers; they start as jobs come in."""
+    """Pool of processes for this number of workers and GPUs; they start as jobs arrive."""
     if (workers, gpus) not in _POOLS:
         context = multiprocessing.get_context("spawn")
         started = context.Value("i", 0)
@@ -179,7 +179,7 @@ def _pool(workers: int, gpus: int) -> ProcessPoolExecutor:
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Environment in which numerical libraries of new processes start with one thread."""
+    """Set the environment so that numerical libraries of new processes start with one thread."""
     kept: dict[str, str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
@@ -218,7 +218,7 @@ def _start_worker(started: Any, gpus: int, quiet: bool) -> None:
 
 
 def settle_numerics() -> None:
-    """One thread and no denormals: the same for every job, whichever came before in a process."""
+    """Set one thread and no denormals, so that jobs give the same in every process."""
     import torch
 
     torch.set_num_threads(1)

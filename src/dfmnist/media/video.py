@@ -31,7 +31,6 @@ __all__ = [
     "GOP",
     "QUALITIES",
     "FrameTimes",
-    "Packet",
     "Quality",
     "QualityName",
     "VideoInfo",
@@ -43,7 +42,6 @@ __all__ = [
     "is_video",
     "iter_frames",
     "opened",
-    "packets",
     "probe",
     "read_comment",
     "read_frames",
@@ -107,17 +105,6 @@ class VideoInfo:
     pixel_format: str
     variable_rate: bool
     """True if the frames are not evenly spaced in time."""
-
-
-@dataclass(frozen=True)
-class Packet:
-    """One coded frame, in decoding order."""
-
-    size: int
-    """Size in bytes."""
-    is_key: bool
-    pts: int
-    """Presentation time in the stream's time base."""
 
 
 @dataclass(frozen=True)
@@ -509,16 +496,6 @@ def read_comment(path: Path) -> str:
     """Read the container's comment field; empty if there is none. Raises `InputError`."""
     with opened(path) as (container, _):
         return container.metadata.get("comment", "")
-
-
-def packets(path: Path) -> list[Packet]:
-    """Read the coded frames in decoding order; nothing is decoded. Raises `InputError`."""
-    with opened(path) as (container, stream):
-        return [
-            Packet(packet.size, packet.is_keyframe, packet.pts or 0)
-            for packet in container.demux(stream)
-            if packet.size
-        ]
 
 
 def count_frames(path: Path) -> int:
