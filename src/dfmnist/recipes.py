@@ -8,11 +8,13 @@ from pathlib import Path
 from dfmnist.core.actions import Action
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.names import NetworkName
-from dfmnist.experiments.plan import FOUR
+from dfmnist.experiments.paper import FOUR
 from dfmnist.experiments.recipe import CLAIM_STEPS, SMOKE_STAMP, ExperimentRecipe
-from dfmnist.media.video import QUALITIES, QualityName
 from dfmnist.pipeline.config import BuildConfig, FilmConfig
 
+PAPER_NETWORKS: tuple[NetworkName, ...] = (
+    "resnet50", "resnet101", "resnet152", "xception", "mesoinception4",
+)  # fmt: skip
 LICENCE = "CC0-1.0 (synthetic actors; body and face model: MakeHuman data, CC0)"
 CONSENT = "none needed: the people are synthetic and depict nobody"
 
@@ -39,6 +41,27 @@ SMALL_ANIMATOR = (
 BETAS = "Adam runs with betas (0.9, 0.999); the paper prints (0.999, 0.9), taken for a slip."
 
 
+_DEMO_TRAINING = (
+    "Two of the five detectors: ResNet-50 at 64 px (paper: 224) and MesoInception-4 at "
+    "128 px (paper: 256).",
+    "ResNet-50's residual blocks start as the identity.",
+    NOT_IMAGENET,
+    "8 evenly spaced frames a clip, batches of 32 for ResNet-50 and 16 for MesoInception-4 "
+    "(paper: 64), 6 epochs (paper: 50).",
+    "Frames are flipped, shifted and recoloured at random in training; the paper names "
+    "no augmentation.",
+    "Batch norm's statistics are re-estimated before each validation; the paper keeps "
+    "running averages.",
+    BETAS,
+)
+"""What differs from the paper in the demo's trainings."""
+DEMO_NAMES = (
+    "table1", "table3", "figure1", "figure2", "figure6", "figure7", "figure8", "figure9",
+    "figure10",
+)  # fmt: skip
+"""Tables and figures of the demo: all need the trainings of Table 3 alone, or none."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that makes one system from footage to report."""
@@ -47,26 +70,16 @@ class Recipe:
     film: FilmConfig | None
     """None: the footage is the user's."""
     build: BuildConfig
-    training: tuple[TrainConfig, ...]
+    experiments: ExperimentRecipe
+    """How the tables and figures are made."""
+    names: tuple[str, ...]
+    """Names of the tables and figures that are made."""
     departures: tuple[str, ...]
     """What differs from the paper, in sentences for the report."""
 
 
 def smoke() -> Recipe:
     """As small as every stage still does its work: for tests, not for results."""
-    networks: tuple[NetworkName, ...] = ("resnet50", "mesoinception4")
-    training = tuple(
-        TrainConfig(
-            network=network,
-            quality="raw",
-            size_px=64,
-            frames_per_clip=2,
-            epochs=1,
-            batch_size=4,
-            precision="f32",
-        )
-        for network in networks
-    )
     return Recipe(
         name="smoke",
         film=FilmConfig(
@@ -85,41 +98,14 @@ def smoke() -> Recipe:
             consent=CONSENT,
             synthetic=True,
         ),
-        training=training,
+        experiments=experiments_smoke(),
+        names=DEMO_NAMES,
         departures=("Smoke size: a test of the machinery, not a result.", SYNTHETIC),
     )
 
 
 def demo() -> Recipe:
     """The paper in miniature on synthetic actors: 15 to 25 minutes on two cores."""
-    resnet = [
-        TrainConfig(
-            network="resnet50",
-            quality=quality,
-            size_px=64,
-            frames_per_clip=8,
-            epochs=6,
-            batch_size=32,
-            augmentation="strong",
-            zero_init_residual=True,
-            precise_bn_frames=128,
-            precision="auto",
-        )
-        for quality in QUALITIES
-    ]
-    meso = [
-        TrainConfig(
-            network="mesoinception4",
-            quality=quality,
-            size_px=128,
-            frames_per_clip=8,
-            epochs=6,
-            batch_size=16,
-            augmentation="strong",
-            precise_bn_frames=128,
-        )
-        for quality in QUALITIES
-    ]
     return Recipe(
         name="demo",
         film=FilmConfig(people=(14, 3, 3), clips_per_action=(8, 2, 2), drivers=(2, 1, 1), takes=1),
@@ -130,7 +116,8 @@ def demo() -> Recipe:
             consent=CONSENT,
             synthetic=True,
         ),
-        training=(*resnet, *meso),
+        experiments=_demo_experiments(),
+        names=DEMO_NAMES,
         departures=(
             SYNTHETIC,
             REAL_CLASS,
@@ -140,43 +127,50 @@ def demo() -> Recipe:
             "the paper's one volunteer drives all splits.",
             SMALL_ANIMATOR,
             LOCAL_DETECTORS,
-            "Two of the five detectors: ResNet-50 at 64 px (paper: 224) and MesoInception-4 at "
-            "128 px (paper: 256).",
-            "ResNet-50's residual blocks start as the identity.",
-            NOT_IMAGENET,
-            "8 evenly spaced frames a clip, batches of 32 for ResNet-50 and 16 for MesoInception-4 "
-            "(paper: 64), 6 epochs (paper: 50).",
-            "Frames are flipped, shifted and recoloured at random in training; the paper names "
-            "no augmentation.",
-            "Batch norm's statistics are re-estimated before each validation; the paper keeps "
-            "running averages.",
-            BETAS,
+            *_DEMO_TRAINING,
         ),
+    )
+
+
+def _demo_experiments() -> ExperimentRecipe:
+    """Two networks, small enough for a quarter of an hour on two cores."""
+    two: tuple[NetworkName, ...] = ("resnet50", "mesoinception4")
+    return ExperimentRecipe(
+        name="demo",
+        training=(
+            TrainConfig(
+                network="resnet50",
+                size_px=64,
+                frames_per_clip=8,
+                epochs=6,
+                batch_size=32,
+                augmentation="strong",
+                zero_init_residual=True,
+                precise_bn_frames=128,
+                precision="auto",
+            ),
+            TrainConfig(
+                network="mesoinception4",
+                size_px=128,
+                frames_per_clip=8,
+                epochs=6,
+                batch_size=16,
+                augmentation="strong",
+                precise_bn_frames=128,
+            ),
+        ),
+        tables={"table3": two, "table4": two, "table5": two},
+        mixed_corpus="mesoinception4",
+        steps=None,
+        departures=_DEMO_TRAINING,
     )
 
 
 def paper(imagenet: Path | None = None) -> Recipe:
     """The paper's sizes and schedules. Needs the user's footage and, to be practical, a GPU.
 
-    `imagenet` is a folder with `<network>.pth` for the ResNets and Xception (torchvision's and
-    timm's files); Xception is then frozen but for its head. Without it all starts at random.
+    `imagenet` as in `experiments_paper`.
     """
-    networks: tuple[NetworkName, ...] = (
-        "resnet50",
-        "resnet101",
-        "resnet152",
-        "xception",
-        "mesoinception4",
-    )
-
-    def training(network: NetworkName, quality: QualityName) -> TrainConfig:
-        if imagenet is None or network == "mesoinception4":
-            return TrainConfig(network=network, quality=quality)
-        weights = str(imagenet / f"{network}.pth")
-        return TrainConfig(
-            network=network, quality=quality, weights=weights, freeze=network == "xception"
-        )
-
     return Recipe(
         name="paper",
         film=None,
@@ -189,7 +183,8 @@ def paper(imagenet: Path | None = None) -> Recipe:
             licence="state the licence of your footage",
             consent="state how the people shown agreed",
         ),
-        training=tuple(training(n, q) for n in networks for q in QUALITIES),
+        experiments=experiments_paper(imagenet),
+        names=("all",),
         departures=(
             *(() if imagenet else (NOT_IMAGENET,)),
             LOCAL_DETECTORS,
@@ -220,7 +215,7 @@ def experiments_smoke() -> ExperimentRecipe:
         mixed_corpus="mesoinception4",
         notes={"figure3": "Mixed quality is MesoInception-4's; the paper took ResNet-152."},
         steps=dict.fromkeys(two, 2),
-        stand_ins=True,
+        surrogates=True,
         stamp=SMOKE_STAMP,
         departures=("Two steps of training: a test of the machinery, not a result.",),
     )
@@ -247,7 +242,7 @@ def experiments_demo() -> ExperimentRecipe:
 
     The ResNets and Xception are in Tables 3 to 5, as in the paper; all else is MesoInception-4's.
     """
-    networks: tuple[NetworkName, ...] = ("resnet50", "resnet101", "resnet152", "xception")
+    networks = PAPER_NETWORKS[:4]
     return ExperimentRecipe(
         name="demo",
         training=(
@@ -263,12 +258,12 @@ def experiments_demo() -> ExperimentRecipe:
                 for network in networks
             ),
         ),
-        tables={"table3": (*networks, "mesoinception4"), "table4": FOUR, "table5": FOUR},
+        tables={"table3": PAPER_NETWORKS, "table4": FOUR, "table5": FOUR},
         mixed_corpus="mesoinception4",
         main="mesoinception4",
         steps={**dict.fromkeys(networks, CLAIM_STEPS), "mesoinception4": _STUDIED_STEPS},
         least_fakes=6,
-        stand_ins=True,
+        surrogates=True,
         departures=(
             _STUDIED_WORDS,
             "ResNets and Xception have at least 300 steps in batches of 16 (paper: 50 epochs in "
@@ -290,7 +285,7 @@ def experiments_study() -> ExperimentRecipe:
         main="mesoinception4",
         steps={"mesoinception4": _STUDIED_STEPS},
         least_fakes=6,
-        stand_ins=True,
+        surrogates=True,
         departures=(_STUDIED_WORDS, BETAS),
     )
 
@@ -298,13 +293,20 @@ def experiments_study() -> ExperimentRecipe:
 def experiments_paper(imagenet: Path | None = None) -> ExperimentRecipe:
     """The paper's sizes, schedules and cells; other datasets come from `--other`.
 
-    `imagenet` as in `paper`.
+    `imagenet` is a folder with `<network>.pth` for the ResNets and Xception (torchvision's and
+    timm's files); Xception is then frozen but for its head. Without it all starts at random.
     """
-    raw = {c.network: c for c in paper(imagenet).training if c.quality == "raw"}
+
+    def training(network: NetworkName) -> TrainConfig:
+        if imagenet is None or network == "mesoinception4":
+            return TrainConfig(network=network)
+        weights = str(imagenet / f"{network}.pth")
+        return TrainConfig(network=network, weights=weights, freeze=network == "xception")
+
     return ExperimentRecipe(
         name="paper",
-        training=tuple(raw.values()),
-        tables={"table3": tuple(raw), "table4": FOUR, "table5": FOUR},
+        training=tuple(map(training, PAPER_NETWORKS)),
+        tables={"table3": PAPER_NETWORKS, "table4": FOUR, "table5": FOUR},
         mixed_corpus="resnet152",
         steps=None,
         departures=(

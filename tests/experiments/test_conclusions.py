@@ -5,37 +5,43 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.experiments.test_cells import scores
+from tests.experiments.test_measure import scores
 
 from dfmnist import recipes
 from dfmnist.core.files import write_json
-from dfmnist.experiments import charts
 from dfmnist.experiments.conclusions import (
+    DIFFERENCE,
+    HOLDS,
     NO,
     OPEN,
     YES,
     Claim,
     Finding,
+    cells_of,
     claims,
     conclusions,
+    conclusions_chart,
     judge,
-    points,
-    sheet_of_conclusions,
-    tidy_conclusions,
 )
 from dfmnist.experiments.execute import Executed, RunOutcome
-from dfmnist.experiments.facts import DatasetCounts
-from dfmnist.experiments.plan import OURS, PlanContext, ScoreSpec, shortcut
+from dfmnist.experiments.plan import DatasetCounts, PlanContext, ScoreSpec
+from dfmnist.experiments.render import cell_text, points
+from dfmnist.experiments.shortcut import shortcut
+from dfmnist.experiments.transfer import OURS, table2, table6
 
-FACTS = DatasetCounts(
+COUNTS = DatasetCounts(
     "ours", tuple((a, 20) for a in ("blink", "smile", "yaw", "nod")), 80, 20, 40, 50
 )
 
 
-def world(seeds: int = 1, *others: str) -> PlanContext:
+def context(seeds: int = 1, *others: str) -> PlanContext:
     recipe = recipes.experiments_demo()
-    named = tuple(replace(FACTS, name=n, talks=n == "talking") for n in others)
-    return PlanContext(FACTS, recipe, named, seeds)
+    named = tuple(replace(COUNTS, name=n, talks=n == "talking") for n in others)
+    return PlanContext(COUNTS, recipe, named, seeds)
+
+
+def of_quality(table: pl.DataFrame, quality: str) -> pl.DataFrame:
+    return table.with_columns(quality=pl.lit(quality))
 
 
 def filled(of: PlanContext, folder: Path, right: "dict[str, int]", other: int = 2) -> Executed:
@@ -52,7 +58,7 @@ def filled(of: PlanContext, folder: Path, right: "dict[str, int]", other: int = 
                 (pl.col("clip_id") + action).alias("clip_id"),
             )
             tables.append(more)
-        pl.concat(tables).write_parquet(run / "scores.parquet")
+        of_quality(pl.concat(tables), score.quality).write_parquet(run / "scores.parquet")
         found.runs[score.run] = RunOutcome(run)
         found.scores[score] = run / "scores.parquet"
     return found
@@ -63,7 +69,7 @@ def judged(of: PlanContext, executed: Executed) -> dict[str, Finding]:
 
 
 def test_the_papers_own_differences_are_computed_from_its_values() -> None:
-    known = {c.name: c for c in claims(world())}
+    known = {c.name: c for c in claims(context())}
     # Table 5's four models on c40 against Table 4's raw -> c40, by hand
     assert known["Mixed quality helps on heavy compression"].published == pytest.approx(
         ((85.56 + 88.32 + 82.43 + 55.38) - (71.3 + 68.12 + 71.83 + 56.92)) / 400
@@ -76,20 +82,20 @@ def test_the_papers_own_differences_are_computed_from_its_values() -> None:
 
 
 def test_each_side_has_only_what_both_can_run() -> None:
-    known = {c.name: c for c in claims(world())}
+    known = {c.name: c for c in claims(context())}
     assert not known["Fine-tuning mends it"].runnable
     assert not known["Part of it is the action"].runnable
     heavy = known["Heavy compression hurts"]
     assert [c.column for c in heavy.more] == [c.column for c in heavy.less]
     assert len(heavy.more) == 5
-    given = {c.name: c for c in claims(world(1, "mesh warp", "talking"))}
+    given = {c.name: c for c in claims(context(1, "mesh warp", "talking"))}
     assert given["Detectors of other attacks fail here"].runnable
     assert [c.column for c in given["Fine-tuning mends it"].more] == ["mesh warp"]
     assert given["Part of it is the action"].more[0].column == "talking"
 
 
 def test_a_difference_that_leaves_zero_out_decides(tmp_path: Path) -> None:
-    of = world()
+    of = context()
     found = judged(of, filled(of, tmp_path, {"raw": 4, "c40": 3}))
     heavy = found["Heavy compression hurts"]
     assert heavy.difference is not None
@@ -102,29 +108,29 @@ def test_a_difference_that_leaves_zero_out_decides(tmp_path: Path) -> None:
 
 
 def test_the_other_way_round_is_no(tmp_path: Path) -> None:
-    of = world()
+    of = context()
     found = judged(of, filled(of, tmp_path, {"raw": 3, "c40": 4}))
     assert found["Heavy compression hurts"].verdict == NO
 
 
 def test_detectors_that_guess_decide_nothing(tmp_path: Path) -> None:
-    of = world()
+    of = context()
     found = judged(of, filled(of, tmp_path, {"raw": 2, "c40": 1}))
     heavy = found["Heavy compression hurts"]
     assert heavy.verdict == OPEN
     assert heavy.difference is not None
     assert heavy.difference.low > 0
-    assert "not told from chance" in heavy.why
+    assert "not above chance" in heavy.why
 
 
 def test_people_who_differ_make_the_interval_wide(tmp_path: Path) -> None:
-    of = world()
+    of = context()
     executed = filled(of, tmp_path, {"raw": 4, "c40": 3})
     for score, path in executed.scores.items():
         if score.quality == "c40":  # of one person all is right, of the others half
             table = pl.concat([scores(4, "a"), scores(2, "bcdef")])
             actions = [table.with_columns(pl.lit(a).alias("action")) for a in ("smile", "nod")]
-            pl.concat(actions).write_parquet(path)
+            of_quality(pl.concat(actions), "c40").write_parquet(path)
     found = judged(of, executed)["Heavy compression hurts"].difference
     assert found is not None
     assert found.value == pytest.approx(1 - (1 + 5 * 0.5) / 6)
@@ -133,11 +139,11 @@ def test_people_who_differ_make_the_interval_wide(tmp_path: Path) -> None:
 
 
 def test_seeds_are_drawn_too(tmp_path: Path) -> None:
-    of = world(seeds=2)
+    of = context(seeds=2)
     executed = filled(of, tmp_path, {"raw": 4, "c40": 3})
     for score, path in executed.scores.items():
         if score.quality == "c40" and score.run.config.seed == 1:
-            scores(2, "abcdef").write_parquet(path)
+            of_quality(scores(2, "abcdef"), "c40").write_parquet(path)
     found = judged(of, executed)["Heavy compression hurts"].difference
     assert found is not None
     assert found.value == pytest.approx(1 - (0.75 + 0.5) / 2)
@@ -145,18 +151,22 @@ def test_seeds_are_drawn_too(tmp_path: Path) -> None:
 
 
 def test_they_are_written_and_drawn(tmp_path: Path) -> None:
-    of = world()
+    of = context()
     found = judge(of, filled(of, tmp_path, {"raw": 4, "c40": 3}), conclusions(of), draws=50)
-    sheet = sheet_of_conclusions(found)
-    entry = sheet.entries["Heavy compression hurts", "difference in points"]
-    assert entry.ours == "+25.0 (+25.0 to +25.0)"
-    assert entry.paper == "+5.6"
-    assert sheet.entries["Heavy compression hurts", "does it hold here?"].ours == YES
-    table = tidy_conclusions(found)
-    assert len(table) == len(claims(of))
-    row = table.row(by_predicate=pl.col("row") == "Heavy compression hurts", named=True)
-    assert (row["verdict"], row["people"], row["cells"]) == (YES, 6, 5)
-    chart = charts.conclusions_chart(tmp_path, "conclusions", found)
+    heavy = next(f for f in found if f.claim.name == "Heavy compression hurts")
+    cells = {cell.column: cell for cell in cells_of(heavy)}
+    assert cell_text(cells[DIFFERENCE]) == "+25.0 (+25.0 to +25.0)"
+    paper = cells[DIFFERENCE].paper
+    assert paper is not None
+    assert paper.text == "+5.6"
+    assert (cells[DIFFERENCE].groups, cells[DIFFERENCE].n) == (6, 5)
+    assert cell_text(cells[HOLDS]) == YES
+    assert {f.claim.name for f in found} == {c.name for c in claims(of)}
+    missing = cells_of(next(f for f in found if f.difference is None), "smoke")
+    assert [(c.column, c.state) for c in missing] == [(DIFFERENCE, "not run")]
+    assert missing[0].notes[0].startswith("not run: ")
+    assert cells_of(heavy, "smoke")[1].notes == ("smoke",)
+    chart = conclusions_chart(tmp_path, found)
     assert "Heavy compression hurts: +25.0, yes" in chart.alt
     assert (tmp_path / "conclusions.png").stat().st_size > 0
     assert points(-0.012) == "−1.2"
@@ -169,22 +179,20 @@ def test_one_person_decides_nothing() -> None:
 
 
 def test_the_shortcut_needs_talking_clips_of_the_same_people() -> None:
-    left = {(c.row, c.column): c for c in shortcut(world()).cells}
+    left = {(c.row, c.column): c for c in shortcut(context()).cells}
     assert len(left) == 10
     assert "--other talking=MANIFEST" in left["talking", "acting"].missing
     assert left["acting", "acting"].scores  # needs no other dataset
-    of = world(1, "talking")
+    of = context(1, "talking")
     cells = {(c.row, c.column): c for c in shortcut(of).cells}
     (score,) = cells["talking", "acting"].scores
     assert score == ScoreSpec(of.run("mesoinception4", dataset="talking"), "ours", "raw")
     assert cells["talking", "real clips acting"].part == "real"
     assert cells["talking", "fakes"].part == "fake"
-    from dfmnist.experiments.plan import table2, table6
-
     for table in (table2(of), table6(of)):  # no column of the paper's comparisons
         assert "talking" not in {c.column for c in table.cells}
     assert OURS in {c.column for c in table2(of).cells}
-    of = replace(world(1, "acting"), main=replace(FACTS, talks=True))
+    of = replace(context(1, "acting"), main=replace(COUNTS, talks=True))
     turned = {(c.row, c.column): c for c in shortcut(of).cells}
     (score,) = turned["talking", "acting"].scores
     assert score == ScoreSpec(of.run("mesoinception4", dataset="ours"), "acting", "raw")

@@ -13,12 +13,12 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.core.jobs import engine
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
-from dfmnist.experiments.catalogue import EXPERIMENTS
 from dfmnist.experiments.cost import describe
 from dfmnist.experiments.execute import execute
-from dfmnist.experiments.facts import facts_of
-from dfmnist.experiments.plan import Plan, PlanContext
-from dfmnist.experiments.run import Request, parse_other, run_experiments
+from dfmnist.experiments.plan import Plan, PlanContext, count_clips
+from dfmnist.experiments.render import latex, markdown, tidy
+from dfmnist.experiments.results import RESULT, read_results
+from dfmnist.experiments.run import EXPERIMENTS, Request, parse_other, run_experiments
 
 SOME = ("table1", "table2", "figure2", "figure6", "figure8", "figure10")
 ALL_FILES = ("parquet", "md", "tex")
@@ -42,13 +42,13 @@ def test_the_plan_is_printed_and_nothing_is_written(
 
 
 def test_the_time_follows_from_the_step() -> None:
-    facts = facts_of("x", [])
-    facts = replace(facts, fakes=(("yaw", 16),), reals=16, validation=8, test=8, frames=50)
-    world = PlanContext(facts, replace(recipes.experiments_demo(), main="resnet50"))
-    plan = EXPERIMENTS["figure7"](world)
+    counts = count_clips("x", [])
+    counts = replace(counts, fakes=(("yaw", 16),), reals=16, validation=8, test=8, frames=50)
+    context = PlanContext(counts, replace(recipes.experiments_demo(), main="resnet50"))
+    plans = {EXPERIMENTS["figure7"]: EXPERIMENTS["figure7"].plan(context)}
     # 32 clips of 16 frames in batches of 32: 16 steps a pass, so 2 passes an epoch, 10 epochs; 128
     # frames to validate and 128 for the norms are 8 forward passes of a third of a step each
-    text = describe([plan], world, step_s=lambda config: 1.0)
+    text = describe(plans, context, step_s=lambda config: 1.0)
     assert "16 fake + 16 real clips, 10 epochs, 320 steps, 6 min" in text
     assert "320 steps, 0 scorings: about 6 min" in text
 
@@ -74,6 +74,37 @@ def test_each_comes_out_in_four_ways(small: Path, drawn: Path) -> None:
     for line in page.splitlines():
         if line.startswith("!["):
             assert (small / line.rpartition("](")[2].rstrip(")")).is_file()
+
+
+def test_every_view_is_made_from_the_result(small: Path) -> None:
+    tables = read_results(small)
+    assert {table.name for table in tables} == set(SOME)
+    for table in tables:
+        folder = small / table.name
+        assert (folder / f"{table.name}.md").read_text() == markdown(table)
+        assert (folder / f"{table.name}.tex").read_text() == latex(table)
+        assert pl.read_parquet(folder / f"{table.name}.parquet").equals(tidy(table))
+        assert markdown(table, f"{table.name}/").strip() in (small / "experiments.md").read_text()
+        assert (table.dataset, table.recipe) == ("drawn", "smoke")
+    stamps = {table.name: table.stamp for table in tables}
+    assert stamps["table2"] == stamps["figure6"] == "smoke, not a result"
+    assert stamps["table1"] == stamps["figure2"] == ""
+
+
+def test_a_result_that_is_drawn_again_is_gone_until_it_is_whole(
+    small: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dfmnist.experiments.dataset_figures._pipeline_chart", stop)
+    request = Request(("figure8",), drawn, recipes.experiments_smoke())
+    with pytest.raises(KeyboardInterrupt):
+        run_experiments(request, small)
+    assert not (small / "figure8" / RESULT).exists()
+    monkeypatch.undo()
+    run_experiments(request, small)
+    assert (small / "figure8" / RESULT).is_file()
 
 
 def test_every_cell_that_was_run_is_stamped_and_no_other_has_a_value(small: Path) -> None:
@@ -112,13 +143,13 @@ def test_a_second_call_trains_nothing(small: Path, drawn: Path) -> None:
 
 
 def test_a_run_that_fails_does_not_stop_the_others(drawn: Path, tmp_path: Path) -> None:
-    facts = facts_of("drawn", read_manifest(drawn).clips)
-    world = PlanContext(facts, recipes.experiments_smoke())
-    bad = world.run("resnet50", learning_rate=1e30, size_px=33)
-    good = world.run("mesoinception4")
+    counts = count_clips("drawn", read_manifest(drawn).clips)
+    context = PlanContext(counts, recipes.experiments_smoke())
+    bad = context.run("resnet50", learning_rate=1e30, size_px=33)
+    good = context.run("mesoinception4")
     broken = replace(bad, config=replace(bad.config, weights=str(tmp_path / "none.pth")))
     child = replace(good, config=good.config, start=broken)
-    plan = Plan("t", "t", more_runs=(broken, good, child))
+    plan = Plan(more_runs=(broken, good, child))
     found = execute([plan], {"drawn": drawn}, tmp_path / "out")
     assert found.runs[good].folder is not None
     assert "none.pth" in found.runs[broken].reason

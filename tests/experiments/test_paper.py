@@ -7,6 +7,16 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.experiments import paper
 from dfmnist.experiments.paper import PaperValue
 
+ONLY_PROSE = {
+    96.3, 2, 91.06, 5,  # means of the ResNets and what they lose (section 5.1)
+    99, 100,  # claimed accuracy of the liveness services; FF++ models on their own sets (3.2)
+    70, 67, 3,  # across qualities, and ResNet-152 above ResNet-50 (5.2)
+    7, 97,  # embarrassment's loss; smile and blink under heavy compression (5.4)
+}  # fmt: skip
+"""Percentages of the paper's text that stand beside no number of ours."""
+SETTINGS = {70, 15}
+"""Shares of the videos in its training, and in its validation and test split (section 4)."""
+
 
 def exact() -> list[PaperValue]:
     """All that is not read off a chart by eye."""
@@ -17,11 +27,9 @@ def exact() -> list[PaperValue]:
         paper.FIGURE6_RAW,
         paper.FIGURE6_C40,
         paper.FIGURE4_ACCURACY,
-        paper.PROSE,
     )
     cells = [cell for table in (*tables, *figures) for cell in table.values()]
-    cells += [paper.FIGURE5_MEAN, paper.FIGURE5_ALL_ACTIONS, paper.FIGURE6_EASY_C40]
-    cells += [paper.FIGURE6_EASY_RAW, *paper.FIGURE4_DROP.values()]
+    cells += [paper.FIGURE5_MEAN, paper.FIGURE5_ALL_ACTIONS, *paper.FIGURE4_DROP.values()]
     return [cell for cell in cells if not cell.read_off]
 
 
@@ -37,18 +45,17 @@ def test_every_percentage_of_the_paper_is_here(shared: Path) -> None:
     text = (shared / "paper" / "deepfake-mnist-plus.txt").read_text(encoding="utf-8")
     printed = {float(number) for number in re.findall(r"(\d+(?:\.\d+)?)\s?%", text)}
     held = {round(cell.value * 100, 3) for cell in exact()}
-    settings = {round(share * 100, 3) for share in paper.SPLIT.values()}
-    settings |= {round(share * 100, 3) for share in paper.FIGURE3_SHARES}
-    assert printed <= held | settings, printed - held - settings
+    settings = SETTINGS | {round(share * 100, 3) for share in paper.FIGURE3_SHARES}
+    assert printed <= held | settings | ONLY_PROSE, printed - held - settings - ONLY_PROSE
+    assert printed >= ONLY_PROSE | SETTINGS
 
 
 def test_every_count_is_printed_in_the_paper(shared: Path) -> None:
     text = (shared / "paper" / "deepfake-mnist-plus.txt").read_text(encoding="utf-8")
     text = text.replace("\\,", "")
     rows = [n for row in paper.TABLE1 for n in (row.real, row.fake)]
-    for count in [*rows, *(value for value, _ in paper.COUNTS.values())]:
+    for count in [*rows, paper.TRAINING_FAKES_OF_AN_ACTION, paper.TRAINING_REALS]:
         assert f"{count:,}" in text or re.search(rf"\b{count}\b", text), count
-    assert f"{paper.LEARNING_RATE}" in text
 
 
 def test_tables_are_complete() -> None:
@@ -60,7 +67,7 @@ def test_tables_are_complete() -> None:
     assert [row.name for row in paper.TABLE1][-1] == "DeepFake MNIST+"
     assert len(paper.TABLE1) == 6
     assert len(paper.FIGURE5_SINGLE_ACTION) == len(paper.FIGURE6_RAW) == 10
-    assert len(paper.FIGURE3_SHARES) == len(paper.FIGURE3_SIZES_SINGLE)
+    assert len(paper.FIGURE3_SHARES) == 6
 
 
 def test_values_stand_in_their_own_cells() -> None:

@@ -6,39 +6,50 @@ import pytest
 
 from dfmnist import recipes
 from dfmnist.core.actions import TEN
-from dfmnist.experiments.catalogue import EXPERIMENTS
-from dfmnist.experiments.facts import (
+from dfmnist.experiments.plan import (
     VALIDATIONS,
     DatasetCounts,
+    Plan,
+    PlanContext,
+    RunSpec,
     for_steps,
+    in_order,
     steps_an_epoch,
     together,
     training_clips,
 )
-from dfmnist.experiments.plan import OURS, Plan, PlanContext, RunSpec, in_order, paper_name
+from dfmnist.experiments.results import ORDER
+from dfmnist.experiments.run import EXPERIMENTS
+from dfmnist.experiments.transfer import OURS, paper_name
 
 TEN_OF_700 = tuple((a.value, 700) for a in TEN)
 LARGE = DatasetCounts("ours", TEN_OF_700, 7000, 3000, 3000, 50)
 SMALL = DatasetCounts("ours", tuple((a.value, 8) for a in TEN), 80, 20, 40, 50)
 
 
-def world(facts: DatasetCounts = LARGE, *others: str, seeds: int = 1) -> PlanContext:
-    recipe = recipes.experiments_paper() if facts is LARGE else recipes.experiments_demo()
-    return PlanContext(facts, recipe, tuple(replace(facts, name=name) for name in others), seeds)
+def context(counts: DatasetCounts = LARGE, *others: str, seeds: int = 1) -> PlanContext:
+    recipe = recipes.experiments_paper() if counts is LARGE else recipes.experiments_demo()
+    return PlanContext(counts, recipe, tuple(replace(counts, name=name) for name in others), seeds)
 
 
 def plan(name: str, of: PlanContext) -> Plan:
-    return EXPERIMENTS[name](of)
+    return EXPERIMENTS[name].plan(of)
 
 
 def test_every_table_and_figure_of_the_paper_has_a_plan() -> None:
     assert list(EXPERIMENTS) == [f"table{n}" for n in range(1, 7)] + [
         f"figure{n}" for n in range(1, 11)
     ] + ["shortcut", "conclusions"]
+    assert all(name == experiment.name for name, experiment in EXPERIMENTS.items())
+
+
+def test_every_experiment_has_its_place_in_the_papers_order() -> None:
+    assert set(ORDER) == set(EXPERIMENTS)
+    assert len(ORDER) == len(EXPERIMENTS)
 
 
 def test_resnet50_on_raw_is_one_run_wherever_it_is_needed() -> None:
-    of = world(LARGE, "DFDC", "Face2Face")
+    of = context(LARGE, "DFDC", "Face2Face")
     shared = of.run("resnet50", "raw")
     for name in ("table2", "table3", "table4", "figure3", "figure4", "figure6", "figure7"):
         assert shared in plan(name, of).runs, name
@@ -48,7 +59,7 @@ def test_resnet50_on_raw_is_one_run_wherever_it_is_needed() -> None:
 
 
 def test_cells_are_the_papers() -> None:
-    of = world(LARGE, "deepfake", "NeuralTextures", "Face2Face", "DFDC", "DF-1.0", "Celeb-DF")
+    of = context(LARGE, "deepfake", "NeuralTextures", "Face2Face", "DFDC", "DF-1.0", "Celeb-DF")
     counts = {"table2": 11, "table3": 15, "table4": 24, "table5": 12, "table6": 6}
     for name, count in counts.items():
         cells = plan(name, of).cells
@@ -60,12 +71,12 @@ def test_cells_are_the_papers() -> None:
 
 
 def test_what_was_not_given_is_not_run_and_says_how() -> None:
-    cells = plan("table6", world()).cells
+    cells = plan("table6", context()).cells
     assert not any(cell.scores for cell in cells)
     assert "--other DFDC=MANIFEST" in cells[0].missing
-    cells = plan("table2", world()).cells
+    cells = plan("table2", context()).cells
     assert [cell.column for cell in cells if cell.scores] == [OURS]
-    of = world(SMALL)
+    of = context(SMALL)
     meso_only = replace(of, recipe=replace(of.recipe, tables={"table3": ("mesoinception4",)}))
     ran = {cell.column for cell in plan("table3", meso_only).cells if cell.scores}
     assert ran == {"mesoinception4"}
@@ -74,7 +85,7 @@ def test_what_was_not_given_is_not_run_and_says_how() -> None:
 
 
 def test_a_fine_tuned_run_comes_after_the_run_it_starts_from() -> None:
-    of = world(SMALL, "mesh warp", "face swap")
+    of = context(SMALL, "mesh warp", "face swap")
     two, six = plan("table2", of), plan("table6", of)
     tuned = [r for r in two.runs if r.start is not None]
     assert [(r.dataset, r.start) for r in tuned] == [
@@ -95,19 +106,19 @@ def test_a_name_that_the_paper_knows_goes_to_its_own_table() -> None:
     assert paper_name("Celeb-DF-v2") == "Celeb-DF"
     assert paper_name("deeperforensics-1.0") == "DF-1.0"
     assert paper_name("mesh warp") == "mesh warp"
-    of = world(LARGE, "DFDC")
+    of = context(LARGE, "DFDC")
     assert not any(cell.column == "DFDC" for cell in plan("table2", of).cells)
     assert sum(bool(cell.scores) for cell in plan("table6", of).cells) == 2
 
 
 def test_seeds_are_runs_of_one_cell() -> None:
-    cell = plan("table3", world(LARGE, seeds=3)).cells[0]
+    cell = plan("table3", context(LARGE, seeds=3)).cells[0]
     assert [s.run.config.seed for s in cell.scores] == [0, 1, 2]
     assert len({s.run for s in cell.scores}) == 3
 
 
 def test_subsets_are_counted_as_they_are_drawn() -> None:
-    of = world()
+    of = context()
     shares = [s.run.config for c in plan("figure3", of).cells for s in c.scores]
     assert {training_clips(c, LARGE) for c in shares if c.corpus == 0.001} == {(7, 7)}
     single = plan("figure5", of).cells[0].scores[0].run.config
@@ -124,7 +135,7 @@ def test_subsets_are_counted_as_they_are_drawn() -> None:
 
 
 def test_a_corpus_of_too_few_clips_is_not_run() -> None:
-    cells = {(c.row, c.column): c for c in plan("figure3", world(SMALL)).cells}
+    cells = {(c.row, c.column): c for c in plan("figure3", context(SMALL)).cells}
     assert cells["10%", "raw"].scores
     assert "4 fake and 4 real training clips would be left of 80 and 80" in (
         cells["5%", "raw"].missing
@@ -133,7 +144,7 @@ def test_a_corpus_of_too_few_clips_is_not_run() -> None:
 
 
 def test_a_tenth_of_the_corpus_takes_as_many_validations_as_all_of_it() -> None:
-    of = world(SMALL)
+    of = context(SMALL)
     for share, passes in ((1.0, 2), (0.1, 15)):  # 80 and 8 steps a pass, of 1,200
         config = of.run("mesoinception4", corpus=share).config
         assert (config.passes, config.epochs) == (passes, 8 if share == 1 else 10)
@@ -141,11 +152,11 @@ def test_a_tenth_of_the_corpus_takes_as_many_validations_as_all_of_it() -> None:
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table5", "figure3", "figure4", "figure5"])
 def test_every_run_of_the_demo_has_its_steps_and_few_validations(name: str) -> None:
-    of = world(SMALL, "mesh warp", "face swap")
+    of = context(SMALL, "mesh warp", "face swap")
     runs: tuple[RunSpec, ...] = plan(name, of).runs
     for run in runs:
         wanted = 1200 if run.config.network == "mesoinception4" else 300
-        each = steps_an_epoch(run.config, of.facts(run.dataset))
+        each = steps_an_epoch(run.config, of.counts(run.dataset))
         assert run.config.epochs * each >= wanted
         assert (run.config.epochs - 1) * each < wanted
         assert run.config.epochs <= VALIDATIONS

@@ -10,12 +10,9 @@ from dfmnist.dataset.manifest import Manifest, read_manifest, write_manifest
 from dfmnist.dataset.merge import assert_unseen, join_datasets
 from dfmnist.dataset.provenance import read_provenance
 from dfmnist.dataset.splits import assert_disjoint
-from dfmnist.experiments.facts import facts_of
+from dfmnist.experiments.plan import FACE_SWAP, MESH_WARP, SURROGATES, count_clips
 from dfmnist.experiments.surrogates import (
-    FACE_SWAP,
-    MESH_WARP,
-    NAMES,
-    build_stand_in,
+    build_surrogate,
     planned,
     unavailable,
 )
@@ -24,11 +21,11 @@ from dfmnist.media.video import read_comment, read_frames
 
 @pytest.fixture(scope="module")
 def made(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("stand-ins")
-    return {name: build_stand_in(name, drawn, root / name) for name in NAMES}
+    root = tmp_path_factory.mktemp("surrogates")
+    return {name: build_surrogate(name, drawn, root / name) for name in SURROGATES}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SURROGATES)
 def test_splits_are_the_datasets(drawn: Path, made: dict[str, Path], name: str) -> None:
     main, own = read_manifest(drawn), read_manifest(made[name])
     split_of = {c.source_id: c.split for c in main.clips}
@@ -38,12 +35,12 @@ def test_splits_are_the_datasets(drawn: Path, made: dict[str, Path], name: str) 
     assert {c.quality for c in own.clips} == {c.quality for c in main.clips}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SURROGATES)
 def test_it_holds_what_was_planned(drawn: Path, made: dict[str, Path], name: str) -> None:
-    assert planned(name, read_manifest(drawn)) == facts_of(name, read_manifest(made[name]).clips)
+    assert planned(name, read_manifest(drawn)) == count_clips(name, read_manifest(made[name]).clips)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SURROGATES)
 def test_every_file_says_what_it_is_in_a_tag_of_one_length(
     made: dict[str, Path], name: str
 ) -> None:
@@ -73,7 +70,7 @@ def test_a_built_clip_is_not_built_again(drawn: Path, made: dict[str, Path]) -> 
     before = {p: p.stat().st_mtime_ns for p in root.rglob("*.mp4")}
     text = (root / "metadata.jsonl").read_text()
     (root / "metadata.jsonl").unlink()  # as if killed before the end
-    build_stand_in(FACE_SWAP, drawn, root)
+    build_surrogate(FACE_SWAP, drawn, root)
     assert {p: p.stat().st_mtime_ns for p in root.rglob("*.mp4")} == before
     assert (root / "metadata.jsonl").read_text() == text
 
@@ -86,7 +83,7 @@ def test_what_cannot_be_made_says_why(drawn: Path, tmp_path: Path) -> None:
     assert unavailable(FACE_SWAP, alone) == "nobody to swap with in test, train, validation"
     write_manifest(tmp_path, main.clips)
     with pytest.raises(InputError, match="no mesh warp can be made"):
-        build_stand_in(MESH_WARP, tmp_path, tmp_path / "out")
+        build_surrogate(MESH_WARP, tmp_path, tmp_path / "out")
 
 
 def test_joined_datasets_hold_every_clip_once(made: dict[str, Path], tmp_path: Path) -> None:

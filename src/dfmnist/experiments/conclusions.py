@@ -7,40 +7,42 @@ from statistics import mean
 
 import numpy as np
 import polars as pl
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dfmnist.core.actions import INFO, Action
 from dfmnist.detectors.scores import scored, threshold_logit
-from dfmnist.experiments.cells import DRAWS, Cell, measure, part_of
-from dfmnist.experiments.execute import Executed
-from dfmnist.experiments.paper import QUALITIES
-from dfmnist.experiments.plan import (
-    ALL_ACTIONS,
-    FOUR,
-    SAME_FAKES,
-    TALKING,
-    CellSpec,
-    Plan,
-    PlanContext,
-    figure3,
-    figure4,
-    figure5,
-    figure6,
-    shortcut,
-    table2,
-    table3,
-    table4,
-    table5,
-    table6,
+from dfmnist.experiments.actions import ALL_ACTIONS, figure5, figure6
+from dfmnist.experiments.charts import (
+    BOTTOM_IN,
+    ROW_IN,
+    TOP_IN,
+    WIDTH_IN,
+    add_key,
+    paper_mark,
+    place_axes,
+    write_stamp,
 )
-from dfmnist.experiments.render import NOT_RUN, Entry, Sheet
+from dfmnist.experiments.compression import table3, table4, table5
+from dfmnist.experiments.corpus import figure3, figure4
+from dfmnist.experiments.execute import Executed
+from dfmnist.experiments.experiment import Experiment, Made, headings, picture_of
+from dfmnist.experiments.measure import DRAWS, measure, part_of, scores_of
+from dfmnist.experiments.paper import FOUR, QUALITIES
+from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, ScoreSpec
+from dfmnist.experiments.render import points
+from dfmnist.experiments.results import Heading, Published, ResultCell, ResultTable
+from dfmnist.experiments.shortcut import SAME_FAKES, TALKING, shortcut
+from dfmnist.experiments.theme import Chart, Theme, bare, draw
+from dfmnist.experiments.transfer import CROSSED, ORIGINAL, table2, table6
 from dfmnist.stats.intervals import Estimate, draw_identities, interval
 
 HEAD_MOVES = (Action.YAW, Action.NOD, Action.RIGHT_SLOPE, Action.LEFT_SLOPE, Action.LOOK_UP)
 SMALL = (Action.BLINK, Action.SMILE)
 """The paper's examples of small changes (section 5.4)."""
 YES, NO, OPEN = "yes", "no", "not decided"
-TITLE = "Conclusions: which of the paper's hold on this dataset"
+DIFFERENCE, HOLDS = "difference", "holds"
+"""Keys of the two columns."""
 Floats = NDArray[np.float64]
 
 
@@ -86,7 +88,6 @@ class Finding:
     verdict: str
     why: str = ""
     """Why it is not decided, or not run."""
-    stamp: str = ""
 
 
 def _pairs(
@@ -97,18 +98,21 @@ def _pairs(
     return tuple(m for m, _ in kept), tuple(n for _, n in kept)
 
 
-def claims(world: PlanContext) -> tuple[Claim, ...]:
+def claims(context: PlanContext) -> tuple[Claim, ...]:
     """Every conclusion that the paper's tables and figures carry, and this project's own."""
-    known = {
-        (plan.name, cell.row, cell.column): cell
-        for make in (table2, table3, table4, table5, table6, figure3, figure4, figure5, figure6,
-                     shortcut)
-        for plan in (make(world),)
-        for cell in plan.cells
+    plans = {
+        "table2": table2, "table3": table3, "table4": table4, "table5": table5, "table6": table6,
+        "figure3": figure3, "figure4": figure4, "figure5": figure5, "figure6": figure6,
+        "shortcut": shortcut,
     }  # fmt: skip
+    known = {
+        (name, cell.row, cell.column): cell
+        for name, make in plans.items()
+        for cell in make(context).cells
+    }
     return (
         *_qualities(known),
-        *_actions(known, world.recipe.main),
+        *_actions(known, context.recipe.main),
         *_corpora(known),
         *_transfers(known),
     )
@@ -214,7 +218,7 @@ def _transfers(known: Known) -> list[Claim]:
     def side(kind: str, row: str) -> list[CellSpec]:
         columns = [c for k, r, c in known if (k, r) == (kind, row)]
         if kind == "table2":  # the column of this dataset has no counterpart
-            columns = [c for c in columns if (kind, "on DeepFake MNIST+", c) in known]
+            columns = [c for c in columns if (kind, CROSSED, c) in known]
         return [known[kind, row, c] for c in columns]
 
     talk, acting = (known["shortcut", TALKING, c] for c in SAME_FAKES)
@@ -223,7 +227,7 @@ def _transfers(known: Known) -> list[Claim]:
             "Detectors of other attacks fail here",
             "trained on another attack, a detector finds that one better than these animations "
             "(section 5, Table 2)",
-            *_pairs(side("table2", "original"), side("table2", "on DeepFake MNIST+")),
+            *_pairs(side("table2", ORIGINAL), side("table2", CROSSED)),
         ),
         Claim(
             "Fine-tuning mends it",
@@ -240,10 +244,10 @@ def _transfers(known: Known) -> list[Claim]:
     ]
 
 
-def conclusions(world: PlanContext) -> Plan:
+def conclusions(context: PlanContext) -> Plan:
     """The paper's conclusions on this dataset."""
-    cells = dict.fromkeys(c for claim in claims(world) if claim.runnable for c in claim.cells)
-    return Plan("conclusions", TITLE, tuple(cells))
+    cells = dict.fromkeys(c for claim in claims(context) if claim.runnable for c in claim.cells)
+    return Plan(tuple(cells))
 
 
 @dataclass(frozen=True)
@@ -256,32 +260,26 @@ class _Counts:
 
 
 def judge(
-    world: PlanContext, executed: Executed, plan: Plan, draws: int = DRAWS, seed: int = 0
+    context: PlanContext, executed: Executed, plan: Plan, draws: int = DRAWS, seed: int = 0
 ) -> list[Finding]:
     """Every claim, from the scores that were made."""
-    cells = {c.spec: c for c in measure(plan, executed, world.recipe.stamp, draws=1)}
-    return [
-        _judge(claim, cells, executed, draws, seed, world.recipe.stamp) for claim in claims(world)
-    ]
+    measured = measure(plan, executed, context.recipe.stamp, draws=1)
+    cells = dict(zip(plan.cells, measured, strict=True))
+    return [_judge(claim, cells, executed, draws, seed) for claim in claims(context)]
 
 
 def _judge(
-    claim: Claim,
-    cells: dict[CellSpec, Cell],
-    executed: Executed,
-    draws: int,
-    seed: int,
-    stamp: str,
+    claim: Claim, cells: dict[CellSpec, ResultCell], executed: Executed, draws: int, seed: int
 ) -> Finding:
     if not claim.runnable:
-        return Finding(claim, None, "", "no run on both sides: see its table", stamp)
-    if why := next((cells[c].reason for c in claim.cells if cells[c].reason), ""):
-        return Finding(claim, None, "", why, stamp)
-    counts = {c: [_counts(executed.scores[s], c.part) for s in c.scores] for c in claim.cells}
+        return Finding(claim, None, "", "no run on both sides: see its table")
+    if lost := next((cells[c] for c in claim.cells if not cells[c].ran), None):
+        return Finding(claim, None, "", lost.notes[0].removeprefix("not run: "))
+    counts = {c: [_counts(s, c.part, executed) for s in c.scores] for c in claim.cells}
     people = sorted({p for of in counts.values() for one in of for p in one.people})
     generator = np.random.default_rng(seed)
     drawn, _ = draw_identities(np.array(people), draws, generator)
-    drawn = np.vstack([np.ones(len(people)), drawn])  # first the figure itself
+    drawn = np.vstack([np.ones(len(people)), drawn])  # first the value itself
 
     def accuracy(of: Sequence[CellSpec]) -> Floats:
         each = np.stack([_drawn(counts[c], people, drawn, generator) for c in of])
@@ -291,21 +289,21 @@ def _judge(
     difference = accuracy(claim.more) - accuracy(claim.less)
     estimate = interval(difference[0], difference[1:], n=len(claim.more), groups=len(people))
     verdict, why = _verdict(claim, cells, accuracy(claim.learnt or claim.more), estimate)
-    return Finding(claim, estimate, verdict, why, stamp)
+    return Finding(claim, estimate, verdict, why)
 
 
 def _verdict(
-    claim: Claim, cells: dict[CellSpec, Cell], learnt: Floats, difference: Estimate
+    claim: Claim, cells: dict[CellSpec, ResultCell], learnt: Floats, difference: Estimate
 ) -> tuple[str, str]:
     """Yes, no or not decided, and why the last."""
     if difference.groups < 2:
         return OPEN, "one person: no interval over people"
-    chances = [s.chance for c in claim.learnt or claim.more for s in cells[c].seeds]
-    known = [c for c in chances if c is not None]
+    scores = [cells[c].score for c in claim.learnt or claim.more]
+    known = [s.chance for s in scores if s is not None and s.chance is not None]
     found = interval(learnt[0], learnt[1:], n=difference.n, groups=difference.groups)
     if known and found.low <= mean(known):
         return OPEN, (
-            "what should be more accurate is not told from chance "
+            "what should be more accurate is not above chance "
             f"({found.low:.1%} to {found.high:.1%})"
         )
     if difference.low > 0:
@@ -332,10 +330,9 @@ def _drawn(
     return accuracy
 
 
-def _counts(path: Path, part: str) -> _Counts:
-    table = pl.read_parquet(path)
-    cut = threshold_logit(table)
-    called = pl.col("logit") >= cut
+def _counts(score: ScoreSpec, part: str, executed: Executed) -> _Counts:
+    table = scores_of(score, executed)
+    called = pl.col("logit") >= threshold_logit(table)
     rows = (
         part_of(scored(table), part)
         .with_columns(right=called == (pl.col("label") == "fake"))
@@ -350,60 +347,98 @@ def _counts(path: Path, part: str) -> _Counts:
     )
 
 
-def sheet_of_conclusions(found: Sequence[Finding]) -> Sheet:
-    """A row a claim: what the paper says, the difference in points, whether it holds here."""
-    difference, holds = "difference in points", "does it hold here?"
-    entries = {}
-    for finding in found:
-        claim, estimate = finding.claim, finding.difference
-        published = claim.published
-        paper = "" if published is None else points(published)
-        notes = tuple(n for n in (finding.stamp if estimate else "", finding.why) if n)
-        if estimate is None:
-            entries[claim.name, difference] = Entry(NOT_RUN, paper, (f"{NOT_RUN}: {finding.why}",))
-        else:
-            shown = f"{points(estimate.value)} ({points(estimate.low)} to {points(estimate.high)})"
-            entries[claim.name, difference] = Entry(shown, paper)
-            entries[claim.name, holds] = Entry(finding.verdict, notes=notes)
+def _draw(made: Made, folder: Path) -> ResultTable:
+    """A row a claim: the difference in points, whether it holds here, what the paper says."""
+    found = judge(made.context, made.executed, made.plan)
+    stamp = made.context.recipe.stamp
     said = tuple(f"{f.claim.name}: {f.claim.said}." for f in found)
     how = (
         "Differences of accuracies on single frames, in points, averaged over the cells named. In "
         f"brackets the 95% interval over test people ({DRAWS:,} draws of whole people, the same "
         "in all cells; where there are several seeds, these are drawn too). Yes or no where the "
-        "interval leaves zero out, and then only if what should be more accurate is told from "
-        "chance. The paper's differences are computed from its printed values; it gives no "
-        "intervals.",
+        "interval leaves zero out, and then only if what should be more accurate is above chance. "
+        "The paper's differences are computed from its printed values; it gives no intervals."
     )
-    rows = tuple(f.claim.name for f in found)
-    return Sheet("conclusions", TITLE, rows, (difference, holds), entries, (*said, *how))
+    return made.table(
+        rows=headings(f.claim.name for f in found),
+        columns=(
+            Heading(key=DIFFERENCE, title="difference in points"),
+            Heading(key=HOLDS, title="does it hold here?"),
+        ),
+        cells=[cell for finding in found for cell in cells_of(finding, stamp)],
+        sentences=(*said, how),
+        picture=picture_of(conclusions_chart(folder, found, stamp)),
+    )
 
 
-def points(share: float) -> str:
-    """`+2.1`, with a true minus sign."""
-    text = f"{share * 100:+.1f}"
-    return text.replace("-", "−")
+def cells_of(finding: Finding, stamp: str = "") -> list[ResultCell]:
+    """A claim's row: its difference, and whether it holds."""
+    claim, found = finding.claim, finding.difference
+    value = claim.published
+    paper = None if value is None else Published(text=points(value), value=value)
+    if found is None:
+        notes = (f"not run: {finding.why}",)
+        return [
+            ResultCell(
+                row=claim.name, column=DIFFERENCE, state="not run", unit="points", paper=paper,
+                notes=notes,
+            )
+        ]  # fmt: skip
+    return [
+        ResultCell(
+            row=claim.name, column=DIFFERENCE, state="run", unit="points", value=found.value,
+            low=found.low, high=found.high, n=found.n, groups=found.groups, paper=paper,
+        ),
+        ResultCell(
+            row=claim.name, column=HOLDS, state="run", unit="text", text=finding.verdict,
+            notes=tuple(n for n in (stamp, finding.why) if n),
+        ),
+    ]  # fmt: skip
 
 
-def tidy_conclusions(found: Sequence[Finding]) -> pl.DataFrame:
-    """A row a claim."""
-    rows = []
+def conclusions_chart(folder: Path, found: Sequence[Finding], stamp: str = "") -> Chart:
+    """Differences in points with their intervals, a line a claim; the paper's beside them."""
+    marks = {YES: "o", NO: "X", OPEN: "o"}
+
+    def paint(figure: Figure, theme: Theme) -> None:
+        axes = place_axes(figure, left_in=2.75)
+        bare(axes, theme)
+        axes.set_ylim(len(found) - 0.5, -0.5)
+        axes.set_yticks(range(len(found)), [f.claim.name for f in found])
+        axes.xaxis.tick_top()
+        axes.axvline(0, color=theme.muted, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+        for y, finding in enumerate(found):
+            if (value := finding.claim.published) is not None:
+                paper_mark(axes, value * 100, y, theme)
+            if (difference := finding.difference) is None:
+                axes.text(0, y, "  not run", va="center", fontsize=7.5, color=theme.muted)
+                continue
+            ends = [difference.low * 100, difference.high * 100]
+            axes.plot(ends, [y, y], color=theme.fake, linewidth=2, zorder=2)
+            fill = theme.backdrop if finding.verdict == OPEN else theme.fake
+            axes.plot(difference.value * 100, y, marks[finding.verdict], color=theme.fake,
+                      markerfacecolor=fill, markersize=5.5, zorder=4)  # fmt: skip
+        entries = [
+            ("o", theme.fake, theme.fake, "holds here, 95% interval over people"),
+            ("o", theme.fake, theme.backdrop, "not decided"),
+            ("X", theme.fake, theme.fake, "the other way round"),
+            ("D", theme.paper, "none", "the paper's"),
+        ]
+        add_key(figure, theme, entries)
+        write_stamp(figure, theme, stamp)
+
+    parts = []
     for finding in found:
-        claim, estimate = finding.claim, finding.difference
-        rows.append(
-            {
-                "experiment": "conclusions",
-                "row": claim.name,
-                "said": claim.said,
-                "status": "not run" if estimate is None else finding.stamp or "run",
-                "verdict": finding.verdict,
-                "why": finding.why,
-                "difference": None if estimate is None else estimate.value,
-                "low": None if estimate is None else estimate.low,
-                "high": None if estimate is None else estimate.high,
-                "people": None if estimate is None else estimate.groups,
-                "cells": len(claim.more),
-                "seeds": max((len(c.scores) for c in claim.more), default=0),
-                "paper": claim.published,
-            }
-        )
-    return pl.DataFrame(rows, infer_schema_length=None)
+        difference = finding.difference
+        ours = "not run" if difference is None else (
+            f"{difference.value * 100:+.1f}, {finding.verdict}"
+        )  # fmt: skip
+        parts.append(f"{finding.claim.name}: {ours}")
+    alt = "Differences of accuracy in points. " + "; ".join(parts)
+    size = (WIDTH_IN + 0.9, ROW_IN * len(found) + TOP_IN + BOTTOM_IN)
+    return draw(folder, "conclusions", alt, paint, size, png=True)
+
+
+CONCLUSIONS = Experiment(
+    "conclusions", "Conclusions: which of the paper's hold on this dataset", conclusions, _draw
+)

@@ -1,14 +1,21 @@
-"""What a plan will take: distinct runs, clips, steps, and time from one measured step of each."""
+"""What plans will take: distinct runs, clips, steps, and time from one measured step of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dfmnist.core.console import progress_bar
 from dfmnist.core.jobs import cpu_count, current_engine, gpu_count
 from dfmnist.detectors.config import TrainConfig
-from dfmnist.experiments.facts import steps_an_epoch, training_clips
+from dfmnist.experiments.experiment import Experiment
 from dfmnist.experiments.paper import MODEL_TITLES
-from dfmnist.experiments.plan import Plan, PlanContext, RunSpec, in_order
+from dfmnist.experiments.plan import (
+    Plan,
+    PlanContext,
+    RunSpec,
+    in_order,
+    steps_an_epoch,
+    training_clips,
+)
 
 FORWARD = 1 / 3
 """A forward pass takes about a third of a training step."""
@@ -25,7 +32,7 @@ class RunCost:
     reals: int
     steps: int
     seconds: float
-    """Of one process, validation included."""
+    """Time of one process, validation included."""
 
 
 def measured_step_s(config: TrainConfig) -> float:
@@ -62,42 +69,42 @@ def measured(runs: Sequence[RunSpec], step_s: StepTime = measured_step_s) -> dic
     return result
 
 
-def estimate(run: RunSpec, world: PlanContext, step_s: float) -> RunCost:
+def estimate(run: RunSpec, context: PlanContext, step_s: float) -> RunCost:
     """Steps and time of one run."""
-    config, facts = run.config, world.facts(run.dataset)
-    fakes, reals = training_clips(config, facts)
-    steps = config.epochs * steps_an_epoch(config, facts)
-    frames = facts.validation * min(config.frames_per_clip, facts.frames) * len(config.qualities)
+    config, counts = run.config, context.counts(run.dataset)
+    fakes, reals = training_clips(config, counts)
+    steps = config.epochs * steps_an_epoch(config, counts)
+    frames = counts.validation * min(config.frames_per_clip, counts.frames) * len(config.qualities)
     looked = config.epochs * (frames + config.precise_bn_frames)
     seconds = step_s * (steps * config.accumulate + FORWARD * looked / config.batch_size)
     return RunCost(run, fakes, reals, steps, seconds)
 
 
 def describe(
-    plans: Sequence[Plan],
-    world: PlanContext,
+    planned: Mapping[Experiment, Plan],
+    context: PlanContext,
     step_s: StepTime = measured_step_s,
 ) -> str:
-    """The plan in words: each experiment, each distinct run, the time of all."""
-    lines = ["experiments:"]
-    for plan in plans:
+    """The plans in words: each experiment, each distinct run, the time of all."""
+    lines, plans = ["experiments:"], list(planned.values())
+    for experiment, plan in planned.items():
         ran = sum(bool(cell.scores) for cell in plan.cells)
         counted = f"{ran} of {len(plan.cells)} cells, {len(plan.runs)} runs" if plan.cells else (
             f"{len(plan.runs)} run" if plan.runs else "nothing to train")  # fmt: skip
-        lines.append(f"  {plan.title} ({plan.name}): {counted}")
+        lines.append(f"  {experiment.title} ({experiment.name}): {counted}")
         lines += [f"    not run: {why}" for why in _reasons(plan)]
     runs = in_order([run for plan in plans for run in plan.runs])
     if not runs:
         return "\n".join(lines)
     times = measured(runs, step_s)
-    sizes = [estimate(run, world, times[run]) for run in runs]
+    sizes = [estimate(run, context, times[run]) for run in runs]
     lines.append(f"distinct runs: {len(runs)}, each trained once")
     lines += [f"  {_words(size, runs)}" for size in sizes]
     steps = sum(s.steps for s in sizes)
     scored = {s for plan in plans for s in plan.scores}
     tests = sum(
-        FORWARD * times[s.run] * world.facts(s.dataset).test
-        * min(s.run.config.frames_per_clip, world.facts(s.dataset).frames)
+        FORWARD * times[s.run] * context.counts(s.dataset).test
+        * min(s.run.config.frames_per_clip, context.counts(s.dataset).frames)
         / s.run.config.batch_size
         for s in scored
     )  # fmt: skip

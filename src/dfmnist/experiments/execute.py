@@ -16,7 +16,7 @@ from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.plan import Plan, RunSpec, ScoreSpec, in_order
 
 _COST = {"resnet50": 1.0, "resnet101": 1.7, "resnet152": 2.4, "xception": 1.3}
-"""Of a step, to start the longest runs first."""
+"""Relative time of a training step by network: the longest runs start first."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ScoreJob:
 
 @dataclass(frozen=True)
 class Executed:
-    """What came of plans."""
+    """The runs and scores that were made for some plans."""
 
     runs: dict[RunSpec, RunOutcome] = field(default_factory=dict)
     scores: dict[ScoreSpec, Path] = field(default_factory=dict)

@@ -1,7 +1,4 @@
-"""The figures made of frames: Figure 1 (samples), Figure 7 (activation maps), Figure 9 (qualities).
-
-Each gives tiles, which a page can lay out to fit a phone, and one sheet with everything on it.
-"""
+"""Pictures made of frames: strips, details, and labelled pictures on one sheet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,31 +6,23 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.files import atomic_path
 from dfmnist.media.image import write_image
 from dfmnist.media.sample import evenly
 from dfmnist.media.video import frames_at, probe
 
-Frames = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One picture with what it shows."""
-
-    label: str
-    path: Path
-    alt: str
+Labelled = Sequence[tuple[str, Frames]]
+"""Pictures (h, w, 3) of one size, each with its label."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as tiles and as one sheet."""
+    """A figure as single tiles and as one sheet with all of them."""
 
-    tiles: tuple[Tile, ...]
+    tiles: tuple[Path, ...]
     sheet: Path
 
 
@@ -49,28 +38,9 @@ def strip(clip: Path, count: int, side: int = 128) -> Frames:
     return np.concatenate([resize(frame, side) for frame in frames], axis=1)
 
 
-def figure1(folder: Path, samples: Sequence[tuple[str, Path]], count: int = 6) -> Picture:
-    """Figure 1: for each (label, clip) a strip of `count` frames over the whole clip."""
-    strips = [(label, strip(clip, count)) for label, clip in samples]
-    tiles = []
-    for index, (label, image) in enumerate(strips):
-        path = folder / f"figure1-{index:02d}.jpg"
-        write_image(path, image)
-        tiles.append(Tile(label, path, f"{count} frames of an animated clip: {label}"))
-    return Picture(tuple(tiles), sheet(folder / "figure1.jpg", strips, columns=2))
-
-
-def figure7(folder: Path, frames: Sequence[tuple[str, Frames, Frames]]) -> Picture:
-    """Figure 7: (label, frame, its map laid over it), each as the original above its overlay."""
-    tiles, stacks = [], []
-    for index, (label, image, painted) in enumerate(frames):
-        stacked = np.concatenate([image, painted], axis=0)
-        path = folder / f"figure7-{index:02d}.jpg"
-        write_image(path, stacked)
-        alt = f"{label}: the frame, and under it where the detector looked"
-        tiles.append(Tile(label, path, alt))
-        stacks.append((label, stacked))
-    return Picture(tuple(tiles), sheet(folder / "figure7.jpg", stacks, columns=5))
+def strips(folder: Path, name: str, clips: Sequence[tuple[str, Path]], count: int = 6) -> Picture:
+    """A strip of `count` frames of each (label, clip), as `name-NN.jpg` and `name.jpg`."""
+    return write_tiles(folder, name, [(label, strip(clip, count)) for label, clip in clips], 2)
 
 
 def most_changed(first: Frames, second: Frames, window: int) -> tuple[int, int]:
@@ -85,30 +55,39 @@ def most_changed(first: Frames, second: Frames, window: int) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def figure9(folder: Path, by_quality: Sequence[tuple[str, Frames]], window: int = 64) -> Picture:
-    """Figure 9: one frame (label, (h, w, 3)) per quality, above a detail at four times its size.
+def details(folder: Path, name: str, frames: Labelled, window: int = 64) -> Picture:
+    """One frame in several qualities, each above a detail at four times its size.
 
-    The detail is where the first and the last quality differ most, marked on the frame.
+    The detail is where the first and the last quality differ most, marked on the frame. The tiles
+    are PNG, since JPEG would add compression of its own.
     """
-    top, left = most_changed(by_quality[0][1], by_quality[-1][1], window)
-    tiles, stacks = [], []
-    for index, (label, frame) in enumerate(by_quality):
+    top, left = most_changed(frames[0][1], frames[-1][1], window)
+    stacks = []
+    for label, frame in frames:
         side = 4 * window
         detail = resize(frame[top : top + window, left : left + window], side, sharp_pixels=True)
         marked = Image.fromarray(resize(frame, side))
         scale = side / frame.shape[0]
         box = [round(v * scale) for v in (left, top, left + window - 1, top + window - 1)]
         ImageDraw.Draw(marked).rectangle(box, outline=(255, 255, 255), width=2)
-        stacked = np.concatenate([np.asarray(marked), detail], axis=0)
-        path = folder / f"figure9-{index}.png"  # PNG: JPEG would add compression of its own
-        write_image(path, stacked)
-        tiles.append(Tile(label, path, f"The same frame and an enlarged detail, {label}"))
-        stacks.append((label, stacked))
-    return Picture(tuple(tiles), sheet(folder / "figure9.png", stacks, columns=len(stacks)))
+        stacks.append((label, np.concatenate([np.asarray(marked), detail], axis=0)))
+    return write_tiles(folder, name, stacks, len(stacks), "png")
 
 
-def sheet(path: Path, cells: Sequence[tuple[str, Frames]], columns: int) -> Path:
-    """Labelled pictures of one size in a grid on white; returns `path`."""
+def write_tiles(
+    folder: Path, name: str, images: Labelled, columns: int, kind: str = "jpg"
+) -> Picture:
+    """Write each picture as `name-NN.KIND`, and all in a grid of `columns` as `name.KIND`."""
+    tiles = []
+    for index, (_, image) in enumerate(images):
+        path = folder / f"{name}-{index:02d}.{kind}"
+        write_image(path, image)
+        tiles.append(path)
+    return Picture(tuple(tiles), sheet(folder / f"{name}.{kind}", images, columns))
+
+
+def sheet(path: Path, cells: Labelled, columns: int) -> Path:
+    """Write labelled pictures of one size in a grid on white; returns `path`."""
     height, width = cells[0][1].shape[:2]
     gap, line = 10, 22
     rows = -(-len(cells) // columns)

@@ -20,11 +20,8 @@ MODEL_TITLES: dict[str, str] = {
     "mesoinception4": "MesoInception-4",
 }
 QUALITIES: tuple[str, ...] = ("raw", "c23", "c40")
-QUALITY_TITLES: dict[str, str] = {
-    "raw": "raw",
-    "c23": "light compression (c23)",
-    "c40": "heavy compression (c40)",
-}
+FOUR: tuple[str, ...] = ("resnet50", "resnet152", "xception", "mesoinception4")
+"""The detectors of Tables 4 and 5."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ CROSS: tuple[tuple[str, str], ...] = (
 )
 _CROSS_NAMES = tuple(f"{a}->{b}" for a, b in CROSS)
 TABLE4: dict[tuple[str, str], PaperValue] = _grid(
-    "Table 4", ("resnet50", "resnet152", "xception", "mesoinception4"), _CROSS_NAMES,
+    "Table 4", FOUR, _CROSS_NAMES,
     (85.52, 71.3, 95.16, 82.98, 59, 61.02,
      79.23, 68.12, 82.33, 73.60, 76.72, 76.69,
      79.17, 71.83, 87.89, 68.99, 67.38, 62.9,
@@ -115,7 +112,7 @@ TABLE4: dict[tuple[str, str], PaperValue] = _grid(
 """`(model, "trained->tested")`: frame accuracy across qualities."""
 
 TABLE5: dict[tuple[str, str], PaperValue] = _grid(
-    "Table 5", QUALITIES, ("resnet50", "resnet152", "xception", "mesoinception4"),
+    "Table 5", QUALITIES, FOUR,
     (93.57, 95.78, 90.82, 59.47,
      90.69, 92.11, 83.28, 56.94,
      85.56, 88.32, 82.43, 55.38),
@@ -139,9 +136,6 @@ are not printed as numbers and the seed text has no picture of them."""
 
 FIGURE3_SHARES: tuple[float, ...] = (1.0, 0.30, 0.10, 0.05, 0.01, 0.001)
 """The paper's sizes as shares of its 10,000, and so of our training split."""
-FIGURE3_SIZES_SINGLE: tuple[int, ...] = (10_000, 3_000, 1_000, 500, 100, 10)
-FIGURE3_SIZES_MIXED: tuple[int, ...] = (3_000, 1_000, 500, 100, 10)
-"""Animation clips, with as many real ones (section 5.3). 10,000 exceeds the training split."""
 
 FIGURE4_SHARES: dict[str, float] = {"1:2": 0.5, "1:10": 0.1}
 """Proportions that the text names: half or a tenth of one class ("1:2 more real videos")."""
@@ -207,24 +201,6 @@ FIGURE6_C40: dict[Action, PaperValue] = _chart(
     read_off={},
 )
 FIGURE6_REAL_RAW = PaperValue(0.945, "Figure 6, raw, original", read_off=True)
-FIGURE6_EASY_C40 = PaperValue(0.97, "Section 5.4, smile and blink under heavy compression, mean")
-
-FIGURE6_EASY_RAW = PaperValue(
-    1.0, "Section 5.4, smile and blink, raw", note="the chart reads a little lower"
-)
-
-PROSE: dict[str, PaperValue] = {
-    "ResNets, raw, mean": PaperValue(0.963, "Section 5.1"),
-    "ResNets, lost from raw to c23": PaperValue(0.02, "Section 5.1", note="around; points"),
-    "ResNets, c40, mean": PaperValue(0.9106, "Section 5.1"),
-    "ResNets, lost from raw to c40": PaperValue(0.05, "Section 5.1", note="points"),
-    "claimed accuracy of the liveness services": PaperValue(0.99, "Section 3.2"),
-    "FF++ models on their own sets": PaperValue(1.0, "Section 3.2", note="nearly"),
-    "raw models on c40, mean": PaperValue(0.70, "Section 5.2", note="on average"),
-    "c40 models on raw, mean": PaperValue(0.67, "Section 5.2", note="on average"),
-    "ResNet-152 above ResNet-50, mixed": PaperValue(0.03, "Section 5.2", note="points"),
-    "embarrassment, lost from raw to c40": PaperValue(0.07, "Section 5.4", note="points"),
-}
 
 FIGURE3_WORDS: dict[str, str] = {
     "10% of the corpus": "a small downgrade on raw, more on compressed clips (section 5.3)",
@@ -241,39 +217,8 @@ FIGURE7_WORDS: dict[str, str] = {
 }
 """Where the paper's maps lie (section 5.5)."""
 
-COUNTS: dict[str, tuple[int, str]] = {
-    "people of VoxCeleb1": (1_251, "Section 3.1"),
-    "clips of VoxCeleb1": (22_496, "Section 3.1"),
-    "side of its frames, pixels": (256, "Section 3.1"),
-    "actors of ADFES": (22, "Section 3.1"),
-    "takes of an action by the volunteer": (5, "Section 3.1"),
-    "fakes": (10_000, "Section 3.2"),
-    "fakes of an action": (1_000, "Section 3.2"),
-    "training fakes of an action": (700, "Section 4"),
-    "training reals": (7_000, "Section 4"),
-    "epochs": (50, "Section 4"),
-    "batch size": (64, "Section 4"),
-    "side of a ResNet's input, pixels": (224, "Section 4"),
-    "actors of DFDC": (3_426, "Section 2.3"),
-}
-"""Counts that are no results."""
-SPLIT: dict[str, float] = {"train": 0.70, "validation": 0.15, "test": 0.15}
-"""Shares of the videos (section 4); of videos, not of people."""
-LEARNING_RATE = 0.0002
-
-SETTINGS: dict[str, str] = {
-    "sources": "frontal frames of VoxCeleb1 (1,251 celebrities)",
-    "drivers": "one volunteer, five takes an action; embarrassment from five ADFES models",
-    "reals": "10,000 VoxCeleb1 clips, talking",
-    "fakes": "10,000, 1,000 an action, all of which spoofed the liveness services",
-    "screening": "TianyanData (blink, yaw, nod, open mouth) and Baidu (all)",
-    "split": "70/15/15 by clip",
-    "optimiser": "Adam, learning rate 2e-4, poly decay, printed betas (0.999, 0.9)",
-    "epochs": "50, batch size 64, best epoch by validation accuracy",
-    "input": "224x224 for ResNets, 256x256 for Xception and MesoInception-4",
-    "initialisation": "ImageNet for ResNets and Xception (frozen but for its new layers)",
-}
-"""What the paper did, in words, for the list of departures."""
+TRAINING_FAKES_OF_AN_ACTION, TRAINING_REALS = 700, 7_000
+"""Clips of the paper's training split (section 4)."""
 
 
 def figure6(action: Action | None, quality: str) -> PaperValue | None:

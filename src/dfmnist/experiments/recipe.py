@@ -11,7 +11,7 @@ SMOKE_STAMP = "smoke, not a result"
 CLAIM_STEPS = 300
 """A cell from fewer optimiser steps claims nothing."""
 MAIN_MODEL = "resnet50"
-"""The paper's for Tables 2 and 6 and all figures but the right half of Figure 3."""
+"""The paper's network for Tables 2 and 6 and all figures but the right half of Figure 3."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ExperimentRecipe:
 
     name: str
     training: tuple[TrainConfig, ...]
-    """One for each network that is run at all; quality and subset are set by the plan."""
+    """A config for each network that is run at all; quality and subset are set by the plan."""
     tables: Mapping[str, tuple[str, ...]]
     """Networks that are run for `table3`, `table4` and `table5`."""
     mixed_corpus: str
@@ -32,10 +32,10 @@ class ExperimentRecipe:
     """The network of Tables 2 and 6 and of the figures."""
     least_fakes: int = 1
     """Subsets with fewer fakes are left out."""
-    stand_ins: bool = False
-    """Build second and third attacks from the same footage where no `--other` is given."""
+    surrogates: bool = False
+    """Whether second and third attacks are made from the same clips where no `--other` is given."""
     stamp: str = ""
-    """Stands in every cell that was run."""
+    """Note in every cell that was run."""
     departures: tuple[str, ...] = ()
     """What differs from the paper whatever the data, in sentences."""
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -3,8 +3,7 @@
 Nothing here imports torch, a recipe or an experiment: the report reads results with this alone.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
 from statistics import mean
@@ -12,61 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dfmnist.core.actions import TEN, Action
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
-from dfmnist.dataset.manifest import Clip, Rejected
-from dfmnist.stats.intervals import Estimate, wilson
-
-
-@dataclass(frozen=True)
-class SpoofRate:
-    """How many animated clips of an action passed every detector that guards it."""
-
-    action: Action
-    accepted: int
-    attempts: int
-    """All that were generated and judged, accepted or not."""
-    by_detector: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Detector → (passed, asked)."""
-
-    @property
-    def estimate(self) -> Estimate | None:
-        """The rate with its Wilson interval."""
-        return wilson(self.accepted, self.attempts)
-
-
-def spoof_rates(accepted: Iterable[Clip], rejected: Iterable[Rejected]) -> list[SpoofRate]:
-    """Figure 2's numbers, from the fakes in the manifest and those that were turned away.
-
-    A clip counts once, whatever number of qualities it has. An attempt that no detector saw (no
-    face was found in it) counts as one that did not pass.
-    """
-    clips = {clip.clip_id: clip for clip in accepted if clip.label == "fake"}
-    turned_away = [r for r in rejected if r.label == "fake"]
-    rates = []
-    for action in TEN:
-        kept = [c.screening for c in clips.values() if c.action is action]
-        lost = [r.screening for r in turned_away if r.action is action]
-        by_detector: dict[str, tuple[int, int]] = {}
-        for word in (word for screening in (*kept, *lost) for word in screening):
-            passed, asked = by_detector.get(word.detector, (0, 0))
-            by_detector[word.detector] = (passed + word.live, asked + 1)
-        rates.append(SpoofRate(action, len(kept), len(kept) + len(lost), by_detector))
-    return rates
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A run's training, an entry per epoch."""
-
-    title: str
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    """On the validation split."""
-
-
-# --- the record that every experiment writes -------------------------------------------------
+from dfmnist.experiments.paper import PaperValue
+from dfmnist.stats.intervals import Estimate
 
 RESULT = "result.json"
 ORDER = (
@@ -118,6 +66,15 @@ class Published(_Record):
     """Whether it was read off a chart by eye, so that it is right to half a point only."""
     place: Text = ""
     """Where the paper prints it."""
+
+
+def published(value: PaperValue | None) -> Published | None:
+    """The record of one of the paper's numbers."""
+    if value is None:
+        return None
+    return Published(
+        text=value.percent, value=value.value, read_off=value.read_off, place=value.place
+    )
 
 
 class SeedScore(_Record):

@@ -1,34 +1,43 @@
-"""`dfmnist experiment`: from names of tables and figures to files, each run made once."""
+"""`dfmnist experiment`: from names of tables and figures to results, each run made once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
-from dfmnist.core.actions import INFO, TEN
 from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, claim_folder, write_text
+from dfmnist.core.files import claim_folder
 from dfmnist.core.text import slug
-from dfmnist.dataset.manifest import METADATA, Manifest, manifest_hash, read_manifest
+from dfmnist.dataset.manifest import METADATA, Manifest, read_manifest
 from dfmnist.dataset.merge import join_datasets
-from dfmnist.experiments import charts, figures, shown
-from dfmnist.experiments.catalogue import EXPERIMENTS
-from dfmnist.experiments.cells import Cell, measure, tidy
-from dfmnist.experiments.conclusions import judge, sheet_of_conclusions, tidy_conclusions
+from dfmnist.experiments import (
+    actions,
+    attention,
+    compression,
+    conclusions,
+    corpus,
+    dataset_figures,
+    shortcut,
+    transfer,
+)
 from dfmnist.experiments.cost import describe
-from dfmnist.experiments.departures import sentences
-from dfmnist.experiments.execute import Executed, execute
-from dfmnist.experiments.facts import DatasetCounts, facts_of, training_clips
-from dfmnist.experiments.paper import FIGURE3_SHARES
-from dfmnist.experiments.plan import JOIN, SAME_FAKES, Plan, PlanContext, paper_name
+from dfmnist.experiments.execute import execute
+from dfmnist.experiments.experiment import Experiment, Made, write_all
+from dfmnist.experiments.plan import JOIN, SURROGATES, DatasetCounts, PlanContext, count_clips
 from dfmnist.experiments.recipe import ExperimentRecipe
-from dfmnist.experiments.render import Sheet, latex, markdown, sheet_of
-from dfmnist.experiments.surrogates import NAMES, build_stand_in, planned, unavailable
-from dfmnist.experiments.theme import Chart
+from dfmnist.experiments.transfer import paper_name
 
 KIND = "experiments"
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        dataset_figures.TABLE1, transfer.TABLE2, compression.TABLE3, compression.TABLE4,
+        compression.TABLE5, transfer.TABLE6, dataset_figures.FIGURE1, dataset_figures.FIGURE2,
+        corpus.FIGURE3, corpus.FIGURE4, actions.FIGURE5, actions.FIGURE6, attention.FIGURE7,
+        dataset_figures.FIGURE8, dataset_figures.FIGURE9, dataset_figures.FIGURE10,
+        shortcut.SHORTCUT, conclusions.CONCLUSIONS,
+    )
+}  # fmt: skip
+"""All experiments by name: the paper's tables and figures, then the two of this project."""
 USES_OTHERS = ("table2", "table6", "conclusions")
 
 
@@ -37,7 +46,7 @@ class Request:
     """What the user asked for."""
 
     names: tuple[str, ...]
-    """Of `EXPERIMENTS`, or `all`."""
+    """Names of `EXPERIMENTS`, or `all`."""
     data: Path
     recipe: ExperimentRecipe
     others: tuple[tuple[str, Path], ...] = ()
@@ -57,13 +66,13 @@ class Request:
             known.add(own)
 
     @property
-    def chosen(self) -> tuple[str, ...]:
+    def chosen(self) -> tuple[Experiment, ...]:
         """The experiments, in the paper's order."""
-        return tuple(n for n in EXPERIMENTS if "all" in self.names or n in self.names)
+        return tuple(e for n, e in EXPERIMENTS.items() if "all" in self.names or n in self.names)
 
 
 def parse_other(text: str) -> tuple[str, Path]:
-    """`NAME=MANIFEST`. Raises `InputError`."""
+    """Split `NAME=MANIFEST`. Raises `InputError`."""
     name, equals, path = text.partition("=")
     if not equals or not name.strip() or not path.strip():
         raise InputError(f"--other {text}; expected NAME=MANIFEST")
@@ -79,24 +88,26 @@ def dry_run(request: Request) -> str:
     """The plan in words; nothing is trained or written, one step of each network is timed."""
     main = read_manifest(root_of(request.data))
     others = [
-        facts_of(paper_name(name), read_manifest(root_of(path)).clips)
+        count_clips(paper_name(name), read_manifest(root_of(path)).clips)
         for name, path in request.others
     ]
-    if _wants_stand_ins(request):
-        others += [planned(name, main) for name in NAMES if not unavailable(name, main)]
-    world = PlanContext(_main_facts(main), request.recipe, tuple(others), request.seeds)
-    plans = [EXPERIMENTS[name](world) for name in request.chosen]
-    return describe(plans, world)
+    if _wants_surrogates(request):
+        from dfmnist.experiments.surrogates import planned, unavailable
+
+        others += [planned(name, main) for name in SURROGATES if not unavailable(name, main)]
+    context = PlanContext(_main_counts(main), request.recipe, tuple(others), request.seeds)
+    plans = {experiment: experiment.plan(context) for experiment in request.chosen}
+    return describe(plans, context)
 
 
-def _main_facts(main: Manifest) -> DatasetCounts:
-    return facts_of(main.root.resolve().name, main.clips)
+def _main_counts(main: Manifest) -> DatasetCounts:
+    return count_clips(main.root.resolve().name, main.clips)
 
 
-def _wants_stand_ins(request: Request) -> bool:
-    uses = any(name in USES_OTHERS for name in request.chosen)
-    given = [name for name, _ in request.others if name not in SAME_FAKES]
-    return request.recipe.stand_ins and not given and uses
+def _wants_surrogates(request: Request) -> bool:
+    uses = any(experiment.name in USES_OTHERS for experiment in request.chosen)
+    given = [name for name, _ in request.others if name not in shortcut.SAME_FAKES]
+    return request.recipe.surrogates and not given and uses
 
 
 def run_experiments(request: Request, out: Path) -> Path:
@@ -106,27 +117,25 @@ def run_experiments(request: Request, out: Path) -> Path:
     run could not be trained.
     """
     main = read_manifest(root_of(request.data))
-    facts = _main_facts(main)
+    counts = _main_counts(main)
     claim_folder(out, KIND)
-    roots = {facts.name: main.root}
+    roots = {counts.name: main.root}
     for name, path in request.others:
         roots[paper_name(name)] = root_of(path)
-    if _wants_stand_ins(request):
-        roots |= _stand_ins(main, out)
-    others = tuple(
-        facts_of(name, read_manifest(root).clips)
-        for name, root in roots.items()
-        if name != facts.name
-    )
-    if facts.name in {paper_name(name) for name, _ in request.others}:
-        raise InputError(f"--other {facts.name}: the name of --data; expected another")
-    world = PlanContext(facts, request.recipe, others, request.seeds)
-    plans = [EXPERIMENTS[name](world) for name in request.chosen]
-    for name in sorted({run.dataset for plan in plans for run in plan.runs} - set(roots)):
+    if _wants_surrogates(request):
+        roots |= _surrogates(main, out)
+    manifests = {name: read_manifest(root) for name, root in roots.items()}
+    if counts.name in {paper_name(name) for name, _ in request.others}:
+        raise InputError(f"--other {counts.name}: the name of the dataset under test")
+    others = tuple(count_clips(n, m.clips) for n, m in manifests.items() if n != counts.name)
+    context = PlanContext(counts, request.recipe, others, request.seeds)
+    plans = {experiment: experiment.plan(context) for experiment in request.chosen}
+    for name in sorted({run.dataset for plan in plans.values() for run in plan.runs} - set(roots)):
         parts = {part: roots[part] for part in name.split(JOIN)}
         roots[name] = join_datasets(parts, out / "joined" / slug(name))
-    executed = execute(plans, roots, out)
-    index = _write_all(plans, world, roots, executed, out)
+    executed = execute(list(plans.values()), roots, out)
+    made = [Made(e, plan, context, manifests, executed) for e, plan in plans.items()]
+    index = write_all(made, out)
     if executed.failures:
         raise InputError(
             f"{len(executed.failures)} of the runs failed, the rest is in {index}: "
@@ -135,98 +144,14 @@ def run_experiments(request: Request, out: Path) -> Path:
     return index
 
 
-def _stand_ins(main: Manifest, out: Path) -> dict[str, Path]:
+def _surrogates(main: Manifest, out: Path) -> dict[str, Path]:
     """The attacks made from the dataset's own clips, those that can be."""
+    from dfmnist.experiments.surrogates import build_surrogate, unavailable
+
     made = {}
-    for name in NAMES:
+    for name in SURROGATES:
         if why := unavailable(name, main):
             console.print(f"  no {name}: {why}", highlight=False)
             continue
-        made[name] = build_stand_in(name, main.root, out / "stand-ins" / slug(name))
+        made[name] = build_surrogate(name, main.root, out / "surrogates" / slug(name))
     return made
-
-
-def _write_all(
-    plans: Sequence[Plan], world: PlanContext, roots: dict[str, Path], executed: Executed, out: Path
-) -> Path:
-    """Each experiment's files, and one page of Markdown with all."""
-    manifests = {name: read_manifest(root) for name, root in roots.items() if JOIN not in name}
-    made_on = pl.lit(manifest_hash(roots[world.main.name])).alias("manifest")
-    parts = []
-    for plan in plans:
-        folder = out / plan.name
-        folder.mkdir(parents=True, exist_ok=True)
-        if plan.name == "conclusions":
-            sheet, table = _conclusions(plan, world, executed, folder)
-        elif plan.cells:
-            sheet, table = _numbers(plan, world, manifests[world.main.name], executed, folder)
-        else:
-            sheet, table = _pictures(plan, world, manifests, executed, folder)
-        with atomic_path(folder / f"{plan.name}.parquet") as temporary:
-            table.with_columns(made_on).write_parquet(temporary)
-        write_text(folder / f"{plan.name}.md", markdown(sheet))
-        write_text(folder / f"{plan.name}.tex", latex(sheet))
-        below = replace(sheet, picture=f"{plan.name}/{sheet.picture}" if sheet.picture else "")
-        parts.append(markdown(below))
-    index = out / "experiments.md"
-    write_text(index, "\n".join(parts))
-    return index
-
-
-def _numbers(
-    plan: Plan, world: PlanContext, main: Manifest, executed: Executed, folder: Path
-) -> tuple[Sheet, pl.DataFrame]:
-    stamp = world.recipe.stamp
-    cells = measure(plan, executed, stamp)
-    chart = _chart(plan, world, cells, folder)
-    sheet = sheet_of(plan, cells, sentences(plan, cells, world, main))
-    return replace(sheet, picture=f"{plan.name}.png", alt=chart.alt), tidy(plan, cells)
-
-
-def _conclusions(
-    plan: Plan, world: PlanContext, executed: Executed, folder: Path
-) -> tuple[Sheet, pl.DataFrame]:
-    found = judge(world, executed, plan)
-    chart = charts.conclusions_chart(folder, plan.name, found, world.recipe.stamp)
-    sheet = sheet_of_conclusions(found)
-    return replace(sheet, picture=f"{plan.name}.png", alt=chart.alt), tidy_conclusions(found)
-
-
-def _chart(plan: Plan, world: PlanContext, cells: Sequence[Cell], folder: Path) -> Chart:
-    stamp = world.recipe.stamp
-    if plan.name == "figure3":
-        sizes = {
-            f"{share * 100:g}%": training_clips(
-                world.run(world.recipe.main, corpus=share).config, world.main
-            )[0]
-            for share in FIGURE3_SHARES
-        }
-        return charts.corpus_chart(folder, plan.name, cells, sizes, stamp)
-    if plan.name == "figure6" and not stamp and any(cell.accuracy for cell in cells):
-        titles = {INFO[a].title: a for a in TEN}
-        rows: figures.Accuracies = {}
-        for cell in cells:
-            if cell.accuracy is not None:
-                action = titles.get(cell.spec.row)
-                rows.setdefault(action, {})[cell.spec.column] = cell.accuracy
-        return figures.figure6_chart(folder, rows, world.recipe.main, png=True)
-    return charts.accuracy_chart(folder, plan.name, cells, stamp)
-
-
-def _pictures(
-    plan: Plan, world: PlanContext, manifests: dict[str, Manifest], executed: Executed, folder: Path
-) -> shown.Shown:
-    main = manifests[world.main.name]
-    if plan.name == "table1":
-        others = [(n, m) for n, m in manifests.items() if n != world.main.name]
-        return shown.table1(folder, plan.title, [*others, (world.main.name, main)])
-    if plan.name == "figure7":
-        outcome = executed.runs[plan.runs[0]]
-        if outcome.folder is None:
-            return shown.not_run(plan.name, plan.title, outcome.reason)
-        return shown.figure7(folder, plan.title, main, outcome.folder, world.recipe.stamp)
-    make = {
-        "figure1": shown.figure1, "figure2": shown.figure2, "figure8": shown.figure8,
-        "figure9": shown.figure9, "figure10": shown.figure10,
-    }[plan.name]  # fmt: skip
-    return make(folder, plan.title, main)

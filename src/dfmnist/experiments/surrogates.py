@@ -1,6 +1,6 @@
-"""Two more attacks from a dataset's own clips, where no other dataset is at hand.
+"""Surrogates: two more attacks made from a dataset's own clips, where no other dataset is at hand.
 
-They stand in for the paper's other datasets under their own names, never under those. Splits,
+They take the place of the paper's other datasets under their own names, never under those. Splits,
 people and the encoder are the dataset's. Both are known from the literature in principle: a
 picture moved by a triangulated mesh, and a face pasted over another's and blended.
 """
@@ -24,17 +24,15 @@ from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest, write_manifest
 from dfmnist.dataset.provenance import provenance
-from dfmnist.experiments.facts import DatasetCounts, facts_of
+from dfmnist.experiments.plan import FACE_SWAP, MESH_WARP, DatasetCounts, count_clips
 from dfmnist.media.image import read_image
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import Quality, read_frames
 from dfmnist.pipeline.compress import compress
 from dfmnist.pipeline.jobs import ClipResult
 
-MESH_WARP, FACE_SWAP = "mesh warp", "face swap"
-NAMES = (MESH_WARP, FACE_SWAP)
 VERSION = 1
-"""Of the attacks: part of the generator's name, and of the fakes' noise."""
+"""Version of the attacks: part of the generator's name, and of the seed of the fakes' noise."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +44,16 @@ class Task:
     root: Path
     dataset: Path
     like: Clip
-    """In its raw quality: the fake whose source and driver are taken (`warp`), or the real clip
-    on which a face is put (`swap`), or which is coded again."""
+    """The clip that the new one resembles, in raw quality: the fake whose source and driver are
+    taken (`warp`), or the real clip on which a face is put (`swap`) or which is coded again."""
     donor: Clip | None = None
-    """Whose face is put on (`swap`), in raw quality."""
+    """The clip whose face is put on (`swap`), in raw quality."""
     qualities: tuple[Quality, ...] = tuple(Quality)
     noise_sigma: float = 2.0
 
     @property
     def clip_id(self) -> str:
-        """Unique within the stand-in."""
+        """Name of the clip, unique within the surrogate."""
         if self.kind == "again":
             return self.like.clip_id
         if self.kind == "warp":
@@ -65,7 +63,7 @@ class Task:
 
 
 def tasks_of(name: str, manifest: Manifest, root: Path) -> list[Task]:
-    """What a stand-in is made of: a pure function of the manifest. Raises `InputError`."""
+    """The clips of a surrogate: a pure function of the manifest. Raises `InputError`."""
     qualities = tuple(q for q in Quality if any(c.quality is q for c in manifest.clips))
     sigma = _noise_of(manifest.root)
     best = {c.clip_id: c for c in sorted(manifest.clips, key=lambda c: -qualities.index(c.quality))}
@@ -103,22 +101,22 @@ def _noise_of(dataset: Path) -> float:
 
 
 def planned(name: str, manifest: Manifest) -> DatasetCounts:
-    """What the stand-in will hold, before it is made (for a plan that is only printed)."""
+    """The counts of a surrogate before it is made (for a plan that is only printed)."""
     tasks = tasks_of(name, manifest, Path("-"))
     if name == MESH_WARP:
         clips = [*(t.like for t in tasks), *(c for c in manifest.clips if c.label == "real")]
-        return facts_of(name, clips)
+        return count_clips(name, clips)
     as_fakes = [
         t.like.model_copy(
             update={"clip_id": t.clip_id, "label": "fake" if t.kind == "swap" else "real"}
         )
         for t in tasks
     ]
-    return facts_of(name, as_fakes)
+    return count_clips(name, as_fakes)
 
 
 def unavailable(name: str, manifest: Manifest) -> str:
-    """Why a stand-in cannot be made of this dataset; empty when it can."""
+    """Why a surrogate cannot be made of this dataset; empty when it can."""
     if name == FACE_SWAP:
         tasks = [t for t in tasks_of(name, manifest, Path("-")) if t.kind == "swap"]
         lacking = {"train", "validation", "test"} - {str(t.like.split) for t in tasks}
@@ -130,8 +128,11 @@ def unavailable(name: str, manifest: Manifest) -> str:
     return ""
 
 
-def build_stand_in(name: str, dataset: Path, root: Path) -> Path:
-    """Make the stand-in `name` of `dataset` in `root`; a killed build goes on. `InputError`."""
+def build_surrogate(name: str, dataset: Path, root: Path) -> Path:
+    """Make the surrogate `name` of `dataset` in `root`; a killed build goes on.
+
+    Raises `InputError` where it cannot be made.
+    """
     manifest = read_manifest(dataset)
     if why := unavailable(name, manifest):
         raise InputError.of(dataset, f"no {name} can be made of it ({why})", "a built dataset")
@@ -168,7 +169,7 @@ def make(task: Task) -> ClipResult:
     if task.kind == "warp":
         frames = mesh_warp(read_image(_source(task)), read_frames(_driver(task)))
         if task.noise_sigma:
-            seed = seed_of(f"stand-in {VERSION}", task.clip_id)
+            seed = seed_of(f"surrogate {VERSION}", task.clip_id)
             frames = add_camera_noise(frames, seed, task.noise_sigma)
     else:
         frames = read_frames(task.dataset / like.file_name)

@@ -68,12 +68,14 @@ THEMES: tuple[Theme, ...] = (LIGHT, DARK)
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart written in both themes; paths of the two SVG files."""
+    """A chart written in both themes; paths of its files."""
 
     light: Path
     dark: Path
     alt: str
     """What a person who cannot see it needs to know."""
+    png: Path | None = None
+    """The light one on white, where it was asked for."""
 
 
 def _settings(theme: Theme) -> Any:
@@ -114,12 +116,11 @@ def draw(
     *,
     png: bool = False,
 ) -> Chart:
-    """Paint the chart once in each theme into `folder/stem-light.svg` and `…-dark.svg`.
+    """Paint the chart in both themes into `folder/stem-light.svg` and `folder/stem-dark.svg`.
 
-    `png`: also the light one on white into `folder/stem.png`, for papers and editors without SVG.
-
-    Text stays text, in the reader's own interface font; DejaVu, which matplotlib measures with,
-    is wider than those, so nothing overflows.
+    With `png` the light one is also painted on white into `folder/stem.png`, for papers and
+    editors without SVG. Text stays text, in the reader's own interface font; DejaVu, which
+    matplotlib measures with, is wider than those, so nothing overflows.
     """
     paths = []
     for theme in THEMES:
@@ -133,10 +134,11 @@ def draw(
                 text = temporary.read_text(encoding="utf-8").replace("'DejaVu Sans'", FONT_STACK)
                 temporary.write_text(text, encoding="utf-8")
             paths.append(path)
-    if png:
+    image = folder / f"{stem}.png" if png else None
+    if image is not None:
         with matplotlib.rc_context(_settings(LIGHT) | {"savefig.facecolor": "white"}):
             figure = Figure(figsize=size_in, dpi=PNG_DPI)
             paint(figure, LIGHT)
-            with atomic_path(folder / f"{stem}.png") as temporary:
+            with atomic_path(image) as temporary:
                 figure.savefig(temporary, format="png", metadata={"Software": None})
-    return Chart(paths[0], paths[1], alt)
+    return Chart(paths[0], paths[1], alt, image)

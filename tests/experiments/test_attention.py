@@ -6,12 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from dfmnist import recipes
 from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import perform
 from dfmnist.actors.render import Renderer
@@ -19,18 +19,26 @@ from dfmnist.core.actions import Action
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, write_json
-from dfmnist.dataset.manifest import Clip, clip_file_name, write_manifest
+from dfmnist.dataset.manifest import Clip, Manifest, clip_file_name, read_manifest, write_manifest
 from dfmnist.detectors.cam import evidence
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks import builders
 from dfmnist.detectors.networks.base import Detector
-from dfmnist.experiments.cam_figure import cam_figure
-from dfmnist.experiments.cam_regions import (
-    as_markdown,
+from dfmnist.detectors.run import Run, load_run
+from dfmnist.experiments.attention import (
+    ALL,
+    FIGURE7,
+    REGION_TITLES,
+    draw_maps,
     frame_shares,
-    region_shares,
-    regions_by_action,
+    region_cells,
+    shown_beside,
 )
+from dfmnist.experiments.execute import Executed, RunOutcome
+from dfmnist.experiments.experiment import Made
+from dfmnist.experiments.plan import PlanContext, RunSpec, count_clips
+from dfmnist.experiments.render import write_table
+from dfmnist.experiments.results import read_result
 from dfmnist.faces.mesh import Mesh, face_mesh
 from dfmnist.faces.regions import REGIONS, region_labels
 from dfmnist.media.video import Quality, write_video
@@ -133,6 +141,11 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return write
 
 
+def region_shares(cam: np.ndarray, meshes: list[Mesh | None]) -> dict[str, float]:
+    """The mean share of each region over the frames that show something."""
+    return dict(zip(REGIONS, np.nanmean(frame_shares(cam, meshes), axis=0), strict=True))
+
+
 def test_made_masks_have_the_shares_that_they_are_made_of(mesh: Mesh) -> None:
     labels = region_labels(mesh, (SIZE, SIZE))
     for index, region in enumerate(REGIONS):
@@ -149,7 +162,11 @@ def test_made_masks_have_the_shares_that_they_are_made_of(mesh: Mesh) -> None:
         assert shares[region] == pytest.approx(weight * area[region] / total)
 
 
-def test_every_frame_counts_the_same_and_what_shows_nothing_is_left_out(mesh: Mesh) -> None:
+def test_regions_have_titles_in_their_order() -> None:
+    assert tuple(REGION_TITLES) == REGIONS
+
+
+def test_what_shows_nothing_is_left_out(mesh: Mesh) -> None:
     labels = region_labels(mesh, (SIZE, SIZE))
     mouth, neck = (
         (labels == REGIONS.index(region)).astype(np.float32) for region in ("mouth", "neck")
@@ -159,9 +176,9 @@ def test_every_frame_counts_the_same_and_what_shows_nothing_is_left_out(mesh: Me
     assert shares["mouth"] == pytest.approx(0.5)
     assert shares["neck"] == pytest.approx(0.5)
     assert np.isnan(frame_shares(maps, [mesh, mesh, None, mesh])[2:]).all()
-    assert all(np.isnan(v) for v in region_shares(maps[:1], [None]).values())
+    assert np.isnan(frame_shares(maps[:1], [None])).all()
     with pytest.raises(ValueError, match="4 maps and 1 meshes"):
-        region_shares(maps, [mesh])
+        frame_shares(maps, [mesh])
 
 
 def test_meshes_are_in_the_pixels_of_the_maps(mesh: Mesh) -> None:
@@ -187,70 +204,127 @@ def test_a_network_that_seeks_brightness_finds_what_is_bright(
         assert most == region, shares
 
 
-def test_a_table_by_action(dataset: Path, run_of: Callable[..., Path]) -> None:
-    run = run_of(brightness_seeker(64))
-    table = regions_by_action(dataset, run, frames_per_clip=3, quiet=True)
-    assert table["action"].unique(maintain_order=True).to_list() == [
-        "open_mouth", "look_up", "smile", "all",
-    ]  # fmt: skip
-    seen = table.filter(pl.col("action") != "smile")
-    for (action,), rows in seen.group_by("action"):
-        assert rows["region"].to_list() == list(REGIONS), action
-        assert rows["share"].sum() == pytest.approx(1)
-        assert rows["area"].sum() == pytest.approx(1)
-        assert (rows["low"] <= rows["share"] + 1e-9).all()
-        assert (rows["share"] <= rows["high"] + 1e-9).all()
-    facts = {r["action"]: r for r in table.filter(pl.col("region") == "mouth").to_dicts()}
-    mouth = facts["open_mouth"]
-    assert (mouth["frames"], mouth["left_out"], mouth["clips"], mouth["people"]) == (6, 0, 2, 2)
-    assert (facts["smile"]["frames"], facts["smile"]["left_out"]) == (0, 3)
-    assert np.isnan(facts["smile"]["share"])
-    assert facts["all"]["frames"] == 9
-    assert mouth["times_area"] == pytest.approx(mouth["share"] / mouth["area"])
-    again = regions_by_action(dataset, run, frames_per_clip=3, quiet=True)
-    assert table.equals(again, null_equal=True)
-    text = as_markdown(table)
-    assert text.startswith("| Action | Mouth | Eyes | Face | Outline | Neck | Background | Frames")
-    assert "| Smile | – | – | – | – | – | – | 0 (3 left out) |" in text
-    assert f"| Open mouth | {100 * mouth['share']:.0f}% ({mouth['times_area']:.1f}×) |" in text
+def read(dataset: Path, run: Path) -> tuple[Manifest, Run]:
+    return read_manifest(dataset), load_run(run)
+
+
+def test_shares_by_action(dataset: Path, run_of: Callable[..., Path]) -> None:
+    manifest, run = read(dataset, run_of(brightness_seeker(64)))
+    cells = region_cells(manifest, run, frames_per_clip=3, stamp="smoke")
+    rows = list(dict.fromkeys(c.row for c in cells))
+    assert rows == ["open_mouth", "look_up", "smile", ALL]
+    for row in ("open_mouth", "look_up", ALL):
+        mine = [c for c in cells if c.row == row]
+        assert [c.column for c in mine] == list(REGIONS)
+        assert sum(c.value or 0 for c in mine) == pytest.approx(1)
+        assert sum(c.region.area for c in mine if c.region) == pytest.approx(1)
+        for cell in mine:
+            assert cell.low is not None
+            assert cell.high is not None
+            assert cell.value is not None
+            assert cell.low - 1e-9 <= cell.value <= cell.high + 1e-9
+            assert cell.notes == ("smoke",)
+    mouth = {c.row: c for c in cells if c.column == "mouth"}
+    found = mouth["open_mouth"]
+    assert found.region is not None
+    assert (found.n, found.groups) == (6, 2)
+    assert (found.region.left_out, found.region.clips) == (0, 2)
+    assert found.region.times_area == pytest.approx((found.value or 0) / found.region.area)
+    assert mouth["smile"].state == "not run"
+    assert mouth["smile"].notes == (
+        "not run: no face, or no evidence for fake, in its 3 frames",
+    )  # fmt: skip
+    assert mouth[ALL].n == 9
+    assert region_cells(manifest, run, frames_per_clip=3, stamp="smoke") == cells
 
 
 def test_what_cannot_be_looked_at(dataset: Path, run_of: Callable[..., Path]) -> None:
-    run = run_of(brightness_seeker(64))
-    for options, said in (
-        ({"split": "train"}, "holds no fake train clips in raw"),
-        ({"label": "real"}, "holds no real test clips"),
-        ({"quality": "c99"}, "--quality is 'c99'"),
-    ):
-        with pytest.raises(InputError, match=said):
-            regions_by_action(dataset, run, quiet=True, **options)
-        figure_options = {k: [v] if k == "quality" else v for k, v in options.items()}
-        if "quality" in figure_options:
-            figure_options["qualities"] = figure_options.pop("quality")
-        with pytest.raises(InputError):
-            cam_figure(dataset, [run], dataset / "no.png", **figure_options)
-    assert not (dataset / "no.png").exists()
-    with pytest.raises(InputError, match="no run for Figure 7"):
-        cam_figure(dataset, [], dataset / "no.png")
-    with pytest.raises(InputError, match=r"run\.json"):
-        cam_figure(dataset, [dataset], dataset / "no.png")
+    manifest, run = read(dataset, run_of(brightness_seeker(64), "c23"))
+    with pytest.raises(InputError, match="holds no fake test clips in c23"):
+        region_cells(manifest, run)
+    with pytest.raises(InputError, match="holds no fake test clip of an action in c23"):
+        draw_maps(manifest, [run])
 
 
-def test_figure7_has_an_action_a_row_and_a_detector_a_column(
-    dataset: Path, run_of: Callable[..., Path], actor: dict[Action, Frames], tmp_path: Path
+def test_maps_have_an_action_a_row_and_a_detector_a_column(
+    dataset: Path, run_of: Callable[..., Path], actor: dict[Action, Frames]
 ) -> None:
-    runs = [run_of(builders.build("resnet50", size_px=64)), run_of(brightness_seeker(64), "mixed")]
-    out = cam_figure(dataset, runs, tmp_path / "figure7.png", side_px=96)
-    page = np.asarray(Image.open(out))
-    step, tall, left, top = 96 + 8, 96 + 18 + 8, 118, 2 * 18 + 8
-    assert page.shape == (top + 3 * tall + 2 * 18 + 8, left + 3 * step + 8, 3)
-    for row, action in enumerate(ACTIONS):
-        y = top + row * tall
-        tiles = [page[y : y + 96, left + c * step : left + c * step + 96] for c in range(3)]
+    resnet = run_of(builders.build("resnet50", size_px=64))
+    runs = [load_run(p) for p in (resnet, run_of(brightness_seeker(64), "mixed"))]
+    rows = draw_maps(read_manifest(dataset), runs, side_px=96)
+    assert [r.clip.action for r in rows] == [Action.OPEN_MOUTH, Action.LOOK_UP, Action.SMILE]
+    for row, action in zip(rows, ACTIONS, strict=False):
+        assert row.clip.source_id == "a"
+        assert row.clip.quality == "raw"
         frame = np.asarray(Image.fromarray(actor[action][1]).resize((96, 96)))
-        assert np.abs(tiles[0].astype(int) - frame).mean() < 6  # the middle frame, encoded
-        for tile in tiles[1:]:
-            assert np.abs(tile.astype(int) - tiles[0]).mean() > 10
-        assert np.abs(tiles[1].astype(int) - tiles[2]).mean() > 5
-    wide = cam_figure(dataset, runs[:1], tmp_path / "two.png", qualities=("raw", "c40"), side_px=96)
-    assert Image.open(wide).size == (left + 3 * step + 8, page.shape[0])
+        assert np.abs(row.frame.astype(int) - frame).mean() < 6  # the middle frame, encoded
+        first, second = (m.image.astype(int) for m in row.maps)
+        for painted in (first, second):
+            assert painted.shape == (96, 96, 3)
+            assert np.abs(painted - row.frame).mean() > 10
+        assert np.abs(first - second).mean() > 5
+        assert all(0 <= m.p_fake <= 1 for m in row.maps)
+    heavy = [load_run(run_of(brightness_seeker(64), "c40"))]
+    assert {r.clip.quality for r in draw_maps(read_manifest(dataset), heavy)} == {"c40"}
+
+
+def spec(network: str, quality: str = "raw", dataset: str = "ours", **more: object) -> RunSpec:
+    return RunSpec(TrainConfig(network=network, quality=quality, size_px=64, **more), dataset)  # type: ignore[arg-type]
+
+
+def test_other_detectors_are_shown_beside_the_papers() -> None:
+    lead = spec("resnet50")
+    alike = [spec("resnet101"), spec("mesoinception4"), spec("resnet50", "c40")]
+    others = [
+        lead, spec("resnet50", "mixed"), spec("resnet101", "c23"), spec("meso4"),
+        spec("resnet101", corpus=0.1), spec("resnet101", actions=("yaw",)),
+        spec("resnet101", seed=1), spec("resnet101", dataset="another"),
+        replace(spec("resnet152"), start=lead),
+    ]  # fmt: skip
+    found = shown_beside(lead, [alike[2], *others, alike[1], alike[0], alike[0]])
+    assert found == alike
+
+
+def test_figure7_is_frames_above_maps_with_a_tile_for_each(
+    dataset: Path, run_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    recipe = recipes.experiments_smoke()
+    manifest = read_manifest(dataset)
+    context = PlanContext(
+        replace(count_clips("ours", manifest.clips), reals=4, fakes=(("smile", 4),)), recipe
+    )
+    plan = FIGURE7.plan(context)
+    (lead,) = plan.more_runs
+    beside = replace(lead, config=replace(lead.config, quality="c40"))
+    runs = {
+        lead: RunOutcome(run_of(builders.build("resnet50", size_px=64))),
+        beside: RunOutcome(run_of(builders.build("resnet50", size_px=64), "c40")),
+        replace(lead, config=replace(lead.config, quality="c23")): RunOutcome(None, "failed"),
+    }
+    made = Made(FIGURE7, plan, context, {"ours": manifest}, Executed(runs))
+    folder = tmp_path / "figure7"
+    folder.mkdir()
+    write_table(folder, FIGURE7.draw(made, folder))
+    table = read_result(folder)
+    assert [r.title for r in table.rows] == ["Open mouth", "Look up", "Smile", "All actions"]
+    assert [c.title for c in table.columns] == list(REGION_TITLES.values())
+    groups = [(t.group, t.detail) for t in table.tiles if t.action == "look_up"]
+    assert groups == [
+        ("Frame", "raw, untouched"), ("ResNet-50", "trained on raw"),
+        ("ResNet-50", "trained on c40"),
+    ]  # fmt: skip
+    assert table.tiles[0].note == ""
+    assert table.tiles[3].note.startswith("P(fake) ")
+    assert table.tiles[3].alt == "Open mouth: where ResNet-50 (trained on raw) looks"
+    assert table.picture is not None
+    page = np.asarray(Image.open(folder / table.picture.file)).astype(int)
+    frame, painted = (
+        np.asarray(Image.open(folder / t.file)).astype(int)
+        for t in (table.tiles[0], table.tiles[3])
+    )
+    top = page[10 + 22 :, 10 : 10 + 192]  # below the label, beside the margin
+    assert np.abs(top[:192] - frame).mean() < 8
+    assert np.abs(top[192:384] - painted).mean() < 8
+    assert any("mouth for" in s or "the mouth" in s for s in table.sentences)
+    lost = replace(made, executed=Executed({lead: RunOutcome(None, "the loss is nan")}))
+    assert FIGURE7.draw(lost, folder).sentences == ("Not run: the loss is nan.",)

@@ -1,0 +1,69 @@
+"""What compression costs: detectors of one quality, across qualities, of mixed quality.
+
+Tables 3, 4 and 5 (sections 5.1 and 5.2).
+"""
+
+from collections.abc import Sequence
+
+from dfmnist.experiments import paper
+from dfmnist.experiments.experiment import Experiment, draw_accuracies
+from dfmnist.experiments.paper import FOUR, MODELS, QUALITIES, PaperValue
+from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec
+
+
+def table3(context: PlanContext) -> Plan:
+    """Five detectors in three qualities."""
+    return Plan(tuple(
+        _cell(context, "table3", (quality, quality), model, (quality, model),
+              paper.TABLE3[quality, model])
+        for quality in QUALITIES
+        for model in MODELS
+    ))  # fmt: skip
+
+
+def table4(context: PlanContext) -> Plan:
+    """Four detectors, trained in one quality and tested in another."""
+    cells = []
+    for model in FOUR:
+        for pair in paper.CROSS:
+            place = (model, "->".join(pair))
+            cells.append(_cell(context, "table4", pair, model, place, paper.TABLE4[place]))
+    return Plan(tuple(cells))
+
+
+def table5(context: PlanContext) -> Plan:
+    """Four detectors trained in mixed quality."""
+    return Plan(tuple(
+        _cell(context, "table5", ("mixed", quality), model, (quality, model),
+              paper.TABLE5[quality, model])
+        for quality in QUALITIES
+        for model in FOUR
+    ))  # fmt: skip
+
+
+def _cell(
+    context: PlanContext,
+    table: str,
+    qualities: Sequence[str],
+    model: str,
+    place: tuple[str, str],
+    published: PaperValue,
+) -> CellSpec:
+    """The cell in `place` (row, column): `model` trained and tested in two `qualities`."""
+    if why := context.left_out(table, model):
+        return CellSpec(*place, published, missing=why)
+    trained, tested = qualities
+
+    def make(seed: int) -> RunSpec:
+        return context.run(model, trained, seed=seed)
+
+    return context.cell(*place, published, make, quality=tested)
+
+
+TABLE3 = Experiment(
+    "table3", "Table 3: five detectors, three qualities", table3, draw_accuracies
+)  # fmt: skip
+TABLE4 = Experiment(
+    "table4", "Table 4: trained in one quality, tested in another", table4, draw_accuracies
+)
+TABLE5 = Experiment("table5", "Table 5: trained in mixed quality", table5, draw_accuracies)
