@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from dfmnist import recipes
-from dfmnist.cli.demo import score_all, train_all
 from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import manifest_hash, read_manifest, read_rejected
 from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.experiments.results import read_results
 from dfmnist.liveness.action import ActionDetector
 from dfmnist.liveness.thresholds import Bound, Thresholds, shipped_thresholds
 from dfmnist.liveness.universal import UniversalDetector
@@ -23,7 +23,7 @@ from dfmnist.pipeline.build import build
 from dfmnist.pipeline.config import FilmConfig
 from dfmnist.pipeline.film import film_people
 from dfmnist.pipeline.footage import read_drivers, read_people
-from dfmnist.reports.page import ReportContext, write_report
+from dfmnist.stages import run_recipe
 from tests.smoke import finish, kill_when, start
 
 pytestmark = pytest.mark.xdist_group("smoke")
@@ -133,22 +133,24 @@ def test_when_no_real_clip_passes_there_is_no_dataset(
     assert not (tmp_path / "out" / "metadata.jsonl").exists()
 
 
-def test_detectors_and_report_follow(dataset: Path, tmp_path: Path) -> None:
-    recipe = recipes.smoke()
-    folders = train_all(recipe, dataset, tmp_path / "runs")
-    score_all(folders, dataset)
-    tables = [pl.read_parquet(f / "scores-test.parquet") for f in folders]
-    assert len(tables) == len(recipe.training)
+def test_experiments_and_report_follow(dataset: Path) -> None:
+    recipe = replace(recipes.smoke(), film=FILM, build=BUILD)
+    made = run_recipe(recipe, dataset.parent)
+    assert made.dataset == dataset
+    tables = [pl.read_parquet(p) for p in (made.experiments / "scores").iterdir()]
+    assert len(tables) == 6  # two detectors in three qualities
     for table in tables:
         assert set(table["split"]) == {"test"}
         assert set(table["label"]) == {"real", "fake"}
         assert table["p_fake"].is_between(0, 1).all()
-    context = ReportContext(recipe="smoke", synthetic=True, departures=recipe.departures)
-    page, _ = write_report(dataset, tmp_path / "runs", tmp_path / "report", context)
-    text = page.read_text()
+    results = read_results(made.experiments)
+    assert {result.name for result in results} == set(recipe.names)
+    text = made.page.read_text()
     assert "synthetic actors" in text
-    assert "ot learnt" in text  # one epoch of two frames teaches nothing
+    assert "ot learnt" in text  # two steps teach nothing
     assert "maps show where it looked" in text
+    assert all(f'id="{result.name}"' in text for result in results)
+    assert made.headline[0] == "dataset: 3 real and 3 fake clips of 3 people"
 
 
 @pytest.mark.soak
@@ -165,14 +167,19 @@ def test_killed_in_every_stage_it_ends_the_same(
         (f"{RECORDS}/drivers/*.json", 2),
         (f"{RECORDS}/attempts/*.json", 2),
         (f"{RECORDS}/reals/*.json", 1),
-        ("runs/*/precision.json", 1),
-        ("runs/*/run.json", 1),
-        ("runs/*/scores-test.parquet", 1),
+        ("experiments/runs/*/precision.json", 1),
+        ("experiments/runs/*/run.json", 1),
+        ("experiments/scores/*.parquet", 1),
+        ("experiments/*/result.json", 3),
         ("report/assets/*", 1),
     ):
         assert kill_when(start(out), out, pattern, count), f"{pattern}: ended before the kill"
     finish(start(out))
     assert manifest_hash(out / "dataset") == manifest_hash(undisturbed / "dataset")
-    for run in (undisturbed / "runs").iterdir():
-        ours = out / "runs" / run.name / "scores-test.parquet"
-        assert pl.read_parquet(ours).equals(pl.read_parquet(run / "scores-test.parquet"))
+    scores = sorted((undisturbed / "experiments" / "scores").iterdir())
+    assert scores
+    for path in scores:
+        ours = out / "experiments" / "scores" / path.name
+        assert pl.read_parquet(ours).equals(pl.read_parquet(path))
+    results = read_results(undisturbed / "experiments")
+    assert read_results(out / "experiments") == results

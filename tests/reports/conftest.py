@@ -3,6 +3,7 @@
 The scores are drawn from a seeded generator: they stand for nothing and exist in tests only.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -65,7 +66,7 @@ def frames(size: int, person: str, action: Action, count: int) -> np.ndarray:
 
 
 def screening(action: Action, live: bool) -> tuple[Screening, ...]:
-    """What the guards of `action` said."""
+    """Answers of the liveness detectors of `action`."""
     universal = Screening(detector="universal", live=live, score=0.7, reason="" if live else "flat")
     if action not in DETECTED_BY_BOTH:
         return (universal,)
@@ -158,9 +159,7 @@ def _rejected(action: Action, number: int) -> Rejected:
     )
 
 
-def make_run(
-    runs: Path, dataset: Path, network: str, quality: str, *, skill: float, weights: bool = False
-) -> Path:
+def make_run(runs: Path, dataset: Path, network: str, quality: str, *, skill: float) -> Path:
     """A finished run's folder with scores whose classes lie `skill` apart (0 is guessing)."""
     size_px = 64
     config = TrainConfig(
@@ -189,13 +188,6 @@ def make_run(
     ]
     scores = pl.DataFrame(rows).with_columns(p_fake=1 / (1 + (-pl.col("logit")).exp()))
     scores.write_parquet(folder / "scores-test.parquet")
-    if weights:
-        from dfmnist.detectors.calibrate import Calibration
-        from dfmnist.detectors.module import save_weights
-        from dfmnist.detectors.networks.builders import build
-
-        net = build(network, size_px=size_px)
-        save_weights(net, folder / "weights.safetensors", epoch=2, calibration=Calibration())
     run = {
         "initialisation": "random, every layer",
         "best_epoch": 2,
@@ -218,7 +210,8 @@ class Made:
     dataset: Path
     runs: Path
     page: Path
-    headline: list[str]
+    headline: tuple[str, ...]
+    context: ReportContext
     departures: tuple[str, ...] = DEPARTURES
     experiments: Path | None = None
 
@@ -234,22 +227,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     base = tmp_path_factory.mktemp("report")
     dataset = make_dataset(base / "dataset", ACTIONS)
     runs = base / "runs"
-    make_run(runs, dataset, "resnet50", "raw", skill=2.0, weights=True)
+    make_run(runs, dataset, "resnet50", "raw", skill=2.0)
     make_run(runs, dataset, "resnet50", "c40", skill=1.0)
     make_run(runs, dataset, "mesoinception4", "raw", skill=0.0)
     context = ReportContext(recipe="demo", synthetic=True, departures=DEPARTURES)
-    page, headline = write_report(dataset, runs, base / "out", context)
-    return Made(dataset, runs, page, headline)
+    page, headline = write_report(dataset, base / "out", context, runs=runs)
+    return Made(dataset, runs, page, headline, context)
 
 
 @pytest.fixture(scope="session")
 def whole(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """The same dataset with experiments made on it."""
+    """The same dataset with experiments made on it, their runs beside them."""
     base = tmp_path_factory.mktemp("whole")
     folder = write_experiments(base / "experiments", read_manifest(made.dataset))
+    shutil.copytree(made.runs, folder / "runs")
     context = ReportContext(recipe="demo", synthetic=True, departures=DEPARTURES)
-    page, headline = write_report(made.dataset, made.runs, base / "out", context, folder)
-    return Made(made.dataset, made.runs, page, headline, experiments=folder)
+    page, headline = write_report(made.dataset, base / "out", context, experiments=folder)
+    return Made(made.dataset, made.runs, page, headline, context, experiments=folder)
 
 
 @pytest.fixture(scope="session", name="make_run")

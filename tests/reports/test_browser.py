@@ -138,7 +138,7 @@ def test_the_skip_link_skips(tab: chrome.Tab, full: str) -> None:
 
 def test_navigation_marks_the_section_that_is_read(tab: chrome.Tab, full: str) -> None:
     tab.open(full, *DESK)
-    for name in ("dataset", "paper", "attention"):
+    for name in ("dataset", "paper", "fairness"):
         tab.js(
             f"document.getElementById('{name}').scrollIntoView({{behavior: 'instant'}});"
             "new Promise(done => setTimeout(done, 150))"

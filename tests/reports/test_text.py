@@ -1,24 +1,43 @@
 """What the page says of the result."""
 
-from dfmnist.detectors.metrics import Evaluation
-from dfmnist.experiments.tables import Cell
-from dfmnist.experiments.written import Numbers
+from typing import Any
+
+import pytest
+from tests.reports.experiments import ran, score
+
+from dfmnist.dataset.audit import read_audit
 from dfmnist.reports import text
+from dfmnist.reports.sections import audit_cards
 from dfmnist.stats.intervals import Estimate
 
 
-def evaluation(value: float) -> Evaluation:
-    found = {"accuracy": Estimate(value, value - 0.05, value + 0.05, 1600, 12)}
-    return Evaluation(found, found, 1600, 100, 12, 1000)
+def cells(model: str, value: float) -> text.Cells:
+    return {("raw", model): ran("raw", model, value, value - 0.05, value + 0.05, model)}
 
 
 def test_where_real_clips_only_talk_the_action_is_named_as_a_cause() -> None:
-    cells = {("raw", "mesoinception4"): Cell("mesoinception4", "raw", None, evaluation(0.73))}
-    acting = Numbers(evaluation(0.515), 0.5, 1, "mesoinception4", 64, 16, 1393, "random", "run")
-    beside = text.shortcut_words(acting)
-    told = text.verdict(cells, talks=True, where_reals_act=beside).text
-    assert "names 73.0% of single frames correctly" in told
+    acting = score([0.515], 0.465, 0.565, "mesoinception4")
+    found = cells("mesoinception4", 0.73)
+    told = text.main_finding(found, talks=True, acting=acting).text
+    assert "classifies 73.0% of single frames correctly" in told
     assert "may be the action and not the forgery" in told
     assert "MesoInception-4 is right on 51.5% of frames (46.5 to 56.5%)" in told
-    plain = text.verdict(cells, where_reals_act=beside).text
-    assert "action" not in plain
+    assert "action" not in text.main_finding(found, acting=acting).text
+
+
+@pytest.mark.parametrize(("value", "learnt"), [(0.66, True), (0.64, False)])
+def test_resnet_learnt_where_its_lower_bound_is_above_chance(value: float, learnt: bool) -> None:
+    assert text.main_finding(cells("resnet50", value)).not_learnt is not learnt
+
+
+@pytest.mark.parametrize(
+    ("low", "people", "beats"), [(0.99, 3, True), (0.01, 3, False), (0.99, 1, False)]
+)
+def test_a_detector_beats_the_signal_with_its_lower_bound(
+    made: Any, low: float, people: int, beats: bool
+) -> None:
+    report = read_audit(made.dataset)
+    assert report is not None
+    signal = audit_cards(report, ("resnet50", Estimate(0.995, low, 1.0, 6, people)))[-1]
+    assert ("ResNet-50 on raw clips beats this: AUC 0.99" in signal.verdict) is beats
+    assert signal.bad is not beats

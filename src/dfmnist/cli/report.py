@@ -31,12 +31,10 @@ def report(
     """Write one self-contained folder with every figure, table and sample clip."""
     from dfmnist.reports.page import ReportContext, write_report
 
-    if runs is None:
-        if experiments is None:
-            raise InputError("neither --runs nor --experiments; expected one of them, or both")
-        runs = experiments / "runs"
+    if runs is None and experiments is None:
+        raise InputError("neither --runs nor --experiments; expected one of them, or both")
     context = ReportContext(recipe=recipe, departures=_departures(recipe))
-    page, headline = write_report(data, runs, out, context, experiments)
+    page, headline = write_report(data, out, context, experiments=experiments, runs=runs)
     for line in headline:
         typer.echo(line)
     typer.echo(f"report: {page}")

@@ -1,1 +1,1 @@
-"""The report: one self-contained folder that tells what was made, measured and found."""
+"""The report: a page of a dataset and its results, in a folder that needs nothing else."""

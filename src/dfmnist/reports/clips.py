@@ -13,12 +13,12 @@ from dfmnist.media.image import read_image, write_image
 from dfmnist.media.sample import sample_frames
 
 SHOWN_QUALITY = "c23"
-"""What plays first; the page switches to the others."""
+"""Quality that the page plays first; the reader can switch to the others."""
 
 
 @dataclass(frozen=True)
 class ShownClip:
-    """A fake of one action, by quality, and the real clip to compare it with."""
+    """A fake of one action and the real clip to compare it with, each by quality."""
 
     action: Action
     fake: dict[str, Clip]
@@ -36,7 +36,7 @@ class ClipTile:
     """One picture or player on the page; paths are relative to the page."""
 
     role: str
-    """source, driver, fake or real."""
+    """`source`, `driver`, `fake` or `real`."""
     tag: str
     caption: str
     alt: str
@@ -48,7 +48,7 @@ class ClipTile:
 
 @dataclass(frozen=True)
 class ClipRow:
-    """Tiles that play together."""
+    """A line of tiles that play together."""
 
     id: str
     title: str
@@ -58,10 +58,10 @@ class ClipRow:
 
 
 def pick(manifest: Manifest) -> list[ShownClip]:
-    """For each action the first fake by name, from the test split where it has one; no picking.
+    """The first fake of each action by name, from the test split where it has one; no picking.
 
-    Beside it a real clip of the same person doing the same, else of that person, else of
-    anybody in that split doing the same.
+    The real clip beside it is of the same person and action, else of that person, else of
+    somebody else in that split who performs the same action.
     """
     samples = []
     for action in TEN:
@@ -89,7 +89,7 @@ def _qualities(clips: Sequence[Clip], one: Clip) -> dict[str, Clip]:
 def rows(
     manifest: Manifest, samples: Sequence[ShownClip], out: Path, *, synthetic: bool
 ) -> list[ClipRow]:
-    """Copy what the samples need into `out/assets` and describe it."""
+    """Copy the clips and pictures of the samples into `out/assets` and describe them."""
     who = "a synthetic actor" if synthetic else "the person"
     return [
         ClipRow(
@@ -100,6 +100,14 @@ def rows(
         )
         for sample in samples
     ]
+
+
+def opening_of(rows: Sequence[ClipRow]) -> ClipRow | None:
+    """The row that opens the page: one of a large movement where there is one."""
+    large = (Action.YAW, Action.OPEN_MOUTH, Action.SURPRISE, Action.SMILE)
+    by_id = {row.id: row for row in rows}
+    wanted = (*(action.value for action in large), *by_id)
+    return next((by_id[name] for name in wanted if name in by_id), None)
 
 
 def _tiles(manifest: Manifest, sample: ShownClip, out: Path, who: str) -> list[ClipTile]:
@@ -154,7 +162,7 @@ def _copy(source: Path, out: Path, name: str) -> str:
 
 
 def _poster(clip: Path, out: Path, name: str) -> str:
-    """The middle frame, where most actions are at their height."""
+    """Write the middle frame, where most actions are at their height; its path on the page."""
     target = out / "assets" / "clips" / name
     write_image(target, sample_frames(clip, 1)[1][0])
     return target.relative_to(out).as_posix()

@@ -1,19 +1,24 @@
-"""From a dataset and its runs to one folder that a browser opens: `write_report`.
+"""The report of a dataset and its results, a folder that a browser opens: `write_report`.
 
-`index.html` and `assets/`; no network, no server. Nothing on the page is filled that was not run.
+The folder holds `index.html` and `assets/`; the page needs no network and no server. The report
+only reads: its numbers come from `result.json` files, and nothing is filled in that was not run.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from dfmnist import __version__
+from dfmnist.core.choices import QUALITIES
 from dfmnist.core.files import claim_folder, read_json, write_text
+from dfmnist.core.text import percent, plural
 from dfmnist.dataset.audit import AuditReport, read_audit
 from dfmnist.dataset.manifest import (
     Clip,
@@ -24,17 +29,28 @@ from dfmnist.dataset.manifest import (
     read_rejected,
 )
 from dfmnist.dataset.summary import Summary, summarise
-from dfmnist.experiments import figures, images, tables
-from dfmnist.experiments.paper import CITATION, QUALITIES
-from dfmnist.experiments.plan import ACTING, TALKING
-from dfmnist.experiments.results import SpoofRate, spoof_rates
-from dfmnist.experiments.written import Sheet, read_experiments, table3_cells
+from dfmnist.detectors.run import RunRecord
+from dfmnist.experiments.charts import training_curves
+from dfmnist.experiments.finished import is_whole, write_run_results
+from dfmnist.experiments.paper import CITATION
+from dfmnist.experiments.results import (
+    ORDER,
+    Score,
+)
+from dfmnist.experiments.shortcut import ACTING, TALKING
+from dfmnist.experiments.spoof_rates import SpoofRate, spoof_rates
 from dfmnist.reports import sections, text
-from dfmnist.reports.attention import Attention, attention
-from dfmnist.reports.clips import SHOWN_QUALITY, ClipRow, ShownClip, pick, rows
-from dfmnist.reports.results_view import check_same_dataset, paper
-from dfmnist.reports.runs import FinishedRun, finished_runs
+from dfmnist.reports.clips import SHOWN_QUALITY, ClipRow, opening_of, pick, rows
+from dfmnist.reports.results_view import (
+    ResultsSection,
+    StoredResult,
+    check_same_dataset,
+    results_section,
+    stored_results,
+)
+from dfmnist.reports.runs import finished_runs, training_curve
 from dfmnist.reports.sizes import size_of
+from dfmnist.stats.intervals import Estimate
 
 KIND = "report"
 CONTENTS = (
@@ -42,11 +58,9 @@ CONTENTS = (
     ("path", "How it is made"),
     ("clips", "Clips"),
     ("dataset", "Dataset"),
-    ("screening", "Guards"),
+    ("screening", "Screening"),
     ("paper", "The paper"),
-    ("detectors", "Detectors"),
-    ("compression", "Compression"),
-    ("attention", "Attention"),
+    ("training", "Training"),
     ("fairness", "Fairness"),
     ("departures", "Departures"),
     ("provenance", "Provenance"),
@@ -56,14 +70,14 @@ CONTENTS = (
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What the page says that neither the dataset nor the runs record."""
+    """Statements of the page that neither the dataset nor the results record."""
 
     title: str = text.TITLE
     recipe: str = ""
     synthetic: bool | None = None
-    """The people are synthetic actors, not people; None: as the dataset's build.json says."""
+    """Whether the people are synthetic actors; None: as the dataset's build.json says."""
     departures: Sequence[str] = ()
-    """What differs from the paper, a sentence each."""
+    """Sentences on what differs from the paper."""
     animator: str = ""
     """Identity of the motion model's weights; empty: as the manifest names it."""
     seeds: dict[str, str] = field(default_factory=dict)
@@ -72,48 +86,106 @@ class ReportContext:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that the page is drawn from."""
+    """Everything that the page shows."""
 
     manifest: Manifest
     rejected: tuple[Rejected, ...]
     summary: Summary
     rates: list[SpoofRate]
-    runs: list[FinishedRun]
-    cells: dict[tuple[str, str], tables.Cell]
+    runs: list[RunRecord]
     audit: AuditReport | None
     fingerprint: str
-    sheets: tuple[Sheet, ...] = ()
-    """The paper's tables and figures, where `dfmnist experiment` made them."""
+    results: tuple[StoredResult, ...]
+    """Tables and figures, in the paper's order."""
 
     @property
-    def sheet_names(self) -> frozenset[str]:
-        """What need not be drawn again."""
-        return frozenset(sheet.name for sheet in self.sheets)
+    def table3(self) -> text.Cells:
+        """Table 3's cells by quality and network; empty where it was not run."""
+        return self._cells("table3")
+
+    @property
+    def best_auc(self) -> tuple[str, Estimate] | None:
+        """Name of the best detector on raw clips, and its AUC on whole clips."""
+        best = text.best_raw(self.table3)
+        score = self.table3["raw", best[0]].score if best is not None else None
+        if best is None or score is None or "auc" not in score.clip:
+            return None
+        return best[0], score.clip["auc"]
+
+    @property
+    def acting(self) -> Score | None:
+        """The shortcut's score that counts: trained where real clips talk, tested where they
+        act."""
+        cell = self._cells("shortcut").get((TALKING, ACTING))
+        return cell.score if cell is not None else None
+
+    def _cells(self, name: str) -> text.Cells:
+        return next((r.table.by_place for r in self.results if r.table.name == name), {})
 
 
 def write_report(
-    data: Path, runs: Path, out: Path, context: ReportContext, experiments: Path | None = None
-) -> tuple[Path, list[str]]:
-    """Write the report of the dataset folder `data` and the runs below `runs` into `out`.
+    dataset: Path,
+    out: Path,
+    context: ReportContext | None = None,
+    *,
+    experiments: Path | None = None,
+    runs: Path | None = None,
+) -> tuple[Path, tuple[str, ...]]:
+    """Write the report of the dataset folder `dataset` into `out`.
 
-    `experiments` is what `dfmnist experiment` wrote: its tables and figures are shown, and its
-    Table 3 is what the page opens with. Returns the page and its headline, a line each. Raises
-    `InputError` for an unreadable dataset, run, audit or experiment, for experiments of another
-    dataset, and for an `out` that holds something else.
+    `experiments` is a folder written by `dfmnist experiment`: its tables and figures are shown.
+    `runs` is a folder of training runs with their scores, for detectors trained by hand: Table 3
+    and Figure 6 are made from them where `experiments` has none. The runs of `experiments` are
+    listed where `runs` is None.
+
+    Returns the page and its headline, a line each. Raises `InputError` for an unreadable dataset,
+    run, audit or result, for results of another dataset, and for an `out` that holds something
+    else.
     """
-    found = gather(data, runs, experiments)
-    if context.synthetic is None:
-        context = replace(context, synthetic=recorded_synthetic(found.manifest.root))
-    claim_folder(out, KIND)
-    page = _page(found, context, out, data)
+    context = context or ReportContext()
+    with ExitStack() as stack:
+        made = Path(stack.enter_context(TemporaryDirectory())) if runs is not None else None
+        found = gather(dataset, experiments, runs, made)
+        if context.synthetic is None:
+            context = replace(context, synthetic=recorded_synthetic(found.manifest.root))
+        claim_folder(out, KIND)
+        page = _page(found, context, out)
     html = _environment(out).get_template("template.html").render(p=page)
     write_text(out / "index.html", html)
     _drop_unused(out, html)
     return out / "index.html", headline(found, context)
 
 
+def gather(
+    dataset: Path, experiments: Path | None, runs: Path | None, made: Path | None
+) -> Evidence:
+    """Read the dataset, its results and its runs; results of `runs` are written into `made`."""
+    manifest = read_manifest(dataset)
+    rejected = read_rejected(manifest.root)
+    fingerprint = manifest_hash(manifest.root)
+    stored: dict[str, StoredResult] = {}
+    if runs is not None and made is not None:
+        write_run_results(runs, manifest, made)
+        stored |= {result.table.name: result for result in stored_results(made)}
+    if experiments is not None:
+        stored |= {result.table.name: result for result in stored_results(experiments)}
+    results = tuple(stored[name] for name in ORDER if name in stored)
+    check_same_dataset(results, manifest)
+    folder = runs or (experiments / "runs" if experiments is not None else None)
+    return Evidence(
+        manifest,
+        rejected,
+        summarise(manifest, rejected),
+        spoof_rates(manifest.clips, rejected),
+        finished_runs(folder, fingerprint) if folder is not None else [],
+        read_audit(manifest.root),
+        fingerprint,
+        results,
+    )
+
+
 def _environment(out: Path) -> jinja2.Environment:
-    """The templates, and what they call."""
+    """The templates and the functions that they call."""
 
     def box(src: str) -> Markup:
         return Markup('width="{}" height="{}"').format(*size_of(out / src))
@@ -131,33 +203,10 @@ def _environment(out: Path) -> jinja2.Environment:
 
 
 def _drop_unused(out: Path, html: str) -> None:
-    """Remove what an earlier report left in `assets` and this page does not show."""
+    """Remove files in `assets` that an earlier report left and this page does not show."""
     for path in (out / "assets").rglob("*"):
         if path.is_file() and f'"{path.relative_to(out).as_posix()}"' not in html:
             path.unlink()
-
-
-def gather(data: Path, runs: Path, experiments: Path | None = None) -> Evidence:
-    """Read the dataset, the runs that were trained on it and the experiments made on it."""
-    manifest = read_manifest(data)
-    sheets = read_experiments(experiments) if experiments is not None else ()
-    check_same_dataset(sheets, manifest)
-    rejected = read_rejected(manifest.root)
-    fingerprint = manifest_hash(manifest.root)
-    finished = finished_runs(runs, fingerprint)
-    scored = [s for run in finished if (s := run.scored()) is not None]
-    sheet3 = next((sheet for sheet in sheets if sheet.name == "table3"), None)
-    return Evidence(
-        manifest,
-        rejected,
-        summarise(manifest, rejected),
-        spoof_rates(manifest.clips, rejected),
-        finished,
-        table3_cells(sheet3) if sheet3 is not None else tables.table3(scored),
-        read_audit(manifest.root),
-        fingerprint,
-        sheets,
-    )
 
 
 def recorded_synthetic(root: Path) -> bool:
@@ -167,94 +216,78 @@ def recorded_synthetic(root: Path) -> bool:
     return recorded.get("config", {}).get("synthetic") is True
 
 
-def headline(found: Evidence, context: ReportContext) -> list[str]:
+def headline(found: Evidence, context: ReportContext) -> tuple[str, ...]:
     """The findings for a terminal, a line each."""
-    spoof = text.total(found.rates)
     summary = found.summary
     lines = [
         f"dataset: {summary.real} real and {summary.fake} fake clips of "
-        f"{text.plural(summary.identities, 'person', 'people')}"
+        f"{plural(summary.identities, 'person', 'people')}"
     ]
-    if spoof is not None:
-        kept = sum(r.accepted for r in found.rates)
-        lines.append(f"spoof rate: {kept} of {spoof.n} ({text.pct(spoof.value)})")
+    kept, tried = text.totals(found.rates)
+    if tried:
+        lines.append(f"spoof rate: {kept} of {tried} ({percent(kept / tried)})")
     if found.audit is not None:
         state = "passed" if found.audit.passed else "failed"
         lines.append(f"audit: {state}, protocol AUC {found.audit.protocol.auc.value:.2f}")
-    verdict = _verdict(found, context)
-    return [*lines, ("not learnt: " if verdict.not_learnt else "") + verdict.text]
+    finding = _finding(found, context)
+    return (*lines, ("not learnt: " if finding.not_learnt else "") + finding.text)
 
 
-def _verdict(found: Evidence, context: ReportContext) -> text.Verdict:
-    smoke = context.recipe == "smoke" or any(sheet.stamp for sheet in found.sheets)
-    shortcut = next((s.numbers for s in found.sheets if s.name == "shortcut"), {})
-    acting = shortcut.get((TALKING, ACTING))
-    return text.verdict(
-        found.cells,
-        smoke=smoke,
-        talks=text.only_talk(found.summary),
-        where_reals_act=text.shortcut_words(acting) if acting else "",
-    )
+def _finding(found: Evidence, context: ReportContext) -> text.MainFinding:
+    smoke = context.recipe == "smoke" or any(r.table.stamp for r in found.results)
+    talks = text.only_talk(found.summary)
+    return text.main_finding(found.table3, smoke=smoke, talks=talks, acting=found.acting)
 
 
 def _resource(name: str) -> str:
     return files("dfmnist.reports").joinpath(name).read_text(encoding="utf-8")
 
 
-def _page(found: Evidence, context: ReportContext, out: Path, data: Path) -> dict[str, Any]:
+def _page(found: Evidence, context: ReportContext, out: Path) -> dict[str, Any]:
     """The template's values, section by section."""
-    folder = out / "assets" / "figures"
+    paper = results_section(found.results, out, found.table3)
     samples = pick(found.manifest)
+    shown = [q for q in QUALITIES if any(q in s.fake for s in samples)]
     sample_rows = rows(found.manifest, samples, out, synthetic=bool(context.synthetic))
-    looked = attention(found.manifest, found.runs, out / "assets" / "maps", out)
-    num_maps = looked.num_maps if looked else 0
     page = {
-        **_opening(found, context, samples, sample_rows, num_maps),
-        **_clips(found, samples, sample_rows, folder, out),
-        **_dataset(found, context),
-        **_screening(found, folder, out),
-        "paper": paper(found.sheets, out),
-        **_detectors(found, folder, out, data),
-        **_compression(found, samples, folder, out),
-        **_attention(looked, found),
-        **_rest(found, context),
+        **_opening(found, context, sample_rows, paper),
+        "clips_intro": text.CLIPS,
+        "rows": sample_rows,
+        "switch": [(q, sections.SHORT_TITLES[q]) for q in shown],
+        "shown_quality": SHOWN_QUALITY if SHOWN_QUALITY in shown else next(iter(shown), ""),
+        "dataset_text": text.dataset_text(found.summary),
+        "splits_caption": sections.splits_caption(found.manifest.clips),
+        "splits": sections.split_rows(found.summary, found.manifest.clips),
+        "screening_text": text.SCREENING,
+        "spoof": sections.spoof_rows(found.rates, found.rejected),
+        "paper": paper,
+        "training": _training(found.runs, out),
+        "training_note": text.CURVES,
+        **_rest(found, context, paper.common if paper else ()),
     }
-    return {**page, "contents": _contents(page, found)}
-
-
-def _contents(page: dict[str, Any], found: Evidence) -> list[tuple[str, str]]:
-    """The sections that this page has."""
-    without = set()
-    if not found.sheets:
-        without.add("paper")
-    if "table3" in found.sheet_names and page["curves"] is None:
-        without.add("detectors")
-    if "figure9" in found.sheet_names:
-        without.add("compression")
-    return [(id, name) for id, name in CONTENTS if id not in without]
+    without = {name for name in ("paper", "training") if page[name] is None}
+    return {**page, "contents": [(id, name) for id, name in CONTENTS if id not in without]}
 
 
 def _opening(
     found: Evidence,
     context: ReportContext,
-    samples: Sequence[ShownClip],
     sample_rows: Sequence[ClipRow],
-    num_maps: int,
+    paper: ResultsSection | None,
 ) -> dict[str, Any]:
     first = found.manifest.clips[0]
     size = f"{first.width} × {first.height} pixels, {first.duration_s:g} s"
+    num_maps = sum(view.num_maps for view in paper.results) if paper else 0
     steps = text.steps(found.summary, found.rates, len(found.runs), num_maps, size)
-    hero = sections.hero_of(samples)
-    row = next((r for r in sample_rows if hero is not None and r.id == hero.value), None)
-    people = text.SYNTHETIC if context.synthetic else text.people_shown(first)
+    hero = opening_of(sample_rows)
     return {
         "title": context.title,
         "recipe": context.recipe,
         "lead": text.lead(synthetic=bool(context.synthetic)),
-        "people": people,
-        "hero": text.opening_row(row) if row else None,
-        "facts": text.facts(found.cells, found.summary, found.rates, found.audit),
-        "verdict": _verdict(found, context),
+        "people": text.SYNTHETIC if context.synthetic else text.people_shown(first),
+        "hero": text.opening_row(hero) if hero else None,
+        "facts": text.facts(found.table3, found.summary, found.rates, found.audit),
+        "finding": _finding(found, context),
         "path_intro": text.PATH,
         "path_alt": "The path of a clip: "
         + ", then ".join(f"{s.name.lower()} ({s.count})" for s in steps),
@@ -262,94 +295,20 @@ def _opening(
     }
 
 
-def _clips(
-    found: Evidence,
-    samples: Sequence[ShownClip],
-    sample_rows: Sequence[ClipRow],
-    folder: Path,
-    out: Path,
-) -> dict[str, Any]:
-    shown = [q for q in QUALITIES if any(q in s.fake for s in samples)]
-    strips = sections.with_fakes(samples, found.manifest)
-    if "figure1" in found.sheet_names:
-        strips = []
+def _training(runs: Sequence[RunRecord], out: Path) -> sections.ChartImage | None:
+    """Validation accuracy by epoch of the runs on the whole training split."""
+    curves = [training_curve(run) for run in runs if is_whole(run)]
+    trained = [curve for curve in curves if curve.accuracy]
+    if not trained:
+        return None
+    return sections.chart_image(training_curves(out / "assets" / "figures", trained), out)
+
+
+def _rest(found: Evidence, context: ReportContext, said: Sequence[str]) -> dict[str, Any]:
+    """The last sections; departures that are `said` above the tables are not said again."""
     return {
-        "clips_intro": text.CLIPS,
-        "rows": sample_rows,
-        "switch": [(q, sections.SHORT_TITLES[q]) for q in shown],
-        "shown_quality": SHOWN_QUALITY if SHOWN_QUALITY in shown else next(iter(shown), ""),
-        "figure1": sections.gallery(images.figure1(folder, strips), out) if strips else None,
-    }
-
-
-def _dataset(found: Evidence, context: ReportContext) -> dict[str, Any]:
-    summary = found.summary
-    ours = "This dataset (synthetic actors)" if context.synthetic else "This dataset"
-    counts = {"real": summary.real, "fake": summary.fake}
-    return {
-        "dataset_text": text.dataset_text(summary),
-        "splits": sections.split_rows(summary, found.manifest.clips),
-        "table1": [] if "table1" in found.sheet_names else tables.table1(ours, counts),
-    }
-
-
-def _screening(found: Evidence, folder: Path, out: Path) -> dict[str, Any]:
-    tried = any(r.attempts for r in found.rates) and "figure2" not in found.sheet_names
-    chart = figures.figure2(folder, found.rates) if tried else None
-    return {
-        "screening_text": text.SCREENING,
-        "figure2": sections.chart_image(chart, out) if chart else None,
-        "figure2_note": text.FIGURE2,
-        "spoof": sections.spoof_rows(found.rates, found.rejected),
-    }
-
-
-def _detectors(found: Evidence, folder: Path, out: Path, data: Path) -> dict[str, Any]:
-    below = "table3" in found.sheet_names
-    chart = None if below else sections.figure6(found.runs, folder)
-    trained = [r.curve for r in sections.in_order(found.runs) if r.curve.accuracy and r.whole]
-    learning = figures.curves(folder, trained) if trained else None
-    test_people = len(found.manifest.select(split="test").identities)
-    return {
-        "detectors_text": text.DETECTORS,
-        "t3_columns": [sections.COLUMN_TITLES[q] for q in QUALITIES],
-        "t3_rows": [] if below else sections.table3_rows(found.cells),
-        "t3_note": text.table3_note(test_people),
-        "how_to_run": sections.how_to_run(found.cells, found.runs, data),
-        "figure6": sections.chart_image(chart[0], out) if chart else None,
-        "figure6_note": text.figure6_note(chart[1]) if chart else "",
-        "curves": sections.chart_image(learning, out) if learning else None,
-        "curves_note": text.CURVES,
-    }
-
-
-def _compression(
-    found: Evidence, samples: Sequence[ShownClip], folder: Path, out: Path
-) -> dict[str, Any]:
-    if "figure9" in found.sheet_names:
-        return {"figure9": None}
-    picture = sections.figure9(found.manifest, samples, folder)
-    return {"figure9": sections.gallery(picture, out) if picture else None}
-
-
-def _attention(looked: Attention | None, found: Evidence) -> dict[str, Any]:
-    if looked is None:
-        return {"maps": None, "maps_text": text.NO_MAPS, "maps_note": "", "regions_text": ""}
-    cell = found.cells.get(("raw", looked.model))
-    guesses = cell is not None and cell.frame_accuracy is not None and not cell.learnt
-    return {
-        "maps": looked,
-        "maps_text": text.MAPS + (text.MAPS_OF_GUESSES if guesses else ""),
-        "maps_note": text.maps_note(),
-        "regions_text": text.regions_text(looked.title),
-    }
-
-
-def _rest(found: Evidence, context: ReportContext) -> dict[str, Any]:
-    best = text.best_raw(found.cells.values())
-    return {
-        "audit": sections.audit_cards(found.audit, best) if found.audit else [],
-        "departures": list(context.departures),
+        "audit": sections.audit_cards(found.audit, found.best_auc) if found.audit else [],
+        "departures": [d for d in context.departures if d not in said],
         "citation": CITATION,
         "provenance": _provenance(found, context),
         "run_table": sections.run_rows(found.runs),

@@ -7,11 +7,11 @@ from PIL import Image
 
 _BOX = re.compile(r'<svg [^>]*viewBox="0 0 ([\d.]+) ([\d.]+)"')
 HEAD = 4096
-"""Characters of an SVG; the size stands in its first tag."""
+"""Number of characters read of an SVG; the size stands in its first tag."""
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """(width, height) of a JPEG or PNG, in pixels, or of an SVG, of which only the ratio counts.
+    """Width and height of a JPEG or PNG in pixels, or of an SVG in its own unit.
 
     Raises ValueError for an SVG without a view box.
     """

@@ -1,21 +1,24 @@
-"""The page's sentences and number formats: plain language for a person who knows none of it."""
+"""The page's sentences and number formats, for a reader who does not know the field."""
 
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dfmnist.core.actions import Action
+from dfmnist.core.text import percent, plural
 from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.manifest import Clip, Rejected
 from dfmnist.dataset.summary import Summary
 from dfmnist.experiments.paper import MODEL_TITLES
-from dfmnist.experiments.results import SpoofRate
-from dfmnist.experiments.tables import Cell
-from dfmnist.experiments.written import Numbers
+from dfmnist.experiments.results import ResultCell, Score
+from dfmnist.experiments.spoof_rates import SpoofRate
 from dfmnist.reports.clips import ClipRow
-from dfmnist.stats.intervals import Estimate, wilson
+from dfmnist.stats.intervals import Estimate
+
+Cells = Mapping[tuple[str, str], ResultCell]
+"""Table 3's cells by quality and network."""
 
 TITLE = "Can a machine tell an animated face from a filmed one?"
 
@@ -28,38 +31,42 @@ SYNTHETIC = (
 GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Real clip",
-        "A person as the camera saw them. On synthetic actors, the camera is a renderer.",
+        "A person as the camera recorded them. For synthetic actors the camera is a renderer.",
     ),
     (
         "Fake clip",
-        "One still frame of a person, moved by a program so that it repeats what somebody else "
-        "(the driver) does in another clip.",
+        "One still frame of a person, animated by a program with the motion of somebody else (the "
+        "driver) in another clip.",
     ),
     (
         "Liveness detector",
-        "The guard in a banking or identity app: it decides whether a live person is in front of "
-        "the camera. The action-specific one also asks whether the person did what was asked.",
+        "The check in a banking or identity app that decides whether a live person is in front of "
+        "the camera. The action-specific detector also decides whether the person did what was "
+        "asked.",
     ),
-    ("Spoof rate", "The share of fakes that every guard let through. High is bad for the guard."),
+    (
+        "Spoof rate",
+        "The share of fakes that every liveness detector accepted. High is bad for the detectors.",
+    ),
     (
         "raw, c23, c40",
-        "How hard a clip is compressed with H.264: hardly, as a video site does, and heavily.",
+        "Three levels of H.264 compression: almost none, as on a video site, and heavy.",
     ),
     (
         "Frame accuracy",
-        "The share of single frames that a detector calls by their right name. With as many real "
-        "as fake frames, guessing gives 50%.",
+        "The share of single frames that a detector classifies correctly. With as many real as "
+        "fake frames, guessing gives 50%.",
     ),
     (
         "AUC",
         "The chance that a fake gets a higher score than a real clip: 0.5 is guessing, 1 is "
-        "perfect. Unlike accuracy it does not depend on where the line is drawn.",
+        "perfect. Unlike accuracy it does not depend on a threshold.",
     ),
     (
         "95% interval",
-        "How much the figure might have differed with other people in the test. It is found by "
-        "drawing the test's people again and again (1,000 times). Few people make it wide, and "
-        "itself rough.",
+        "How much the number might have differed with other people in the test. It is computed by "
+        "drawing the test's people at random 1,000 times. With few people it is wide and "
+        "imprecise.",
     ),
     (
         "Train, validation, test",
@@ -69,26 +76,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
 )
 
 
-def pct(fraction: float) -> str:
-    """`87.3%`."""
-    return f"{fraction * 100:.1f}%"
-
-
 def span(estimate: Estimate) -> str:
-    """`80.1 to 92.5%`; one person alone gives no interval over people."""
+    """The bounds in percent: `80.1 to 92.5%`; a test of one person has no interval."""
     if estimate.groups == 1:
         return "none, from one person"
     return f"{estimate.low * 100:.1f} to {estimate.high * 100:.1f}%"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """`1 clip`, `1,200 clips`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def a_list(items: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 @dataclass(frozen=True)
@@ -102,8 +94,8 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The finding in a sentence or two."""
+class MainFinding:
+    """The page's main finding in a few sentences."""
 
     text: str
     not_learnt: bool = False
@@ -111,7 +103,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Step:
-    """A box of the path."""
+    """A box of the drawing of the path."""
 
     name: str
     say: str
@@ -120,107 +112,115 @@ class Step:
 
     @property
     def lines(self) -> list[str]:
-        """Wrapped for the wide drawing."""
+        """Lines of `say` for the wide drawing."""
         return textwrap.wrap(self.say, 17)
 
     @property
     def pairs(self) -> list[str]:
-        """Wrapped for the tall drawing."""
+        """Lines of `say` for the tall drawing."""
         return textwrap.wrap(self.say, 46)
 
 
-def best_raw(cells: Iterable[Cell]) -> Cell | None:
-    """The detector with the highest frame accuracy on raw among those that ran."""
-    ran = [c for c in cells if c.quality == "raw" and c.frame_accuracy is not None]
-    return max(ran, key=lambda c: c.frame_accuracy.value if c.frame_accuracy else 0.0, default=None)
+def best_raw(cells: Cells) -> tuple[str, Estimate] | None:
+    """Name and frame accuracy of the best detector on raw clips; None where none was scored."""
+    found = [
+        (model, cell.estimate)
+        for (quality, model), cell in cells.items()
+        if quality == "raw" and cell.estimate is not None
+    ]
+    return max(found, key=lambda pair: pair[1].value, default=None)
 
 
-def verdict(
-    cells: dict[tuple[str, str], Cell],
-    *,
-    smoke: bool = False,
-    talks: bool = False,
-    where_reals_act: str = "",
-) -> Verdict:
-    """What the detectors learnt; "not learnt" unless ResNet-50's lower bound beats guessing.
+def main_finding(
+    cells: Cells, *, smoke: bool = False, talks: bool = False, acting: Score | None = None
+) -> MainFinding:
+    """The finding on the detectors: "not learnt" unless ResNet-50's lower bound is above chance.
 
-    `talks`: all real clips talk, so that the action may be what is learnt; `where_reals_act` says
-    how such a detector does where they perform the fakes' actions.
+    `talks`: all real clips talk, so that a detector may have learnt the action. `acting` is the
+    score of a detector trained on such clips, on real clips that perform the fakes' actions.
     """
-    resnet, best = cells.get(("raw", "resnet50")), best_raw(cells.values())
-    if best is None or best.frame_accuracy is None:
-        return Verdict(
+    best = best_raw(cells)
+    if best is None:
+        return MainFinding(
             "No detector was trained and scored on raw clips yet, so there is no finding."
         )
     stamp = (
-        "This is a run at smoke size, to test the machinery: its figures are no result. "
+        "This is a run at smoke size, to test the machinery: its numbers are no result. "
         if smoke
         else ""
     )
-    if resnet is not None and resnet.frame_accuracy is not None and not resnet.learnt:
-        found = resnet.frame_accuracy
-        return Verdict(
-            f"{stamp}On raw clips ResNet-50 names {pct(found.value)} of frames correctly, but "
-            f"the 95% interval ({span(found)}) does not exclude guessing (50%), so this is no "
-            "evidence that it can tell fake from real.",
+    resnet = cells.get(("raw", "resnet50"))
+    if resnet is not None and resnet.estimate is not None and not learnt(resnet):
+        found = resnet.estimate
+        return MainFinding(
+            f"{stamp}On raw clips ResNet-50 classifies {percent(found.value)} of frames "
+            f"correctly, but the 95% interval ({span(found)}) does not exclude guessing "
+            f"({chance(resnet)}), so this is no evidence that it can tell fake from real.",
             not_learnt=True,
         )
-    found = best.frame_accuracy
-    text = (
-        f"{stamp}On raw clips, {MODEL_TITLES[best.model]} names {pct(found.value)} of single "
-        f"frames correctly (95% interval {span(found)}; guessing gives 50%)."
+    model, found = best
+    cell = cells["raw", model]
+    said = (
+        f"{stamp}On raw clips, {MODEL_TITLES[model]} classifies {percent(found.value)} of single "
+        f"frames correctly (95% interval {span(found)}; guessing gives {chance(cell)})."
     )
-    if best.paper is not None:
-        text += (
-            f" The paper reports {best.paper.percent} for this network, with 20,000 clips of other "
+    if (published := cell.paper) is not None:
+        said += (
+            f" The paper reports {published.text} for this network, with 20,000 clips of other "
             "people and another animator: compare the pattern, not the number."
         )
-    worst = cells.get(("c40", best.model))
-    if worst is not None and worst.frame_accuracy is not None:
-        heavy = worst.frame_accuracy
+    heavy = cells["c40", model].estimate if ("c40", model) in cells else None
+    if heavy is not None:
         apart = heavy.high < found.low or heavy.low > found.high
-        text += f" Heavy compression makes it {pct(heavy.value)} ({span(heavy)})"
-        text += "." if apart else ", a difference that the overlapping intervals do not settle."
+        said += f" With heavy compression it is {percent(heavy.value)} ({span(heavy)})"
+        said += "." if apart else ", and the intervals overlap, so the difference is not settled."
     if talks:
-        text += (
+        said += (
             " Real clips only talk, as in the paper: part of this, or all, may be the action and "
             "not the forgery."
         )
-        text += f" {where_reals_act}" if where_reals_act else ""
-    return Verdict(text)
+        said += f" {shortcut_words(acting)}" if acting is not None else ""
+    return MainFinding(said)
 
 
-def shortcut_words(numbers: Numbers) -> str:
-    """The shortcut's cell that counts: trained where real clips talk, tested where they act."""
-    found = Cell(numbers.network, "raw", None, numbers.evaluation).frame_accuracy
-    assert found is not None  # the cell was run
+def learnt(cell: ResultCell) -> bool:
+    """Whether the cell's detector is above chance: the lower bound of its accuracy, over people."""
+    return cell.score is not None and cell.score.learnt is True
+
+
+def chance(cell: ResultCell) -> str:
+    """Accuracy of a guess on the cell's test frames, in words."""
+    known = cell.score.chance if cell.score is not None else None
+    return f"{0.5 if known is None else known:.0%}"
+
+
+def shortcut_words(acting: Score) -> str:
+    """Sentence on a detector trained where real clips talk and tested where they act."""
+    found = acting.frame["accuracy"]
     return (
         "Trained so and tested where real people perform the same actions, "
-        f"{MODEL_TITLES[numbers.network]} is right on {pct(found.value)} of frames "
+        f"{MODEL_TITLES[acting.network]} is right on {percent(found.value)} of frames "
         f"({span(found)})."
     )
 
 
-def total(rates: Sequence[SpoofRate]) -> Estimate | None:
-    """All actions together."""
-    return wilson(sum(r.accepted for r in rates), sum(r.attempts for r in rates))
+def totals(rates: Sequence[SpoofRate]) -> tuple[int, int]:
+    """Accepted fakes and all attempts, over all actions."""
+    return sum(r.accepted for r in rates), sum(r.attempts for r in rates)
 
 
 def facts(
-    cells: dict[tuple[str, str], Cell],
-    summary: Summary,
-    rates: Sequence[SpoofRate],
-    audit: AuditReport | None,
+    cells: Cells, summary: Summary, rates: Sequence[SpoofRate], audit: AuditReport | None
 ) -> list[Fact]:
     """The four tiles: detector, clips, spoof rate, audit."""
-    best, spoof = best_raw(cells.values()), total(rates)
+    best = best_raw(cells)
     tiles = []
-    if best is not None and best.frame_accuracy is not None:
-        found = best.frame_accuracy
+    if best is not None:
+        model, found = best
         tiles.append(
             Fact(
-                pct(found.value),
-                f"of raw test frames named correctly by {MODEL_TITLES[best.model]}, the best here",
+                percent(found.value),
+                f"of raw test frames classified correctly by {MODEL_TITLES[model]}, the best here",
                 f"95% interval {span(found)}; test of {plural(found.groups, 'person', 'people')}",
             )
         )
@@ -235,13 +235,13 @@ def facts(
             f"{plural(max(1, round(summary.hours * 60)), 'minute')} in all",
         )
     )
-    if spoof is not None:
-        kept = sum(r.accepted for r in rates)
+    kept, tried = totals(rates)
+    if tried:
         tiles.append(
             Fact(
-                pct(spoof.value),
-                "of the fakes got past every guard",
-                f"{kept:,} of {spoof.n:,} tries; in the paper from 23% (yaw) to 61% (smile)",
+                percent(kept / tried),
+                "of the fakes were accepted by every liveness detector",
+                f"{kept:,} of {tried:,} attempts; in the paper from 23% (yaw) to 61% (smile)",
             )
         )
     if audit is None:
@@ -250,8 +250,8 @@ def facts(
         tiles.append(
             Fact(
                 "passed" if audit.passed else "failed",
-                "audit: do the files betray the class?",
-                f"AUC {audit.protocol.auc.value:.2f} from file facts alone; 0.5 is guessing, "
+                "audit: do the files reveal the class?",
+                f"AUC {audit.protocol.auc.value:.2f} from file properties alone; 0.5 is guessing, "
                 f"{audit.limit:g} fails",
                 words=True,
             )
@@ -263,16 +263,16 @@ def steps(
     summary: Summary, rates: Sequence[SpoofRate], num_runs: int, num_maps: int, size: str
 ) -> list[Step]:
     """The seven boxes of the path, with this dataset's counts."""
-    tried, kept = sum(r.attempts for r in rates), sum(r.accepted for r in rates)
+    kept, tried = totals(rates)
     people = plural(summary.identities, "person", "people")
     return [
         Step("Select", "Keep a frontal, sharp frame with open eyes; crop to the face.", people),
         Step(
             "Animate",
-            "Move that one frame as a driver moves in another clip.",
-            plural(tried, "try", "tries"),
+            "Move that frame as a driver moves in another clip.",
+            plural(tried, "attempt"),
         ),
-        Step("Screen", "Ask liveness detectors: is this a live person?", f"{kept:,} kept"),
+        Step("Screen", "Ask liveness detectors: is this a live person?", f"{kept:,} accepted"),
         Step(
             "Compress",
             "Write real and fake with one encoder and one setting.",
@@ -286,15 +286,15 @@ def steps(
         ),
         Step(
             "Train",
-            "Teach detectors on one quality; measure on new people.",
+            "Train detectors on one quality; test them on new people.",
             plural(num_runs, "run"),
         ),
-        Step("Explain", "Draw where the detector found its evidence.", plural(num_maps, "map")),
+        Step("Explain", "Show where the detector found its evidence.", plural(num_maps, "map")),
     ]
 
 
 def common_reason(rejected: Sequence[Rejected]) -> str:
-    """The most frequent reason, numbers apart, with its first wording."""
+    """The most common reason in its first wording; reasons that differ in numbers alone are one."""
     firsts: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for record in rejected:
@@ -310,61 +310,67 @@ def common_reason(rejected: Sequence[Rejected]) -> str:
 
 
 PATH = (
-    "One still frame of a person and a clip of somebody else performing an action go in; a clip "
-    "of the first person performing that action comes out. What gets past the guards becomes the "
-    "dataset."
+    "The input is one still frame of a person and a clip of somebody else who performs an action; "
+    "the output is a clip of the first person performing that action. The fakes that the liveness "
+    "detectors accept become the dataset."
 )
 CLIPS = (
-    "One fake for each action: the first by name, not the best. From left to right the photo that "
+    "One fake of each action: the first by name, not the best. From left to right: the photo that "
     "was animated, the driver whose motion it was given, the fake, and a real clip to compare."
 )
 SCREENING = (
-    "The paper kept only fakes that commercial liveness services took for living people. Here two "
-    "local detectors stand in for them: one asks whether the clip shows the action that was asked "
-    "for, the other whether it looks like a live person at all. Both guard blinking, yawing, "
-    "nodding and opening the mouth; the second alone guards the rest, as in the paper. Their "
-    "limits were fixed beforehand, on bona fide clips of synthetic actors who appear nowhere else."
+    "The paper kept only the fakes that commercial liveness services accepted as living people. "
+    "Here two local liveness detectors take their place: one decides whether the clip shows the "
+    "action that was asked for, the other whether it looks like a live person at all. Both check "
+    "blinking, yawing, nodding and opening the mouth; the second alone checks the other actions, "
+    "as in the paper. Their thresholds were fixed beforehand, on bona fide clips of synthetic "
+    "actors who appear nowhere else."
 )
-FIGURE2 = (
-    "The paper prints two of its ten rates, 61% for smiling and 23% for yawing; its detectors, "
-    "people and animator were others."
-)
-DETECTORS = (
-    "Each detector sees single frames and says how likely each is fake. It learns from some "
-    "people and is measured on others it has never seen."
+INTRO = {
+    "table3": "Each detector sees single frames and says how likely each is fake. It learns from "
+    "some people and is tested on others that it has never seen. The paper splits by clip, which "
+    "is easier.",
+    "figure2": "Animated clips that every liveness detector of the action accepted as a live "
+    "person.",
+    "figure6": "For an action, the share of its fakes that are detected; the last line is the "
+    "share of real frames that are accepted as real. A detector that calls everything fake would "
+    "be perfect on all lines but the last.",
+    "figure7": "Red marks where the detector found most evidence for “fake” in a frame, blue the "
+    "least. A map shows the place, not the strength. Below, the same in numbers: the share of the "
+    "evidence in each region of the face. The dotted line is the region’s share of the picture, "
+    "which a detector without any preference would give; regions with more are in bold.",
+    "figure9": "Every clip exists in three qualities, written by the same encoder with the same "
+    "settings for real and fake: raw (visually lossless), c23 (what a video site might keep) and "
+    "c40 (heavily compressed). The number is H.264’s constant rate factor; higher is worse.",
+}
+"""Sentences before a table or figure for a reader who has not read the paper."""
+MAPS_OF_GUESSES = (
+    " This detector is not above chance, so its maps show where it looked, not where there is "
+    "anything to see."
 )
 CURVES = (
-    "Validation accuracy by epoch; the dotted line is guessing. The epoch with the best "
-    "validation accuracy is kept, and only that one meets the test clips."
+    "Validation accuracy by epoch; the dotted line is guessing. The epoch with the best validation "
+    "accuracy is kept, and only that one is tested."
 )
-MAPS = (
-    "Red marks where the detector found most evidence for “fake” in a frame, blue the least. A "
-    "map shows the place, not the strength."
-)
-MAPS_OF_GUESSES = (
-    " This detector is not told from guessing, so its maps show where it looked, not where there "
-    "is anything to see."
-)
-NO_MAPS = "it needs a finished run on raw clips (dfmnist train --quality raw)."
 
 
 def lead(*, synthetic: bool) -> str:
-    """What this is, for a person who has not read the paper."""
+    """Opening paragraph, for a reader who has not read the paper."""
     whom = "synthetic people" if synthetic else "people"
     return (
         "To prove that you are alive, an app may ask you to blink, nod or turn your head. Software "
         f"can make a single photo do all that. Here, photos of {whom} are animated through ten "
         "actions, the fakes are shown to two liveness detectors, and other detectors learn to "
-        "tell the fakes that got through from real clips."
+        "tell the fakes that were accepted from real clips."
     )
 
 
 def people_shown(clip: Clip) -> str:
-    """Who is on the page when they are people."""
+    """Consent and licence, for a page that shows people."""
     return (
         f"The people shown agreed as follows: {clip.consent.rstrip('.')}. Licence: "
-        f"{clip.licence.rstrip('.')}. The figures hold for these people and this animator; they "
-        "are no measure of real-world performance."
+        f"{clip.licence.rstrip('.')}. The numbers hold for these people and this animator; they "
+        "do not measure real-world performance."
     )
 
 
@@ -372,12 +378,12 @@ def opening_row(row: ClipRow) -> ClipRow:
     """The row that opens the page, with a caption."""
     tiles = tuple(t for t in row.tiles if t.role != "real")
     motion = row.title.lower()
-    said = f"A photo and somebody else’s motion ({motion}) make a clip of what never happened."
+    said = f"A photo and the motion of somebody else ({motion}) make a clip of what never happened."
     return replace(row, tiles=tiles, caption=said)
 
 
 def only_talk(summary: Summary) -> bool:
-    """Whether the real clips perform nothing."""
+    """Whether all real clips talk and perform no action."""
     return _talking(summary) == summary.real
 
 
@@ -392,56 +398,16 @@ def dataset_text(summary: Summary) -> str:
     if not performing:
         return (
             f"All {plural(summary.real, 'real clip')} talk, as in the paper, so the action itself "
-            f"may betray the class. {size}"
+            f"may reveal the class. {size}"
         )
     others = f" and {talking:,} talk" if talking else ""
     return (
         f"Of the {plural(summary.real, 'real clip')}, {performing:,} perform the same ten actions "
-        f"as the fakes{others}: what is done does not say whether it was faked. {size}"
-    )
-
-
-def table3_note(test_people: int) -> str:
-    """How to read the table."""
-    return (
-        "The paper splits by clip; here nobody in the test was seen in training, which is harder. "
-        f"With {plural(test_people, 'person', 'people')} in the test the intervals are rough "
-        "themselves."
-    )
-
-
-def figure6_note(detector: str) -> str:
-    """Caption of Figure 6."""
-    return (
-        f"{detector}: share of single frames named correctly, by what is performed. For an action "
-        "it is the share of its fakes that are caught; the last line is the share of real frames "
-        "left in peace. A detector that calls everything fake would be perfect on all lines but "
-        "the last. A hollow mark is the paper’s, in the colour of its quality; where a mark has no "
-        "line, only one person was tested."
-    )
-
-
-def maps_note() -> str:
-    """Caption of Figure 7."""
-    return (
-        "The middle frame of the first test fake of each action, and the same frame under the "
-        "activation map of each detector, with the P(fake) it gives. The paper shows ResNet-50 "
-        "trained on raw, and finds the mouth for open mouth, head and neck for look up, and the "
-        "profile for head movements."
-    )
-
-
-def regions_text(detector: str) -> str:
-    """What the table of face regions says."""
-    return (
-        f"What the maps say in numbers, for {detector}: the share of the evidence for “fake” in "
-        "each region of the face, over the frames of every fake test clip. The bar shows the 95% "
-        "interval over people, the dotted line the region’s share of the picture: a detector that "
-        "looked everywhere alike would sit on it. In bold, regions with more than their area."
+        f"as the fakes{others}, so the action does not reveal the class. {size}"
     )
 
 
 def footer(version: str, *, synthetic: bool) -> str:
     """Last line of the page."""
-    said = "The people are synthetic actors; no one is shown. " if synthetic else ""
-    return f"{said}Fakes carry their origin in the file’s metadata. Written by dfmnist {version}."
+    said = "The people are synthetic actors; no real person is shown. " if synthetic else ""
+    return f"{said}Fakes state their origin in the file’s metadata. Written by dfmnist {version}."

@@ -1,0 +1,59 @@
+"""The stages of a recipe, from nothing to a report: `run_recipe`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfmnist.core.console import console
+from dfmnist.core.errors import InputError
+
+if TYPE_CHECKING:
+    from dfmnist.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Everything that a recipe made."""
+
+    page: Path
+    """The report, `index.html`."""
+    headline: tuple[str, ...]
+    """The findings, a line each."""
+    footage: Path
+    """Folder of the filmed synthetic actors."""
+    dataset: Path
+    """Folder of the dataset, with its manifest."""
+    experiments: Path
+    """Folder of the tables and figures, with the training runs in `runs`."""
+
+
+def run_recipe(recipe: "Recipe", out: Path) -> DemoResult:
+    """Film actors, build a dataset, run the experiments on it and write the report below `out`.
+
+    Each stage continues where an earlier call was stopped; the jobs run on the engine of
+    `core.jobs.engine`. Raises `InputError` for a recipe without actors to film, and for an
+    `out` with something else in it.
+    """
+    from dfmnist.experiments.run import Request, run_experiments
+    from dfmnist.pipeline.build import build
+    from dfmnist.pipeline.film import film_people
+    from dfmnist.pipeline.footage import read_drivers, read_people
+    from dfmnist.reports.page import ReportContext, write_report
+
+    if recipe.film is None:
+        raise InputError(f"recipe {recipe.name} films nobody; expected one that films actors")
+    console.rule("1 of 4: film synthetic actors")
+    people_csv, drivers_csv = film_people(recipe.film, out / "footage")
+    console.rule("2 of 4: select, crop, animate, screen, compress")
+    clip_s = recipe.build.num_frames / recipe.build.fps
+    people, drivers = read_people(people_csv, clip_s), read_drivers(drivers_csv)
+    dataset = build(people, drivers, people, recipe.build, out / "dataset")
+    console.rule("3 of 4: train, score, tables and figures")
+    experiments = out / "experiments"
+    run_experiments(Request(recipe.names, dataset, recipe.experiments), experiments)
+    console.rule("4 of 4: report")
+    context = ReportContext(
+        recipe=recipe.name, synthetic=recipe.build.synthetic, departures=recipe.departures
+    )
+    page, headline = write_report(dataset, out / "report", context, experiments=experiments)
+    return DemoResult(page, headline, out / "footage", dataset, experiments)
