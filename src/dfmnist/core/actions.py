@@ -32,7 +32,7 @@ class ActionInfo:
     spellings: tuple[str, ...]
     """Other names found in datasets: lower case, words joined by `_`."""
     motion: str
-    """What the person is asked to do."""
+    """Instruction to the person who performs it."""
 
 
 INFO: dict[Action, ActionInfo] = {

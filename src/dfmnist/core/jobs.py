@@ -35,7 +35,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 @dataclass(frozen=True)
 class Engine:
-    """Where jobs run, and how many at a time."""
+    """Engine for independent jobs: where they run, and how many at a time."""
 
     name: EngineName = "local"
     workers: int | None = None

@@ -27,8 +27,8 @@ class CrossValidation:
     folds: int
     """Number of folds; 0 where no feature varies, so that no classifier was needed."""
     grouped_by: str
-    """What is kept in one fold: `identity`, or `clip` where a class has too few identities. `none`
-    where a class has one clip: the AUC is then the best single feature's on the same clips."""
+    """Unit kept in one fold: `identity`, or `clip` if a class has too few identities. `none` if a
+    class has one clip: the AUC is then that of the best single feature on the same clips."""
 
 
 def cross_validate(
