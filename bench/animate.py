@@ -1,12 +1,13 @@
-"""Frames a second of the motion model at vox-256's size: ours against the algorithm as published.
+"""Speed of the motion model at vox-256's size, ours against the algorithm as published.
 
-Published: one frame at a time in float32, source encoded anew for every frame, driver's keypoints
-found anew for every source, torch's usual memory layout; our reimplementation of that loop, on the
-same networks. Ours: source encoded once, driver's keypoints once for all sources, each backend and
-precision. Each way runs in a process of its own, for its peak memory, all in one run of this file.
-Weights are random: speed does not depend on them; what the ways give is compared in tests/fomm.
+The published way is our reimplementation of its loop on the same networks: one frame at a time in
+float32, in torch's usual memory layout, with the source encoded again for every frame and the
+driver's keypoints found again for every source. Our way encodes the source once and finds the
+driver's keypoints once for all sources, with each backend and precision. Each way runs in a process
+of its own, for its peak memory, all in one run of this file. The weights are random, because speed
+does not depend on them; tests/fomm compares the frames of the ways.
 
-A second table repeats it with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
+A second table repeats this with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
 """
 
 import argparse
@@ -26,15 +27,15 @@ from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 from ways import in_a_process, peak_mb
 
 FRAMES = 12
-"""Of the driver."""
+"""Number of driving frames."""
 GPU_FRAMES = 128
-"""The same on a GPU, which takes 32 at a time."""
+"""Number of driving frames on a GPU, which takes 32 at a time."""
 GFLOP = 89.4
-"""Of one frame as ours makes it there: dense motion and decoding, and its share of keypoints."""
+"""Work of one frame on a GPU: dense motion, decoding, and the driving frame's keypoints."""
 MANY = 20
-"""Sources that meet one driver."""
+"""Number of sources in the second measurement, all with one driver."""
 PUBLISHED_FRAMES, PUBLISHED_SOURCES = 6, 2
-"""The published loop shares nothing between frames or sources: fewer tell its rate."""
+"""Numbers for the published loop, which shares no work, so that a few frames show its rate."""
 CPU_WAYS = ("published", "torch f32", "openvino f32", "openvino bf16")
 GPU_WAYS = ("published", "torch f32", "torch bf16")
 Timed = Callable[[int], tuple[int, float]]
@@ -51,12 +52,12 @@ def networks() -> Networks:
 
 
 def pictures(count: int) -> np.ndarray:
-    """Random (count, 256, 256, 3)."""
+    """Random pictures (count, 256, 256, 3)."""
     return np.random.default_rng(0).integers(0, 256, (count, 256, 256, 3), np.uint8)
 
 
 def moved(source: Keypoints, first: Keypoints, frame: Keypoints) -> Keypoints:
-    """Relative motion, as `fomm.animate.transfer` has it."""
+    """Keypoints of one frame under the relative motion of `fomm.inference.animate.transfer`."""
     from dfmnist.fomm.inference.animate import transfer
 
     both = Keypoints(*(torch.cat(pair) for pair in zip(first, frame, strict=True)))
@@ -64,7 +65,7 @@ def moved(source: Keypoints, first: Keypoints, frame: Keypoints) -> Keypoints:
 
 
 def published(net: Networks) -> Timed:
-    """The public implementation's loop."""
+    """A timed run of the public implementation's loop."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     detector, generator = net.kp_detector.to(device), net.generator.to(device)
 
@@ -87,7 +88,7 @@ def published(net: Networks) -> Timed:
 
 
 def ours(net: Networks, backend: str, precision: str) -> Timed:
-    """As `dfmnist animate` and a build do it."""
+    """A timed run of the animation as in `dfmnist animate` and a build."""
     from dfmnist.fomm.inference.animate import transfer
 
     model = choose_backend(net, backend, precision)  # type: ignore[arg-type]
@@ -108,7 +109,7 @@ def ours(net: Networks, backend: str, precision: str) -> Timed:
 
 
 def measure(way: str, sources: int) -> dict[str, float]:
-    """Frames a second (the better of two runs) and peak memory of one way, in this process."""
+    """Frames per second (the better of two runs) and peak memory of one way, in this process."""
     net = networks()
     run = published(net) if way == "published" else ours(net, *way.split())
     run(1)

@@ -1,4 +1,4 @@
-"""Rendering and filming: the face is where the truth says, the bytes are the same each time."""
+"""Rendering and filming: the face is where the truth says, and equal jobs give equal bytes."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The ten actions do what they are named for, at human speed, and start alike."""
+"""Each of the ten actions moves what it is named after, at human speed, and starts near neutral."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the truth says holds of the geometry and of the picture."""
+"""The recorded truth agrees with the geometry and with the picture."""
 
 import numpy as np
 import pytest
@@ -100,7 +100,7 @@ def test_an_open_jaw_takes_lip_chin_and_teeth_along(body: Body) -> None:
 
 
 def test_jacobians_predict_how_nearby_points_lie(body: Body) -> None:
-    """The columns, times centimetres on the mean head, land beside the point in the picture."""
+    """A Jacobian predicts the pixels of a vertex near its point on the mean head."""
     head, marks = load_head(), find_landmarks()
     view = CameraView.of(body.identity, body, body.neutral, 384)
     moment = posed(body, (15, 5, -8))

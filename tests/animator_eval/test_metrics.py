@@ -1,4 +1,4 @@
-"""The animator's metrics against direct computation and answers known by hand."""
+"""Metrics of the evaluation against direct computation and answers known by hand."""
 
 from types import SimpleNamespace
 
@@ -45,7 +45,7 @@ def cloud(seed: int = 0) -> np.ndarray:
 
 
 def direct_ssim(made: np.ndarray, true: np.ndarray) -> float:
-    """Window by window, as Wang et al. (2004) write it: variances as centred sums."""
+    """SSIM window by window, as Wang et al. (2004) define it: variances as centred sums."""
     at = np.arange(11) - 5
     window = np.exp(-(at[:, None] ** 2 + at**2) / (2 * 1.5**2))
     window /= window.sum()
@@ -73,7 +73,7 @@ def test_ssim_is_that_of_the_paper() -> None:
 
 
 def test_ssim_and_psnr_are_those_of_torchmetrics() -> None:
-    """Its SSIM also counts windows that reach into a reflected border; ours does not."""
+    """SSIM and PSNR equal torchmetrics', after its SSIM is cropped by the reflected border."""
     rng = np.random.default_rng(2)
     true = rng.integers(0, 256, (3, 4, 4, 3), np.uint8).repeat(12, axis=1).repeat(10, axis=2)
     made = (0.6 * true + 0.4 * noise(*true.shape, seed=1)).astype(np.uint8)
@@ -89,7 +89,7 @@ def test_ssim_and_psnr_are_those_of_torchmetrics() -> None:
 def test_ssim_of_what_is_known() -> None:
     true = noise(1, 20, 20, 3)
     assert ssim(true, true) == pytest.approx(1, abs=1e-12)
-    assert ssim(255 - true, true) < -0.5  # contrast turned round
+    assert ssim(255 - true, true) < -0.5  # contrast inverted
     other = noise(1, 20, 20, 3, seed=1)
     assert ssim(other, true) == pytest.approx(ssim(true, other))
     dark, light = np.full((1, 16, 16, 3), 51, np.uint8), np.full((1, 16, 16, 3), 102, np.uint8)
@@ -201,12 +201,12 @@ def test_affine_fit_recovers_a_similarity() -> None:
 
 
 def test_affine_warp_moves_a_picture_exactly() -> None:
-    """On a picture linear in x and y bilinear sampling is exact, so the answer is a formula."""
+    """Bilinear sampling of a picture linear in x and y is exact, so the answer is a formula."""
     x, y = np.meshgrid(np.arange(40) + 0.5, np.arange(40) + 0.5)
     source = np.stack([2 * x + y, 3 * y, 200 - 2 * x], axis=-1).round().astype(np.uint8)
     start = cloud()
     known = similarity(7, 1.05, (1.5, 2))
-    # the driver is another face, moved by what takes the source's mesh there
+    # the driver is another face that moves as the source's mesh does under the map
     driver = cloud(1)
     step = start[:, :2] @ known[:, :2].T + known[:, 2] - start[:, :2]
     moved = driver + np.concatenate([step, np.zeros((468, 1))], axis=1)

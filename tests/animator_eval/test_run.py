@@ -59,14 +59,14 @@ def save_tiny(path: Path, seed: int, **provenance: object) -> Path:
 
 @pytest.fixture(scope="module")
 def portrait() -> np.ndarray:
-    """(128, 128, 3): one face, framed as a clip."""
+    """A picture of one face (128, 128, 3), framed as a clip."""
     path = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
     picture = Image.open(path).convert("RGB").crop((60, 30, 460, 430))
     return np.asarray(picture.resize((128, 128)))
 
 
 def write_clip(path: Path, picture: np.ndarray, size: int = SIZE, count: int = 4) -> Path:
-    """`count` frames of `picture`, which moves by a pixel a frame."""
+    """Write a clip of `count` frames of `picture`, which moves by a pixel a frame."""
     image = np.asarray(Image.fromarray(picture).resize((size, size)))
     frames = [np.roll(image, shift % 4, axis=1) for shift in range(count)]
     write_video(path, frames, Fraction(25), crf=10)
@@ -75,13 +75,13 @@ def write_clip(path: Path, picture: np.ndarray, size: int = SIZE, count: int = 4
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray) -> Path:
-    """One sound clip, one of noise, one of another size, one truncated."""
+    """A folder of a good clip, one of noise, one of another size, and a truncated one."""
     clips = tmp_path_factory.mktemp("clips")
     write_clip(clips / "face.mp4", portrait)
     write_clip(clips / "large.mp4", portrait, 96)
     rng = np.random.default_rng(0)
     write_clip(clips / "noise.mp4", rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8))
-    cut = write_clip(clips / "cut.mp4", portrait, count=80)  # the part that is read is whole
+    cut = write_clip(clips / "cut.mp4", portrait, count=80)  # the part that is read is complete
     cut.write_bytes(cut.read_bytes()[:-400])
     (clips / "notes.txt").write_text("no clip")
     return clips
@@ -198,7 +198,7 @@ def test_one_pair_is_measured_recorded_and_taken_up_again(tmp_path: Path, weight
     path.write_text(json.dumps(value))
     assert run_job(job).frames == 99  # taken from the record
     job.file(".png").unlink()
-    assert run_job(job).frames == 4  # its pictures are wanted: made again
+    assert run_job(job).frames == 4  # the job has pictures, so it is run again
 
 
 def test_two_actions_of_two_actors(tmp_path: Path, weights: Path) -> None:
@@ -218,7 +218,7 @@ def test_two_actions_of_two_actors(tmp_path: Path, weights: Path) -> None:
     sheet, columns = (Image.open(tmp_path / name) for name in ("sheet.png", "actions.png"))
     assert sheet.height == 2 * (24 + 4 * SIZE)  # driver, true, animated and affine, twice
     assert columns.width == 76 + 2 * SIZE // 2
-    lost = next(iter(records))  # as if killed before this one
+    lost = next(iter(records))  # as if stopped before this one
     lost.unlink()
     assert evaluate() == text
     again = {path: path.stat().st_mtime_ns for path in (tmp_path / "records").rglob("*.json")}

@@ -1,4 +1,4 @@
-"""The two attacks on pictures whose answer is known; the points are given, no model is asked."""
+"""The two mesh attacks on pictures with a known answer; the points are given, not detected."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ SIDE = 64
 
 
 def points(dx: float = 0.0, dy: float = 0.0) -> Mesh:
-    """468 points over the middle of the picture, moved."""
+    """A mesh of 468 points over the middle of the picture, shifted."""
     grid = np.linspace(20, 44, 22)
     xy = np.stack(np.meshgrid(grid + dx, grid + dy), -1).reshape(-1, 2)[:468]
     return Mesh(np.concatenate([xy, np.zeros((468, 1))], 1).astype(np.float32), 1.0)
@@ -28,7 +28,7 @@ def picture(seed: int = 0, contrast: float = 100) -> np.ndarray:
 
 
 def tracks(*answers: Sequence[Mesh | None]):
-    """A tracker that gives these answers, one call after another."""
+    """A tracker that returns these answers, one for each call."""
     left = list(answers)
 
     def track(frames: Frames) -> Sequence[Mesh | None]:

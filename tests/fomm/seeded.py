@@ -17,7 +17,7 @@ def state_shapes(module: str) -> dict[str, list[int]]:
 
 
 def draw(name: str, shape: list[int], seed: int) -> torch.Tensor:
-    """One tensor: Philox keyed by seed and CRC-32 of the name, scaled by what it is."""
+    """A tensor drawn by Philox keyed by seed and CRC-32 of its name, scaled by its kind."""
     rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(name.encode())]))
     value = rng.standard_normal(shape)  # drawn first for every tensor, used or not
     if name.endswith("running_var"):
@@ -38,7 +38,7 @@ def draw(name: str, shape: list[int], seed: int) -> torch.Tensor:
 
 
 def seeded_state(module: str, seed: int) -> dict[str, torch.Tensor]:
-    """State of `module` without the fixed blur, as the reference output was made with."""
+    """State of `module` without the fixed blur, from which the reference output was made."""
     return {
         name: torch.tensor(0) if name.endswith("num_batches_tracked") else draw(name, shape, seed)
         for name, shape in state_shapes(module).items()

@@ -31,7 +31,9 @@ def networks(config: FommConfig) -> Networks:
     detector, generator = KPDetector(config), OcclusionAwareGenerator(config)
     randomised(detector, 1)
     randomised(generator, 2)
-    with torch.no_grad():  # near the identity, as trained ones are, so that nothing flies off
+    with (
+        torch.no_grad()
+    ):  # near the identity, as trained ones are, so that no point leaves the frame
         detector.jacobian.weight.mul_(0.01)
         detector.jacobian.bias.copy_(torch.tensor([1.0, 0, 0, 1]).repeat(config.num_kp))
     return Networks(config, detector.requires_grad_(False), generator.requires_grad_(False))
@@ -43,7 +45,7 @@ def frames(count: int, size: int = 32) -> np.ndarray:
 
 
 def plain(net: Networks, images: np.ndarray) -> tuple[Keypoints, np.ndarray]:
-    """Keypoints of all images, and the first moved to the others, as levels of 255."""
+    """Keypoints of all images, and the first image animated by the others, as levels of 255."""
     with torch.inference_mode():
         found = net.kp_detector(to_tensor(images))
         code = net.generator.encode(to_tensor(images[:1]))
@@ -55,7 +57,7 @@ def plain(net: Networks, images: np.ndarray) -> tuple[Keypoints, np.ndarray]:
 
 
 def skip_without_bf16(backend: str, bfloat16: bool) -> None:
-    """Skip where OpenVINO cannot do what is tested."""
+    """Skip a test of bfloat16 if OpenVINO has none on this processor."""
     if backend == "openvino" and bfloat16 and not openvino_has_bf16():
         pytest.skip("OpenVINO has no bfloat16 on this processor")
 
@@ -68,7 +70,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_against_plain_torch(name: str, bfloat16: bool, changes: dict[str, object]) -> None:
-    """In float32 to a level of 255, in bfloat16 to 40 dB; positions alike in both.
+    """Frames agree to one level of 255 in float32, to 40 dB in bfloat16; positions in both.
 
     At 40 px the features' sides are no multiple of Winograd's tiles.
     """
@@ -88,7 +90,7 @@ def test_against_plain_torch(name: str, bfloat16: bool, changes: dict[str, objec
     made = backend.decode(code, found.at(slice(0, 1)), found.at(slice(1, None)))
     assert made.shape == wanted.shape
     assert made.dtype == np.uint8
-    assert wanted.std() > 2  # something to see
+    assert wanted.std() > 2  # no empty picture
     if bfloat16:
         assert psnr(made, wanted) >= 40
     else:
@@ -96,7 +98,7 @@ def test_against_plain_torch(name: str, bfloat16: bool, changes: dict[str, objec
 
 
 def test_batches_give_the_frames_of_one_pass() -> None:
-    """A GPU takes several frames a pass: the last batch may be shorter."""
+    """A backend may take several frames a pass, as on a GPU; the last batch may be shorter."""
     net = networks(tiny(**BLEND))
     images = frames(4, net.config.image_size)
     single, pairs = (TorchMotionBackend(net, torch.device("cpu")) for _ in range(2))
@@ -112,7 +114,7 @@ def test_batches_give_the_frames_of_one_pass() -> None:
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_a_still_driver_gives_a_still_clip(tmp_path: Path, backend: str, precision: str) -> None:
-    """No jitter of our own: equal frames give equal keypoints and equal pictures."""
+    """Equal frames give equal keypoints and equal pictures, without any jitter."""
     skip_without_bf16(backend, precision == "bf16")
     net = networks(tiny())
     path = tmp_path / "tiny.safetensors"

@@ -1,4 +1,4 @@
-"""The driving frame whose face is most like the source's."""
+"""Search for the driving frame whose face is most like the source's."""
 
 import numpy as np
 import pytest

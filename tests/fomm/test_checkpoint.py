@@ -1,4 +1,4 @@
-"""Weights in and out, and what is said about a wrong file."""
+"""Weights files are written and read, and errors name what is wrong with a file."""
 
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def test_misshapen_tensor_is_named(tmp_path: Path) -> None:
 
 
 class _Foreign:
-    """Something that only an unsafe load would bring back."""
+    """An object that only unsafe unpickling would restore."""
 
 
 @pytest.mark.parametrize("name", ["a.pth.tar", "a.safetensors"])

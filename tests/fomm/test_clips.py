@@ -1,4 +1,4 @@
-"""Who is who, which clips are whole, and what a draw holds; on tiny clips made here."""
+"""Identities, check of clips, and draws of training pairs, on tiny clips made here."""
 
 from collections import Counter
 from fractions import Fraction
@@ -23,7 +23,7 @@ from dfmnist.fomm.training.clips import (
 from dfmnist.media.video import write_video
 
 LEVEL = 20
-"""Grey levels between frames."""
+"""Difference of grey level between frames."""
 
 
 def film(path: Path, frames: int = 6, size: int = 32, start: int = 20) -> Path:
@@ -56,7 +56,7 @@ def pairs(people: People, **changes: object) -> Pairs:
 
 
 def level(image: torch.Tensor) -> int:
-    """Which frame a picture is, by its brighter half."""
+    """Index of the frame that a picture shows, from its brighter half."""
     half = max(image[..., 2:14].mean().item(), image[..., 18:30].mean().item())
     return round((half * 255 - 20) / LEVEL)
 
@@ -193,7 +193,7 @@ def test_clips_are_looked_at_once_and_again_when_they_change(tmp_path: Path) -> 
     first = load_people(path.parent, record)
     stamp = record.stat().st_mtime_ns
     assert load_people(path.parent, record) == first
-    assert record.stat().st_mtime_ns == stamp  # nothing was looked at
+    assert record.stat().st_mtime_ns == stamp  # nothing was checked again
     film(path, frames=9)
     assert load_people(path.parent, record)[0][0].num_frames == 9
 

@@ -1,4 +1,4 @@
-"""Published checkpoints become safetensors that give the same; what is no checkpoint is named."""
+"""Published checkpoints become equal safetensors; files that are no checkpoint are named."""
 
 import dataclasses
 from pathlib import Path
@@ -20,7 +20,7 @@ from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
 
 SMALL = tiny(image_size=256)
-"""What a file without the blur is taken for: its frames are vox-256's."""
+"""Config inferred from a file without the blur, whose frames are taken to be vox-256's."""
 
 
 def state(config: FommConfig, seed: int = 0) -> dict[str, dict[str, torch.Tensor]]:

@@ -52,7 +52,7 @@ def test_two_processes_hold_the_same_weights(tmp_path: Path) -> None:
         ranks = [torch.load(tmp_path / f"rank{i}.pt", weights_only=True) for i in (0, 1)]
         return ranks[0], ranks[1]
 
-    for epochs in (1, 2):  # the second goes on from the first's checkpoint
+    for epochs in (1, 2):  # the second call resumes from the first's checkpoint
         one, two = together(epochs)
         assert one.keys() == two.keys()
         assert all(torch.equal(one[name], two[name]) for name in one)

@@ -1,4 +1,4 @@
-"""The faster forms compute the same as the plain modules."""
+"""The fused modules compute the same as the plain ones."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ from dfmnist.fomm.networks.keypoints import KPDetector
 
 
 def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Every parameter and statistic drawn, so that none is the identity by accident."""
+    """Draw every parameter and statistic at random, so that none is the identity."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in module.state_dict().items():
         if name.endswith("running_var"):

@@ -1,4 +1,4 @@
-"""Colour jitter against the standard library's colour conversion and by hand."""
+"""Colour jitter against the standard library's colour conversion and values by hand."""
 
 import colorsys
 

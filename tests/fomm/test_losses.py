@@ -1,4 +1,4 @@
-"""Losses against values worked out by hand or in float64."""
+"""Losses against values computed by hand or in float64."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from dfmnist.fomm.training.losses import (
 
 
 def picture(*values: float) -> torch.Tensor:
-    """(1, 1, 2, 2)"""
+    """A picture (1, 1, 2, 2) with these values."""
     return torch.tensor(values, dtype=torch.float32).reshape(1, 1, 2, 2)
 
 
@@ -109,7 +109,7 @@ def test_transform_points_and_jacobian_in_float64() -> None:
 
 
 def test_equivariance_is_zero_for_an_equivariant_detector() -> None:
-    """Such a detector finds p' with T(p') = p, and J' with T'(p')·J' = J."""
+    """An equivariant detector finds p' with T(p') = p, and J' with T'(p')·J' = J."""
     transform = RandomTransform(3, torch.Generator().manual_seed(1))
     moved = torch.rand(3, 6, 2, generator=torch.Generator().manual_seed(2)) - 0.5
     slope = transform.jacobian(moved).detach()
@@ -131,7 +131,7 @@ def test_equivariance_of_a_picture_without_noise_is_the_picture() -> None:
 
 
 def find_colours(image: torch.Tensor, colours: torch.Tensor) -> Keypoints:
-    """A detector that is equivariant by its nature: where a picture shows given colours.
+    """A detector that is always equivariant: it finds where a picture shows given colours.
 
     (b, 3, h, w) and (k, 2): by Newton's method on the first two channels, from the nearest pixel.
     The Jacobian is that of place by colour.
@@ -153,8 +153,8 @@ def find_colours(image: torch.Tensor, colours: torch.Tensor) -> Keypoints:
 
 
 def test_equivariance_is_zero_for_an_equivariant_detector_of_pictures() -> None:
-    """From pixels: the warped picture, the points found in it, and the transform agree."""
-    ramp = coordinate_grid(65, 65).permute(2, 0, 1)  # each pixel's colour is its place
+    """The warped picture, the points found in it, and the transform agree, computed from pixels."""
+    ramp = coordinate_grid(65, 65).permute(2, 0, 1)  # each pixel's colour is its position
     image = torch.cat([ramp, torch.zeros(1, 65, 65)])[None].expand(3, -1, -1, -1)
     transform = RandomTransform(3, torch.Generator().manual_seed(6))
     colours = torch.rand(7, 2, generator=torch.Generator().manual_seed(7)) - 0.5

@@ -1,4 +1,4 @@
-"""The networks' parts: sampling, flows, sizes, blending."""
+"""Parts of the networks: sampling, flows, sizes, blending."""
 
 import pytest
 import torch

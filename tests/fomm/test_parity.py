@@ -49,7 +49,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def converted(weights: Path) -> Path:
-    """The same as our safetensors, float32."""
+    """The same checkpoint as our safetensors, float32."""
     path = weights.with_name("vox-seeded.safetensors")
     assert convert_weights(weights, path) == FommConfig()
     return path
@@ -100,7 +100,7 @@ def test_parity_of_pictures(
     assert np.abs(picture - wanted).max() < 2e-3
     occlusion = reference[f"occlusion_{motion}"].astype(np.float32)
     assert np.abs(made.occlusion[0, 0].numpy() - occlusion).max() < 2e-3
-    assert picture.std() > 0.05  # a picture, not a flat field that anything would match
+    assert picture.std() > 0.05  # a picture, not a flat field
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
@@ -114,7 +114,7 @@ def test_parity_of_backends(
     backend: BackendName,
     precision: Precision,
 ) -> None:
-    """What comes out of the fast paths, against the same published pictures."""
+    """Frames of the fast backends against the same published pictures."""
     skip_without_bf16(backend, precision == "bf16")
     model = _animator(converted, backend, precision)
     source, driving = model.encode(reference["source"]), model.keypoints(reference["driving"])

@@ -1,4 +1,4 @@
-"""Training on tiny clips made here: overfits, goes on exactly, refuses what it cannot use."""
+"""Training on tiny clips made here: it overfits, resumes exactly, and refuses unusable input."""
 
 import dataclasses
 import json
@@ -107,7 +107,7 @@ def test_overfits_one_pair(tmp_path: Path) -> None:
     film(tmp_path, people=2)
     footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
     batch = draw_batch(footage, Draw(32, 1, 1), [0, 1], 0, 0)
-    # `follow` asks the averaged detector, which this bare loop does not teach
+    # `follow` uses the averaged detector, which this loop does not train
     weights = dataclasses.replace(config().weights, follow=0.0)
     module = AnimatorModule(config(weights=weights))
     optimiser = torch.optim.Adam(module.parameters(), lr=3e-3)
@@ -141,7 +141,7 @@ def test_gaze_is_where_the_pupils_stand_between_the_lids() -> None:
     assert float(gaze_l1(moved, true, names)) == pytest.approx(0, abs=1e-6)
     moved[0, 1, 1] += 0.2  # one pupil of two pictures, one coordinate of two
     assert float(gaze_l1(moved, true, names)) == pytest.approx(0.2 / 4)
-    moved[1, 4] += 1.0  # an eye without lids tells nothing
+    moved[1, 4] += 1.0  # an eye without lids has no loss
     assert float(gaze_l1(moved, true, names)) == pytest.approx(0.2 / 4)
     assert float(gaze_l1(moved, true, ("a", "b", "c", "d", "e"))) == 0
 
@@ -162,7 +162,7 @@ def test_follow_asks_where_the_points_are_in_the_picture_made(tmp_path: Path) ->
     term.backward()
     assert module.generator.final.weight.grad is not None
     assert module.generator.final.weight.grad.abs().max() > 0
-    assert all(p.grad is None for p in module.averaged.parameters())  # it is not taught by this
+    assert all(p.grad is None for p in module.averaged.parameters())  # this loss does not train it
 
 
 def test_the_hint_is_learnt(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dfmnist.fomm.networks.vgg import Vgg19, load_vgg
 from dfmnist.fomm.training.losses import perceptual
 
 CONVS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28)
-"""Positions of torchvision's VGG-19 convolutions up to relu5_1, blocks of 2, 2, 4, 4, 1."""
+"""Indices of torchvision's VGG-19 convolutions up to relu5_1, blocks of 2, 2, 4, 4, 1."""
 SEEN, HALVED = (0, 5, 10, 19, 28), (2, 7, 16, 25)
 
 
@@ -30,7 +30,7 @@ def seeded_vgg(seed: int = 0) -> Vgg19:
 
 
 def features64(vgg: Vgg19, image: np.ndarray) -> list[np.ndarray]:
-    """The five layers of one picture (3, h, w), in double precision by another way."""
+    """Features of the five layers of a picture (3, h, w), computed in float64 by NumPy."""
     state = {name: value.double().numpy() for name, value in vgg.state_dict().items()}
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     x = (image - mean[:, None, None]) / std[:, None, None]
@@ -50,7 +50,7 @@ def features64(vgg: Vgg19, image: np.ndarray) -> list[np.ndarray]:
 
 
 def blurred64(image: np.ndarray) -> np.ndarray:
-    """Half size: Gaussian of deviation 0.5 over 5 by 5, every other pixel."""
+    """The picture at half size: Gaussian of deviation 0.5 over 5 by 5, every other pixel."""
     line = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 0.5**2))
     kernel = np.outer(line, line) / line.sum() ** 2
     windows = sliding_window_view(np.pad(image, ((0, 0), (2, 2), (2, 2))), (5, 5), axis=(1, 2))

@@ -1,4 +1,4 @@
-"""The published recipes: their figures, every term, overfitting, killed runs, what is refused."""
+"""The published recipes: their numbers, every loss, overfitting, resumed runs, refused input."""
 
 import contextlib
 import dataclasses
@@ -223,7 +223,7 @@ def test_killed_run_goes_on_as_the_unbroken_one(
     assert list((part / "tensorboard").glob("events.out.*"))
     networks = load_networks(part / "last.safetensors")
     assert networks.config == recipe.model
-    # a finished run is left as it is
+    # a finished run does not change
     stamp = (part / "last.ckpt").stat().st_mtime_ns
     train(recipe, clips, part)
     assert (part / "last.ckpt").stat().st_mtime_ns == stamp
@@ -261,7 +261,9 @@ def test_trains_with_vgg(clips: Path, tmp_path: Path) -> None:
     assert len(about["vgg_sha256"]) == 64
     assert "perceptual" in rows(tmp_path / "out")[0]
     assert not any("features" in name for name in state(tmp_path / "out"))
-    torch.save(seeded_vgg(1).state_dict(), tmp_path / "vgg.pth")  # another judge: another run
+    torch.save(
+        seeded_vgg(1).state_dict(), tmp_path / "vgg.pth"
+    )  # another perceptual network is another run
     with pytest.raises(InputError, match="vgg_sha256"):
         train(recipe, clips, tmp_path / "out", vgg=tmp_path / "vgg.pth")
 
@@ -346,7 +348,7 @@ def test_weights_record_the_actors_they_saw(tmp_path: Path) -> None:
     recipe = config(epochs=1)
     first = train(recipe, clips, out)
     assert training_seeds(first) == {70, 71}
-    other = film(tmp_path / "other")  # trained on further, on people of flesh and blood
+    other = film(tmp_path / "other")  # further training on real people
     train(recipe, other, tmp_path / "more", initial=first)
     last = train(config(epochs=2), other, tmp_path / "more")
     assert training_seeds(last) == {70, 71}
@@ -357,7 +359,7 @@ def test_goes_on_with_the_same_settings_and_clips_only(tmp_path: Path) -> None:
     train(config(epochs=1), clips, out)
     with pytest.raises(InputError, match=r"recipe\.batch_size 4, now 2"):
         train(config(batch_size=2), clips, out)
-    train(config(epochs=2), clips, out)  # more epochs are more of the same
+    train(config(epochs=2), clips, out)  # more epochs are allowed
     assert len(rows(out)) == 3
     (clips / "id3#v#0#5.mp4").unlink()
     with pytest.raises(InputError, match="this run began with"):

@@ -69,22 +69,26 @@ class Scene:
 
 @wp.func
 def smooth(low: float, high: float, x: float) -> float:
+    """Smooth step: 0 below `low`, 1 above `high`."""
     t = wp.clamp((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 @wp.func
 def mix3(a: wp.vec3, b: wp.vec3, t: float) -> wp.vec3:
+    """Linear interpolation of two colours."""
     return a + (b - a) * t
 
 
 @wp.func
 def noise2(seed: int, x: float, y: float) -> float:
+    """Smooth random noise at (x, y), -1 to 1."""
     return wp.noise(wp.rand_init(seed), wp.vec2(x, y))
 
 
 @wp.func
 def read_skin(texture: wp.array2d(dtype=wp.vec4), column: float, row: float) -> wp.vec4:
+    """Bilinear sample of the skin texture."""
     height = texture.shape[0]
     width = texture.shape[1]
     x = wp.clamp(column - 0.5, 0.0, float(width) - 1.001)
@@ -133,6 +137,7 @@ def lit(s: Scene, n: wp.vec3, visible: float, ao: float, wrap: wp.vec3) -> wp.ve
 
 @wp.func
 def highlight(s: Scene, n: wp.vec3, view: wp.vec3, power: float) -> float:
+    """Strength of the key light's reflection (Blinn and Phong)."""
     h = wp.normalize(s.key_dir + view)
     return wp.pow(wp.max(wp.dot(n, h), 0.0), power) * (power + 8.0) * 0.04
 
@@ -142,6 +147,7 @@ def shade_skin(
     s: Scene, texture: wp.array2d(dtype=wp.vec4), rest: wp.vec3, n: wp.vec3, view: wp.vec3,
     lips: float, lid: float, ao: float, visible: float,
 ) -> wp.vec3:  # fmt: skip
+    """Colour of skin and lips, in linear light."""
     azimuth = wp.atan2(rest[0], s.axis_y - rest[1])
     column = (azimuth / 6.2831853 + 0.5) * float(texture.shape[1])
     row = (s.high_z - rest[2]) / (s.high_z - s.low_z) * float(texture.shape[0])
@@ -170,6 +176,7 @@ def shade_skin(
 def shade_cloth(
     s: Scene, rest: wp.vec3, n: wp.vec3, above: float, ao: float, visible: float
 ) -> wp.vec3:
+    """Colour of cloth, in linear light; `above` is the height above the neckline."""
     colour = s.cloth
     weave = 1.0 + 0.10 * noise2(5, rest[0] * 900.0, rest[2] * 900.0)
     weave = weave + 0.12 * noise2(6, rest[0] * 26.0 + rest[1] * 9.0, rest[2] * 16.0)
@@ -199,6 +206,7 @@ def shade_eye(
     s: Scene, mesh: wp.uint64, p: wp.vec3, centre: wp.vec3, gaze: wp.vec3, view: wp.vec3,
     visible: float,
 ) -> wp.vec3:  # fmt: skip
+    """Colour of an eyeball with its iris, shaded by the upper lid."""
     n = wp.normalize(p - centre)
     cosine = wp.clamp(wp.dot(n, gaze), -1.0, 1.0)
     r = s.eye_radius * wp.sqrt(wp.max(1.0 - cosine * cosine, 0.0))
@@ -279,6 +287,7 @@ def strand_noise(s: Scene, strand: float, along: float, layer: float) -> float:
 
 @wp.func
 def hair_cover(s: Scene, strand: wp.vec3, layer: float, noise: float) -> float:
+    """Opacity of hair: it thins out at the hairline and between strands of outer shells."""
     inside = strand[2] - 0.006 * layer
     cover = float(1.0)
     if inside < 0.017:

@@ -71,7 +71,7 @@ class EvaluationJob:
 
     out: Path
     key: str
-    """Hash of all settings on which the metrics depend, beside the clip."""
+    """Hash of all settings on which the metrics depend, except the clip."""
     weights: Path | None
     num_frames: int
     with_pictures: bool

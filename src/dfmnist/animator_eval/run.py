@@ -47,7 +47,7 @@ CLIP_ROWS = ("true", "animated", "affine")
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings on which the metrics of a clip depend, beside the clip itself."""
+    """All settings on which the metrics of a clip depend, except the clip itself."""
 
     weights: str
     num_frames: int

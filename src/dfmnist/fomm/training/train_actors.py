@@ -133,16 +133,16 @@ class ActorsTrainConfig:
 
     def __post_init__(self) -> None:
         if not self.phases:
-            raise InputError("train-animator: no phases; expected at least one")
+            raise InputError("training on actors: no phases; expected at least one")
         if len(self.points) != self.model.num_kp:
             raise InputError(
-                f"train-animator: {len(self.points)} points for {self.model.num_kp} keypoints; "
+                f"training on actors: {len(self.points)} points for {self.model.num_kp} keypoints; "
                 "expected one each"
             )
         for phase in self.phases:
             if phase.steps % self.epoch_steps:
                 raise InputError(
-                    f"train-animator: a phase of {phase.steps} steps; "
+                    f"training on actors: a phase of {phase.steps} steps; "
                     f"expected a multiple of {self.epoch_steps}"
                 )
 

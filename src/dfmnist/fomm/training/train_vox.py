@@ -181,7 +181,7 @@ def _trainer(
     watch: L.Callback,
 ) -> L.Trainer:
     strategy = "auto"
-    if machine.world > 1:  # each backward pass reaches one side of the game only
+    if machine.world > 1:  # each backward pass reaches either the generator or the discriminator
         strategy = "ddp_find_unused_parameters_true" if config.adversarial else "ddp"
     return make_trainer(
         out,
