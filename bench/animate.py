@@ -1,13 +1,13 @@
-"""Speed of the motion model at vox-256's size, ours against the algorithm as published.
+"""Speed of the motion model at vox-256's size: this project against the published algorithm.
 
-The published way is our reimplementation of its loop on the same networks: one frame at a time in
-float32, in torch's usual memory layout, with the source encoded again for every frame and the
-driver's keypoints found again for every source. Our way encodes the source once and finds the
-driver's keypoints once for all sources, with each backend and precision. Each way runs in a process
-of its own, for its peak memory, all in one run of this file. The weights are random, because speed
-does not depend on them; tests/fomm compares the frames of the ways.
+The published algorithm, reimplemented here on the same networks, computes one frame at a time in
+float32, encodes the source again for every frame, finds the driver's keypoints again for every
+source, and uses torch's default memory layout. This project encodes the source once and finds the
+driver's keypoints once for all sources; each backend and precision is measured. Each measurement
+has its own process. Weights are random, since speed does not depend on them; outputs are compared
+in tests/fomm.
 
-A second table repeats this with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
+A second table repeats the measurement with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
 """
 
 import argparse
@@ -24,25 +24,25 @@ from dfmnist.fomm.config import FommConfig
 from dfmnist.fomm.inference.backends import choose_backend
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
-from ways import in_a_process, peak_mb
+from processes import in_a_process, peak_mb
 
 FRAMES = 12
-"""Number of driving frames."""
+"""Number of frames of the driver."""
 GPU_FRAMES = 128
-"""Number of driving frames on a GPU, which takes 32 at a time."""
+"""Number of frames of the driver on a GPU, which takes 32 at a time."""
 GFLOP = 89.4
-"""Work of one frame on a GPU: dense motion, decoding, and the driving frame's keypoints."""
+"""Operations for one frame in this project: dense motion, decoding, and its share of keypoints."""
 MANY = 20
-"""Number of sources in the second measurement, all with one driver."""
+"""Number of sources in the measurement of many sources with one driver."""
 PUBLISHED_FRAMES, PUBLISHED_SOURCES = 6, 2
-"""Numbers for the published loop, which shares no work, so that a few frames show its rate."""
+"""Number of frames and sources for the published loop, whose rate does not depend on them."""
 CPU_WAYS = ("published", "torch f32", "openvino f32", "openvino bf16")
 GPU_WAYS = ("published", "torch f32", "torch bf16")
 Timed = Callable[[int], tuple[int, float]]
 
 
 def networks() -> Networks:
-    """vox-256 with random weights."""
+    """The networks of vox-256 with random weights."""
     config = FommConfig()
     torch.manual_seed(0)
     detector, generator = KPDetector(config), OcclusionAwareGenerator(config)
@@ -57,7 +57,7 @@ def pictures(count: int) -> np.ndarray:
 
 
 def moved(source: Keypoints, first: Keypoints, frame: Keypoints) -> Keypoints:
-    """Keypoints of one frame under the relative motion of `fomm.inference.animate.transfer`."""
+    """The source's keypoints moved by relative motion, as `fomm.inference.animate` computes it."""
     from dfmnist.fomm.inference.animate import transfer
 
     both = Keypoints(*(torch.cat(pair) for pair in zip(first, frame, strict=True)))
@@ -65,7 +65,7 @@ def moved(source: Keypoints, first: Keypoints, frame: Keypoints) -> Keypoints:
 
 
 def published(net: Networks) -> Timed:
-    """A timed run of the public implementation's loop."""
+    """A timed run of the published loop."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     detector, generator = net.kp_detector.to(device), net.generator.to(device)
 
@@ -88,7 +88,7 @@ def published(net: Networks) -> Timed:
 
 
 def ours(net: Networks, backend: str, precision: str) -> Timed:
-    """A timed run of the animation as in `dfmnist animate` and a build."""
+    """A timed run of this project's way, as `dfmnist animate` and a build use it."""
     from dfmnist.fomm.inference.animate import transfer
 
     model = choose_backend(net, backend, precision)  # type: ignore[arg-type]
@@ -109,7 +109,7 @@ def ours(net: Networks, backend: str, precision: str) -> Timed:
 
 
 def measure(way: str, sources: int) -> dict[str, float]:
-    """Frames per second (the better of two runs) and peak memory of one way, in this process."""
+    """Frames per second (the faster of two runs) and peak memory of one way, in this process."""
     net = networks()
     run = published(net) if way == "published" else ours(net, *way.split())
     run(1)
@@ -120,7 +120,7 @@ def measure(way: str, sources: int) -> dict[str, float]:
 
 
 def matrix_peak(precision: torch.dtype, side: int = 8192, times: int = 20) -> float:
-    """Measured TFLOP/s of one large product of matrices on the GPU."""
+    """Measured TFLOP/s of one large matrix product on the GPU."""
     a, b = (torch.randn(side, side, device="cuda", dtype=precision) for _ in range(2))
     for _ in range(3):
         a @ b
@@ -133,7 +133,7 @@ def matrix_peak(precision: torch.dtype, side: int = 8192, times: int = 20) -> fl
 
 
 def table(isa: str | None) -> None:
-    """Print one table; OpenVINO has no bfloat16 on an older processor."""
+    """Print one table; bfloat16 is left out where OpenVINO does not have it."""
     ways = CPU_WAYS if isa is None and openvino_has_bf16() else CPU_WAYS[:-1]
     if torch.cuda.is_available():
         ways = GPU_WAYS

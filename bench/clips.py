@@ -1,7 +1,7 @@
-"""What the benchmarks of frames and training share: clips, and the field's way to read them.
+"""Clips for the benchmarks of frames and training, and the usual way to read their frames.
 
-The field's habit: every chosen frame is extracted once as a PNG, and read again in every epoch
-with `cv2.imread` in the workers of a torch `DataLoader`.
+In the usual way, every chosen frame is extracted once as a PNG and read in every epoch with
+`cv2.imread` in the worker processes of a torch `DataLoader`.
 """
 
 import resource
@@ -34,17 +34,18 @@ except ImportError:
     sys.exit("the benchmarks need OpenCV: .venv/bin/python -m pip install opencv-python-headless")
 
 FRAMES_PER_CLIP = 32
+"""Number of frames chosen of each clip."""
 FIRST_PERSON = 400_000
-"""Identity seeds for evaluation begin here."""
+"""The first identity seed for evaluation."""
 
 
 def make_clips(
     folder: Path, qualities: Sequence[str], *, people: int, copies: int, num_frames: int
 ) -> None:
-    """`people` x `copies` clips a quality, `folder/QUALITY/NAME.mp4`, made as the pipeline does.
+    """Make `people` x `copies` clips in each quality, `folder/QUALITY/NAME.mp4`, as a build does.
 
-    Synthetic actors, cropped to 256 px by MTCNN, with camera noise. The copies of a person, made
-    to save time, are the same film with another noise, every other one mirrored.
+    They show synthetic actors, cropped to 256 px by MTCNN, with camera noise. To save time, the
+    copies of a person are the same film with different noise, every other one mirrored.
     """
     actions = list(Action)
     for person in range(people):
@@ -71,7 +72,7 @@ def clips_in(folder: Path) -> list[Path]:
 
 
 def samples_of(clips: Sequence[Path]) -> list[Sample]:
-    """The clips as a training split has them; every other one counts as fake."""
+    """The clips as samples of a training split; every other one counts as fake."""
     return [
         Sample(
             clip_id=path.stem,
@@ -85,7 +86,7 @@ def samples_of(clips: Sequence[Path]) -> list[Sample]:
 
 
 def extract_pngs(clips: Sequence[Path], folder: Path) -> list[tuple[Path, bool]]:
-    """Every chosen frame of every clip as PNG, by OpenCV; the paths, and whether fake."""
+    """The chosen frames of every clip as PNGs made by OpenCV: their paths, and True for fakes."""
     if folder.exists():
         shutil.rmtree(folder)
     found = []
@@ -104,7 +105,7 @@ def extract_pngs(clips: Sequence[Path], folder: Path) -> list[tuple[Path, bool]]
 
 
 class Pngs(Dataset[tuple[torch.Tensor, float]]):
-    """Frames (3, size, size) and whether fake: uint8, or float32 normalised as peers ship it."""
+    """Frames (3, size, size) as uint8 or as normalised float32, and 1 for fakes, read from PNGs."""
 
     def __init__(self, files: Sequence[tuple[Path, bool]], size_px: int, *, floats: bool) -> None:
         cv2.setNumThreads(1)
@@ -124,13 +125,13 @@ class Pngs(Dataset[tuple[torch.Tensor, float]]):
 
 
 def cpu_s() -> float:
-    """Processor seconds so far of this process, its threads and the workers that have ended."""
+    """Processor seconds used so far by this process, its threads and workers that have ended."""
     own, ended = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
 
 
 class Clock:
-    """Wall and processor seconds since it was made."""
+    """A clock of the wall and processor seconds since it was made."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), cpu_s()

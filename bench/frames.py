@@ -1,14 +1,14 @@
-"""Frames in training order: straight from the MP4s against PNGs extracted beforehand.
+"""Speed of reading frames in training order: from the MP4s, or from PNGs extracted beforehand.
 
-Each way runs in a process of its own, all in one run of this file, on the same clips of synthetic
-actors (`clips.make_clips`; they take about half a minute). Frames a second per core are frames
-over processor seconds, workers and threads included, of one shuffled epoch in which every clip
-comes several times. The first batch counts from where a process has its libraries loaded. Ours
-comes when 64 clips are decoded, however many there are; for PNGs all clips are extracted first
-(here once each, and so few that this is quick; the table says what 10,000 would take).
+Each way has its own process and reads the same clips of synthetic actors (`clips.make_clips`, about
+half a minute). Frames per second per core are frames divided by processor seconds, with workers and
+threads, over one shuffled epoch that contains every clip several times. The time to the first batch
+begins when a process has loaded its libraries. This project gives the first batch when 64 clips are
+decoded, however many there are; for PNGs all clips are extracted first (here each once, and few;
+the table estimates 10,000 clips).
 
-Ours holds no frames in memory here: it decodes them in every epoch (`streaming`). A last table
-says which share of a ResNet-50 training step waits for data so.
+This project keeps no frames in memory here and decodes them in every epoch. The last table shows
+which share of a ResNet-50 training step waits for data in that case.
 """
 
 import argparse
@@ -27,15 +27,15 @@ from dfmnist.core.jobs import cpu_count
 from dfmnist.detectors.data import ClipFrames, TrainBatches, decode_threads, loader
 from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.precision import autocast, choose_precision
-from ways import in_a_process, peak_mb
+from processes import in_a_process, peak_mb
 
 SIZE_PX, BATCH = 224, 16
 WAYS = ("mp4", "png u8", "png f32")
-"""The PNGs' workers give bytes, as ours does, or normalised floats, as most peers do."""
+"""The ways to read frames; workers that read PNGs give bytes, or normalised floats as is usual."""
 
 
 def from_mp4(folder: Path, num_frames: int) -> dict[str, float]:
-    """Ours, decoding in every epoch, by the threads that training would take."""
+    """The measurement of this project's way, with as many decoding threads as training uses."""
     clips = clips_in(folder)
     clock = Clock()
     samples = samples_of(clips)
@@ -47,7 +47,7 @@ def from_mp4(folder: Path, num_frames: int) -> dict[str, float]:
 
 
 def from_pngs(folder: Path, num_frames: int, *, floats: bool) -> dict[str, float]:
-    """The field's habit: extract once, then a DataLoader with a worker for each core."""
+    """The measurement of the usual way: PNGs and a DataLoader with one worker for each core."""
     clock = Clock()
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         files = extract_pngs(clips_in(folder), Path(temporary) / "png")
@@ -66,7 +66,7 @@ def from_pngs(folder: Path, num_frames: int, *, floats: bool) -> dict[str, float
 
 
 def run_epoch(batches: Any, clock: Clock) -> dict[str, float]:
-    """Seconds to the first batch; frames of the epoch per processor and per wall second."""
+    """Seconds to the first batch, and the epoch's frames per processor and per wall second."""
     first_s, count = 0.0, 0
     used = Clock()
     for images, _ in batches:
@@ -77,9 +77,9 @@ def run_epoch(batches: Any, clock: Clock) -> dict[str, float]:
 
 
 def waiting(folder: Path, steps: int, threads: int | None) -> dict[str, float]:
-    """The share of training steps that waits for data, while frames are decoded in each epoch.
+    """The share of training steps that waits for data while frames are decoded in each epoch.
 
-    Blocks of two clips, not 64, so that block follows upon block as in a long epoch.
+    Blocks hold two clips instead of 64, so that many blocks follow each other as in a long epoch.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision, _ = choose_precision("resnet50", {"size_px": SIZE_PX}, BATCH, device)
@@ -123,7 +123,7 @@ def waiting(folder: Path, steps: int, threads: int | None) -> dict[str, float]:
 
 
 def tables(asked: argparse.Namespace, root: Path) -> None:
-    """Print everything."""
+    """Print all tables."""
     for quality in asked.qualities:
         folder = root / quality
         print(
@@ -165,14 +165,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--way", choices=(*WAYS, "waiting"))
     parser.add_argument("--folder", type=Path, help="clips of one quality, with --way")
-    parser.add_argument("--clips", type=Path, help="keep the clips here, and take those there are")
+    parser.add_argument("--clips", type=Path, help="folder for the clips; existing clips are used")
     parser.add_argument("--qualities", nargs="+", default=["raw", "c23"])
     parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--copies", type=int, default=6)
-    parser.add_argument("--num-frames", type=int, default=50, help="of a clip; a build's default")
-    parser.add_argument("--epoch-frames", type=int, default=12_288, help="read by each way")
-    parser.add_argument("--steps", type=int, default=20, help="of the training that may wait")
-    parser.add_argument("--threads", type=int, help="that decode; default: as training has it")
+    parser.add_argument(
+        "--num-frames", type=int, default=50, help="frames of a clip; the default is a build's"
+    )
+    parser.add_argument(
+        "--epoch-frames", type=int, default=12_288, help="frames that each way reads"
+    )
+    parser.add_argument("--steps", type=int, default=20, help="training steps in the last table")
+    parser.add_argument("--threads", type=int, help="threads that decode; default: as in training")
     asked = parser.parse_args()
     if asked.way == "waiting":
         print(json.dumps(waiting(asked.folder, asked.steps, asked.threads)))

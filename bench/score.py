@@ -1,16 +1,15 @@
-"""Scoring speed of ResNet-50 at 224 px: ours against the plain float32 torch loop that peers ship.
+"""Scoring speed of ResNet-50 at 224 px: this project against the usual plain float32 torch loop.
 
-Plain: a clip is read in order, every wanted frame resized, batches of 32 in NCHW memory, float32,
-one after another; our reimplementation of that loop, on the same network. Ours: `detect.backends`,
-as `dfmnist score` runs it. Each way runs in a process of its own, for its peak memory, all in one
-run of this file. Two measures:
+The plain loop, reimplemented here on the same network, reads clips one after another, resizes each
+wanted frame, and scores batches of 32 in NCHW memory and float32. This project scores with
+`detectors.backends`, as `dfmnist score` does. Each way has its own process. There are two measures:
 
-- network: frames that are in memory, as uint8, to logits;
-- clips: MP4 files to logits, decoding and resizing included.
+- network: from frames in memory (uint8) to logits;
+- clips: from MP4 files to logits, with decoding and resizing.
 
-Weights are random; their speed is that of trained ones, but random weights make a network chaotic,
-so batch norm's statistics are those of some frames, and blocks add little to their input. A second
-table repeats it with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
+Weights are random, which does not change the speed. Since random weights make a network's output
+unstable, batch norm's statistics are taken from some frames, and blocks add little to their input.
+A second table repeats the measurement with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
 """
 
 import argparse
@@ -34,7 +33,7 @@ from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.resnet import Bottleneck
 from dfmnist.media.sample import evenly
 from dfmnist.media.video import iter_frames, write_video
-from ways import in_a_process, peak_mb
+from processes import in_a_process, peak_mb
 
 SIZE_PX, CLIP_PX, CLIP_FRAMES = 224, 256, 100
 PLAIN_BATCH = 32
@@ -44,7 +43,7 @@ Run = Callable[[], Logits]
 
 
 def network() -> Detector:
-    """ResNet-50, calm as a trained one."""
+    """A ResNet-50 with random weights whose outputs are as stable as those of a trained one."""
     net = build("resnet50", seed=0, size_px=SIZE_PX)
     for module in net.modules():
         if isinstance(module, Bottleneck):
@@ -58,14 +57,14 @@ def network() -> Detector:
 
 
 def pictures(count: int, side_px: int, seed: int = 0) -> np.ndarray:
-    """Random coarse frames (count, side, side, 3)."""
+    """Random frames (count, side, side, 3) of coarse blocks."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, 8, 8, 3), np.uint8)
     return coarse.repeat(side_px // 8, axis=1).repeat(side_px // 8, axis=2)
 
 
 def write_clips(folder: Path, count: int) -> None:
-    """Clips of 100 frames at the dataset's size, in which one picture moves over another."""
+    """Write clips of 100 frames at the dataset's size in which one picture moves over another."""
     for number in range(count):
         a, b = pictures(2, CLIP_PX, number)
         frames = (np.roll(np.where(np.arange(CLIP_PX)[:, None] < 128, a, b), 2 * i, 1)
@@ -74,7 +73,7 @@ def write_clips(folder: Path, count: int) -> None:
 
 
 def plain(net: Detector, frames: Sequence[np.ndarray]) -> Logits:
-    """Float32, NCHW, batches of 32; frames (n, h, w, 3) uint8."""
+    """The plain loop's logits for frames (n, h, w, 3): float32, NCHW, batches of 32."""
     mean = torch.tensor(net.mean).view(1, 3, 1, 1)
     std = torch.tensor(net.std).view(1, 3, 1, 1)
     found = []
@@ -87,7 +86,7 @@ def plain(net: Detector, frames: Sequence[np.ndarray]) -> Logits:
 
 
 def plain_clips(net: Detector, paths: list[Path], per_clip: int) -> Logits:
-    """Every frame of a clip is decoded and converted, then some are taken."""
+    """The plain loop's logits for clips; it decodes every frame of a clip and takes some."""
     from PIL import Image
 
     found = []
@@ -101,7 +100,7 @@ def plain_clips(net: Detector, paths: list[Path], per_clip: int) -> Logits:
 
 
 def runs(way: str, folder: Path, frames: int, per_clip: int) -> tuple[Run, Run]:
-    """The two measures of one way, as functions that give all logits."""
+    """The two measures of one way, as functions that return all logits."""
     net, paths = network(), sorted(folder.glob("*.mp4"))
     held = pictures(frames, SIZE_PX, 1)
     if way == "plain":
@@ -120,7 +119,7 @@ def runs(way: str, folder: Path, frames: int, per_clip: int) -> tuple[Run, Run]:
 
 
 def measure(way: str, folder: Path, frames: int, per_clip: int) -> dict[str, object]:
-    """Images a second (the better of two runs), peak memory and logits, in this process."""
+    """Images per second (the faster of two runs), peak memory and logits, in this process."""
     result: dict[str, object] = {}
     network_alone, clips = runs(way, folder, frames, per_clip)
     for name, run in (("network", network_alone), ("clips", clips)):
@@ -137,7 +136,7 @@ def measure(way: str, folder: Path, frames: int, per_clip: int) -> dict[str, obj
 
 
 def table(isa: str | None, arguments: list[str]) -> None:
-    """Print one table; bfloat16 is not for an older processor."""
+    """Print one table; bfloat16 is left out where OpenVINO does not have it."""
     ways = WAYS if isa is None and openvino_has_bf16() else WAYS[:-1]
     print(f"\n| {isa or 'all instructions'} | network, images/s | ratio | clips, images/s | ratio "
           "| peak memory | largest difference of logits |")  # fmt: skip
@@ -164,9 +163,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--way", choices=WAYS)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--frames", type=int, default=128, help="in memory")
-    parser.add_argument("--clips", type=int, default=6)
-    parser.add_argument("--per-clip", type=int, default=32)
+    parser.add_argument("--frames", type=int, default=128, help="frames in memory")
+    parser.add_argument("--clips", type=int, default=6, help="number of clips")
+    parser.add_argument("--per-clip", type=int, default=32, help="frames scored of a clip")
     asked = parser.parse_args()
     if asked.way:
         print(json.dumps(measure(asked.way, asked.folder, asked.frames, asked.per_clip)))

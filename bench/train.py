@@ -1,13 +1,14 @@
-"""Images a second in training: ours against the plain loop that most peers ship.
+"""Training speed in images per second: this project against the usual plain loop.
 
-Plain: float32, NCHW, Adam as torch has it by default, frames from PNGs extracted beforehand, read
-with OpenCV and normalised by the workers of a DataLoader, one for each core. Ours: `detect.fit.Fit`
-under Lightning as `dfmnist train` runs it: channels-last, the precision that `choose_precision`
-times, fused Adam, frames from the MP4s, decoded in every epoch. Same network, batch and clips.
+The plain loop uses float32, NCHW memory, torch's default Adam, and PNGs extracted beforehand that
+the workers of a DataLoader, one for each core, read with OpenCV and normalise. This project uses
+`detectors.module.DetectorModule` under Lightning as `dfmnist train` does: channels-last memory, the
+precision that `choose_precision` finds, fused Adam, and frames decoded from the MP4s in every
+epoch. Network, batch and clips are the same.
 
-Each way runs in a process of its own, for its peak memory, all in one run of this file; on a CPU
-once more with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor. The share of peak is the
-network's multiplications over those of a large square matrix product in the same precision.
+Each way has its own process; on a CPU a second table repeats the measurement with
+`ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor. The share of peak is the rate of the network's
+multiplications relative to that of a large square matrix product in the same precision.
 """
 
 import argparse
@@ -33,30 +34,30 @@ from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.names import NETWORKS
 from dfmnist.detectors.precision import choose_precision
 from dfmnist.detectors.run import CHECKPOINT
-from ways import in_a_process, peak_mb
+from processes import in_a_process, peak_mb
 
 QUALITY = "c23"
 WARM_UP = 2
-"""Steps before the clock runs."""
+"""Number of steps before the timed ones."""
 WAYS = ("plain", "ours")
 EPOCH_CLIPS = 4096
-"""Clips come again and again, as one long epoch."""
+"""Number of clips in the epoch; the clips are repeated to make it long."""
 
 
 def device() -> torch.device:
-    """The GPU where there is one."""
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def now() -> float:
-    """Seconds, when all that was asked of a GPU is done."""
+    """The time in seconds, after the GPU has finished its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def plain(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """The loop as peers ship it."""
+    """The measurement of the plain loop."""
     network = build(name, size_px=asked.size).to(memory_format=torch.contiguous_format)
     network = network.train().to(device())
     optimizer = torch.optim.Adam(network.parameters(), 2e-4)
@@ -88,7 +89,7 @@ def plain(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 class _Clock(pl.Callback):
-    """When the warm-up and the last step were over."""
+    """A clock that starts after the warm-up and stops after the last step."""
 
     def __init__(self, steps: int) -> None:
         self.steps, self.start, self.seconds = steps, 0.0, 0.0
@@ -103,7 +104,7 @@ class _Clock(pl.Callback):
 
 
 def ours(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """As `detect.train` does it, but for validation and checkpoints."""
+    """The measurement of this project's training, without validation and checkpoints."""
     config = TrainConfig(network=name, batch_size=asked.batch, size_px=asked.size, epochs=1)
     network = build(name, **config.network_options)
     precision, seconds = choose_precision(name, config.network_options, asked.batch, device())
@@ -147,8 +148,8 @@ def peaks(workers: int = 0) -> dict[str, float]:
 def image_flops(name: str, size_px: int) -> float:
     """Floating-point operations of a training step for one image.
 
-    A multiplication and its addition are two; the way back is twice the way there (torch's counter
-    is wrong for the way back of grouped convolutions).
+    A multiplication and its addition count as two. The backward pass counts as two forward passes,
+    since torch's counter is wrong for the backward pass of grouped convolutions.
     """
     network = build(name, size_px=size_px)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -157,7 +158,7 @@ def image_flops(name: str, size_px: int) -> float:
 
 
 def peak_flops(precision: str) -> float:
-    """Floating-point operations a second of a large square matrix product: the best of three."""
+    """Floating-point operations per second of a large square matrix product, the best of four."""
     side = 8192 if torch.cuda.is_available() else 2048
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.rand(side, side, device=device()).to(kind) for _ in range(2))
@@ -170,14 +171,14 @@ def peak_flops(precision: str) -> float:
 
 
 def measure(way: str, name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """One way, in this process."""
+    """The measurement of one way, in this process."""
     row = (plain if way == "plain" else ours)(name, folder, asked)
     reached = row["rate"] * image_flops(name, asked.size)
     return row | {"share": reached / peak_flops(row["precision"])}
 
 
 def table(names: list[str], folder: Path, asked: argparse.Namespace, isa: str | None) -> None:
-    """Every way in a process of its own."""
+    """Print one table; each way is measured in its own process."""
     print(
         f"\n| {isa or 'all instructions'} | images/s | ratio | precision | share of peak "
         "| peak memory | of the GPU |\n|---|---|---|---|---|---|---|"
@@ -206,10 +207,10 @@ def main() -> None:
     parser.add_argument("--way", choices=WAYS)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["resnet50"])
     parser.add_argument("--size", type=int, default=224, help="side of the frames in pixels")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=10, help="timed, after two to warm up")
-    parser.add_argument("--clips", type=Path, help="keep the clips here, and take those there are")
-    parser.add_argument("--compile", action="store_true", help="torch.compile our network")
+    parser.add_argument("--batch", type=int, default=16, help="images in a batch")
+    parser.add_argument("--steps", type=int, default=10, help="timed steps, after two to warm up")
+    parser.add_argument("--clips", type=Path, help="folder for the clips; existing clips are used")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network")
     asked = parser.parse_args()
     if asked.way:
         print(json.dumps(measure(asked.way, asked.networks[0], asked.clips, asked)))

@@ -1,4 +1,4 @@
-"""Each way of doing something is measured in a process of its own, for its speed and memory."""
+"""Running each measurement in its own process, so that its peak memory is its own."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from typing import Any
 
 
 def in_a_process(file: str, arguments: list[str], isa: str | None = None) -> dict[str, Any]:
-    """Run `file` again with `arguments`; the JSON that it prints last.
+    """The JSON that `file` prints last when it runs in a new process with `arguments`.
 
-    `isa`: `ONEDNN_MAX_CPU_ISA`, to hold the processor's kernels back.
+    `isa` is the value of `ONEDNN_MAX_CPU_ISA`, which limits the instructions that kernels use.
     """
     environment = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
     command = [sys.executable, file, *arguments]
@@ -23,7 +23,7 @@ def in_a_process(file: str, arguments: list[str], isa: str | None = None) -> dic
 
 
 def peak_mb(workers: int = 0) -> float:
-    """The most memory that this process has held; with `workers` as large as the largest child."""
+    """Peak memory of this process in MB, plus `workers` times that of its largest child."""
     own = resource.getrusage(resource.RUSAGE_SELF)
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (own.ru_maxrss + workers * ended.ru_maxrss) / 1024
