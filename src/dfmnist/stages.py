@@ -1,14 +1,18 @@
-"""The stages of a recipe, from nothing to a report: `run_recipe`."""
+"""The stages of a recipe, from nothing to a report: `run_recipe`, and `demo` for everyone."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
+from dfmnist.core.jobs import engine
 
 if TYPE_CHECKING:
     from dfmnist.recipes import Recipe
+
+DemoName = Literal["demo", "smoke"]
+"""A recipe that films synthetic actors and so needs no data; `smoke` is a test of all stages."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,24 @@ def run_recipe(recipe: "Recipe", out: Path) -> DemoResult:
     )
     page, headline = write_report(dataset, out / "report", context, experiments=experiments)
     return DemoResult(page, headline, out / "footage", dataset, experiments)
+
+
+def demo(out: str | Path, *, recipe: DemoName = "demo", workers: int | None = None) -> DemoResult:
+    """Film synthetic actors, build a dataset, run the experiments and write a report below `out`.
+
+    Nothing is needed for it: no data and no GPU. `recipe` "smoke" is as small as every stage still
+    works, for tests; `workers` processes work at once, one per core by default. Each stage
+    continues where an earlier call was stopped. Raises `InputError`.
+
+    >>> import dfmnist
+    >>> made = dfmnist.demo("runs/smoke", recipe="smoke")
+    >>> made.page.name
+    'index.html'
+    """
+    from dfmnist import recipes
+
+    known = {"demo": recipes.demo, "smoke": recipes.smoke}
+    if recipe not in known:
+        raise InputError(f"recipe {recipe}; expected {' or '.join(known)}")
+    with engine(workers=workers):
+        return run_recipe(known[recipe](), Path(out))

@@ -316,7 +316,7 @@ def test_bad_options(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert message in refused_at_last(capsys, "evaluate-animator", "--out", "o", *arguments)
+    assert message in refused_at_last(capsys, "animator", "evaluate", "--out", "o", *arguments)
     assert not (tmp_path / "o").exists()
 
 

@@ -122,8 +122,8 @@ def test_consent_must_be_stated(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     ("arguments", "message"),
     [
         (["fetch", "voices"], "fetch 'voices'; expected faces"),
-        (["demo", "--recipe", "huge"], "--recipe huge; expected demo or smoke"),
-        (["audit", "nowhere"], "no such file"),
+        (["demo", "--recipe", "huge"], "'--recipe': 'huge' is not one of 'demo', 'smoke'"),
+        (["dataset", "audit", "nowhere"], "no such file"),
         (["train", "nowhere"], "no such file"),
         (["score", "nowhere", "nowhere"], "nowhere"),
     ],

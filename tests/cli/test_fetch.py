@@ -1,4 +1,4 @@
-"""`dfmnist fetch` and `dfmnist convert-weights` from the command line."""
+"""`dfmnist fetch` and `dfmnist animator convert` from the command line."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -100,17 +100,17 @@ def test_a_detectors_weights_are_installed(
 
 def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path, out = checkpoint(tmp_path / "vox.pth.tar"), tmp_path / "vox.safetensors"
-    said = run(capsys, "convert-weights", path, out)
+    said = run(capsys, "animator", "convert", path, out)
     assert said.startswith(f"{out}: {weights_id(out)}, float32, ")
     assert "3 keypoints, 256×256" in said
-    assert "vox.safetensors: exists" in refused(capsys, "convert-weights", path, out)
+    assert "vox.safetensors: exists" in refused(capsys, "animator", "convert", path, out)
     full = out.stat().st_size
-    assert "float16" in run(capsys, "convert-weights", path, out, "--half", "--force")
+    assert "float16" in run(capsys, "animator", "convert", path, out, "--half", "--force")
     assert out.stat().st_size < full
     del (state := torch.load(path, weights_only=True))["kp_detector"]["kp.bias"]
     state["generator"]["final.bias"] = torch.zeros(9)
     torch.save(state, path)
-    line = refused(capsys, "convert-weights", path, tmp_path / "new.safetensors")
+    line = refused(capsys, "animator", "convert", path, tmp_path / "new.safetensors")
     assert "lacks kp_detector.kp.bias; generator.final.bias is [9], expected [3]" in line
     assert not (tmp_path / "new.safetensors").exists()
-    assert "not in the cache" in refused(capsys, "convert-weights", "vox-256", tmp_path / "v")
+    assert "not in the cache" in refused(capsys, "animator", "convert", "vox-256", tmp_path / "v")

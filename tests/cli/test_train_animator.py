@@ -1,4 +1,4 @@
-"""`dfmnist train-animator`: flags reach the run, and those of another recipe are refused."""
+"""`dfmnist animator train`: flags reach the run, and those of another recipe are refused."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from dfmnist.core.files import read_json
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--recipe", "vox512"], "--recipe vox512; expected actors, vox256 or voxadv256"),
+        (["--recipe", "vox512"], "'vox512' is not one of 'actors', 'vox256', 'voxadv256'"),
         (["--vgg", "vgg.pth"], "--vgg: not of --recipe actors"),
         (["--epochs", "3", "--devices", "2"], "--epochs, --devices: not of --recipe actors"),
         (["--skip-broken"], "--skip-broken: not of --recipe actors"),
@@ -25,12 +25,12 @@ from dfmnist.core.files import read_json
         (["--recipe", "vox256", "--clips", ".", "--vgg", "no.pth"], "no.pth: no such file"),
         (["--recipe", "vox256", "--clips", ".", "--epochs", "0"], "--epochs 0"),
         (["--recipe", "vox256", "--clips", ".", "--batch-size", "0"], "--batch-size 0"),
-        (["--recipe", "vox256", "--clips", ".", "--precision", "8"], "--precision 8"),
+        (["--recipe", "vox256", "--clips", ".", "--precision", "8"], "'8' is not one of 'f32'"),
         (["--recipe", "vox256", "--clips", ".", "--devices", "0"], "--devices 0"),
-        (["--recipe", "vox256", "--clips", ".", "--person", "me"], "--person me"),
+        (["--recipe", "vox256", "--clips", ".", "--person", "me"], "'me' is not one of 'file'"),
         (["--recipe", "vox256", "--clips", ".", "--seed", "-1"], "--seed -1"),
         (
-            ["--recipe", "voxadv256", "--clips", ".", "--batch-size", "5", "--accelerator", "cpu",
+            ["--recipe", "voxadv256", "--clips", ".", "--batch-size", "5", "--device", "cpu",
              "--devices", "2"],
             "--batch-size 5 for 2 devices",
         ),
@@ -44,7 +44,7 @@ def test_wrong_flags_are_one_line(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert message in run(capsys, "train-animator", "--out", "out", *flags)
+    assert message in run(capsys, "animator", "train", "--out", "out", *flags)
 
 
 def test_broken_clips_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_broken_clips_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path:
     (tmp_path / "clips" / "bob#1.mp4").write_text("no video")
     arguments = ["--out", tmp_path / "out", "--recipe", "vox256"]
     arguments += ["--clips", tmp_path / "clips", "--workers", 1]
-    last = refused_at_last(capsys, "train-animator", *arguments)
+    last = refused_at_last(capsys, "animator", "train", *arguments)
     assert "1 of 2 clips cannot be used: bob#1.mp4 cannot be read as video" in last
 
 
@@ -63,9 +63,9 @@ def test_flags_reach_the_run(
     (tmp_path / "clips" / "bad.mp4").write_text("no video")
     monkeypatch.setattr("dfmnist.fomm.training.vox.vox256", config)  # the same recipe, tiny
     code, out, err = called(
-        capsys, "train-animator", "--recipe", "vox256", "--out", tmp_path / "out",
+        capsys, "animator", "train", "--recipe", "vox256", "--out", tmp_path / "out",
         "--clips", tmp_path / "clips", "--epochs", 1, "--batch-size", 2,
-        "--seed", 4, "--workers", 1, "--threads", 1, "--accelerator", "cpu",
+        "--seed", 4, "--workers", 1, "--threads", 1, "--device", "cpu",
         "--precision", "bf16", "--skip-broken",
     )  # fmt: skip
     assert not code

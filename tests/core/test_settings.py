@@ -110,6 +110,12 @@ def test_the_last_setting_wins_and_dashes_are_underscores() -> None:
 
 def test_values_by_name() -> None:
     assert with_values(Config(), {"count": 7}).count == 7
+    changed = with_values(Config(), {"fps": "30000/1001", "path": "a", "pair": [0.5, 0.6]})
+    assert (changed.fps, changed.path) == (Fraction(30000, 1001), Path("a"))
+    assert changed.pair == (0.5, 0.6)
+    assert with_values(Config(), {"name": "x"}).name == "x"
+    with pytest.raises(InputError, match=r"^count=many; expected a whole number"):
+        with_values(Config(), {"count": "many"})
     with pytest.raises(InputError, match="colour: no such setting; expected one of count, rate"):
         with_values(Config(), {"colour": 7})
 

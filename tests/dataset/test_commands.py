@@ -1,55 +1,62 @@
-"""`dfmnist audit` and `dfmnist verify`, as a user meets them."""
+"""`dfmnist dataset audit` and `dfmnist dataset verify`, as a user meets them."""
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from tests.running import called, refused
 
-from dfmnist.cli import dataset as commands
-from dfmnist.core.errors import InputError
 from dfmnist.media.video import write_video
 
 
-def invoke(*words: str) -> Result:
-    app = typer.Typer()
-    commands.register(app)
-    return CliRunner().invoke(app, list(words))
-
-
-def test_honest(make_dataset) -> None:
+def test_honest(make_dataset, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_dataset(people=4)
-    audited = invoke("audit", str(root), "--save")
-    assert audited.exit_code == 0, audited.output
-    assert "0.500" in audited.output
+    code, audited, _ = called(capsys, "dataset", "audit", root, "--save")
+    assert code == 0
+    assert "0.500" in audited
     assert (root / "audit.json").is_file()
-    verified = invoke("verify", str(root))
-    assert verified.exit_code == 0, verified.output
-    assert "8 files are as the manifest says" in verified.output
+    code, verified, _ = called(capsys, "dataset", "verify", root / "metadata.jsonl")
+    assert code == 0
+    assert "8 files are as the manifest says" in verified
 
 
-def test_leak(make_dataset) -> None:
+def test_as_json(make_dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_dataset(people=4)
+    code, out, _ = called(capsys, "dataset", "audit", root, "--save", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["passed"]
+    assert found["protocol"]["auc"]["value"] == 0.5
+    assert found == json.loads((root / "audit.json").read_text())
+    code, out, _ = called(capsys, "dataset", "verify", root, "--json")
+    assert code == 0
+    assert {**json.loads(out), "manifest_sha256": ""} == {
+        "files": 8, "manifest_sha256": "", "problems": [],
+    }  # fmt: skip
+
+
+def test_leak(make_dataset, capsys: pytest.CaptureFixture[str]) -> None:
     def faster(path: Path, frames: np.ndarray, crf: int, tag: str) -> int:
         return write_video(path, frames, Fraction(50), crf=crf, comment=tag)
 
-    result = invoke("audit", str(make_dataset(people=4, fake_writer=faster)))
-    assert isinstance(result.exception, InputError)
-    assert "fps (real 25, fake 50)" in str(result.exception)
+    root = make_dataset(people=4, fake_writer=faster)
+    code, out, err = called(capsys, "dataset", "audit", root, "--json")
+    assert code == 2
+    assert "fps (real 25, fake 50)" in err
+    assert not json.loads(out)["passed"]
 
 
-def test_damage(make_dataset) -> None:
+def test_damage(make_dataset, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_dataset(people=3)
     next(root.rglob("*.mp4")).write_bytes(b"other")
-    result = invoke("verify", str(root))
-    assert "SHA-256" in result.output
-    assert isinstance(result.exception, InputError)
-    assert "1 problems" in str(result.exception)
+    code, out, err = called(capsys, "dataset", "verify", root)
+    assert code == 2
+    assert "SHA-256" in out
+    assert "1 problems" in err
 
 
 @pytest.mark.parametrize("command", ["audit", "verify"])
-def test_no_dataset(tmp_path: Path, command: str) -> None:
-    result = invoke(command, str(tmp_path))
-    assert isinstance(result.exception, InputError)
-    assert "no such file" in str(result.exception)
+def test_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert "no such file" in refused(capsys, "dataset", command, tmp_path)

@@ -1,28 +1,31 @@
-"""`dfmnist train`, `score` and `detect`, one after the other."""
+"""`dfmnist train`, `score`, `compare` and `detect`, one after the other."""
 
+import json
 from pathlib import Path
+from typing import Any
 
-import typer
-from typer.testing import CliRunner
-
-from dfmnist.cli import detect
+import pytest
+from tests.running import called
 
 
-def test_train_score_and_detect_from_the_command_line(dataset: Path, tmp_path: Path) -> None:
-    app = typer.Typer()
-    detect.register(app)
-
+def test_train_score_and_detect_from_the_command_line(
+    capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+) -> None:
     def call(*arguments: object) -> str:
-        result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-        return result.stdout
+        code, out, err = called(capsys, *arguments)
+        assert code == 0, err
+        return out
 
-    options = "--network meso4 --size-px 64 --frames-per-clip 3 --epochs 1 --batch-size 8"
+    def record(*arguments: object) -> Any:
+        return json.loads(call(*arguments, "--json"))
+
+    options = "--network meso4 --set size_px=64 --set frames_per_clip=3 --epochs 1 --batch-size 8"
     out = ("--out", tmp_path / "runs", "--precision", "f32")
-    said = call("train", dataset, *out, *options.split())
+    said = call("train", dataset / "metadata.jsonl", *out, *options.split())
     assert "epoch 1 of 1, validation accuracy" in said
     (run,) = (tmp_path / "runs").iterdir()
-    said = call("score", run, dataset, "--quality", "raw", "--quality", "c40")
+    qualities = ("--quality", "raw", "--quality", "c40")
+    said = call("score", run, dataset, *qualities)
     assert "8 clips of 2 people, 24 frames, 0 clips not scored" in said
     assert "called fake from P(fake) 0." in said
     assert "per frame" in said
@@ -30,12 +33,25 @@ def test_train_score_and_detect_from_the_command_line(dataset: Path, tmp_path: P
     assert "fake nod" in said
     first = run / "scores-test.parquet"
     second = tmp_path / "second.parquet"
-    both = ("--backend", "torch", "--precision", "f32", "--quality", "raw", "--quality", "c40")
-    call("score", run, dataset / "metadata.jsonl", *both, "--out", second)
+    both = ("--backend", "torch", "--precision", "f32", *qualities)
+    scored = record("score", run, dataset / "metadata.jsonl", *both, "--out", second)
+    assert scored["scores"] == str(second)
+    assert (scored["num_clips"], scored["num_frames"], scored["num_unscored"]) == (8, 24, 0)
+    assert set(scored["frame"]) == set(scored["clip"]) > {"accuracy", "auc"}
+    assert {"value", "low", "high"} <= set(scored["clip"]["auc"])
+    assert {row["action"] for row in scored["by_action"]} >= {"nod", None}
     said = call("compare", first, second)
     assert "8 clips of 2 people, 0 clips not scored" in said
     assert "DeLong: AUC differs by 0.000" in said
+    compared = record("compare", first, second)
+    assert compared["num_clips"] == 8
+    assert compared["auc"]["value"] == 0
     clip = dataset / "clips" / "raw" / "g-real.mp4"
-    said = call("detect", clip, "--run", run, "--cropped", "--backend", "torch")
+    options = ("--run", run, "--cropped", "--backend", "torch")
+    said = call("detect", clip, *options)
     assert f"{clip}: P(fake) 0." in said
     assert "(fake from 0." in said
+    (found,) = record("detect", clip, *options)
+    assert found["path"] == str(clip)
+    assert 0 < found["p_fake"] < 1
+    assert len(found["frames"]) == len(found["p_fake_per_frame"]) == 3

@@ -17,9 +17,9 @@ from tests.detectors.conftest import make_dataset
 from tests.detectors.test_train import TINY
 from tests.running import called
 
+from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
-from dfmnist.core.lightning import Devices
 from dfmnist.dataset.manifest import read_manifest, write_manifest
 from dfmnist.detectors.module import DetectorModule
 from dfmnist.detectors.run import load_run, read_calibration
@@ -27,9 +27,9 @@ from dfmnist.detectors.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = [
-    "--network", "mesoinception4", "--size-px", "64", "--frames-per-clip", "4", "--batch-size", "8",
-    "--learning-rate", "3e-3", "--precise-bn-frames", "16", "--precision", "f32",
-    "--accelerator", "cpu",
+    "--network", "mesoinception4", "--set", "size_px=64", "--set", "frames_per_clip=4",
+    "--batch-size", "8", "--set", "learning_rate=3e-3", "--set", "precise_bn_frames=16",
+    "--precision", "f32", "--device", "cpu",
 ]  # fmt: skip
 
 
@@ -211,13 +211,22 @@ def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(
     assert load_run(train(replace(TINY, epochs=2), dataset, out, quiet=True))  # with room again
 
 
-def test_every_option_of_the_command_line_reaches_the_run(
-    capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--set actions=nod --set corpus=0.5 --set balance=loss --set betas=0.999,0.9 "
+        "--set accumulate=2 --set early_stop=1 --set loss=bce --set poly_power=1",
+        # as these options were spelled before
+        "--actions nod --corpus 0.5 --balance loss --betas 0.999 0.9 "
+        "--accumulate 2 --early-stop 1 --loss=bce --poly-power 1",
+    ],
+)
+def test_every_setting_of_the_command_line_reaches_the_run(
+    capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path, words: str
 ) -> None:
     _, said, _ = called(
         capsys, "train", dataset, "--out", tmp_path, *OPTIONS, "--epochs", 1, "--seed", 3,
-        "--actions", "nod", "--corpus", "0.5", "--balance", "loss", "--betas", "0.999", "0.9",
-        "--accumulate", "2", "--early-stop", "1", "--loss", "bce", "--poly-power", "1",
+        *words.split(),
     )  # fmt: skip
     (folder,) = tmp_path.iterdir()
     config = load_run(folder).config

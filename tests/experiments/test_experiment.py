@@ -28,7 +28,7 @@ def test_the_plan_is_printed_and_nothing_is_written(
     drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = called(
-        capsys, "experiment", "table3", "table4", "table6", "--data", drawn, "--out",
+        capsys, "experiment", drawn, "table3", "table4", "table6", "--out",
         tmp_path / "out", "--recipe", "smoke", "--dry-run", "--workers", 2,
     )  # fmt: skip
     assert code == 0
@@ -161,19 +161,20 @@ def test_bad_words_are_refused(
     drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def line(*more: object) -> str:
-        return refused(capsys, "experiment", "--data", drawn, "--out", tmp_path / "o", *more)
+        return refused(capsys, "experiment", drawn, "--out", tmp_path / "o", *more)
 
     assert "experiment 'table7'" in line("table7")
-    assert "--recipe best; expected smoke, demo, study, paper" in line("table1", "--recipe", "best")
+    best = line("table1", "--recipe", "best")
+    assert "'--recipe': 'best' is not one of 'smoke', 'demo', 'study', 'paper'" in best
     assert "--other DFDC; expected NAME=MANIFEST" in line("table6", "--other", "DFDC")
-    assert "--engine spark; expected local or ray" in line("table1", "--engine", "spark")
+    assert "'spark' is not one of 'local', 'ray'" in line("table1", "--engine", "spark")
     assert "--seeds 0" in line("table1", "--seeds", 0)
     assert "--imagenet with --recipe demo" in line("table1", "--imagenet", tmp_path)
     twice = ("--other", f"DFDC={drawn}", "--other", f"dfdc={drawn}")
     assert "each dataset once" in line("table6", *twice)
-    assert "no such file" in refused(capsys, "experiment", "table1", "--data", tmp_path / "x")
+    assert "no such file" in refused(capsys, "experiment", tmp_path / "x", "table1")
     monkeypatch.setitem(sys.modules, "ray", None)
-    ray = called(capsys, "experiment", "figure7", "--data", drawn, "--out", tmp_path / "o",
+    ray = called(capsys, "experiment", drawn, "figure7", "--out", tmp_path / "o",
                  "--recipe", "smoke", "--engine", "ray")  # fmt: skip
     assert ray[0] == 2
     assert "pip install 'dfmnist[ray]'" in ray[2]

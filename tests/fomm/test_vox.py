@@ -35,7 +35,7 @@ from dfmnist.fomm.training.vox import (
 )
 from dfmnist.media.video import write_video
 
-CPU = Machine(accelerator="cpu", threads=1)
+CPU = Machine(device="cpu", threads=1)
 
 
 def film(folder: Path, people: int = 4, frames: int = 5, size: int = 32) -> Path:
@@ -381,7 +381,7 @@ def test_refuses_what_it_cannot_train_on(clips: Path, tmp_path: Path) -> None:
         config(pictures="lpips")
     with pytest.raises(InputError, match="VGG-19"):
         config(pictures="vgg", scales=(1.0, 0.25))
-    for wrong in ({"accelerator": "tpu"}, {"precision": "16"}, {"devices": 0}, {"nodes": 0}):
+    for wrong in ({"device": "tpu"}, {"precision": "16"}, {"devices": 0}, {"nodes": 0}):
         with pytest.raises(InputError, match="--"):
             Machine(**wrong)  # type: ignore[arg-type]
 

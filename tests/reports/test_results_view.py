@@ -166,7 +166,7 @@ def test_it_is_small(whole: Any) -> None:
 def test_the_command_takes_experiments_with_or_without_runs(
     whole: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ("report", "--data", whole.dataset, "--out", tmp_path / "out")
+    given = ("report", whole.dataset, "--out", tmp_path / "out")
     assert "--runs nor --experiments" in refused(capsys, *given)
     code, text, _ = called(capsys, *given, "--experiments", whole.experiments)
     assert code == 0

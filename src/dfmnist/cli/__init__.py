@@ -1,34 +1,159 @@
-"""The `dfmnist` command: each file here holds one group of commands."""
+"""The `dfmnist` command: the tree of its commands, users' first; each file holds one group."""
 
+import logging
 import sys
+import time
+import traceback
+from typing import Annotated, Any, cast
 
 import typer
+import typer.main
 
-from dfmnist.cli import animate, build, dataset, demo, detect, experiment, fetch, lab, report
+from dfmnist import __version__
+from dfmnist.cli import (
+    animate,
+    animator,
+    build,
+    dataset,
+    demo,
+    detect,
+    experiment,
+    fetch,
+    legacy,
+    liveness,
+    report,
+)
+from dfmnist.core.console import set_quiet
 from dfmnist.core.errors import InputError
 
 STOPPED = 130
 """Exit code after Ctrl-C."""
+UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
+"""What typer raises for a command line that it cannot read; typer itself does not export it."""
+START, MAKE, DETECT, STUDY, MAKERS = (
+    "Start here",
+    "Make a dataset",
+    "Train and use a detector",
+    "Tables, figures and report",
+    "For makers of the shipped models",
+)
+log = logging.getLogger("dfmnist")
+
+
+def _group(text: str, **commands: Any) -> typer.Typer:
+    group = typer.Typer(help=text, no_args_is_help=True, rich_markup_mode="markdown")
+    for name, function in commands.items():
+        group.command(name)(function)
+    return group
+
 
 app = typer.Typer(
     name="dfmnist",
     help="Make, screen, publish and detect facial-animation deepfakes (DeepFake MNIST+).",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (demo, fetch, build, animate, dataset, detect, experiment, report, lab):
-    group.register(app)
+for panel, functions in {
+    START: (demo.demo, fetch.fetch),
+    MAKE: (build.actors, build.build, animate.animate),
+    DETECT: (detect.train, detect.score, detect.compare, detect.detect),
+    STUDY: (experiment.experiment, report.report),
+}.items():
+    for function in functions:
+        app.command(rich_help_panel=panel)(function)
+app.add_typer(
+    _group("Check a dataset folder.", audit=dataset.audit, verify=dataset.verify),
+    name="dataset",
+    rich_help_panel=MAKE,
+)
+app.add_typer(
+    _group(
+        "Train, measure and convert motion models.",
+        train=animator.train,
+        evaluate=animator.evaluate,
+        convert=animator.convert,
+    ),
+    name="animator",
+    rich_help_panel=MAKERS,
+)
+app.add_typer(
+    _group(
+        "Fit and measure the liveness detectors that screen a dataset.",
+        fit=liveness.fit,
+        benchmark=liveness.benchmark,
+    ),
+    name="liveness",
+    rich_help_panel=MAKERS,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dfmnist {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def settings(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print what is done, and where an error arose.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print results and errors only, no progress.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Make, screen, publish and detect facial-animation deepfakes (DeepFake MNIST+)."""
+    if quiet:
+        set_quiet(True)
+    if verbose:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(relativeCreated)7d ms  %(name)s: %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.DEBUG)
+        python = sys.version.split()[0]
+        log.debug("dfmnist %s, Python %s on %s", __version__, python, sys.platform)
 
 
 def main() -> None:
     """Run the command line. Bad input is one line on standard error and exit code 2."""
+    start = time.perf_counter()
+    arguments = legacy.translated(sys.argv[1:])
     try:
-        app()
+        code = typer.main.get_command(app)(arguments, prog_name="dfmnist", standalone_mode=False)
     except InputError as error:
-        print(f"dfmnist: {error}", file=sys.stderr)
-        sys.exit(2)
-    except SystemExit as error:
-        if error.code == STOPPED:  # Ctrl-C, of which typer says nothing
-            print("dfmnist: stopped; run the same command to go on", file=sys.stderr)
-        raise
+        _explain(str(error))
+        code = 2
+    except typer.Abort:
+        code = STOPPED
+    except UsageError as error:
+        code = _usage(error)
+    if code == STOPPED:  # Ctrl-C, of which typer says nothing
+        print("dfmnist: stopped; run the same command to go on", file=sys.stderr)
+    log.debug("ended after %.1f s", time.perf_counter() - start)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(message: str) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        traceback.print_exc()
+    print(f"dfmnist: {message}", file=sys.stderr)
+
+
+def _usage(error: Any) -> int:
+    """One line for a command line that cannot be read, with the command whose help has more."""
+    message = " ".join(error.format_message().split()).replace(": Value error, ", ": ")
+    if type(error).__name__ != "NoArgsIsHelpError":  # whose help has been printed
+        where = error.ctx.command_path if error.ctx is not None else "dfmnist"
+        _explain(f"{message.rstrip('.')}; see `{where} --help`")
+    elif message:
+        print(error.format_message())
+    return int(error.exit_code)

@@ -5,13 +5,10 @@ from typing import Annotated
 
 import typer
 
-from dfmnist.cli.build import _motion
+from dfmnist.cli.options import field
+from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(animate)
+from dfmnist.pipeline.config import AnimateConfig
 
 
 def animate(
@@ -20,60 +17,39 @@ def animate(
     out: Annotated[
         Path, typer.Argument(help="MP4 to write; for a folder of sources, a folder of MP4s.")
     ],
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="Motion model: .pth.tar, .safetensors, or a name of `dfmnist fetch`; "
-            "default: the shipped one."
-        ),
-    ] = None,
-    motion: Annotated[
-        str, typer.Option(help="relative, absolute or relative_scaled.")
-    ] = "relative",
+    weights: Annotated[Path | None, field(AnimateConfig, "weights")] = AnimateConfig.weights,
+    motion: Annotated[Motion, field(AnimateConfig, "motion")] = AnimateConfig.motion,
     best_frame: Annotated[
-        bool,
-        typer.Option(
-            "--best-frame",
-            help="Measure motion from the driving frame whose face is most like the source's; "
-            "default: from the first.",
-        ),
-    ] = False,
+        bool, field(AnimateConfig, "best_frame", "--best-frame")
+    ] = AnimateConfig.best_frame,
     source_frame: Annotated[
-        int | None, typer.Option(help="Frame of a source video, from 0; default: the first.")
-    ] = None,
+        int | None, field(AnimateConfig, "source_frame")
+    ] = AnimateConfig.source_frame,
     source_time: Annotated[
-        float | None, typer.Option(help="The same, in seconds after the first frame.")
-    ] = None,
-    crop: Annotated[bool, typer.Option(help="Find the face first and crop to it.")] = True,
-    cache: Annotated[
-        bool, typer.Option(help="Keep the driver's keypoints for the next time.")
-    ] = True,
-    backend: Annotated[
-        str,
-        typer.Option(help="openvino, torch, or auto: torch on a GPU, openvino on a CPU."),
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="f32, bf16, or auto: bf16 on a GPU and on a CPU with AMX.")
-    ] = "auto",
+        float | None, field(AnimateConfig, "source_time_s", "--source-time")
+    ] = AnimateConfig.source_time_s,
+    crop: Annotated[bool, field(AnimateConfig, "crop")] = AnimateConfig.crop,
+    cache: Annotated[bool, field(AnimateConfig, "cache")] = AnimateConfig.cache,
+    backend: Annotated[BackendName, field(AnimateConfig, "backend")] = AnimateConfig.backend,
+    precision: Annotated[Precision, field(AnimateConfig, "precision")] = AnimateConfig.precision,
 ) -> None:
     """Animate a face as the driving clip moves; the result is labelled as AI-generated.
 
-    Frame rate and number of frames are the driver's. A folder's finished outputs are kept, so the
-    same command goes on after a stop.
+    Frame rate and number of frames are the driver's. Finished outputs of a folder are kept, so the
+    same command continues after a stop.
     """
-    from dfmnist.pipeline.config import AnimateConfig
     from dfmnist.pipeline.files import animate_file, animate_folder
 
     config = AnimateConfig(
         weights=weights,
-        motion=_motion(motion),
+        motion=motion,
         best_frame=best_frame,
         crop=crop,
         source_frame=source_frame,
         source_time_s=source_time,
         cache=cache,
-        backend=backend,  # type: ignore[arg-type]  # checked where it is used
-        precision=precision,  # type: ignore[arg-type]
+        backend=backend,
+        precision=precision,
     )
     failed: list[str] = []
     if source.is_dir():

@@ -1,57 +1,42 @@
 """`dfmnist actors` and `dfmnist build`: footage, and a dataset from footage."""
 
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
-from dfmnist.core.actions import TEN, parse_action
-from dfmnist.core.errors import InputError
-from dfmnist.core.jobs import EngineName, engine
-
-Workers = Annotated[int | None, typer.Option(help="Processes; default: one per core.")]
-
-
-def use_engine(ctx: typer.Context, workers: int | None, name: str = "local") -> None:
-    """Run the jobs of the command being run on this engine. Raises `InputError`."""
-    ctx.with_resource(engine(cast(EngineName, name), workers))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(actors)
-    app.command()(build)
+from dfmnist.cli.options import Workers, field, set_option, use_engine
+from dfmnist.core.actions import Action, parse_action
+from dfmnist.core.choices import DriverProtocol, Motion, PersonRule
+from dfmnist.core.settings import setting, with_settings
+from dfmnist.pipeline.config import BuildConfig, FilmConfig
 
 
 def actors(
     ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="New folder for the footage.")],
-    people: Annotated[
-        tuple[int, int, int], typer.Option(help="Actors in train, validation and test.")
-    ] = (14, 3, 3),
+    people: Annotated[tuple[int, int, int], field(FilmConfig, "people")] = FilmConfig.people,
     clips: Annotated[
-        tuple[int, int, int], typer.Option(help="Clips of each action in each split.")
-    ] = (10, 3, 3),
-    drivers: Annotated[tuple[int, int, int], typer.Option(help="Driving actors in each split.")] = (
-        2,
-        1,
-        1,
-    ),
-    takes: Annotated[int, typer.Option(help="Takes of each action by each driver.")] = 2,
-    frames: Annotated[int, typer.Option(help="Frames of each clip, at 25 a second.")] = 50,
+        tuple[int, int, int], field(FilmConfig, "clips_per_action", "--clips")
+    ] = FilmConfig.clips_per_action,
+    drivers: Annotated[tuple[int, int, int], field(FilmConfig, "drivers")] = FilmConfig.drivers,
+    takes: Annotated[int, field(FilmConfig, "takes")] = FilmConfig.takes,
+    frames: Annotated[int, field(FilmConfig, "num_frames", "--frames")] = FilmConfig.num_frames,
     actions: Annotated[
         list[str] | None,
-        typer.Option(help="Film these alone, of the ten or talk; repeatable. Default: all ten."),
+        typer.Option(
+            metavar="ACTION",
+            autocompletion=lambda: list(Action),
+            help="Action to film, of the ten or talk; repeatable. Default: all ten.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the performances.")] = 0,
+    seed: Annotated[int, field(FilmConfig, "seed")] = FilmConfig.seed,
     workers: Workers = None,
 ) -> None:
-    """Film synthetic actors performing the ten actions; `build` reads what it writes."""
-    from dfmnist.pipeline.config import FilmConfig
+    """Film synthetic actors who perform the ten actions; `dfmnist build` reads the result."""
     from dfmnist.pipeline.film import film_people
 
-    performed = tuple(map(parse_action, actions)) if actions else TEN
+    performed = tuple(map(parse_action, actions)) if actions else FilmConfig.actions
     config = FilmConfig(people, clips, drivers, takes, frames, performed, seed=seed)
     use_engine(ctx, workers)
     tables = film_people(config, out)
@@ -60,79 +45,67 @@ def actors(
 
 def build(
     ctx: typer.Context,
-    sources: Annotated[Path, typer.Option(help="Folder of clips and photos, or a CSV table.")],
+    sources: Annotated[
+        Path, typer.Option(help="Faces to animate: a folder of clips and photos, or a CSV table.")
+    ],
     drivers: Annotated[
         Path,
-        typer.Option(help="Folder with a subfolder per action, or a CSV: file,action,start,end."),
+        typer.Option(
+            help="Clips of the ten actions: a folder with a subfolder for each action, or a CSV "
+            "table with file, action, start, end."
+        ),
     ],
-    licence: Annotated[str, typer.Option(help="Licence of the footage and so of the dataset.")],
-    consent: Annotated[str, typer.Option(help="How the people shown agreed.")],
+    licence: Annotated[str, field(BuildConfig, "licence")],
+    consent: Annotated[str, field(BuildConfig, "consent")],
     out: Annotated[Path, typer.Option(help="New folder for the dataset.")],
     reals: Annotated[
-        Path | None, typer.Option(help="Real clips; default: the videos among the sources.")
+        Path | None,
+        typer.Option(help="Real clips, given like sources. Default: the videos of the sources."),
     ] = None,
     person: Annotated[
-        str, typer.Option(help="Who is who in a folder: one person per file, or per folder.")
+        PersonRule,
+        typer.Option(help="Who is who in a folder: one person in each file, or in each subfolder."),
     ] = "file",
-    per_action: Annotated[int, typer.Option(help="Accepted fakes of each action.")] = 10,
-    attempts: Annotated[int, typer.Option(help="Attempts at most, for each clip wanted.")] = 4,
-    frames: Annotated[int, typer.Option(help="Frames of every clip.")] = 50,
-    fps: Annotated[str, typer.Option(help="Frames a second of every clip.")] = "25",
-    noise: Annotated[float, typer.Option(help="Camera noise of both classes, in levels.")] = 2.0,
-    motion: Annotated[
-        str, typer.Option(help="relative, absolute or relative_scaled.")
-    ] = "relative",
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="Motion model: .pth.tar, .safetensors, or a name of `dfmnist fetch`."),
-    ] = None,
+    per_action: Annotated[int, field(BuildConfig, "per_action")] = BuildConfig.per_action,
+    attempts: Annotated[
+        int, field(BuildConfig, "attempts_per_clip", "--attempts")
+    ] = BuildConfig.attempts_per_clip,
+    frames: Annotated[int, field(BuildConfig, "num_frames", "--frames")] = BuildConfig.num_frames,
+    fps: Annotated[str, field(BuildConfig, "fps")] = str(BuildConfig.fps),
+    noise: Annotated[float, field(BuildConfig, "noise_sigma", "--noise")] = BuildConfig.noise_sigma,
+    motion: Annotated[Motion, field(BuildConfig, "motion")] = BuildConfig.motion,
+    weights: Annotated[Path | None, field(BuildConfig, "weights")] = BuildConfig.weights,
     driver_protocol: Annotated[
-        str, typer.Option(help="disjoint: each split has its own drivers; shared: as the paper.")
-    ] = "disjoint",
-    synthetic: Annotated[bool, typer.Option(help="The people are synthetic actors.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of pairing, splits and noise.")] = 0,
+        DriverProtocol, field(BuildConfig, "driver_protocol")
+    ] = BuildConfig.driver_protocol,
+    synthetic: Annotated[
+        bool, field(BuildConfig, "synthetic", "--synthetic")
+    ] = BuildConfig.synthetic,
+    seed: Annotated[int, field(BuildConfig, "seed")] = BuildConfig.seed,
+    settings: Annotated[list[str], set_option(BuildConfig, "qualities=raw,c23")] = [],  # noqa: B006  # only read
     workers: Workers = None,
 ) -> None:
-    """Animate sources as the drivers move, screen, compress, and write a dataset."""
-    from dfmnist.pipeline.build import build as run_build
-    from dfmnist.pipeline.config import BuildConfig
-    from dfmnist.pipeline.footage import read_drivers, read_people
+    """Build a dataset: animate sources as the drivers move, screen the clips, compress them.
+
+    The same command continues a build that was stopped.
+    """
+    from dfmnist.pipeline.build import build_files
 
     config = BuildConfig(
         per_action=per_action,
         attempts_per_clip=attempts,
         num_frames=frames,
-        fps=_rate(fps),
+        fps=setting(BuildConfig, "fps").read(fps, f"--fps {fps}"),
         noise_sigma=noise,
-        motion=_motion(motion),
+        motion=motion,
         weights=weights,
-        driver_protocol=driver_protocol,  # type: ignore[arg-type]  # checked there
+        driver_protocol=driver_protocol,
         seed=seed,
         licence=licence,
         consent=consent,
         synthetic=synthetic,
     )
-    clip_s = config.num_frames / config.fps
-    people = read_people(sources, clip_s, person)
-    real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
     use_engine(ctx, workers)
-    root = run_build(people, read_drivers(drivers), real, config, out)
+    config = with_settings(config, settings)
+    root = build_files(sources, drivers, config, out, reals=reals, person=person)
     typer.echo(f"dataset: {root / 'metadata.jsonl'}")
-
-
-def _rate(text: str) -> Fraction:
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise InputError(
-            f"--fps {text}; expected a number or a fraction such as 30000/1001"
-        ) from None
-    if not 0 < rate <= 240:
-        raise InputError(f"--fps {text}; expected more than 0 and at most 240")
-    return rate
-
-
-def _motion(text: str) -> Any:
-    if text not in ("relative", "absolute", "relative_scaled"):
-        raise InputError(f"--motion {text}; expected relative, absolute or relative_scaled")
-    return text

@@ -5,30 +5,25 @@ from typing import Annotated
 
 import typer
 
-from dfmnist.cli.build import Workers, use_engine
-from dfmnist.core.errors import InputError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(demo)
+from dfmnist import stages
+from dfmnist.cli.options import Workers
+from dfmnist.stages import DemoName
 
 
 def demo(
-    ctx: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("runs/demo"),
-    recipe: Annotated[str, typer.Option(help="demo, or smoke (tiny: a test, no result).")] = "demo",
+    out: Annotated[Path, typer.Option(help="Folder for all that the demo makes.")] = Path(
+        "runs/demo"
+    ),
+    recipe: Annotated[
+        DemoName, typer.Option(help="Size of the demo; smoke is a test and gives no result.")
+    ] = "demo",
     workers: Workers = None,
 ) -> None:
-    """Film synthetic actors, build a dataset, run the experiments and write a report."""
-    from dfmnist import recipes
-    from dfmnist.stages import run_recipe
+    """Go the whole path on synthetic actors: film, build a dataset, run the experiments, report.
 
-    known = {"demo": recipes.demo, "smoke": recipes.smoke}
-    if recipe not in known:
-        raise InputError(f"--recipe {recipe}; expected {' or '.join(known)}")
-    use_engine(ctx, workers)
-    made = run_recipe(known[recipe](), out)
+    It needs no data and no GPU. The same command continues after a stop.
+    """
+    made = stages.demo(out, recipe=recipe, workers=workers)
     for line in made.headline:
         typer.echo(line)
     typer.echo(f"report: {made.page}")

@@ -2,75 +2,91 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dfmnist.cli.build import Workers, use_engine
+from dfmnist.cli.options import DATASET_HELP, Workers, use_engine
+from dfmnist.core.choices import EngineName
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
     from dfmnist.experiments.recipe import ExperimentRecipe
 
+RecipeName = Literal["smoke", "demo", "study", "paper"]
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(experiment)
+
+def _names(incomplete: str) -> list[str]:
+    from dfmnist.experiments.run import EXPERIMENTS
+
+    return [name for name in ("all", *EXPERIMENTS) if name.startswith(incomplete)]
 
 
 def experiment(
     ctx: typer.Context,
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help=DATASET_HELP)],
     names: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            help="table1 to table6, figure1 to figure10, shortcut, conclusions, or all."
+            metavar="[NAME]...",
+            autocompletion=_names,
+            help="What to make: table1 to table6, figure1 to figure10, shortcut, conclusions, or "
+            "all, which is the default.",
         ),
-    ],
-    data: Annotated[Path, typer.Option(help="Dataset folder, or its metadata.jsonl.")],
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for runs, scores, tables and figures.")] = Path(
         "runs/experiments"
     ),
     other: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=MANIFEST of another dataset; repeatable. Names as in the paper."),
+        typer.Option(
+            metavar="NAME=DATASET",
+            help="Another dataset, under the name that the paper gives it; repeatable.",
+        ),
     ] = None,
     recipe: Annotated[
-        str,
+        RecipeName,
         typer.Option(
-            help="smoke (no result), demo (64 px), study (the demo's MesoInception-4 alone, for "
-            "--seeds) or paper (needs a GPU)."
+            help="Sizes and schedules: smoke (no result), demo (64 px), study (the demo's "
+            "MesoInception-4 alone, for --seeds) or paper (needs a GPU)."
         ),
     ] = "demo",
     imagenet: Annotated[
         Path | None,
-        typer.Option(help="--recipe paper: folder with NETWORK.pth of ImageNet to start from."),
+        typer.Option(
+            help="Folder with NETWORK.pth of ImageNet to start from; --recipe paper only."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Runs of each cell: mean and spread.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(help="Number of runs of each cell; with several, mean and spread.")
+    ] = 1,
     engine: Annotated[
-        str, typer.Option(help="local, or ray (one machine or a cluster).")
+        EngineName,
+        typer.Option(help="What runs the work: processes of this machine, or Ray."),
     ] = "local",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan: runs, clips, steps, time.")
+        bool, typer.Option("--dry-run", help="Print the plan only: runs, clips, steps, time.")
     ] = False,
     workers: Workers = None,
 ) -> None:
-    """Run the paper's tables and figures; each distinct run once. A killed command goes on."""
+    """Make the paper's tables and figures on a dataset, each distinct run once.
+
+    The same command continues after a stop.
+    """
     from dfmnist import recipes
     from dfmnist.experiments import run
 
     if imagenet is not None and recipe != "paper":
         raise InputError(f"--imagenet with --recipe {recipe}; expected --recipe paper")
-    known: dict[str, Callable[[], ExperimentRecipe]] = {
+    known: dict[RecipeName, Callable[[], ExperimentRecipe]] = {
         "smoke": recipes.experiments_smoke,
         "demo": recipes.experiments_demo,
         "study": recipes.experiments_study,
         "paper": lambda: recipes.experiments_paper(imagenet),
     }
-    if recipe not in known:
-        raise InputError(f"--recipe {recipe}; expected {', '.join(known)}")
     request = run.Request(
-        tuple(names),
-        data,
+        tuple(names or ("all",)),
+        dataset,
         known[recipe](),
         tuple(map(run.parse_other, other or [])),
         seeds,

@@ -1,4 +1,4 @@
-"""`dfmnist fetch` and `dfmnist convert-weights`: models that are not shipped in the package."""
+"""`dfmnist fetch`: models that are not shipped in the package."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,21 +10,25 @@ import typer
 from dfmnist.core.errors import InputError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(fetch)
-    app.command()(convert_weights)
+def _names(incomplete: str) -> list[str]:
+    from dfmnist.core.published_weights import PUBLISHED
+
+    return [name for name in (*OURS, *PUBLISHED) if name.startswith(incomplete)]
 
 
 def fetch(
     what: Annotated[
-        str | None, typer.Argument(help="A name of the list; without one, the list is shown.")
+        str | None,
+        typer.Argument(
+            metavar="NAME", autocompletion=_names, help="Name of a model; none shows the list."
+        ),
     ] = None,
     from_file: Annotated[
-        Path | None, typer.Option("--from", help="A file that you have, in place of a download.")
+        Path | None,
+        typer.Option("--from", help="File that you have already, instead of a download."),
     ] = None,
 ) -> None:
-    """Get models into the user's cache, checked; without a name, list those that are known."""
+    """Download a model into the cache and check it; without a name, list the known models."""
     from dfmnist.core.published_weights import PUBLISHED
 
     if what is None:
@@ -82,28 +86,6 @@ def _actors() -> dict[str, Path]:
 
 OURS: dict[str, Callable[[], dict[str, Path]]] = {"faces": _faces, "actors": _actors}
 """What this program gets by itself."""
-
-
-def convert_weights(
-    source: Annotated[
-        Path, typer.Argument(help="Checkpoint (.pth.tar) of vox-256 or vox-adv-256, or its name.")
-    ],
-    out: Annotated[Path, typer.Argument(help="File to write (.safetensors).")],
-    half: Annotated[
-        bool, typer.Option("--half", help="float16: half the size, nearly the same pictures.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-) -> None:
-    """Turn a published motion model into safetensors that hold their config and origin."""
-    from dfmnist.fomm.checkpoint import weights_id
-    from dfmnist.fomm.convert import convert_weights as convert
-
-    config = convert(source, out, half=half, force=force)
-    kind = "float16" if half else "float32"
-    typer.echo(
-        f"{out}: {weights_id(out)}, {kind}, {out.stat().st_size / 1e6:.0f} MB, "
-        f"{config.num_kp} keypoints, {config.image_size}×{config.image_size}"
-    )
 
 
 def _list() -> None:

@@ -39,4 +39,5 @@ PersonRule = Literal["file", "folder"]
 DriverProtocol = Literal["disjoint", "shared"]
 """Whether each split has drivers of its own, or every driver serves every split."""
 EngineName = Literal["local", "ray"]
-"""What runs independent jobs: processes on this machine, or Ray."""
+"""What runs jobs. `local`: processes of this machine. `ray`: tasks on the cluster that
+`RAY_ADDRESS` names, else on one that is started here; needs the extra `dfmnist[ray]`."""

@@ -18,17 +18,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
+from dfmnist.core.choices import EngineName
 from dfmnist.core.console import console, progress_bar, set_quiet
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import need
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-EngineName = Literal["local", "ray"]
-"""`local`: processes of this machine. `ray`: tasks on the cluster that `RAY_ADDRESS` names, else on
-one that is started here; needs the extra `dfmnist[ray]`."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

@@ -4,61 +4,14 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
 
-from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
-
-
-@dataclass(frozen=True)
-class Devices:
-    """Devices on which a training runs; several train one model together (DDP)."""
-
-    accelerator: str = "auto"
-    """auto, cpu or gpu."""
-    devices: int = 1
-    """Number of devices on each node: GPUs, or processes on a CPU."""
-    nodes: int = 1
-    """Number of machines."""
-
-    def __post_init__(self) -> None:
-        if self.accelerator not in ("auto", "cpu", "gpu"):
-            raise InputError(f"--accelerator {self.accelerator}; expected auto, cpu or gpu")
-        for flag, value in (("--devices", self.devices), ("--nodes", self.nodes)):
-            if value < 1:
-                raise InputError(f"{flag} {value}; expected 1 or more")
-        if self.uses_gpu and self.devices > torch.cuda.device_count():
-            count = torch.cuda.device_count()
-            raise InputError(f"--devices {self.devices}; this machine has {count} GPUs")
-
-    @property
-    def uses_gpu(self) -> bool:
-        """True if the run trains on GPUs."""
-        has = torch.cuda.is_available()
-        return self.accelerator == "gpu" or (self.accelerator == "auto" and has)
-
-    @property
-    def world(self) -> int:
-        """Number of processes on all nodes together."""
-        return self.devices * self.nodes
-
-    def options(self) -> dict[str, Any]:
-        """Arguments for Lightning's trainer."""
-        return {
-            "accelerator": "gpu" if self.uses_gpu else "cpu",
-            "devices": self.devices,
-            "num_nodes": self.nodes,
-            "use_distributed_sampler": False,
-            # torch has it for GPUs only
-            "sync_batchnorm": self.world > 1 and self.uses_gpu,
-        }
 
 
 def is_main() -> bool:

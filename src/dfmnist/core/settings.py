@@ -37,6 +37,13 @@ class Setting:
         """What can be given, in words: "a whole number", "one of raw, c23, c40"."""
         return _words(self.type)
 
+    def read(self, text: str, given: str) -> Any:
+        """The value that `text` states. Raises `InputError`, which begins with `given`."""
+        try:
+            return _parsed(text, self.type)
+        except (ValueError, ZeroDivisionError):
+            raise InputError(f"{given}; expected {self.values}") from None
+
     @property
     def default_text(self) -> str:
         """The default as it would be typed; empty if there is none."""
@@ -50,6 +57,11 @@ def settings_of(kind: type) -> tuple[Setting, ...]:
         Setting(f.name, types[f.name], _default(f), docs.get(f.name, ""))
         for f in dataclasses.fields(kind)
     )
+
+
+def setting(kind: type, name: str) -> Setting:
+    """The field `name` of the dataclass `kind`."""
+    return next(found for found in settings_of(kind) if found.name == name)
 
 
 def field_docs(kind: type) -> Mapping[str, str]:
@@ -81,7 +93,7 @@ def with_settings(config: Config, settings: Iterable[str]) -> Config:
     commas, and a fraction may be given as 30000/1001. A later setting wins over an earlier one.
     Raises `InputError` for an unknown field (the known ones are listed) or an unfit value.
     """
-    known = {setting.name: setting for setting in settings_of(type(config))}
+    known = {s.name: s for s in settings_of(type(config)) if _can_be_read(s.type)}
     values: dict[str, Any] = {}
     for text in settings:
         name, equals, value = (part.strip() for part in text.partition("="))
@@ -90,19 +102,29 @@ def with_settings(config: Config, settings: Iterable[str]) -> Config:
             raise InputError(f"--set {text}; expected field=value, for example {_example(known)}")
         if name not in known:
             raise InputError(f"--set {text}: no such field; expected one of {', '.join(known)}")
-        try:
-            values[name] = _parsed(value, known[name].type)
-        except (ValueError, ZeroDivisionError):
-            raise InputError(f"--set {text}; expected {known[name].values}") from None
+        values[name] = known[name].read(value, f"--set {text}")
     return dataclasses.replace(config, **values)  # type: ignore[type-var]
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:
-    """`config` with fields replaced by `values`. Raises `InputError` for an unknown field."""
-    known = [setting.name for setting in settings_of(type(config))]
+    """`config` with fields replaced by `values`.
+
+    Text for a field that is no text is read as `with_settings` reads it, and a list becomes a
+    tuple. Raises `InputError` for an unknown field (the known ones are listed) or unfit text.
+    """
+    known = {found.name: found for found in settings_of(type(config))}
     if unknown := sorted(set(values) - set(known)):
         raise InputError(f"{unknown[0]}: no such setting; expected one of {', '.join(known)}")
-    return dataclasses.replace(config, **values)  # type: ignore[type-var]
+    fitting = {name: _fitting(value, known[name]) for name, value in values.items()}
+    return dataclasses.replace(config, **fitting)  # type: ignore[type-var]
+
+
+def _fitting(value: Any, setting: Setting) -> Any:
+    if isinstance(value, list):
+        value = tuple(value)
+    if isinstance(value, str) and str not in _parts(setting.type):
+        return setting.read(value, f"{setting.name}={value}")
+    return value
 
 
 def check_choices(config: object) -> None:
@@ -184,6 +206,13 @@ def _parsed(text: str, kind: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError
     return value
+
+
+def _can_be_read(kind: Any) -> bool:
+    """True unless values of this type, such as another config, cannot be stated in text."""
+    if get_origin(kind) in (Union, UnionType, tuple):
+        return all(_can_be_read(part) for part in get_args(kind) if part not in (NoneType, ...))
+    return get_origin(kind) is Literal or kind in _WORDS or issubclass(kind, Enum)
 
 
 def _fail() -> Any:

@@ -188,6 +188,12 @@ def clip_file_name(clip_id: str, quality: str) -> str:
 _R = TypeVar("_R", Clip, Rejected)
 
 
+def dataset_folder(dataset: str | Path) -> Path:
+    """The folder of a dataset that is given as its folder or its metadata.jsonl."""
+    path = Path(dataset)
+    return path.parent if path.name == METADATA else path
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read and validate the manifest of a dataset folder, or of the given `.jsonl` file.
 

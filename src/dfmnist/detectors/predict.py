@@ -1,11 +1,13 @@
 """The verdict on one video: sample frames, crop the face as in the dataset, score."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.special import expit
 
+from dfmnist.core.choices import BackendName, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.backends import DetectorBackend, choose_backend, frame_logits
 from dfmnist.detectors.run import Run
@@ -31,6 +33,23 @@ class VideoScore:
     """Indices of the frames that were scored."""
     p_fake_per_frame: tuple[float, ...]
     """P(fake) of each of these frames."""
+
+
+def detect_videos(
+    paths: Iterable[Path],
+    run: Run,
+    *,
+    cropped: bool = False,
+    backend: BackendName = "auto",
+    precision: Precision = "auto",
+) -> Iterator[VideoScore]:
+    """The scores that `run` gives the videos in `paths`, one after the other, as `detect_video`.
+
+    `backend` and `precision`: see `core.inference.choose`. Raises `InputError`.
+    """
+    model = choose_backend(run.network, backend, precision)
+    for path in paths:
+        yield detect_video(path, run, cropped=cropped, backend=model)
 
 
 def detect_video(

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from dfmnist.core.config import config_hash, plain
+from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, write_json
-from dfmnist.core.lightning import Devices, is_main, quiet_lightning, run
+from dfmnist.core.lightning import is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, select_samples

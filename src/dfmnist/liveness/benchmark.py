@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import DETECTED_BY_BOTH, TEN, Action
+from dfmnist.core.config import plain
 from dfmnist.core.files import write_text
 from dfmnist.core.text import markdown_table
 from dfmnist.liveness import universal
@@ -94,6 +95,24 @@ def error_rates(measured: Sequence[MeasuredClip], thresholds: Thresholds) -> Err
     identities = tuple(sorted({clip.identity for clip in measured}))
     without_face = sum(bool(clip.problem) for clip in genuine)
     return ErrorRates(identities, accepted, errors, outside, without_face)
+
+
+def rates_record(rates: ErrorRates) -> dict[str, object]:
+    """The error rates as JSON types: counts of clips, by action asked for and by kind of clip."""
+    return {
+        "identities": list(rates.identities),
+        "clips_without_a_followed_face": rates.without_face,
+        "action_detector": {
+            asked.value: {
+                "accepted": plain(rates.accepted_right(asked)),
+                "accepted_wrong_action": plain(rates.accepted_wrong(asked)),
+            }
+            for asked in TEN
+        },
+        "universal_detector": {
+            kind: {"errors": plain(rates.universal_errors(kind))} for kind in KINDS
+        },
+    }
 
 
 def _is_live(clip: MeasuredClip, thresholds: Thresholds) -> bool:

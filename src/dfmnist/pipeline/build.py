@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfmnist.core.actions import TEN
-from dfmnist.core.choices import SPLITS
+from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
 from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
@@ -23,7 +23,7 @@ from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
-from dfmnist.pipeline.footage import Footage, renumbered
+from dfmnist.pipeline.footage import Footage, read_drivers, read_people, renumbered
 from dfmnist.pipeline.jobs import (
     ClipResult,
     DriverJob,
@@ -57,6 +57,27 @@ def build(
     kept = _compress_reals(state, inputs, attempts, checks)
     unusable = [r for f in inputs.people if (r := unused(f, checks[f.key])) is not None]
     return _publish(state, attempts, kept, unusable)
+
+
+def build_files(
+    sources: Path,
+    drivers: Path,
+    config: BuildConfig,
+    root: Path,
+    *,
+    reals: Path | None = None,
+    person: PersonRule = "file",
+) -> Path:
+    """Make the dataset in folder `root` from footage on disk, as `build` does, and return it.
+
+    `sources` and `reals` are folders of clips and photos or CSV tables (`footage.read_people`),
+    `drivers` a folder with one subfolder per action or a CSV table (`footage.read_drivers`).
+    `reals` None takes the videos among the sources. Raises `InputError`.
+    """
+    clip_s = config.num_frames / config.fps
+    people = read_people(sources, clip_s, person)
+    real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
+    return build(people, read_drivers(drivers), real, config, root)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from dfmnist.core.console import console
+from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import have
 from dfmnist.core.files import write_text
 from dfmnist.core.jobs import cpu_count
-from dfmnist.core.lightning import Devices, is_main, quiet_lightning
+from dfmnist.core.lightning import is_main, quiet_lightning
 
 CHECKPOINT, CURVE, WEIGHTS = "last.ckpt", "curve.csv", "last.safetensors"
 NO_EVENTS = (

@@ -1,0 +1,156 @@
+"""What `import dfmnist` offers of this room: `train`, `score`, `evaluate` and `detect`."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import polars as pl
+
+from dfmnist.core.choices import BackendName, DeviceName, Precision, QualityName, Split
+from dfmnist.core.devices import Devices
+from dfmnist.core.settings import with_values
+from dfmnist.dataset.manifest import dataset_folder
+from dfmnist.detectors import metrics
+from dfmnist.detectors import predict as prediction
+from dfmnist.detectors import score as scoring
+from dfmnist.detectors import train as training
+from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.metrics import Evaluation
+from dfmnist.detectors.predict import VideoScore
+from dfmnist.detectors.run import load_run
+from dfmnist.detectors.scores import read_scores
+
+
+def train(
+    dataset: str | Path,
+    out: str | Path,
+    *,
+    device: DeviceName = Devices.device,
+    devices: int = Devices.devices,
+    nodes: int = Devices.nodes,
+    **settings: Any,
+) -> Path:
+    """Train a detector on a dataset's train split and return its run folder, below `out`.
+
+    `dataset` is a dataset folder or its metadata.jsonl. `settings` are fields of
+    `detectors.config.TrainConfig`, such as `network`, `quality`, `weights` and `epochs`. The test
+    split is not read. A finished run with the same settings is reused; one that was stopped
+    continues. Raises `InputError`.
+
+    >>> import dfmnist
+    >>> run = dfmnist.train(
+    ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
+    ... )
+    >>> (run / "run.json").exists()
+    True
+    """
+    config = with_values(TrainConfig(), settings)
+    places = Devices(device, devices, nodes)
+    return training.train(config, dataset_folder(dataset), Path(out), devices=places)
+
+
+def score(
+    run: str | Path,
+    dataset: str | Path,
+    split: Split = "test",
+    qualities: Sequence[QualityName] | None = None,
+    out: str | Path | None = None,
+    *,
+    backend: BackendName = "auto",
+    precision: Precision = "auto",
+) -> pl.DataFrame:
+    """Score each frame of a dataset's split with a finished run; a score is P(fake).
+
+    The table has one row a frame and the columns of `detectors.scores.SCHEMA`; it is also written
+    to the Parquet file `out`, if that is given. `qualities` None scores the quality that the run
+    was trained on. Raises `InputError`.
+
+    >>> import dfmnist
+    >>> run = dfmnist.train(
+    ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
+    ... )
+    >>> scores = dfmnist.score(run, "mydata")
+    >>> scores["p_fake"].is_between(0, 1).all()
+    True
+    """
+    path = None if out is None else Path(out)
+    return scoring.score(
+        Path(run),
+        dataset_folder(dataset),
+        split,
+        qualities,
+        path,
+        backend=backend,
+        precision=precision,
+    )
+
+
+def evaluate(scores: pl.DataFrame | str | Path, *, draws: int = 1000, seed: int = 0) -> Evaluation:
+    """Metrics of a table of scores, per frame and per clip, with 95% intervals over people.
+
+    `scores` is what `score` returns, or a Parquet file that it wrote. The intervals come from
+    `draws` bootstrap draws of people. Raises `InputError`.
+
+    >>> import dfmnist
+    >>> run = dfmnist.train(
+    ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
+    ... )
+    >>> auc = dfmnist.evaluate(dfmnist.score(run, "mydata")).clip["auc"]
+    >>> 0 <= auc.low <= auc.value <= auc.high <= 1
+    True
+    """
+    table = scores if isinstance(scores, pl.DataFrame) else read_scores(Path(scores))
+    return metrics.evaluate(table, draws=draws, seed=seed)
+
+
+@overload
+def detect(  # type: ignore[overload-overlap]  # text is iterable too; the first one is meant
+    video: str | Path,
+    run: str | Path,
+    *,
+    cropped: bool = False,
+    backend: BackendName = "auto",
+    precision: Precision = "auto",
+) -> VideoScore: ...
+
+
+@overload
+def detect(
+    video: Iterable[str | Path],
+    run: str | Path,
+    *,
+    cropped: bool = False,
+    backend: BackendName = "auto",
+    precision: Precision = "auto",
+) -> list[VideoScore]: ...
+
+
+def detect(
+    video: str | Path | Iterable[str | Path],
+    run: str | Path,
+    *,
+    cropped: bool = False,
+    backend: BackendName = "auto",
+    precision: Precision = "auto",
+) -> VideoScore | list[VideoScore]:
+    """Say whether a video is fake: P(fake) and the verdict of a finished run.
+
+    Several videos give a list. `cropped` says that the videos are crops of a face already. Raises
+    `InputError` for a file that is no video or shows no face.
+
+    >>> import dfmnist
+    >>> run = dfmnist.train(
+    ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
+    ... )
+    >>> found = dfmnist.detect("video.mp4", run)
+    >>> 0 <= found.p_fake <= 1
+    True
+    >>> found.fake in (True, False)
+    True
+    """
+    one = isinstance(video, str | Path)
+    paths = [Path(video)] if isinstance(video, str | Path) else [Path(path) for path in video]
+    found = prediction.detect_videos(
+        paths, load_run(Path(run)), cropped=cropped, backend=backend, precision=precision
+    )
+    return next(found) if one else list(found)
