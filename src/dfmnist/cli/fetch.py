@@ -115,7 +115,7 @@ def _list() -> None:
             command += f" --from {known.file_name}"
         facts = {
             "for": known.use or start,
-            "from": f"{known.url}, by `{command}`",
+            "from": f"{known.wheel or known.url}, by `{command}`",
             "licence": known.licence,
             "checksum": f"SHA-256 {known.sha256}…" if known.sha256 else "none is published",
         }

