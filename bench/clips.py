@@ -80,6 +80,7 @@ def samples_of(clips: Sequence[Path]) -> list[Sample]:
             paths=(path,),
             num_frames=len(evenly(probe(path).num_frames, FRAMES_PER_CLIP)),
             action="talk",
+            identity=path.stem,
         )
         for index, path in enumerate(clips)
     ]

@@ -24,7 +24,8 @@ from torch.utils.data import DataLoader
 
 from clips import Clock, Pngs, clips_in, cpu_s, extract_pngs, make_clips, samples_of
 from dfmnist.core.jobs import cpu_count
-from dfmnist.detectors.data import ClipFrames, TrainBatches, decode_threads, loader
+from dfmnist.detectors.batches import TrainBatches, loader
+from dfmnist.detectors.data import ClipFrames, decode_threads
 from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.precision import autocast, choose_precision
 from processes import in_a_process, peak_mb

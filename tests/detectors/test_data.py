@@ -13,14 +13,8 @@ import torch
 
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, read_manifest, write_manifest
-from dfmnist.detectors.data import (
-    ClipFrames,
-    EvalBatches,
-    Sample,
-    TrainBatches,
-    decode,
-    select_samples,
-)
+from dfmnist.detectors.batches import EvalBatches, TrainBatches
+from dfmnist.detectors.data import ClipFrames, Sample, decode, select_samples
 from dfmnist.media.sample import sample_frames
 from dfmnist.media.video import resize_frames
 
@@ -168,7 +162,7 @@ def test_a_broken_clip_is_named_where_it_is_used(
     whole = samples[4].paths[0].read_bytes()
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(whole[: len(whole) // 2])
-    samples[4] = Sample("a", False, (broken,), 3, "nod")
+    samples[4] = Sample("a", False, (broken,), 3, "nod", "ann")
     frames = ClipFrames(samples, size_px=32, budget_bytes=0, threads=threads)
     with pytest.raises(InputError, match=r"broken\.mp4"):
         list(TrainBatches(frames, batch_size=2, seed=0, epoch=0))

@@ -23,7 +23,7 @@ def samples(per_action: int = 25) -> list[Sample]:
         for action in ACTIONS:
             for i in range(per_action):
                 clip_id = f"{action}-{i}-{'fake' if fake else 'real'}"
-                made.append(Sample(clip_id, fake, (Path(clip_id),), 4, action))
+                made.append(Sample(clip_id, fake, (Path(clip_id),), 4, action, "ann"))
     return made
 
 

@@ -50,16 +50,21 @@ class DetectorBackend(Protocol):
 
 
 def choose_backend(
-    network: Detector, backend: str = "auto", precision: str = "auto"
+    network: Detector,
+    backend: str = "auto",
+    precision: str = "auto",
+    frame_px: int | None = None,
 ) -> DetectorBackend:
-    """A backend that runs `network`; `core.inference.choose` explains both names.
+    """A backend that runs `network`; `core.inference.choose` explains `backend` and `precision`.
 
-    The network itself stays unchanged on the CPU. Raises `InputError`.
+    `frame_px` is the side of the whole frames that it takes, which may be larger than the
+    network's crops; None means the network's size. The network itself stays unchanged on the CPU.
+    Raises `InputError`.
     """
     chosen = choose(backend, precision)
     if chosen.backend == "torch":
-        return TorchDetectorBackend(network, chosen.device, chosen.bfloat16)
-    return OpenVinoDetectorBackend(network, chosen.bfloat16)
+        return TorchDetectorBackend(network, chosen.device, chosen.bfloat16, frame_px)
+    return OpenVinoDetectorBackend(network, chosen.bfloat16, frame_px)
 
 
 def score_clips(backend: DetectorBackend, clips: Iterable[Frames]) -> Iterator[Logits]:
@@ -112,7 +117,7 @@ class _FromPixels(nn.Module):
 
     def forward(self, frames_rgb_u8: Tensor) -> Tensor:
         images = self.network.normalise(frames_rgb_u8.permute(0, 3, 1, 2))
-        logits: Tensor = self.network(images)
+        logits: Tensor = self.network.frame_logits(images)
         return logits
 
 
@@ -121,9 +126,15 @@ class TorchDetectorBackend:
 
     name = "torch"
 
-    def __init__(self, network: Detector, device: torch.device, bfloat16: bool = False) -> None:
+    def __init__(
+        self,
+        network: Detector,
+        device: torch.device,
+        bfloat16: bool = False,
+        frame_px: int | None = None,
+    ) -> None:
         self.device, self.precision = device, "bf16" if bfloat16 else "f32"
-        self.size_px = network.size_px
+        self.size_px = frame_px or network.size_px
         gpu = device.type != "cpu"
         self.batch = GPU_BATCH if gpu else CPU_BATCH
         own = copy.deepcopy(network).to(device) if gpu else network
@@ -161,9 +172,11 @@ class OpenVinoDetectorBackend:
     name = "openvino"
     batch = CPU_BATCH
 
-    def __init__(self, network: Detector, bfloat16: bool = False) -> None:
+    def __init__(
+        self, network: Detector, bfloat16: bool = False, frame_px: int | None = None
+    ) -> None:
         self.precision = "bf16" if bfloat16 else "f32"
-        self.size_px = network.size_px
+        self.size_px = frame_px or network.size_px
         streams = min(torch.get_num_threads(), MAX_STREAMS)
         shape = (self.batch, self.size_px, self.size_px, 3)
         example = torch.zeros(shape, dtype=torch.uint8)

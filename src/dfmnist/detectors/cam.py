@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from dfmnist.detectors.crops import crop, grid
 from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.mesonet import MesoNet
 from dfmnist.detectors.networks.resnet import ResNet
@@ -31,8 +32,9 @@ def cam(
 ) -> Float[np.ndarray, "n h w"]:
     """Evidence for FAKE per pixel, scaled to 0..1 in each frame.
 
-    Frames have the network's size. The smallest and largest values of a frame become 0 and 1 (all
-    are 0 where they are equal), so maps show positions and cannot be compared in strength.
+    Frames have the network's size or are larger. The smallest and largest values of a frame
+    become 0 and 1 (all are 0 where they are equal), so maps show positions and cannot be compared
+    in strength.
     """
     maps = evidence(network, frames_rgb_u8, method)
     low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
@@ -49,16 +51,31 @@ def evidence(
     """Evidence for FAKE per pixel without scaling: comparable between positions and frames.
 
     CAM has both signs (negative values are evidence for REAL); Grad-CAM has no negative values.
-    Frames have the network's size; the maps have the same size, or `size_hw`.
+    Frames have the network's size or are larger; the maps have the frames' size, or `size_hw`. A
+    network that takes one size alone gives a map for each crop of the grid that it scores;
+    where crops overlap, their maps are averaged.
     """
     images = network.normalise(torch.from_numpy(frames_rgb_u8.copy()).permute(0, 3, 1, 2))
     network.eval()
-    coarse = coarse_maps(network, images, method)
-    size = size_hw or frames_rgb_u8.shape[1:3]
-    maps = interpolate(coarse[:, None], size, mode="bicubic", align_corners=False)[:, 0].numpy()
+    height, width = frames_rgb_u8.shape[1:3]
+    side = network.size_px
+    if network.any_size or (height, width) == (side, side):
+        maps = _enlarged(coarse_maps(network, images, method), size_hw or (height, width))
+        return np.asarray(maps.numpy())
+    total, count = torch.zeros(len(images), height, width), torch.zeros(height, width)
+    for top, left in grid(height, width, side):
+        part = coarse_maps(network, crop(images, (top, left), side), method)
+        total[:, top : top + side, left : left + side] += _enlarged(part, (side, side))
+        count[top : top + side, left : left + side] += 1
+    maps = total / count
+    return np.asarray((maps if size_hw is None else _enlarged(maps, size_hw)).numpy())
+
+
+def _enlarged(maps: Float[Tensor, "n i j"], size_hw: tuple[int, int]) -> Float[Tensor, "n h w"]:
+    """The maps at another size; maps without negative values stay so."""
+    grown = interpolate(maps[:, None], size_hw, mode="bicubic", align_corners=False)[:, 0]
     # bicubic interpolation can give negative values where Grad-CAM has none
-    grown: np.ndarray = np.maximum(maps, 0) if bool((coarse >= 0).all()) else maps
-    return grown
+    return grown.clamp(min=0) if bool((maps >= 0).all()) else grown
 
 
 def coarse_maps(

@@ -11,8 +11,11 @@ from dfmnist.core.choices import QUALITIES, Precision, QualityName
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import check_choices
 from dfmnist.detectors.networks.names import (
+    Front,
     LossName,
     NetworkName,
+    Pooling,
+    is_mesonet,
     is_resnet,
     published_loss,
     published_size_px,
@@ -21,6 +24,7 @@ from dfmnist.detectors.networks.names import (
 TrainQuality = Literal["raw", "c23", "c40", "mixed"]
 Balance = Literal["none", "loss"]
 Augmentation = Literal["none", "flip", "strong"]
+Pairing = Literal["auto", "none"]
 _LEAST = {
     "frames_per_clip": 1,
     "epochs": 1,
@@ -61,8 +65,14 @@ class TrainConfig:
     """Number of frames used of each clip, evenly spaced over the whole clip. The paper gives no
     number."""
     size_px: int | None = None
-    """Side of the frames in pixels, 32 or more. None means the paper's: 224 for ResNets, 256 for
-    the other networks."""
+    """Side in pixels, 32 or more, to which whole frames are resized: the paper's way, with 224 for
+    ResNets and 256 for the other networks. None keeps the clips' own pixels."""
+    crop_px: int | None = None
+    """Side in pixels, 32 or more, of the random crops to train on; scoring covers the whole frame.
+    None means the size that the network was published for (224 or 256), or `size_px` if given."""
+    pairing: Pairing = "auto"
+    """Pairing of training frames: `auto` draws a fake together with a real clip of the same person
+    and action, if nearly all fakes have one; `none` draws clips one by one, as the paper does."""
     epochs: int = 50
     """Number of epochs; each ends with a validation and a checkpoint. The paper trains for 50."""
     passes: int = 1
@@ -93,6 +103,14 @@ class TrainConfig:
     augmentation: Augmentation = "none"
     """Random changes to training frames: `none`, as in the paper; `flip` mirrors; `strong` also
     shifts the frame and its colours. Small sets need `strong`."""
+    pooling: Pooling = "flatten"
+    """Layer after a MesoNet's last maps: `flatten`, as published, or `average` over all places."""
+    dropout: float | None = None
+    """Share of values that a MesoNet's dropout removes in training, from 0 to below 1. None means
+    the published 0.5."""
+    front: Front = "rgb"
+    """Input of a MesoNet: `rgb`, as published, or `high-pass`, which adds three channels of fixed
+    high-pass filters."""
     zero_init_residual: bool = False
     """Start each ResNet block as the identity, which helps short runs from random weights."""
     last_stride: Literal[1, 2] = 2
@@ -116,6 +134,12 @@ class TrainConfig:
                 "freeze with weights none: random frozen layers learn nothing; "
                 "expected weights to start from, or no freeze"
             )
+        if not is_mesonet(self.network) and (
+            (self.pooling, self.dropout, self.front) != ("flatten", None, "rgb")
+        ):
+            raise InputError(
+                f"pooling, dropout and front are for MesoNets; network: {self.network}"
+            )
         if not is_resnet(self.network) and (self.zero_init_residual or self.last_stride != 2):
             raise InputError(
                 f"zero_init_residual and last_stride are for ResNets; network: {self.network}"
@@ -136,8 +160,14 @@ class TrainConfig:
                 raise InputError(f"{name} is {found}; expected more than 0, and 1 at most")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise InputError(f"betas are {self.betas}; expected two numbers from 0 to below 1")
-        if self.size_px is not None and self.size_px < 32:
-            raise InputError(f"size_px is {self.size_px}; expected 32 or more")
+        for name in ("size_px", "crop_px"):
+            side = getattr(self, name)
+            if side is not None and side < 32:
+                raise InputError(f"{name} is {side}; expected 32 or more")
+        if self.crop_px and self.size_px and self.crop_px > self.size_px:
+            raise InputError(f"crop_px is {self.crop_px}; expected at most size_px, {self.size_px}")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout}; expected 0 or more, and less than 1")
         if self.learning_rate <= 0:
             raise InputError(f"learning_rate is {self.learning_rate}; expected more than 0")
 
@@ -148,8 +178,16 @@ class TrainConfig:
 
     @property
     def input_size_px(self) -> int:
-        """Side of the frames in pixels: `size_px`, or the paper's where that is None."""
-        return self.size_px or published_size_px(self.network)
+        """Side in pixels of what the network is trained on: `crop_px`, `size_px` or the
+        published size, the first that is given."""
+        return self.crop_px or self.size_px or published_size_px(self.network)
+
+    def frame_px(self, native_px: int) -> int:
+        """Side in pixels of the frames that crops are taken from, for clips of `native_px`.
+
+        Clips smaller than a crop are enlarged to it.
+        """
+        return self.size_px or max(native_px, self.input_size_px)
 
     @property
     def loss_name(self) -> LossName:
@@ -160,6 +198,9 @@ class TrainConfig:
     def network_options(self) -> dict[str, Any]:
         """The options of `networks.builders.build` for this network."""
         options: dict[str, Any] = {"size_px": self.input_size_px}
+        if is_mesonet(self.network):
+            options |= {"pooling": self.pooling, "front": self.front}
+            options |= {} if self.dropout is None else {"dropout": self.dropout}
         if is_resnet(self.network):
             options |= {
                 "last_stride": self.last_stride,

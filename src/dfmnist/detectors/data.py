@@ -1,11 +1,10 @@
-"""Training and validation frames, decoded from the MP4s, resized, and kept as uint8 if they fit.
+"""Training and validation frames, decoded from the MP4s and kept as uint8 if they fit.
 
-The order of frames depends on (seed, epoch) alone, so a resumed run sees the same frames as an
-unbroken one. Threads decode clips in advance, each with its own decoder, and clips are used in
-order, so neither the number of threads nor the machine's speed changes the result. The target is
-1 for fake and 0 for real.
+Threads decode clips in advance, each with its own decoder, and clips are used in order, so neither
+the number of threads nor the machine's speed changes the result.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
 
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
@@ -57,6 +54,8 @@ class Sample:
     """Number of frames used of each file."""
     action: str
     """The action performed, as in the manifest; `talk` for talking."""
+    identity: str
+    """The person who is seen: the manifest's source_id."""
 
 
 def select_samples(
@@ -82,7 +81,9 @@ def select_samples(
         paths = tuple(manifest.path(c) for c in clips)
         used = len(evenly(min(c.num_frames for c in clips), frames_per_clip))
         one = clips[0]
-        samples.append(Sample(clip_id, one.label == "fake", paths, used, str(one.action)))
+        samples.append(
+            Sample(clip_id, one.label == "fake", paths, used, str(one.action), one.source_id)
+        )
     if len({s.fake for s in samples}) == 1:
         only = "fake" if samples[0].fake else "real"
         raise InputError.of(manifest.root, f"{asked} are all {only}", "some of both classes")
@@ -90,6 +91,12 @@ def select_samples(
         if not path.is_file():
             raise InputError.of(path, "no such file", "the clip that the manifest names")
     return samples
+
+
+def native_side_px(manifest: Manifest, qualities: Sequence[str]) -> int:
+    """The side in pixels that most clips in `qualities` have (the longer one of a rectangle)."""
+    sides = Counter(max(c.width, c.height) for c in manifest.clips if c.quality in qualities)
+    return sides.most_common(1)[0][0]
 
 
 def decode(path: Path, count: int, size_px: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -162,145 +169,3 @@ class ClipFrames:
             what = f"holds {len(frames)} usable frames"
             raise InputError.of(path, what, f"{wanted.num_frames}, as the manifest says")
         return frames
-
-
-class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
-    """The batches of one epoch: uint8 images (batch, 3, h, w) and targets (batch,).
-
-    The order is shuffled by (seed, epoch). Each of the `passes` takes every clip in one quality,
-    drawn anew. The last batch is left out if it is smaller, since batch norm should not see it.
-    Process `rank` of `world` gets every `world`-th clip of the same order, and all processes get
-    the same number of batches of `batch_size`, so that no clip is decoded twice and no process
-    waits at the end.
-    """
-
-    def __init__(
-        self,
-        frames: ClipFrames,
-        *,
-        batch_size: int,
-        seed: int,
-        epoch: int,
-        passes: int = 1,
-        augmentation: str = "none",
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self.passes = passes
-        self.frames, self.augmentation = frames, augmentation
-        self.seed, self.epoch, self.rank, self.world = seed, epoch, rank, world
-        each = len(frames.samples) // world
-        if not each:
-            raise InputError(
-                f"{len(frames.samples)} training clips for {world} devices; "
-                "expected one or more for each"
-            )
-        # counted on the shortest clips, so that it holds for every rank and epoch
-        self._sure = passes * sum(sorted(s.num_frames for s in frames.samples)[:each])
-        self.batch_size = min(batch_size, self._sure)
-
-    def __len__(self) -> int:
-        return self._sure // self.batch_size
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        rng = np.random.default_rng([self.seed, self.epoch])
-        samples = self.frames.samples
-        order = np.concatenate([rng.permutation(len(samples)) for _ in range(self.passes)])
-        qualities = rng.integers(self.frames.num_qualities, size=(self.passes, len(samples)))
-        keys = [(int(i), int(qualities[n // len(samples), i])) for n, i in enumerate(order)]
-        if self.world > 1:
-            keys = keys[self.rank :: self.world]
-            rng = np.random.default_rng([self.seed, self.epoch, self.rank])
-        held = len(samples) if self.frames.fits else self.frames.stream_clips
-        decoded = self.frames.clips(keys, most=held)
-        left = len(self)
-        rest: list[tuple[NDArray[np.uint8], bool]] = []
-        for start in range(0, len(keys), held):
-            for (i, _), clip in zip(keys[start : start + held], decoded, strict=False):
-                rest += [(frame, samples[i].fake) for frame in clip]
-            rest = [rest[i] for i in rng.permutation(len(rest))]
-            used = 0
-            while left and len(rest) - used >= self.batch_size:
-                batch = rest[used : used + self.batch_size]
-                images = augment(np.stack([f for f, _ in batch]), self.augmentation, rng)
-                yield _tensors(images, [fake for _, fake in batch])
-                used, left = used + self.batch_size, left - 1
-            if not left:
-                return
-            # copied, so that a few frames do not keep their whole clips in memory
-            rest = [(frame.copy(), fake) for frame, fake in rest[used:]]
-
-
-def augment(images: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """`images` (n, h, w, 3) with random changes of the given `kind`, drawn for each image.
-
-    `none` changes nothing. `flip` mirrors half of the images. `strong` also shifts them by up to a
-    tenth of the side (edges reflected) and changes the gain and offset of each colour channel, so
-    that neither a person's colours nor the framing of a clip can be memorised.
-    """
-    if kind == "none":
-        return images
-    count, side = images.shape[:2]
-    images = images.copy()
-    mirrored = rng.random(count) < 0.5
-    images[mirrored] = images[mirrored, :, ::-1]
-    if kind == "flip":
-        return images
-    most = max(1, side // 10)
-    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="reflect")
-    corners = rng.integers(0, 2 * most + 1, (count, 2))
-    pairs = zip(padded, corners, strict=True)
-    moved = np.stack([image[y : y + side, x : x + side] for image, (y, x) in pairs])
-    gain = rng.uniform(0.6, 1.4, (count, 1, 1, 3)).astype(np.float32)
-    offset = rng.uniform(-40, 40, (count, 1, 1, 3)).astype(np.float32)
-    coloured = (moved - np.float32(128)) * gain + (128 + offset)
-    result: NDArray[np.uint8] = np.clip(np.rint(coloured), 0, 255).astype(np.uint8)
-    return result
-
-
-class EvalBatches(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batches of every frame in every quality, once and in order, for validation.
-
-    Process `rank` of `world` gets every `world`-th clip. The shares differ by one clip at most;
-    some are empty if there are fewer clips than processes.
-    """
-
-    def __init__(
-        self, frames: ClipFrames, batch_size: int, *, rank: int = 0, world: int = 1
-    ) -> None:
-        self.frames, self.batch_size = frames, batch_size
-        self.rank, self.world = rank, world
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        images: list[NDArray[np.uint8]] = []
-        fakes: list[bool] = []
-        own = range(self.rank, len(self.frames.samples), self.world)
-        keys = [(i, quality) for i in own for quality in range(self.frames.num_qualities)]
-        decoded = self.frames.clips(keys, most=2 * max(self.frames.threads, 1))
-        for (i, _), clip in zip(keys, decoded, strict=True):
-            images += list(clip)
-            fakes += [self.frames.samples[i].fake] * len(clip)
-            while len(images) >= self.batch_size:
-                yield _tensors(np.stack(images[: self.batch_size]), fakes[: self.batch_size])
-                images, fakes = images[self.batch_size :], fakes[self.batch_size :]
-        if images:
-            yield _tensors(np.stack(images), fakes)
-
-
-def loader(
-    batches: TrainBatches | EvalBatches,
-) -> DataLoader[tuple[Tensor, Tensor]]:
-    """A data loader that yields `batches` in this process, whose threads decode the clips.
-
-    `bench/frames.py` measures it against worker processes that read PNGs.
-    """
-    return DataLoader(batches, batch_size=None, num_workers=0)
-
-
-def _tensors(images: NDArray[np.uint8], fakes: Sequence[bool]) -> tuple[Tensor, Tensor]:
-    """Images (n, 3, h, w) and targets (n,) as tensors.
-
-    The images stay in channels-last memory, which decoding gives and convolutions prefer.
-    """
-    targets = torch.tensor(fakes, dtype=torch.float32)
-    return torch.from_numpy(images).permute(0, 3, 1, 2), targets

@@ -18,10 +18,12 @@ from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, write_text
 from dfmnist.core.lightning import save_checkpoint
+from dfmnist.detectors.batches import EvalBatches, TrainBatches, loader
 from dfmnist.detectors.calibrate import Calibration, fit_calibration
 from dfmnist.detectors.config import TrainConfig
-from dfmnist.detectors.data import ClipFrames, EvalBatches, TrainBatches, loader
+from dfmnist.detectors.data import ClipFrames
 from dfmnist.detectors.networks.base import Detector, SeededDropout
+from dfmnist.detectors.pairs import training_units
 from dfmnist.detectors.precision import autocast
 from dfmnist.detectors.run import CHECKPOINT, METRICS, WEIGHTS
 from dfmnist.stats.binary_metrics import weighted_metrics
@@ -60,6 +62,7 @@ class DetectorModule(pl.LightningModule):
         self._losses: list[Tensor] = []
         self._step_s, self._wait_s, self._last_s = 0.0, 0.0, 0.0
         self._outputs: list[tuple[Tensor, Tensor]] = []
+        self.units = training_units(train.samples, config)
         self.class_weights = _class_weights(train) if config.balance == "loss" else None
         if config.freeze:
             for parameter in network.backbone_parameters():
@@ -79,6 +82,8 @@ class DetectorModule(pl.LightningModule):
             batch_size=self.config.batch_size // self._share["world"],
             seed=self.config.seed,
             epoch=epoch,
+            units=self.units,
+            crop_px=self.network.size_px,
             passes=self.config.passes,
             augmentation=self.config.augmentation,
             **self._share,
@@ -115,6 +120,7 @@ class DetectorModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self._losses.clear()
         self._step_s, self._wait_s, self._last_s = 0.0, 0.0, time.monotonic()
+        self.network.train()  # Lightning keeps the mode it is given, and `build` gives evaluation
         if self.config.freeze:  # frozen layers keep their batch norm statistics too
             self.network.eval()
             self.network.get_submodule(self.network.head).train()
@@ -196,7 +202,7 @@ class DetectorModule(pl.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         images, targets = batch
-        logits = self.network(self.network.normalise(images))
+        logits = self.network.frame_logits(self.network.normalise(images))
         self._outputs.append((logits.float().cpu(), targets.cpu()))
 
     def on_validation_epoch_end(self) -> None:

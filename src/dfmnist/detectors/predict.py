@@ -47,7 +47,7 @@ def detect_videos(
 
     `backend` and `precision`: see `core.inference.choose`. Raises `InputError`.
     """
-    model = choose_backend(run.network, backend, precision)
+    model = choose_backend(run.network, backend, precision, run.frame_px)
     for path in paths:
         yield detect_video(path, run, cropped=cropped, backend=model)
 
@@ -61,14 +61,16 @@ def detect_video(
     the network of `run`; pass one to score many videos, else each call makes its own. Raises
     `InputError` if the file is no video or shows no face.
     """
-    size = (run.config.input_size_px,) * 2
+    size = (run.frame_px,) * 2
     indices, frames = sample_frames(path, run.config.frames_per_clip, size if cropped else None)
     if not cropped:
         box, reason = face_box_union(frames, mtcnn(), every=1)
         if box is None:
             raise InputError.of(path, reason, "a video of one face, or --cropped")
         frames = square_crop(frames, squared(box), CROP_PX)
-    raw = frame_logits(backend or choose_backend(run.network), resize_frames(frames, size))
+    raw = frame_logits(
+        backend or choose_backend(run.network, frame_px=run.frame_px), resize_frames(frames, size)
+    )
     logits = run.calibration.logits(raw.astype(np.float64))
     mean = float(logits.mean())
     return VideoScore(

@@ -47,6 +47,17 @@ class RunRecord:
         return Calibration(**self.record.get("calibration", {}))
 
     @property
+    def frame_px(self) -> int:
+        """Side in pixels of the whole frames that the network scores."""
+        return int(self.record.get("frame_px", self.config.input_size_px))
+
+    @property
+    def seen(self) -> str:
+        """What the network sees of a frame, in words."""
+        size, frame = self.config.input_size_px, self.frame_px
+        return f"{size} px" if size == frame else f"native {size} px crops of {frame} px frames"
+
+    @property
     def hash(self) -> str:
         """The twelve digits that end the folder's name."""
         return self.folder.resolve().name.rsplit("-", 1)[-1]

@@ -54,7 +54,7 @@ def score(
     """
     run = load_run(run_dir)
     root, clips = _clips(manifest, split, qualities or run.config.qualities)
-    model = choose_backend(run.network, backend, precision)
+    model = choose_backend(run.network, backend, precision, run.frame_px)
     tables = []
     with progress_bar() as bar:
         task = bar.add_task(f"score {run.config.network}", total=len(clips), visible=not quiet)
@@ -110,7 +110,7 @@ def _score_all(
     run: Run, model: DetectorBackend, root: Path, clips: Sequence[Clip]
 ) -> Iterator[pl.DataFrame]:
     """Yield the table of each clip in order; clips are decoded while others are scored."""
-    size_px, count = run.config.input_size_px, run.config.frames_per_clip
+    size_px, count = run.frame_px, run.config.frames_per_clip
     outcomes: deque[Indices | str] = deque()
     decoded = partial(_decode, root, count=count, size_px=size_px)
     threads = torch.get_num_threads()

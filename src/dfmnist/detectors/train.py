@@ -20,12 +20,13 @@ from dfmnist.core.files import claim_folder, read_json, write_json
 from dfmnist.core.lightning import is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.config import TrainConfig
-from dfmnist.detectors.data import ClipFrames, select_samples
+from dfmnist.detectors.data import ClipFrames, native_side_px, select_samples
 from dfmnist.detectors.module import DetectorModule, best_epoch
 from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.load import load_weights
 from dfmnist.detectors.networks.weights import Source, resolve
+from dfmnist.detectors.pairs import counterparts_used
 from dfmnist.detectors.run import (
     CHECKPOINT,
     CONFIG,
@@ -102,7 +103,8 @@ def train(
         for split in ("train", "validation")
     )
     training = training_part(training, config)
-    frames = [ClipFrames(s, size_px=config.input_size_px) for s in (training, validation)]
+    frame_px = config.frame_px(native_side_px(manifest, config.qualities))
+    frames = [ClipFrames(s, size_px=frame_px) for s in (training, validation)]
     claim_folder(folder, KIND)
     write_json(folder / CONFIG, plain(config))
     network = build(config.network, seed=config.seed, **config.network_options)
@@ -115,7 +117,8 @@ def train(
     history, steps = _fit(config, network, frames, folder, timed["precision"], quiet, devices)
     if is_main():
         start = {"initialisation": initialisation, "weights_sha256": source.sha256}
-        about = {**start, "steps": steps, **timed}
+        about = {**start, "steps": steps, **timed, "frame_px": frame_px}
+        about["pairs"] = len(counterparts_used(training, config))
         counts = {
             split: _counts(part)
             for split, part in zip(("train", "validation"), frames, strict=True)

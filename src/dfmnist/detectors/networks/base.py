@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from dfmnist.detectors.crops import crop, grid
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -16,7 +18,9 @@ class Detector(nn.Module):
     name: str = ""
     """The name that `networks.builders.build` takes."""
     size_px: int
-    """Side in pixels of the square frames that the network takes."""
+    """Side in pixels of the square frames or crops that the network is trained on."""
+    any_size: bool = True
+    """True if the network averages its last maps, so that it takes frames of any larger size."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     head: str
@@ -39,6 +43,19 @@ class Detector(nn.Module):
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
         """The logits (n,), or (n, num_classes) if there is more than one class."""
         return self.logits_of(self.feature_maps(images))
+
+    def frame_logits(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
+        """The logits (n,) of whole frames, which may be larger than `size_px`.
+
+        A network that takes any size sees the frame at once; the others see a grid of crops that
+        covers it, and the crops' logits are averaged.
+        """
+        height, width = images.shape[-2:]
+        if self.any_size or (height, width) == (self.size_px, self.size_px):
+            return self.forward(images)
+        corners = grid(int(height), int(width), self.size_px)
+        logits = [self.forward(crop(images, corner, self.size_px)) for corner in corners]
+        return torch.stack(logits).mean(0)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw every parameter from `generator` and set buffers to their start values."""

@@ -8,6 +8,7 @@ import torch
 
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.networks.base import Detector
+from dfmnist.detectors.networks.efficientnet import EfficientNetLite0
 from dfmnist.detectors.networks.load import load_weights
 from dfmnist.detectors.networks.mesonet import MesoNet
 from dfmnist.detectors.networks.resnet import DEPTHS, ResNet
@@ -20,6 +21,7 @@ BUILDERS: dict[str, Callable[..., Detector]] = {
     "xception": Xception,
     "mesoinception4": lambda **options: MesoNet(inception=True, **options),
     "meso4": lambda **options: MesoNet(inception=False, **options),
+    "efficientnet_lite0": EfficientNetLite0,
 }
 """A function that makes each network, by its name; the names are `names.NETWORKS`."""
 
@@ -42,8 +44,9 @@ def build(name: str, weights: str | Path | None = None, seed: int = 0, **options
 
     Parameters are drawn from `seed` alone, then read from the file `weights` if one is given:
     this project's safetensors, a PyTorch checkpoint with the public names, or the MesoNet
-    authors' `.h5`. `options` are size_px and, for ResNets, num_classes, last_stride and
-    zero_init_residual. Raises `InputError` for an unknown name or weights that do not fit.
+    authors' `.h5`. `options` are size_px; for ResNets also num_classes, last_stride and
+    zero_init_residual; for Xception and EfficientNet-Lite0 num_classes; for MesoNets pooling,
+    dropout and front. Raises `InputError` for an unknown name or weights that do not fit.
     """
     network = new_network(name, **options)
     network.to_empty(device="cpu")

@@ -15,9 +15,36 @@ from dfmnist.core.checkpoints import in_disguise
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import need
 from dfmnist.detectors.networks.base import Detector, SeededDropout, reset_norms
+from dfmnist.detectors.networks.names import Front, Pooling
 
 KERAS_EPS, KERAS_MOMENTUM = 1e-3, 0.01
 """Keras's defaults for batch norm; the momentum is in PyTorch's convention (1 - 0.99)."""
+
+
+DROPOUT = 0.5
+"""Dropout before each linear layer, as the authors have it."""
+LUMA = (0.299, 0.587, 0.114)
+HIGH_PASS_GAIN = 8.0
+"""Factor that brings the filters' small outputs to the range of a frame's values."""
+
+
+def high_pass_kernels() -> Float[Tensor, "3 1 5 5"]:
+    """Three fixed high-pass filters of the spatial rich model (Fridrich and Kodovsky, 2012).
+
+    They are the ones that Zhou et al. (arXiv:1805.04953) put before a forgery detector: a square
+    of side 3, one of side 5, and a second difference along a row.
+    """
+    square3 = torch.tensor([[-1.0, 2.0, -1.0], [2.0, -4.0, 2.0], [-1.0, 2.0, -1.0]]) / 4
+    edge = torch.tensor([-1.0, 2.0, -2.0, 2.0, -1.0])
+    middle = torch.tensor([2.0, -6.0, 8.0, -6.0, 2.0])
+    square5 = torch.stack([edge, middle, torch.tensor([-2.0, 8.0, -12.0, 8.0, -2.0]), middle, edge])
+    row = torch.tensor([[0.0, 1.0, -2.0, 1.0, 0.0]]) / 2
+    kernels = [
+        nn.functional.pad(square3, (1, 1, 1, 1)),
+        square5 / 12,
+        nn.functional.pad(row, (0, 0, 2, 2)),
+    ]
+    return torch.stack(kernels)[:, None]
 
 
 class InceptionLayer(nn.Module):
@@ -47,23 +74,38 @@ class MesoNet(Detector):
     """MesoInception-4 (28,615 trained parameters at 256 px) or Meso-4 (27,977).
 
     Both have four convolution stages with batch norm and max pooling, then two linear layers.
-    `size_px` sets the size of the first linear layer and must be a multiple of 32.
+    `size_px` sets the size of the first linear layer and must be a multiple of 32; `pooling`
+    `average` averages the last maps over all places, so that frames of any size fit. `front`
+    `high-pass` adds three channels of fixed high-pass filters to the frame's three.
     """
 
     head = "fc2"
 
-    def __init__(self, *, inception: bool, size_px: int = 256) -> None:
+    def __init__(
+        self,
+        *,
+        inception: bool,
+        size_px: int = 256,
+        pooling: Pooling = "flatten",
+        dropout: float = DROPOUT,
+        front: Front = "rgb",
+    ) -> None:
         super().__init__()
         if size_px % 32:
             raise InputError(f"size_px is {size_px}; MesoNet takes a multiple of 32")
         self.size_px = size_px
+        self.pooling = pooling
+        self.any_size = pooling == "average"
+        self.high_pass = front == "high-pass"
+        channels = 6 if self.high_pass else 3
         self.conv1: nn.Module
         self.conv2: nn.Module
         if inception:
-            self.conv1, self.conv2 = InceptionLayer(3, 1, 4, 4, 2), InceptionLayer(11, 2, 4, 4, 2)
+            self.conv1 = InceptionLayer(channels, 1, 4, 4, 2)
+            self.conv2 = InceptionLayer(11, 2, 4, 4, 2)
             widths = (11, 12)
         else:
-            self.conv1 = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+            self.conv1 = nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU())
             self.conv2 = nn.Sequential(nn.Conv2d(8, 8, 5, padding=2), nn.ReLU())
             widths = (8, 8)
         self.conv3 = nn.Conv2d(widths[1], 16, 5, padding=2)
@@ -71,8 +113,8 @@ class MesoNet(Detector):
         self.bn1, self.bn2, self.bn3, self.bn4 = (
             nn.BatchNorm2d(w, eps=KERAS_EPS, momentum=KERAS_MOMENTUM) for w in (*widths, 16, 16)
         )
-        self.drop1, self.drop2 = SeededDropout(0.5), SeededDropout(0.5)
-        self.fc1 = nn.Linear(16 * (size_px // 32) ** 2, 16)
+        self.drop1, self.drop2 = SeededDropout(dropout), SeededDropout(dropout)
+        self.fc1 = nn.Linear(16 if self.any_size else 16 * (size_px // 32) ** 2, 16)
         self.fc2 = nn.Linear(16, 1)
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -84,16 +126,28 @@ class MesoNet(Detector):
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
 
+    def _seen(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c h w"]:
+        """The frame, with the high-pass filters' channels behind it if asked for."""
+        if not self.high_pass:
+            return images
+        red, green, blue = LUMA
+        luma = red * images[:, :1] + green * images[:, 1:2] + blue * images[:, 2:]
+        kernels = high_pass_kernels().to(images) * HIGH_PASS_GAIN
+        padded = nn.functional.pad(luma, (2, 2, 2, 2), mode="reflect")
+        return torch.cat([images, nn.functional.conv2d(padded, kernels)], 1)
+
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 16 i j"]:
         pool = nn.functional.max_pool2d
-        x = pool(self.bn1(self.conv1(images)), 2)
+        x = pool(self.bn1(self.conv1(self._seen(images))), 2)
         x = pool(self.bn2(self.conv2(x)), 2)
         x = pool(self.bn3(torch.relu(self.conv3(x))), 2)
         maps: Tensor = self.bn4(torch.relu(self.conv4(x)))
         return maps
 
     def logits_of(self, maps: Float[Tensor, "n 16 i j"]) -> Float[Tensor, " n"]:
-        x = self.drop1(nn.functional.max_pool2d(maps, 4).flatten(1))
+        places = nn.functional.max_pool2d(maps, 4)
+        pooled = places.mean((2, 3)) if self.any_size else places.flatten(1)
+        x = self.drop1(pooled)
         x = self.drop2(nn.functional.leaky_relu(self.fc1(x), 0.1))
         logits: Tensor = self.fc2(x)
         return logits.squeeze(1)

@@ -2,9 +2,17 @@
 
 from typing import Literal, get_args
 
-NetworkName = Literal["resnet50", "resnet101", "resnet152", "xception", "mesoinception4", "meso4"]
-"""A network that `builders.build` makes. All but `meso4` are the paper's (section 4)."""
+NetworkName = Literal[
+    "resnet50", "resnet101", "resnet152", "xception", "mesoinception4", "meso4",
+    "efficientnet_lite0",
+]  # fmt: skip
+"""A network that `builders.build` makes. All but `meso4` and `efficientnet_lite0` are the paper's
+(section 4)."""
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
+Pooling = Literal["flatten", "average"]
+"""What follows a MesoNet's last maps: each place with weights of its own, or their average."""
+Front = Literal["rgb", "high-pass"]
+"""What a MesoNet sees: the frame, or the frame and what fixed high-pass filters leave of it."""
 LossName = Literal["bce", "mse"]
 """A training loss: binary cross-entropy, or the mean squared error of P(fake)."""
 
@@ -20,8 +28,11 @@ def is_mesonet(name: str) -> bool:
 
 
 def published_size_px(name: str) -> int:
-    """Side in pixels of the frames that the paper feeds the network `name` (section 4)."""
-    return 224 if is_resnet(name) else 256
+    """Side in pixels of the frames that the network `name` was published for.
+
+    The paper's five detectors: section 4; EfficientNet-Lite0: its ImageNet weights.
+    """
+    return 224 if is_resnet(name) or name == "efficientnet_lite0" else 256
 
 
 def published_loss(name: str) -> LossName:
