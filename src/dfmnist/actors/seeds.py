@@ -14,6 +14,7 @@ SEED_RANGES: dict[str, range] = {
     "thresholds": range(200_000, 300_000),
     "dataset": range(300_000, 400_000),
     "evaluation": range(400_000, 500_000),
+    "detector": range(500_000, 600_000),
 }
 """Range of identity seeds for each purpose; weights and manifests record the seeds used."""
 
