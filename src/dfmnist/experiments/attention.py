@@ -24,7 +24,7 @@ from dfmnist.dataset.manifest import Clip, Manifest
 from dfmnist.experiments import images
 from dfmnist.experiments.experiment import Experiment, Made, gallery, tile
 from dfmnist.experiments.measure import DRAWS, NOT_RUN
-from dfmnist.experiments.paper import FIGURE7_WORDS, MODEL_TITLES, MODELS, QUALITIES
+from dfmnist.experiments.paper import ALL_MODELS, FIGURE7_WORDS, MODEL_TITLES, QUALITIES
 from dfmnist.experiments.plan import Plan, PlanContext, RunSpec
 from dfmnist.experiments.results import Heading, RegionShare, ResultCell, ResultTable, ResultTile
 from dfmnist.media.image import write_image
@@ -69,10 +69,10 @@ def shown_beside(lead: RunSpec, runs: Sequence[RunSpec]) -> list[RunSpec]:
         c = run.config
         whole = run.start is None and not c.actions and c.corpus == c.fakes == c.reals == 1
         one = (c.quality == ours.quality) != (c.network == ours.network)
-        known = c.network in MODELS and c.quality in QUALITIES
+        known = c.network in ALL_MODELS and c.quality in QUALITIES
         return run.dataset == lead.dataset and c.seed == ours.seed and whole and one and known
 
-    order = {name: index for index, name in enumerate((*MODELS, *QUALITIES))}
+    order = {name: index for index, name in enumerate((*ALL_MODELS, *QUALITIES))}
     return sorted(
         filter(alike, dict.fromkeys(runs)),
         key=lambda r: (
@@ -212,9 +212,9 @@ def _map(run: "Run", frame: Frames, side_px: int) -> AttentionMap:
     from dfmnist.detectors.cam import cam, overlay
 
     network = run.network
-    small = images.resize(frame, run.config.input_size_px)[None]
+    small = images.resize(frame, run.frame_px)[None]
     with torch.no_grad():
-        raw = network(network.normalise(torch.from_numpy(small).permute(0, 3, 1, 2)))
+        raw = network.frame_logits(network.normalise(torch.from_numpy(small).permute(0, 3, 1, 2)))
     painted = overlay(images.resize(frame, side_px)[None], cam(network, small))[0]
     return AttentionMap(painted, float(expit(run.calibration.logits(raw.numpy()))[0]))
 
@@ -301,7 +301,7 @@ def _clip_shares(run: "Run", manifest: Manifest, clip: Clip, count: int) -> _Cli
     from dfmnist.faces.mesh import face_mesh
 
     _, frames = sample_frames(manifest.path(clip), count)
-    side = (run.config.input_size_px,) * 2
+    side = (run.frame_px,) * 2
     small = np.stack(
         [np.asarray(Image.fromarray(f).resize(side, Image.Resampling.LANCZOS)) for f in frames]
     )

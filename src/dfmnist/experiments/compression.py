@@ -7,17 +7,18 @@ from collections.abc import Sequence
 
 from dfmnist.experiments import paper
 from dfmnist.experiments.experiment import Experiment, draw_accuracies
-from dfmnist.experiments.paper import FOUR, MODELS, QUALITIES, PaperValue
+from dfmnist.experiments.paper import FOUR, MODELS, OWN_MODELS, QUALITIES, PaperValue
 from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec
 
 
 def table3(context: PlanContext) -> Plan:
-    """Five detectors in three qualities."""
+    """The paper's five detectors, and ours where the recipe runs them, in three qualities."""
+    own = [model for model in OWN_MODELS if model in context.recipe.tables["table3"]]
     return Plan(tuple(
         _cell(context, "table3", (quality, quality), model, (quality, model),
-              paper.TABLE3[quality, model])
+              paper.TABLE3.get((quality, model)))
         for quality in QUALITIES
-        for model in MODELS
+        for model in (*MODELS, *own)
     ))  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def _cell(
     qualities: Sequence[str],
     model: str,
     place: tuple[str, str],
-    published: PaperValue,
+    published: PaperValue | None,
 ) -> CellSpec:
     """The cell in `place` (row, column): `model` trained and tested in two `qualities`."""
     if why := context.left_out(table, model):

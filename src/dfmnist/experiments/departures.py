@@ -64,8 +64,8 @@ def _split(main: Manifest) -> str:
 
 def _frames(scores: Sequence[Score]) -> str:
     sizes = ", ".join(
-        f"{MODEL_TITLES.get(n, n)} {px} px"
-        for n, px in sorted({(s.network, s.size_px) for s in scores})
+        f"{MODEL_TITLES.get(name, name)} {seen}"
+        for name, seen in sorted({(s.network, s.seen) for s in scores})
     )
     return (
         f"{_range([s.frames_per_clip for s in scores])} evenly spaced of each clip, {sizes} (the "

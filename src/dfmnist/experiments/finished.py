@@ -17,7 +17,7 @@ from dfmnist.detectors.scores import read_scores
 from dfmnist.experiments import actions, compression, dataset_figures, paper
 from dfmnist.experiments.execute import Executed, RunOutcome
 from dfmnist.experiments.experiment import Experiment, Made, write_all
-from dfmnist.experiments.paper import MODELS, PaperValue
+from dfmnist.experiments.paper import ALL_MODELS, MODELS, PaperValue
 from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec, ScoreSpec, count_clips
 from dfmnist.experiments.recipe import MAIN_MODEL, ExperimentRecipe
 from dfmnist.media.video import QUALITIES
@@ -42,7 +42,7 @@ def write_run_results(runs: Path, manifest: Manifest, out: Path) -> Path:
     be read.
     """
     found = _scored_runs(runs, manifest)
-    networks = [m for m in MODELS if any(network == m for _, network in found)]
+    networks = [m for m in ALL_MODELS if any(network == m for _, network in found)]
     main = networks[0] if networks else MAIN_MODEL
     counts = count_clips(manifest.root.resolve().name, manifest.clips)
     context = PlanContext(counts, _recipe(found, main))
@@ -77,7 +77,9 @@ def _scored_runs(runs: Path, manifest: Manifest) -> _Runs:
         if run.record.get("manifest_hash") == made_on and is_whole(run) and _is_scored(run):
             found.append(run)
     found.sort(key=lambda r: (int(r.record["steps"]), r.folder.name))
-    return {(r.config.quality, r.config.network): r for r in found if r.config.network in MODELS}
+    return {
+        (r.config.quality, r.config.network): r for r in found if r.config.network in ALL_MODELS
+    }
 
 
 def is_whole(run: RunRecord) -> bool:
@@ -125,9 +127,10 @@ def _cell(
 
 def _table3(specs: dict[tuple[str, str], RunSpec]) -> Plan:
     return Plan(tuple(
-        _cell(specs, (quality, model), (quality, model), paper.TABLE3[quality, model])
+        _cell(specs, (quality, model), (quality, model), paper.TABLE3.get((quality, model)))
         for quality in QUALITIES
-        for model in MODELS
+        for model in ALL_MODELS
+        if model in MODELS or (quality, model) in specs
     ))  # fmt: skip
 
 

@@ -88,6 +88,7 @@ def _seed(score: ScoreSpec, part: str, executed: Executed, draws: int) -> _Seed 
         run=outcome.folder.name,
         steps=int(record["steps"]),
         initialisation=str(record["initialisation"]),
+        frame_px=int(record.get("frame_px", 0)),
         frame=_defined(found.frame),
         clip=_defined(found.clip),
         unscored=found.num_unscored,

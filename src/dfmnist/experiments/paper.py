@@ -18,7 +18,12 @@ MODEL_TITLES: dict[str, str] = {
     "resnet152": "ResNet-152",
     "xception": "Xception",
     "mesoinception4": "MesoInception-4",
+    "efficientnet_lite0": "EfficientNet-Lite0",
 }
+"""The paper's five detectors, then this project's own."""
+OWN_MODELS: tuple[str, ...] = ("efficientnet_lite0",)
+"""Detectors that the paper does not have; shown beside its five where they are run."""
+ALL_MODELS = (*MODELS, *OWN_MODELS)
 QUALITIES: tuple[str, ...] = ("raw", "c23", "c40")
 FOUR: tuple[str, ...] = ("resnet50", "resnet152", "xception", "mesoinception4")
 """The detectors of Tables 4 and 5."""

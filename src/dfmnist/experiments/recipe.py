@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.config import TrainConfig
-from dfmnist.experiments.paper import MODELS
+from dfmnist.experiments.paper import ALL_MODELS
 
 SMOKE_STAMP = "smoke, not a result"
 CLAIM_STEPS = 300
@@ -45,7 +45,7 @@ class ExperimentRecipe:
         """Every network that is asked for has a config."""
         asked = {self.main, self.mixed_corpus}.union(*self.tables.values())
         known = {config.network for config in self.training}
-        if missing := [n for n in MODELS if n in asked - known]:
+        if missing := [n for n in ALL_MODELS if n in asked - known]:
             raise InputError(f"recipe {self.name}: no training config for {missing[0]}")
 
     def config(self, network: str) -> TrainConfig:

@@ -85,6 +85,8 @@ class SeedScore(_Record):
     """Name of the training run's folder."""
     steps: Count
     initialisation: Text
+    frame_px: Count = 0
+    """Side of the whole frames that were scored; 0 where the network sees no crops of them."""
     frame: Metrics
     """Metrics of single frames by their names in `stats.binary_metrics.NAMES`, with intervals over
     people; those that are not defined (with one class) are left out."""
@@ -130,6 +132,14 @@ class Score(_Record):
     def clip(self) -> dict[str, Estimate]:
         """Metrics of whole clips: means of the seeds' values and bounds."""
         return _mean([seed.clip for seed in self.seeds])
+
+    @property
+    def seen(self) -> str:
+        """What the network sees of a frame, in words."""
+        whole = self.seeds[0].frame_px
+        if whole in (0, self.size_px):
+            return f"{self.size_px} px"
+        return f"native {self.size_px} px crops of {whole} px"
 
     @property
     def run(self) -> str:

@@ -9,7 +9,7 @@ from dfmnist.core.choices import QUALITIES
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.run import METRICS, RunRecord, is_finished, read_run
 from dfmnist.experiments.charts import Curve
-from dfmnist.experiments.paper import MODEL_TITLES, MODELS
+from dfmnist.experiments.paper import ALL_MODELS, MODEL_TITLES
 
 
 def finished_runs(root: Path, dataset_hash: str) -> list[RunRecord]:
@@ -19,12 +19,12 @@ def finished_runs(root: Path, dataset_hash: str) -> list[RunRecord]:
     read.
     """
     found = [read_run(p) for p in root.glob("*") if p.is_dir() and is_finished(p)]
-    networks = {name: index for index, name in enumerate(MODELS)}
+    networks = {name: index for index, name in enumerate(ALL_MODELS)}
     qualities = (*QUALITIES, "mixed")
     return sorted(
         (run for run in found if run.record.get("manifest_hash") == dataset_hash),
         key=lambda run: (
-            networks.get(run.config.network, len(MODELS)),
+            networks.get(run.config.network, len(ALL_MODELS)),
             qualities.index(run.config.quality),
             int(run.record["steps"]),
             run.folder.name,
@@ -43,7 +43,7 @@ def setting(run: RunRecord) -> str:
     part = trained_part(run)
     start = str(run.record["initialisation"]) + (", frozen but for its head" if c.freeze else "")
     return (
-        f"{f'trained on {part}; ' if part else ''}start: {start}; {c.input_size_px} px, "
+        f"{f'trained on {part}; ' if part else ''}start: {start}; {run.seen}, "
         f"{c.frames_per_clip} frames a clip, "
         f"{c.epochs} epoch{'s' * (c.epochs != 1)} ({run.record['steps']:,} steps)"
     )
