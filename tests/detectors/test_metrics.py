@@ -51,10 +51,10 @@ def test_evaluation_decides_by_the_threshold_of_the_scores() -> None:
 
 def test_one_class_is_evaluated_as_far_as_it_goes() -> None:
     result = metrics.evaluate(table().filter(pl.col("label") == "fake"))
-    for figures in (result.frame, result.clip):
-        defined = {n for n, found in figures.items() if not np.isnan(found.value)}
+    for values in (result.frame, result.clip):
+        defined = {n for n, found in values.items() if not np.isnan(found.value)}
         assert defined == {"accuracy", "brier", "ece"}
-        assert np.isnan(figures["auc"].low)
+        assert np.isnan(values["auc"].low)
 
 
 def test_evaluation_counts_and_repeats_itself() -> None:
