@@ -5,7 +5,6 @@ precision.json and, written last, run.json; during training it also holds last.c
 """
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +41,6 @@ KIND = "training run"
 """The kind of folder that a run's marker file names."""
 PRECISION = "precision.json"
 """The precision that was chosen when the run began."""
-
-
-@dataclass(frozen=True)
-class TrainJob:
-    """The arguments of one call of `train`, for `core.jobs.run_jobs`."""
-
-    config: TrainConfig
-    manifest_root: Path
-    runs_root: Path
-    quiet: bool = True
-
-
-def run_train_job(job: TrainJob) -> Path:
-    """Call `train` for a `TrainJob`; another process can import this function."""
-    return train(job.config, job.manifest_root, job.runs_root, quiet=job.quiet)
 
 
 def source_of(config: TrainConfig) -> Source:
