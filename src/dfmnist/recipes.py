@@ -70,7 +70,7 @@ class Recipe:
 
     name: str
     film: FilmConfig | None
-    """None: the footage is the user's."""
+    """Synthetic actors to film; None where the footage is the user's."""
     build: BuildConfig
     experiments: ExperimentRecipe
     """How the tables and figures are made."""
@@ -81,7 +81,7 @@ class Recipe:
 
 
 def smoke() -> Recipe:
-    """As small as every stage still does its work: for tests, not for results."""
+    """The smallest size at which every stage still does its work: for tests, not for results."""
     return Recipe(
         name="smoke",
         film=FilmConfig(
@@ -163,7 +163,7 @@ def _demo_experiments() -> ExperimentRecipe:
 def paper(imagenet: Path | None = None, betas: tuple[float, float] = USUAL_BETAS) -> Recipe:
     """The paper's sizes and schedules. Needs the user's footage and, to be practical, a GPU.
 
-    `imagenet` and `betas` as in `experiments_paper`.
+    `imagenet` is a folder of weights; it and `betas` are as in `experiments_paper`.
     """
     return Recipe(
         name="paper",
@@ -190,7 +190,7 @@ def paper(imagenet: Path | None = None, betas: tuple[float, float] = USUAL_BETAS
 
 
 def experiments_smoke() -> ExperimentRecipe:
-    """Every experiment in as few steps as it can be run: for tests, not for results."""
+    """Every experiment in the fewest steps that can be run: for tests, not for results."""
     two: tuple[NetworkName, ...] = ("resnet50", "mesoinception4")
     return ExperimentRecipe(
         name="smoke",
@@ -223,7 +223,7 @@ _STUDIED = TrainConfig(
     learning_rate=1e-3,
     augmentation="flip",
 )
-"""Learns what can be learnt at 64 px, in two minutes of one core; seeds are affordable."""
+"""Config that learns what can be learnt at 64 px in two minutes of one core."""
 _STUDIED_STEPS = 1200
 _STUDIED_WORDS = (
     "MesoInception-4 takes the place of ResNet-50 outside Tables 3 to 5, since it is what learns "

@@ -1,5 +1,7 @@
 """`dfmnist experiment` on a tiny dataset: plans printed, tables made, runs shared and resumed."""
 
+import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,7 @@ import polars as pl
 import pytest
 from tests.running import called, refused
 
+import dfmnist
 from dfmnist import recipes
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
@@ -89,6 +92,26 @@ def test_every_view_is_made_from_the_result(small: Path) -> None:
     stamps = {table.name: table.stamp for table in tables}
     assert stamps["table2"] == stamps["figure6"] == "smoke, not a result"
     assert stamps["table1"] == stamps["figure2"] == ""
+
+
+def test_results_are_read_without_their_views(small: Path, tmp_path: Path) -> None:
+    shutil.copytree(small, tmp_path / "e")
+    for name in SOME:
+        for kind in ALL_FILES:
+            (tmp_path / "e" / name / f"{name}.{kind}").write_bytes(b"torn")
+    assert read_results(tmp_path / "e") == read_results(small)
+
+
+def test_no_module_takes_text_apart() -> None:
+    """Results are numbers in `result.json`; two modules look into text, of pictures and reasons."""
+    rooms = Path(dfmnist.__file__).parent
+    users = {
+        f"{room}/{path.name}"
+        for room in ("experiments", "reports")
+        for path in (rooms / room).glob("*.py")
+        if re.search(r"^\s*(import re\b|from re import)", path.read_text(), re.MULTILINE)
+    }
+    assert users == {"reports/sizes.py", "reports/text.py"}
 
 
 def test_a_result_that_is_drawn_again_is_gone_until_it_is_whole(

@@ -33,7 +33,7 @@ _MARKS = dict(zip(QUALITIES, "os^", strict=True))
 
 
 def figure5(context: PlanContext) -> Plan:
-    """Trained on one action, tested on all."""
+    """Plan of Figure 5: detectors trained on the fakes of one action and tested on all."""
     present = {action for action, count in context.main.fakes if count}
     cells = []
     for action in TEN:
@@ -71,7 +71,7 @@ def _mean_of_actions(cells: Sequence[ResultCell]) -> tuple[str, ...]:
 
 
 def figure6(context: PlanContext) -> Plan:
-    """Table 3's ResNet-50, by action and quality."""
+    """Plan of Figure 6: Table 3's ResNet-50 tested on each action and quality."""
     cells = []
     for action in (*TEN, None):
         for quality in QUALITIES:
@@ -86,12 +86,12 @@ def figure6(context: PlanContext) -> Plan:
 
 
 def place_of(action: Action | None) -> tuple[str, str]:
-    """Figure 6's row of an action's fakes, or of the real clips (None), and the scores' part."""
+    """Figure 6's row for an action's fakes or the real clips (None), and the scores that count."""
     return (REAL, "real") if action is None else (INFO[action].title, action.value)
 
 
 def action_chart(folder: Path, table: ResultTable) -> Chart:
-    """Figure 6: accuracy per action and for the real class, in each quality, with intervals."""
+    """Draw Figure 6: accuracy per action and for the real class, in each quality."""
     ran = {c.column for c in table.cells if c.value is not None}
     qualities = [q for q in QUALITIES if q in ran]
     low = min((c.low for c in table.cells if c.low is not None), default=0.0)
@@ -122,7 +122,7 @@ def action_chart(folder: Path, table: ResultTable) -> Chart:
 
 
 def _mark(axes: Axes, y: float, cell: ResultCell, theme: Theme, left: float) -> None:
-    """One quality's accuracy with its interval, and the paper's."""
+    """Draw one quality's accuracy with its interval, and the paper's value."""
     colour, published = theme.quality[cell.column], cell.paper
     if (found := cell.estimate) is None:
         return

@@ -40,7 +40,7 @@ SIDE_PX = 192
 FEW_FRAMES = 4
 """Frames of each clip whose shares are averaged: a few seconds for the demo's dataset."""
 ALL = "all"
-"""Row of all actions together."""
+"""Key of the row of all actions together."""
 REGION_TITLES = {
     "mouth": "Mouth",
     "eyes": "Eyes and brows",
@@ -53,12 +53,12 @@ REGION_TITLES = {
 
 
 def figure7(context: PlanContext) -> Plan:
-    """Where Table 3's ResNet-50 on raw looks."""
+    """Plan of Figure 7: the training of Table 3's ResNet-50 on raw."""
     return Plan(more_runs=(context.run(context.recipe.main),))
 
 
 def shown_beside(lead: RunSpec, runs: Sequence[RunSpec]) -> list[RunSpec]:
-    """Those of `runs` whose maps are set beside the lead's, in the order of the paper's tables.
+    """The runs whose maps stand beside the lead's, in the order of the paper's tables.
 
     They are trained on the whole of the same dataset with the same seed: other networks on the
     lead's quality, and the lead's network on other single qualities.
@@ -82,7 +82,7 @@ def shown_beside(lead: RunSpec, runs: Sequence[RunSpec]) -> list[RunSpec]:
 
 
 def _draw(made: Made, folder: Path) -> ResultTable:
-    """Maps of the plan's run, and of others of the same call, on the first fake of each action."""
+    """Draw maps by the plan's run, and by others of the same call, of each action's first fake."""
     from dfmnist.detectors.run import load_run
 
     ran, lead = made.executed.runs, made.plan.more_runs[0]
@@ -124,7 +124,7 @@ def _draw(made: Made, folder: Path) -> ResultTable:
 def _tiles(
     folder: Path, rows: Sequence["ActionMaps"], run: "Run | None", index: int
 ) -> list[ResultTile]:
-    """A line of Figure 7, an action each: the plain frames (`run` None), or one detector's maps."""
+    """One line of Figure 7, a tile an action: plain frames (`run` None) or a detector's maps."""
     tiles = []
     for row in rows:
         action = INFO[row.clip.action].title

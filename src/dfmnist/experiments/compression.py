@@ -12,8 +12,8 @@ from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec
 
 
 def table3(context: PlanContext) -> Plan:
-    """The paper's five detectors, and ours where the recipe runs them, in three qualities."""
-    own = [model for model in OWN_MODELS if model in context.recipe.tables["table3"]]
+    """Plan of Table 3: the paper's five detectors, and ours where it is run, in three qualities."""
+    own = [model for model in OWN_MODELS if model in context.recipe.tables.get("table3", ())]
     return Plan(tuple(
         _cell(context, "table3", (quality, quality), model, (quality, model),
               paper.TABLE3.get((quality, model)))
@@ -23,7 +23,7 @@ def table3(context: PlanContext) -> Plan:
 
 
 def table4(context: PlanContext) -> Plan:
-    """Four detectors, trained in one quality and tested in another."""
+    """Plan of Table 4: four detectors, trained in one quality and tested in another."""
     cells = []
     for model in FOUR:
         for pair in paper.CROSS:
@@ -33,7 +33,7 @@ def table4(context: PlanContext) -> Plan:
 
 
 def table5(context: PlanContext) -> Plan:
-    """Four detectors trained in mixed quality."""
+    """Plan of Table 5: four detectors trained in mixed quality."""
     return Plan(tuple(
         _cell(context, "table5", ("mixed", quality), model, (quality, model),
               paper.TABLE5[quality, model])

@@ -1,4 +1,4 @@
-"""What the paper concludes, as differences of accuracies with intervals: yes, no, not decided."""
+"""The paper's conclusions as differences of accuracies with intervals: yes, no, not decided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Claim:
-    """`more` is more accurate than `less`, says the paper; cell by cell."""
+    """A conclusion: the cells `more` are more accurate than the cells `less`, pair by pair."""
 
     name: str
     said: str
@@ -56,21 +56,21 @@ class Claim:
     more: tuple[CellSpec, ...] = ()
     less: tuple[CellSpec, ...] = ()
     learnt: tuple[CellSpec, ...] = ()
-    """Must be better than guessing, or nothing is decided; by default `more`."""
+    """Cells that must be above chance, or nothing is decided; empty means `more`."""
 
     @property
     def runnable(self) -> bool:
-        """Whether there is a run on either side."""
+        """Whether there are runs on both sides."""
         return bool(self.more and self.less)
 
     @property
     def cells(self) -> tuple[CellSpec, ...]:
-        """All cells that it needs."""
+        """Every cell that the claim needs."""
         return (*self.more, *self.less, *self.learnt)
 
     @property
     def published(self) -> float | None:
-        """The same difference of the paper's values; None where it does not give them all."""
+        """The difference of the paper's values; None where the paper does not give them all."""
         sides = [[c.paper.value if c.paper else None for c in s] for s in (self.more, self.less)]
         if not all(sides) or any(value is None for side in sides for value in side):
             return None
@@ -80,20 +80,20 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim as it came out."""
+    """A claim and the answer of this dataset."""
 
     claim: Claim
     difference: Estimate | None
-    """In fractions of accuracy; the interval is over people, and over seeds where several."""
+    """Difference of accuracies as a fraction, with its interval over people and seeds."""
     verdict: str
     why: str = ""
-    """Why it is not decided, or not run."""
+    """Why the claim is not decided, or not run."""
 
 
 def _pairs(
     more: Sequence[CellSpec], less: Sequence[CellSpec]
 ) -> tuple[tuple[CellSpec, ...], tuple[CellSpec, ...]]:
-    """The pairs of which both cells are run."""
+    """The pairs of cells of which both are run."""
     kept = [(m, n) for m, n in zip(more, less, strict=True) if m.scores and n.scores]
     return tuple(m for m, _ in kept), tuple(n for _, n in kept)
 
@@ -245,14 +245,14 @@ def _transfers(known: Known) -> list[Claim]:
 
 
 def conclusions(context: PlanContext) -> Plan:
-    """The paper's conclusions on this dataset."""
+    """Plan of the conclusions: the cells of every claim that can be judged."""
     cells = dict.fromkeys(c for claim in claims(context) if claim.runnable for c in claim.cells)
     return Plan(tuple(cells))
 
 
 @dataclass(frozen=True)
 class _Counts:
-    """Right frames and all frames of one score, of its people in order of their names."""
+    """Numbers of right frames and of all frames of one score, by person."""
 
     people: tuple[str, ...]
     right: Floats
@@ -262,7 +262,7 @@ class _Counts:
 def judge(
     context: PlanContext, executed: Executed, plan: Plan, draws: int = DRAWS, seed: int = 0
 ) -> list[Finding]:
-    """Every claim, from the scores that were made."""
+    """Judge every claim by the scores that were made."""
     measured = measure(plan, executed, context.recipe.stamp, draws=1)
     cells = dict(zip(plan.cells, measured, strict=True))
     return [_judge(claim, cells, executed, draws, seed) for claim in claims(context)]
@@ -295,7 +295,7 @@ def _judge(
 def _verdict(
     claim: Claim, cells: dict[CellSpec, ResultCell], learnt: Floats, difference: Estimate
 ) -> tuple[str, str]:
-    """Yes, no or not decided, and why the last."""
+    """The verdict (yes, no, not decided), and why it is not decided."""
     if difference.groups < 2:
         return OPEN, "one person: no interval over people"
     scores = [cells[c].score for c in claim.learnt or claim.more]
@@ -316,7 +316,7 @@ def _verdict(
 def _drawn(
     seeds: Sequence[_Counts], people: Sequence[str], drawn: Floats, generator: np.random.Generator
 ) -> Floats:
-    """Accuracy in each draw (d,), the seeds drawn too (in all but the first)."""
+    """Accuracy in each draw (d,); seeds are drawn too, except in the first draw."""
     place = {p: i for i, p in enumerate(people)}
     each = []
     for one in seeds:
@@ -348,7 +348,7 @@ def _counts(score: ScoreSpec, part: str, executed: Executed) -> _Counts:
 
 
 def _draw(made: Made, folder: Path) -> ResultTable:
-    """A row a claim: the difference in points, whether it holds here, what the paper says."""
+    """Draw a row for each claim: the difference in points, and whether it holds here."""
     found = judge(made.context, made.executed, made.plan)
     stamp = made.context.recipe.stamp
     said = tuple(f"{f.claim.name}: {f.claim.said}." for f in found)
@@ -372,7 +372,7 @@ def _draw(made: Made, folder: Path) -> ResultTable:
 
 
 def cells_of(finding: Finding, stamp: str = "") -> list[ResultCell]:
-    """A claim's row: its difference, and whether it holds."""
+    """The cells of a claim's row: its difference, and whether it holds."""
     claim, found = finding.claim, finding.difference
     value = claim.published
     paper = None if value is None else Published(text=points(value), value=value)
@@ -397,7 +397,7 @@ def cells_of(finding: Finding, stamp: str = "") -> list[ResultCell]:
 
 
 def conclusions_chart(folder: Path, found: Sequence[Finding], stamp: str = "") -> Chart:
-    """Differences in points with their intervals, a line a claim; the paper's beside them."""
+    """Draw a line for each claim: the difference in points, its interval, and the paper's."""
     marks = {YES: "o", NO: "X", OPEN: "o"}
 
     def paint(figure: Figure, theme: Theme) -> None:

@@ -19,11 +19,11 @@ from dfmnist.experiments.results import ResultCell, ResultTable
 from dfmnist.experiments.theme import Chart, Theme, bare, draw
 
 MIXED = "mixed->"
-"""Begins the columns of detectors trained in mixed quality."""
+"""Prefix of the columns of detectors trained in mixed quality."""
 
 
 def figure3(context: PlanContext) -> Plan:
-    """Corpus sizes, in single and in mixed quality."""
+    """Plan of Figure 3: corpora of several sizes, in single and in mixed quality."""
     cells = []
     for share in FIGURE3_SHARES:
         for quality in QUALITIES:
@@ -61,9 +61,9 @@ def _draw3(made: Made, folder: Path) -> ResultTable:
 
 
 def corpus_chart(folder: Path, table: ResultTable, *, sizes: dict[str, int]) -> Chart:
-    """Figure 3: accuracy over the number of training fakes, single quality left, mixed right.
+    """Draw Figure 3: accuracy over the number of training fakes, single and mixed quality.
 
-    `sizes` are the numbers by the table's rows.
+    `sizes` are the numbers of fakes by the table's rows.
     """
 
     def paint(figure: Figure, theme: Theme) -> None:
@@ -109,7 +109,7 @@ def _curve(
 
 
 def figure4(context: PlanContext) -> Plan:
-    """Fewer clips of one class."""
+    """Plan of Figure 4: fewer training clips of one class."""
     published = {"1:10 more real": paper.FIGURE4_ACCURACY["10% of the fakes"]}
     rows: list[tuple[str, dict[str, Any]]] = [("1:1", {})]
     for name, kept in paper.FIGURE4_SHARES.items():

@@ -18,14 +18,14 @@ from dfmnist.experiments.plan import (
 )
 
 FORWARD = 1 / 3
-"""A forward pass takes about a third of a training step."""
+"""Time of a forward pass, about a third of a training step's."""
 StepTime = Callable[[TrainConfig], float]
 """Seconds of one training step of a whole batch."""
 
 
 @dataclass(frozen=True)
 class RunCost:
-    """One run's size."""
+    """Clips, steps and time of one run."""
 
     run: RunSpec
     fakes: int

@@ -49,7 +49,7 @@ from dfmnist.media.sample import sample_frames
 
 
 def _draw_table1(made: Made, folder: Path) -> ResultTable:
-    """The paper's rows, then the datasets given, the one under test last."""
+    """Draw Table 1: the paper's rows, then the datasets given, the one under test last."""
     cells = [
         cell
         for row in paper.TABLE1
@@ -80,7 +80,7 @@ def _draw_table1(made: Made, folder: Path) -> ResultTable:
 def _size(
     row: str, real: int, fake: int, how: str, specific: bool, of_the_paper: bool
 ) -> list[ResultCell]:
-    """One dataset's row: two counts and two words."""
+    """The cells of one dataset's row: two counts and two words."""
     found = [
         ("real", f"{real:,}", real),
         ("fake", f"{fake:,}", fake),
@@ -104,7 +104,7 @@ def _size(
 
 
 def _size_chart(folder: Path, cells: Sequence[ResultCell]) -> Chart:
-    """Numbers of real and fake clips, a dataset a line."""
+    """Draw the numbers of real and fake clips, a line for each dataset."""
     counts: dict[str, dict[str, float]] = {}
     for cell in cells:
         value = cell.paper.value if cell.state == "paper" and cell.paper else cell.value
@@ -136,7 +136,7 @@ def _rates(manifest: Manifest) -> list[SpoofRate]:
 
 
 def _draw_figure2(made: Made, folder: Path) -> ResultTable:
-    """Spoof rates, from the manifest and the rejected attempts."""
+    """Draw Figure 2: spoof rates, from the manifest and the rejected attempts."""
     rates = _rates(made.main)
     cells = []
     for rate in rates:
@@ -176,7 +176,7 @@ def _draw_figure2(made: Made, folder: Path) -> ResultTable:
 
 
 def spoof_chart(folder: Path, rates: Sequence[SpoofRate]) -> Chart:
-    """Spoof rate per action with Wilson intervals, each detector beside it, and the paper's two."""
+    """Draw each action's spoof rate with its interval, each detector's, and the paper's two."""
     several = len({name for rate in rates for name in rate.by_detector}) > 1
 
     def paint(figure: Figure, theme: Theme) -> None:
@@ -230,7 +230,7 @@ def _spoof_row(axes: Axes, row: int, rate: SpoofRate, theme: Theme, *, several: 
 
 
 def first_fakes(manifest: Manifest) -> list[Clip]:
-    """The first fake of each action by name, of the test split where it has one: no picking."""
+    """The first fake of each action by name, from the test split where it has one: no picking."""
     raw = sorted(manifest.clips, key=lambda c: (c.split != "test", c.clip_id, c.quality != "raw"))
     found = [next((c for c in raw if c.label == "fake" and c.action is a), None) for a in TEN]
     return [clip for clip in found if clip is not None]
@@ -239,7 +239,7 @@ def first_fakes(manifest: Manifest) -> list[Clip]:
 def _strips(
     made: Made, folder: Path, clips: Sequence[Clip], paths: Sequence[Path], what: str
 ) -> ResultTable:
-    """A strip of frames of one clip of each action."""
+    """Draw a strip of frames for one clip of each action."""
     titles = [INFO[c.action].title for c in clips]
     picture = images.strips(folder, made.experiment.name, list(zip(titles, paths, strict=True)))
     tiles = [
@@ -252,14 +252,14 @@ def _strips(
 
 
 def _draw_figure1(made: Made, folder: Path) -> ResultTable:
-    """A strip of frames of one fake of each action."""
+    """Draw Figure 1: a strip of frames for one fake of each action."""
     if not (clips := first_fakes(made.main)):
         return made.not_run("the dataset has no fake of an action")
     return _strips(made, folder, clips, [made.main.path(c) for c in clips], "an animated clip")
 
 
 def _draw_figure10(made: Made, folder: Path) -> ResultTable:
-    """A strip of one driving clip of each action; they lie beside a manifest built here."""
+    """Draw Figure 10: a strip for one driving clip of each action, from the dataset's drivers."""
     found = [(clip, _driver(made.main, clip)) for clip in first_fakes(made.main)]
     used = [(clip, path) for clip, path in found if path.is_file()]
     if not used:
@@ -277,7 +277,7 @@ def _driver(manifest: Manifest, clip: Clip) -> Path:
 
 
 def _draw_figure9(made: Made, folder: Path) -> ResultTable:
-    """One frame in the qualities that there are."""
+    """Draw Figure 9: one frame in the qualities that there are."""
     if not (first := first_fakes(made.main)[:1]):
         return made.not_run("the dataset has no fake of an action")
     same = [c for c in made.main.clips if c.clip_id == first[0].clip_id]
@@ -297,7 +297,7 @@ def _draw_figure9(made: Made, folder: Path) -> ResultTable:
 
 
 def _draw_figure8(made: Made, folder: Path) -> ResultTable:
-    """The order of a build, drawn here, with this dataset's counts."""
+    """Draw Figure 8: the order of a build, with this dataset's counts."""
     summary = summarise(made.main)
     attempts = sum(rate.attempts for rate in _rates(made.main))
     steps = (
@@ -330,7 +330,7 @@ def _draw_figure8(made: Made, folder: Path) -> ResultTable:
 
 
 def _pipeline_chart(folder: Path, steps: Sequence[tuple[str, str]]) -> Chart:
-    """Six boxes with arrows; a step is its name and its text."""
+    """Draw six boxes with arrows; a step is its name and its text."""
     alt = "The pipeline: " + ", ".join(f"{a} ({' '.join(b.split())})" for a, b in steps)
 
     def paint(figure: Figure, theme: Theme) -> None:

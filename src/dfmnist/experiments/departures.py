@@ -1,4 +1,4 @@
-"""What differs from the paper, under each table: a sentence each, from what was really run."""
+"""What differs from the paper, in sentences under each table, from what was really run."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ from dfmnist.experiments.results import ResultTable, Score
 def sentences(
     table: ResultTable, context: PlanContext, main: Manifest, more: Sequence[str] = ()
 ) -> list[str]:
-    """Data, split, frames, initialisation, steps; then the recipe's; then `more` and the numbers.
+    """Sentences on data, split, frames, initialisation and steps, and what the numbers are.
 
-    `more` are the sentences of this experiment alone.
+    Between them stand the recipe's departures and `more`, the sentences of this experiment alone.
     """
     scores = [cell.score for cell in table.cells if cell.score is not None]
     if not scores:

@@ -55,7 +55,7 @@ class Executed:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Each reason once."""
+        """Why runs failed, each reason once."""
         return tuple(dict.fromkeys(o.reason for o in self.runs.values() if o.reason))
 
 
@@ -73,7 +73,7 @@ def execute(plans: Sequence[Plan], roots: dict[str, Path], out: Path) -> Execute
 
 
 def _crossings(score: ScoreSpec) -> set[tuple[str, str]]:
-    """(trained, tested) of the score's run and of those it started from."""
+    """Pairs of datasets (trained, tested) of the score's run and of those it started from."""
     found: set[tuple[str, str]] = set()
     run: RunSpec | None = score.run
     while run is not None:
@@ -85,7 +85,7 @@ def _crossings(score: ScoreSpec) -> set[tuple[str, str]]:
 def _train(
     specs: Sequence[RunSpec], roots: dict[str, Path], runs: Path
 ) -> dict[RunSpec, RunOutcome]:
-    """Those that nothing is needed for first, then those that start from them, and so on."""
+    """Train the runs that start from no other first, then those that start from them, and so on."""
     found: dict[RunSpec, RunOutcome] = {}
     ordered = in_order(specs)
     for depth in sorted({spec.depth for spec in ordered}):
@@ -107,12 +107,12 @@ def _train(
 
 
 def _cost(spec: RunSpec) -> float:
-    """In arbitrary units; epochs of a subset are short, but their number makes up for it."""
+    """Relative time of a run; a subset's epochs are shorter, but there are more of them."""
     return _COST.get(spec.config.network, 0.1) * spec.config.input_size_px**2
 
 
 def train_job(job: RunJob) -> RunOutcome:
-    """Train, or take up, one run; at the top level, so that another process can import it."""
+    """Train one run, or continue it; at the top level, so that another process can import it."""
     from dfmnist.detectors.train import train
 
     try:
@@ -161,7 +161,7 @@ def score_job(job: ScoreJob) -> None:
 
 
 def record_of(outcome: RunOutcome) -> dict[str, Any]:
-    """run.json of a finished run; empty without one."""
+    """The content of a finished run's run.json; empty without a run."""
     from dfmnist.core.files import read_json
 
     found: dict[str, Any] = read_json(outcome.folder / "run.json") if outcome.folder else {}

@@ -51,7 +51,7 @@ class Made:
         return self.manifests[self.context.main.name]
 
     def table(self, **values: Any) -> ResultTable:
-        """The experiment's result with `values` of its fields; what all have alike is filled in."""
+        """The experiment's result with `values` for its fields; the shared ones are filled in."""
         return ResultTable(
             name=self.experiment.name,
             title=self.experiment.title,
@@ -74,7 +74,7 @@ class Experiment:
     name: str
     title: str
     plan: Callable[[PlanContext], Plan]
-    """The runs and cells that it needs."""
+    """Make the plan: the runs and cells that the experiment needs."""
     draw: Callable[[Made, Path], ResultTable]
     """Draw the pictures into a folder and return the result, once the runs are made."""
 
@@ -85,7 +85,7 @@ def trains_nothing(context: PlanContext) -> Plan:
 
 
 def headings(keys: Iterable[str]) -> tuple[Heading, ...]:
-    """Rows or columns by their keys, each once, with names for people."""
+    """Headings of rows or columns from their keys, each once, with names for people."""
     return tuple(
         Heading(key=key, title=" → ".join(_TITLES.get(part, part) for part in key.split("->")))
         for key in dict.fromkeys(keys)
@@ -106,7 +106,7 @@ def draw_accuracies(
     chart: Callable[[Path, ResultTable], Chart] = accuracy_chart,
     say: Callable[[Sequence[ResultCell]], Sequence[str]] = lambda cells: (),
 ) -> ResultTable:
-    """The result of a plan of cells: accuracies measured, drawn by `chart`, and what differs.
+    """The result of a plan of cells: accuracies drawn by `chart`, and what differs.
 
     `say` gives the sentences that this experiment alone has.
     """
@@ -152,7 +152,7 @@ def tile(clip: Clip, path: Path, title: str, alt: str, **more: str) -> ResultTil
 
 
 def write_all(made: Sequence[Made], out: Path) -> Path:
-    """Draw and write every result into `out/NAME`; one page of Markdown with all of them.
+    """Draw and write every result into `out/NAME`; returns one page of Markdown with all.
 
     A folder's `result.json` is written last, so where it exists everything beside it is whole.
     """

@@ -37,9 +37,9 @@ def write_run_results(runs: Path, manifest: Manifest, out: Path) -> Path:
 
     Table 3 and Figure 6 from the runs; Table 1 and Figures 1, 2 and 9 from the dataset alone.
     Runs count that were trained on the whole training split of this dataset in one quality, from
-    no other run, and are scored; of equals the one of most steps. A cell without a run says how
-    to make it. Returns the page of Markdown with all. Raises `InputError` for a file that cannot
-    be read.
+    no other run, and are scored; among runs of one network and quality, the one of most steps. A
+    cell without a run says how to make it. Returns the page of Markdown with all. Raises
+    `InputError` for a file that cannot be read.
     """
     found = _scored_runs(runs, manifest)
     networks = [m for m in ALL_MODELS if any(network == m for _, network in found)]
@@ -70,7 +70,7 @@ def write_run_results(runs: Path, manifest: Manifest, out: Path) -> Path:
 
 
 def _scored_runs(runs: Path, manifest: Manifest) -> _Runs:
-    """The runs that have a cell in Table 3."""
+    """The scored runs that have a cell in Table 3."""
     made_on, found = manifest_hash(manifest.root), []
     for folder in sorted(p for p in runs.glob("*") if is_finished(p)):
         run = read_run(folder)

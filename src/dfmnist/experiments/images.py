@@ -33,13 +33,13 @@ def resize(image_rgb_u8: Frames, side: int, *, sharp_pixels: bool = False) -> Fr
 
 
 def strip(clip: Path, count: int, side: int = 128) -> Frames:
-    """`count` frames spread over the clip, side by side: (side, count * side, 3)."""
+    """Frames of a clip side by side, `count` evenly spread: (side, count * side, 3)."""
     frames = frames_at(clip, evenly(probe(clip).num_frames, count))
     return np.concatenate([resize(frame, side) for frame in frames], axis=1)
 
 
 def strips(folder: Path, name: str, clips: Sequence[tuple[str, Path]], count: int = 6) -> Picture:
-    """A strip of `count` frames of each (label, clip), as `name-NN.jpg` and `name.jpg`."""
+    """Write a strip of `count` frames for each (label, clip), and a sheet with all strips."""
     return write_tiles(folder, name, [(label, strip(clip, count)) for label, clip in clips], 2)
 
 
@@ -56,7 +56,7 @@ def most_changed(first: Frames, second: Frames, window: int) -> tuple[int, int]:
 
 
 def details(folder: Path, name: str, frames: Labelled, window: int = 64) -> Picture:
-    """One frame in several qualities, each above a detail at four times its size.
+    """Write one frame in several qualities, each above a detail at four times its size.
 
     The detail is where the first and the last quality differ most, marked on the frame. The tiles
     are PNG, since JPEG would add compression of its own.

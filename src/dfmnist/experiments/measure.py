@@ -1,4 +1,4 @@
-"""From scores to cells: a detector's accuracy with its interval, and the details behind it."""
+"""Cells measured from scores: a detector's accuracy with its interval and its details."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -18,7 +18,7 @@ DRAWS = 1000
 """Number of bootstrap draws of people."""
 NOT_RUN = "not run"
 _Seed = tuple[SeedScore, float | None]
-"""One run's scores, and the share of the larger class among them."""
+"""Metrics of one run's scores, and the share of the larger class among them."""
 
 
 def measure(

@@ -11,7 +11,7 @@ from dfmnist.core.actions import TEN, Action
 CITATION = "Huang, Wang, Du, Du and Xu: DeepFake MNIST+: A DeepFake Facial Animation Dataset, 2021"
 
 MODELS: tuple[str, ...] = ("resnet50", "resnet101", "resnet152", "xception", "mesoinception4")
-"""In the order of Table 3's columns."""
+"""Detectors in the order of Table 3's columns."""
 MODEL_TITLES: dict[str, str] = {
     "resnet50": "ResNet-50",
     "resnet101": "ResNet-101",
@@ -34,16 +34,16 @@ class PaperValue:
     """One number of the paper."""
 
     value: float
-    """A fraction, unless the name of the table that holds it says otherwise."""
+    """The number as a fraction, unless the name of its table says otherwise."""
     place: str
-    """Where it is printed, as in "Table 3, raw, Resnet50"."""
+    """Where the number is printed, as in "Table 3, raw, Resnet50"."""
     read_off: bool = False
-    """Read off a chart by eye, so only to about half a percentage point."""
+    """Whether the number was read off a chart by eye, right to half a percentage point."""
     note: str = ""
 
     @property
     def percent(self) -> str:
-        """`96.58%`, or `~94.5%` when read off a chart."""
+        """The number in percent: `96.58%`, or `~94.5%` when read off a chart."""
         text = f"{self.value * 100:.3f}".rstrip("0").rstrip(".")
         return f"{'~' if self.read_off else ''}{text}%"
 

@@ -16,7 +16,7 @@ from dfmnist.experiments.paper import MODEL_TITLES, PaperValue
 from dfmnist.experiments.recipe import ExperimentRecipe
 
 JOIN = "+"
-"""Between the names of datasets that are trained on together."""
+"""Separator between the names of datasets that are trained on together."""
 MESH_WARP, FACE_SWAP = "mesh warp", "face swap"
 SURROGATES = (MESH_WARP, FACE_SWAP)
 """Names of the attacks that `surrogates` makes from the dataset's own clips."""
@@ -30,13 +30,13 @@ class DatasetCounts:
 
     name: str
     fakes: tuple[tuple[str, int], ...]
-    """Training fakes by action."""
+    """Number of training fakes by action."""
     reals: int
-    """Training reals."""
+    """Number of training reals."""
     validation: int
     test: int
     frames: int
-    """Frames of the shortest clip."""
+    """Number of frames of the shortest clip."""
     talks: bool = False
     """Whether real clips only talk, as the paper's do."""
 
@@ -78,7 +78,7 @@ def together(name: str, parts: Sequence[DatasetCounts]) -> DatasetCounts:
 
 
 def training_clips(config: TrainConfig, counts: DatasetCounts) -> tuple[int, int]:
-    """(fakes, reals) on which `config` trains: the counts of `detectors.subset.training_part`."""
+    """Numbers of (fakes, reals) that `config` trains on, as `detectors.subset` draws them."""
     fakes, reals = counts.num_fakes, counts.reals
     if config.actions:
         fakes = sum(count for action, count in counts.fakes if action in config.actions)
@@ -98,7 +98,7 @@ def steps_an_epoch(config: TrainConfig, counts: DatasetCounts) -> int:
 
 
 def for_steps(config: TrainConfig, counts: DatasetCounts, steps: int) -> TrainConfig:
-    """`config` with as many epochs as `steps` optimiser steps need.
+    """Give `config` as many epochs as `steps` optimiser steps need.
 
     Where that is more than `VALIDATIONS`, an epoch is several passes over the few frames there
     are, so that a run on a tenth of the corpus takes no longer than one on all.
@@ -142,7 +142,7 @@ class CellSpec:
     column: str
     paper: PaperValue | None = None
     scores: tuple[ScoreSpec, ...] = ()
-    """One for each seed; empty where the cell is not run."""
+    """Scores of the cell, one for each seed; empty where the cell is not run."""
     missing: str = ""
     """Why the cell is not run, and how to run it."""
     part: str = ""
@@ -180,7 +180,7 @@ def in_order(runs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
 
 @dataclass(frozen=True)
 class PlanContext:
-    """What the plans are made for: the dataset under test, the recipe, other datasets, seeds."""
+    """Everything that plans are made from: dataset under test, recipe, other datasets, seeds."""
 
     main: DatasetCounts
     recipe: ExperimentRecipe

@@ -1,4 +1,4 @@
-"""How the paper's experiments are run: the size of each training, and which cells are run."""
+"""Recipes of experiments: the size of each training, and which cells are run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from dfmnist.experiments.paper import ALL_MODELS
 
 SMOKE_STAMP = "smoke, not a result"
 CLAIM_STEPS = 300
-"""A cell from fewer optimiser steps claims nothing."""
+"""Fewest optimiser steps of a cell that claims something."""
 MAIN_MODEL = "resnet50"
 """The paper's network for Tables 2 and 6 and all figures but the right half of Figure 3."""
 
@@ -31,23 +31,23 @@ class ExperimentRecipe:
     main: str = MAIN_MODEL
     """The network of Tables 2 and 6 and of the figures."""
     least_fakes: int = 1
-    """Subsets with fewer fakes are left out."""
+    """Fewest training fakes of a subset that is run."""
     surrogates: bool = False
     """Whether second and third attacks are made from the same clips where no `--other` is given."""
     stamp: str = ""
-    """Note in every cell that was run."""
+    """Words that are noted in every cell that was run."""
     departures: tuple[str, ...] = ()
     """What differs from the paper whatever the data, in sentences."""
     notes: Mapping[str, str] = field(default_factory=dict)
-    """The same for one experiment alone."""
+    """What differs in one experiment alone, by its name."""
 
     def __post_init__(self) -> None:
-        """Every network that is asked for has a config."""
+        """Check that every network that is asked for has a config."""
         asked = {self.main, self.mixed_corpus}.union(*self.tables.values())
         known = {config.network for config in self.training}
         if missing := [n for n in ALL_MODELS if n in asked - known]:
             raise InputError(f"recipe {self.name}: no training config for {missing[0]}")
 
     def config(self, network: str) -> TrainConfig:
-        """How `network` is trained, on raw and on everything."""
+        """The training config of `network`, on raw clips and the whole split."""
         return next(c for c in self.training if c.network == network)

@@ -47,9 +47,9 @@ def _share(cell: ResultCell) -> str:
 
 
 def write_table(folder: Path, table: ResultTable) -> ResultTable:
-    """Write all views of `table` into `folder` and `result.json` last; the table that names them.
+    """Write all views of `table` into `folder`, then `result.json`, which names them.
 
-    Its pictures lie in the folder already.
+    Returns the table with those names. Its pictures lie in the folder already.
     """
     names = tuple(f"{table.name}.{kind}" for kind in ("md", "tex", "parquet"))
     table = ResultTable.model_validate(dict(table) | {"files": names})

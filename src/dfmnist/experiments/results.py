@@ -59,13 +59,13 @@ class Published(_Record):
     """The paper's value of a cell."""
 
     text: Text
-    """As printed: `96.58%`; `~` before one that was read off a chart."""
+    """The value as printed: `96.58%`; `~` before one that was read off a chart."""
     value: float | None = None
-    """The same as a number in the cell's unit; None for words."""
+    """The value as a number in the cell's unit; None for words."""
     read_off: bool = False
-    """Whether it was read off a chart by eye, so that it is right to half a point only."""
+    """Whether the value was read off a chart by eye, right to half a point."""
     place: Text = ""
-    """Where the paper prints it."""
+    """Where the paper prints the value."""
 
 
 def published(value: PaperValue | None) -> Published | None:
@@ -225,7 +225,7 @@ class ResultPicture(_Record):
     """PNG or JPEG, for papers and editors without SVG."""
     light: FileName | None = None
     dark: FileName | None = None
-    """The same chart as SVG for light and for dark pages; None for an image."""
+    """The chart as SVG for light and for dark pages; None for an image."""
     alt: Text
     """Words for those who cannot see the picture."""
 

@@ -43,7 +43,7 @@ USES_OTHERS = ("table2", "table6", "conclusions")
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for."""
+    """One call of `dfmnist experiment`: what to make, on which dataset, by which recipe."""
 
     names: tuple[str, ...]
     """Names of `EXPERIMENTS`, or `all`."""
@@ -111,7 +111,7 @@ def _wants_surrogates(request: Request) -> bool:
 
 
 def run_experiments(request: Request, out: Path) -> Path:
-    """Run all that was asked for below `out`; its index. A killed run goes on where it was.
+    """Run all that was asked for below `out`; returns its page. A killed call continues.
 
     Raises `InputError` for bad input, and at the end, after everything else is written, where a
     run could not be trained.
@@ -145,7 +145,7 @@ def run_experiments(request: Request, out: Path) -> Path:
 
 
 def _surrogates(main: Manifest, out: Path) -> dict[str, Path]:
-    """The attacks made from the dataset's own clips, those that can be."""
+    """Make the attacks from the dataset's own clips, those that can be made."""
     from dfmnist.experiments.surrogates import build_surrogate, unavailable
 
     made = {}

@@ -15,7 +15,7 @@ SAME_FAKES = (TALKING, ACTING)
 
 
 def shortcut(context: PlanContext) -> Plan:
-    """Trained with real clips that talk or act, tested with both."""
+    """Plan of the shortcut: trained with real clips that talk or act, tested with both."""
     own, beside = (TALKING, ACTING) if context.main.talks else (ACTING, TALKING)
     role = {own: context.main.name, beside: beside}
     given = any(f.name == beside and f.talks != context.main.talks for f in context.others)

@@ -37,7 +37,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Task:
-    """One clip to make: a fake, or a real one taken along."""
+    """One clip to make: a fake, or a real clip that is coded again."""
 
     kind: str
     """`warp`, `swap`, or `again`: a real clip through the same coding as a swap."""
@@ -148,7 +148,7 @@ def build_surrogate(name: str, dataset: Path, root: Path) -> Path:
 
 
 def _take_along(clip: Clip, manifest: Manifest, root: Path) -> Clip:
-    """A real clip of the dataset, as it is: made by the same coding as the fakes here."""
+    """Link a real clip of the dataset as it is; it was encoded in the same way as the fakes."""
     target = root / clip.file_name
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.is_file():
@@ -160,7 +160,7 @@ def _take_along(clip: Clip, manifest: Manifest, root: Path) -> Clip:
 
 
 def make(task: Task) -> ClipResult:
-    """One clip, or its record; at the top level, so that another process can import it."""
+    """Make one clip or read its record; at the top level, so that another process can import it."""
     record = task.root / "work" / f"{task.clip_id}.json"
     if (known := read_record(record, ClipResult)) is not None:
         assert isinstance(known, ClipResult)

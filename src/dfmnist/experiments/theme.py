@@ -1,7 +1,7 @@
 """One look for every chart: two themes, a fixed palette, and SVG that is the same bytes each time.
 
 The palette is the page's (`reports/page.css`): teal is real, orange is fake, and the three
-qualities are one violet from strong to weak. Told apart in grey and by colour-blind readers.
+qualities are one violet from strong to weak. They differ in grey and for colour-blind readers.
 """
 
 from collections.abc import Callable
@@ -29,14 +29,14 @@ class Theme:
     muted: str
     grid: str
     band: str
-    """Behind every other row."""
+    """Colour behind every other row."""
     real: str
     fake: str
     quality: dict[str, str]
     paper: str
-    """The published value."""
+    """Colour of the paper's values."""
     backdrop: str
-    """What the page puts behind the chart: fills hollow marks."""
+    """Colour of the page behind the chart, which fills hollow marks."""
 
 
 LIGHT = Theme(
@@ -73,9 +73,9 @@ class Chart:
     light: Path
     dark: Path
     alt: str
-    """What a person who cannot see it needs to know."""
+    """Words for those who cannot see the chart."""
     png: Path | None = None
-    """The light one on white, where it was asked for."""
+    """The light chart on white as PNG, where it was asked for."""
 
 
 def _settings(theme: Theme) -> Any:

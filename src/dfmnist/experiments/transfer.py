@@ -1,4 +1,4 @@
-"""From one attack to another: trained there and tested here, and fine-tuned.
+"""Transfer between attacks: detectors trained on one and tested on another, and fine-tuned.
 
 Tables 2 and 6 (section 5).
 """
@@ -57,7 +57,7 @@ def _columns(context: PlanContext, named: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def table2(context: PlanContext) -> Plan:
-    """ResNet-50 on other attacks: on their own set, on ours, and ours fine-tuned with them."""
+    """Plan of Table 2: detectors of other attacks on their own set and on ours, and fine-tuning."""
     main, columns = context.main.name, _columns(context, FF)
     given = [c for c in columns if any(f.name == c for f in context.others)]
     joined = JOIN.join(given)
@@ -89,7 +89,7 @@ def table2(context: PlanContext) -> Plan:
 
 
 def table6(context: PlanContext) -> Plan:
-    """Trained on other datasets and tested on ours, before and after fine-tuning on ours."""
+    """Plan of Table 6: trained on other datasets, tested on ours, before and after fine-tuning."""
     given = {f.name for f in context.others}
     cells = []
     for row in (BEFORE, FINE):
