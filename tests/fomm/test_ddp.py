@@ -15,8 +15,9 @@ SCRIPT = """
 import dataclasses, os, sys
 from pathlib import Path
 import torch
-from dfmnist.fomm import train_published as module
-from dfmnist.fomm.fit import run
+from dfmnist.core.jobs import engine
+from dfmnist.core.lightning import run
+from dfmnist.fomm.training import train_vox as module
 from tests.fomm.test_vox import ADVERSARIAL, CPU, config, train
 
 folder = Path(sys.argv[1])
@@ -30,7 +31,8 @@ def keep(lightning_module, *more, **options):
 module.run = keep
 recipe = config(weights=ADVERSARIAL, epochs=int(sys.argv[2]))
 machine = dataclasses.replace(CPU, devices=2)
-train(recipe, folder / "clips", folder / "out", machine=machine)
+with engine("local", workers=1):
+    train(recipe, folder / "clips", folder / "out", machine=machine)
 weights = dict(kept[0].named_parameters())
 torch.save(weights, folder / f"rank{os.environ.get('LOCAL_RANK', 0)}.pt")
 """

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dfmnist.animator_eval.metrics import TrackedClip
 from dfmnist.core.actions import Action
-from dfmnist.core.arrays import Frames
+from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.core.files import atomic_path
 
 MOMENTS = 6
@@ -19,13 +19,13 @@ COLUMN_ROWS = ("source", "driver", "animated")
 """Names of the pictures of a column, from the top."""
 
 
-def strip(clips: Sequence[Frames]) -> Frames:
+def strip(clips: Sequence[Frames]) -> RgbImage:
     """Six evenly spaced frames of each clip side by side, the clips one above the other."""
     at = np.linspace(0, len(clips[0]) - 1, MOMENTS + 2).round().astype(int)[1:-1]
     return np.concatenate([np.concatenate(list(clip[at]), axis=1) for clip in clips], axis=0)
 
 
-def column(action: Action, true: Frames, driving: TrackedClip, made: Frames) -> Frames:
+def column(action: Action, true: Frames, driving: TrackedClip, made: Frames) -> RgbImage:
     """Source, driver and animation at the peak of the driver's action, at half size."""
     frames, eyes = driving.frames, driving.signals.eye_aspect
     if action is Action.BLINK and np.isfinite(eyes).any():
@@ -37,7 +37,7 @@ def column(action: Action, true: Frames, driving: TrackedClip, made: Frames) -> 
     return np.concatenate([np.asarray(picture) for picture in pictures])
 
 
-def sheet(strips: Mapping[str, Frames], rows: Sequence[str]) -> Image.Image:
+def sheet(strips: Mapping[str, RgbImage], rows: Sequence[str]) -> Image.Image:
     """The strips one below the other, each under its name, with the names of `rows` at the left."""
     wide = max(picture.shape[1] for picture in strips.values())
     high = sum(TOP_PX + picture.shape[0] for picture in strips.values())
@@ -54,7 +54,7 @@ def sheet(strips: Mapping[str, Frames], rows: Sequence[str]) -> Image.Image:
     return page
 
 
-def columns(found: Mapping[str, Frames]) -> Image.Image:
+def columns(found: Mapping[str, RgbImage]) -> Image.Image:
     """The columns side by side, with their names above and the rows' names at the left."""
     side = next(iter(found.values())).shape[1]
     page = Image.new("RGB", (LEFT_PX + side * len(found), TOP_PX + 3 * side), "white")
@@ -68,7 +68,7 @@ def columns(found: Mapping[str, Frames]) -> Image.Image:
     return page
 
 
-def save(path: Path, picture: Frames | Image.Image) -> None:
+def save(path: Path, picture: RgbImage | Image.Image) -> None:
     """Write a PNG; the file appears only when it is complete."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     with atomic_path(path) as temporary:

@@ -28,7 +28,7 @@ from dfmnist.animator_eval.jobs import (
 from dfmnist.animator_eval.records import Record
 from dfmnist.animator_eval.tables import report
 from dfmnist.core.actions import TEN, Action
-from dfmnist.core.arrays import Frames
+from dfmnist.core.arrays import RgbImage
 from dfmnist.core.config import config_hash, plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, write_json, write_text
@@ -209,6 +209,6 @@ def _title(job: EvaluationJob) -> str:
     return job.action.value.replace("_", " ")
 
 
-def _picture(path: Path) -> Frames:
+def _picture(path: Path) -> RgbImage:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from dfmnist.attacks.sampling import sample
-from dfmnist.core.arrays import Frames
+from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.faces.mesh import Mesh
 
 Meshes = Sequence[Mesh | None]
@@ -19,7 +19,7 @@ MIN_AREA = 0.05
 """Smallest ratio of areas after and before a map; a map below it is not applied."""
 
 
-def affine_warp(source: Frames, source_meshes: Meshes, driving_meshes: Meshes) -> Frames:
+def affine_warp(source: RgbImage, source_meshes: Meshes, driving_meshes: Meshes) -> Frames:
     """The photo `source` (h, w, 3) moved by one affine map for each driving frame: (n, h, w, 3).
 
     The motion is relative, as that of the motion model: each of the 468 mesh points of the source
@@ -45,7 +45,7 @@ def fit_affine(points_xy: npt.NDArray[np.float64], targets_xy: npt.NDArray[np.fl
     return np.asarray(np.linalg.lstsq(rows, targets_xy, rcond=None)[0].T)
 
 
-def warp(source: Frames, affine: Affine) -> Frames:
+def warp(source: RgbImage, affine: Affine) -> RgbImage:
     """The photo `source` (h, w, 3) under an affine map, sampled bilinearly, its border repeated.
 
     Positions are in pixels from the corner of the image, as those of the face mesh.

@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from dfmnist.attacks.photo import still
 from dfmnist.attacks.sampling import sample
-from dfmnist.core.arrays import Frames
+from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.faces.mesh import Mesh, face_mesh
 
 Points = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ def track_face(frames_rgb_u8: Frames) -> list[Mesh | None]:
     return face_mesh().track(frames_rgb_u8, with_eyes=False)
 
 
-def mesh_warp(source: Frames, driving: Frames, track: Tracker = track_face) -> Frames:
+def mesh_warp(source: RgbImage, driving: Frames, track: Tracker = track_face) -> Frames:
     """The photo `source` (h, w, 3) moved as the face in `driving` (n, h, w, 3): (n, h, w, 3).
 
     The motion is relative: each mesh point moves as far as the driver's has moved since the
@@ -88,7 +88,7 @@ def outline(points_xy: Points, side: int) -> npt.NDArray[np.float32]:
     return np.asarray(soft, np.float32) / np.float32(255)
 
 
-def _blend(frame: Frames, face: Frames, mask: npt.NDArray[np.float32]) -> Frames:
+def _blend(frame: RgbImage, face: RgbImage, mask: npt.NDArray[np.float32]) -> RgbImage:
     """The `frame` with `face` blended over it by `mask`.
 
     The colours of `face` first get the mean and the spread of those of `frame` within `mask`.
@@ -103,7 +103,7 @@ def _blend(frame: Frames, face: Frames, mask: npt.NDArray[np.float32]) -> Frames
     ]
     matched = (above - means[1]) * np.clip(spreads[0] / spreads[1], 0.5, 2.0) + means[0]
     mixed = below + weight * (matched - below)
-    result: Frames = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    result: RgbImage = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return result
 
 
@@ -115,7 +115,7 @@ def _size(points_xy: Points) -> float:
     return float(np.sqrt(np.prod(np.ptp(points_xy, axis=0)) + 1e-6))
 
 
-def _warp(image: Frames, at: Points, moved: Points) -> Frames:
+def _warp(image: RgbImage, at: Points, moved: Points) -> RgbImage:
     """The `image` (h, w, 3) with the points `at` moved to `moved`; its border does not move."""
     height, width = image.shape[:2]
     ring = np.linspace(0.0, 1.0, 9)[:-1]

@@ -3,16 +3,16 @@
 import numpy as np
 from PIL import Image
 
-from dfmnist.core.arrays import Floats, Frames
+from dfmnist.core.arrays import Floats, Frames, RgbImage
 
 
-def still(source: Frames, num_frames: int) -> Frames:
+def still(source: RgbImage, num_frames: int) -> Frames:
     """The photo `source` (h, w, 3) shown in every frame: (n, h, w, 3)."""
     return np.repeat(source[None], num_frames, axis=0)
 
 
 def planar_warp(
-    source: Frames, num_frames: int, rng: np.random.Generator, fps: float = 25.0
+    source: RgbImage, num_frames: int, rng: np.random.Generator, fps: float = 25.0
 ) -> Frames:
     """The photo `source` (h, w, 3) as a flat print that a hand moves and tilts: (n, h, w, 3).
 

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from dfmnist.core.arrays import Frames
+from dfmnist.core.arrays import RgbImage
 
 
-def sample(image: Frames, xy: Tensor) -> Frames:
+def sample(image: RgbImage, xy: Tensor) -> RgbImage:
     """Bilinear samples of `image` (h, w, 3) at the positions `xy` (p, q, 2): (p, q, 3).
 
     Positions are in pixels from the corner of the image: the centre of the first pixel is at

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from scipy.spatial import ConvexHull, QhullError
 
-from dfmnist.core.arrays import Frames
+from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import load_networks
@@ -91,7 +91,7 @@ class Animator:
         """Number format of the arithmetic: `f32`, or `bf16` for everything except positions."""
         return self._backend.precision
 
-    def encode(self, source_rgb_u8: Frames) -> EncodedSource:
+    def encode(self, source_rgb_u8: RgbImage) -> EncodedSource:
         """Features and keypoints of one source image (h, w[, 1, 3 or 4]) of any size.
 
         Raises `InputError` for anything that is no uint8 image.
@@ -99,7 +99,7 @@ class Animator:
         image = as_frames(source_rgb_u8, "source", 1, self.size)
         return EncodedSource(self._backend.encode(image), self._backend.detect(image))
 
-    def keypoints(self, driving_rgb_u8: Frames | Iterable[Frames]) -> Keypoints:
+    def keypoints(self, driving_rgb_u8: Frames | Iterable[RgbImage]) -> Keypoints:
         """Keypoints of driving frames (n, h, w, 3), or of a stream of (h, w, 3) ones.
 
         They are small (about a hundred numbers a frame) and serve any number of sources. Raises
@@ -131,7 +131,7 @@ class Animator:
         driving: Keypoints,
         motion: Motion = "relative",
         reference: int = 0,
-    ) -> Iterator[Frames]:
+    ) -> Iterator[RgbImage]:
         """The frames of `animate` one at a time, (size, size, 3) each, in constant memory."""
         target = transfer(source.keypoints, driving, motion, reference)
         step = self._backend.batch
@@ -141,7 +141,7 @@ class Animator:
 
 
 def animate(
-    source_rgb_u8: Frames,
+    source_rgb_u8: RgbImage,
     driving_rgb_u8: Frames,
     *,
     weights: Path | str | None = None,
@@ -188,7 +188,7 @@ def as_frames(pixels: Frames, what: str, count: int | None, size: int) -> Frames
     return np.stack([_picture(frame, size) for frame in pixels])
 
 
-def _picture(frame: Frames, size: int) -> Frames:
+def _picture(frame: RgbImage, size: int) -> RgbImage:
     if frame.shape[-1] == 1:
         frame = np.repeat(frame, 3, axis=-1)
     image = Image.fromarray(frame)
