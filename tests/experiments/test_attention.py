@@ -16,6 +16,7 @@ from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import perform
 from dfmnist.actors.render import Renderer
 from dfmnist.core.actions import Action
+from dfmnist.core.choices import Quality
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, write_json
@@ -41,7 +42,7 @@ from dfmnist.experiments.render import write_table
 from dfmnist.experiments.results import read_result
 from dfmnist.faces.mesh import Mesh, face_mesh
 from dfmnist.faces.regions import REGIONS, region_labels
-from dfmnist.media.video import Quality, write_video
+from dfmnist.media.video import write_video
 
 SIZE = 128
 ACTIONS = (Action.OPEN_MOUTH, Action.LOOK_UP)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dfmnist.core.actions import INFO, TEN, Action
+from dfmnist.core.choices import QUALITIES
 from dfmnist.experiments import paper
 from dfmnist.experiments.charts import (
     NARROW_IN,
@@ -21,7 +22,7 @@ from dfmnist.experiments.charts import (
     write_stamp,
 )
 from dfmnist.experiments.experiment import Experiment, Made, draw_accuracies
-from dfmnist.experiments.paper import MODEL_TITLES, QUALITIES
+from dfmnist.experiments.paper import MODEL_TITLES
 from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec
 from dfmnist.experiments.results import ResultCell, ResultTable
 from dfmnist.experiments.theme import Chart, Theme, bare, draw
@@ -29,7 +30,7 @@ from dfmnist.experiments.theme import Chart, Theme, bare, draw
 ALL_ACTIONS = "All, a tenth of them"
 """Figure 5's comparison: all ten actions with as many clips as one of them has."""
 REAL = "Real clips"
-_MARKS = dict(zip(QUALITIES, "os^", strict=True))
+_MARKS: dict[str, str] = dict(zip(QUALITIES, "os^", strict=True))
 
 
 def figure5(context: PlanContext) -> Plan:

@@ -18,13 +18,14 @@ from scipy.special import expit
 
 from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.core.arrays import Frames
+from dfmnist.core.choices import QUALITIES
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, Manifest
 from dfmnist.experiments import images
 from dfmnist.experiments.experiment import Experiment, Made, gallery, tile
 from dfmnist.experiments.measure import DRAWS, NOT_RUN
-from dfmnist.experiments.paper import ALL_MODELS, FIGURE7_WORDS, MODEL_TITLES, QUALITIES
+from dfmnist.experiments.paper import ALL_MODELS, FIGURE7_WORDS, MODEL_TITLES
 from dfmnist.experiments.plan import Plan, PlanContext, RunSpec
 from dfmnist.experiments.results import Heading, RegionShare, ResultCell, ResultTable, ResultTile
 from dfmnist.media.image import write_image

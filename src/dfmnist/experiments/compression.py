@@ -5,9 +5,10 @@ Tables 3, 4 and 5 (sections 5.1 and 5.2).
 
 from collections.abc import Sequence
 
+from dfmnist.core.choices import QUALITIES
 from dfmnist.experiments import paper
 from dfmnist.experiments.experiment import Experiment, draw_accuracies
-from dfmnist.experiments.paper import FOUR, MODELS, OWN_MODELS, QUALITIES, PaperValue
+from dfmnist.experiments.paper import FOUR, MODELS, OWN_MODELS, PaperValue
 from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec
 
 

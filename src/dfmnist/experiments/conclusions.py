@@ -8,9 +8,10 @@ from statistics import mean
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from dfmnist.core.actions import INFO, Action
+from dfmnist.core.arrays import Floats
+from dfmnist.core.choices import QUALITIES
 from dfmnist.detectors.scores import scored, threshold_logit
 from dfmnist.experiments.actions import ALL_ACTIONS, figure5, figure6
 from dfmnist.experiments.charts import (
@@ -28,7 +29,7 @@ from dfmnist.experiments.corpus import figure3, figure4
 from dfmnist.experiments.execute import Executed
 from dfmnist.experiments.experiment import Experiment, Made, headings, picture_of
 from dfmnist.experiments.measure import DRAWS, measure, part_of, scores_of
-from dfmnist.experiments.paper import FOUR, QUALITIES
+from dfmnist.experiments.paper import FOUR
 from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, ScoreSpec
 from dfmnist.experiments.render import points
 from dfmnist.experiments.results import Heading, Published, ResultCell, ResultTable
@@ -43,7 +44,6 @@ SMALL = (Action.BLINK, Action.SMILE)
 YES, NO, OPEN = "yes", "no", "not decided"
 DIFFERENCE, HOLDS = "difference", "holds"
 """Keys of the two columns."""
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

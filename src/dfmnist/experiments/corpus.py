@@ -10,10 +10,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dfmnist.core.choices import QUALITIES
 from dfmnist.experiments import paper
 from dfmnist.experiments.charts import PERCENT, WIDTH_IN, accuracy_alt, write_stamp
 from dfmnist.experiments.experiment import Experiment, Made, draw_accuracies
-from dfmnist.experiments.paper import FIGURE3_SHARES, QUALITIES
+from dfmnist.experiments.paper import FIGURE3_SHARES
 from dfmnist.experiments.plan import Plan, PlanContext, RunSpec, training_clips
 from dfmnist.experiments.results import ResultCell, ResultTable
 from dfmnist.experiments.theme import Chart, Theme, bare, draw

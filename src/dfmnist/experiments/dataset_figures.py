@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from dfmnist.core.actions import INFO, TEN
+from dfmnist.core.choices import QUALITIES
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Clip, Manifest, read_rejected
 from dfmnist.dataset.summary import summarise
@@ -33,7 +34,7 @@ from dfmnist.experiments.experiment import (
     tile,
     trains_nothing,
 )
-from dfmnist.experiments.paper import FIGURE2_SPOOF_RATE, QUALITIES
+from dfmnist.experiments.paper import FIGURE2_SPOOF_RATE
 from dfmnist.experiments.results import (
     Heading,
     Published,

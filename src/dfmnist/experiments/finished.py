@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from dfmnist.core.actions import TEN
+from dfmnist.core.choices import QUALITIES
 from dfmnist.dataset.manifest import Manifest, manifest_hash
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.run import WEIGHTS, RunRecord, is_finished, read_run
@@ -20,7 +21,6 @@ from dfmnist.experiments.experiment import Experiment, Made, write_all
 from dfmnist.experiments.paper import ALL_MODELS, MODELS, PaperValue
 from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec, ScoreSpec, count_clips
 from dfmnist.experiments.recipe import MAIN_MODEL, ExperimentRecipe
-from dfmnist.media.video import QUALITIES
 
 SCORES = "scores-test.parquet"
 """The scores that `dfmnist score` leaves in a run's folder."""

@@ -7,6 +7,7 @@ exact; what was read off a bar chart by eye (±0.005) says so in `read_off`.
 from dataclasses import dataclass
 
 from dfmnist.core.actions import TEN, Action
+from dfmnist.core.choices import QUALITIES
 
 CITATION = "Huang, Wang, Du, Du and Xu: DeepFake MNIST+: A DeepFake Facial Animation Dataset, 2021"
 
@@ -24,7 +25,6 @@ MODEL_TITLES: dict[str, str] = {
 OWN_MODELS: tuple[str, ...] = ("efficientnet_lite0",)
 """Detectors that the paper does not have; shown beside its five where they are run."""
 ALL_MODELS = (*MODELS, *OWN_MODELS)
-QUALITIES: tuple[str, ...] = ("raw", "c23", "c40")
 FOUR: tuple[str, ...] = ("resnet50", "resnet152", "xception", "mesoinception4")
 """The detectors of Tables 4 and 5."""
 

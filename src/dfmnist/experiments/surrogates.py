@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfmnist.attacks.mesh import mesh_warp, swap_faces
+from dfmnist.core.choices import Quality
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json
@@ -27,7 +28,7 @@ from dfmnist.dataset.provenance import provenance
 from dfmnist.experiments.plan import FACE_SWAP, MESH_WARP, DatasetCounts, count_clips
 from dfmnist.media.image import read_image
 from dfmnist.media.noise import add_camera_noise
-from dfmnist.media.video import Quality, read_frames
+from dfmnist.media.video import read_frames
 from dfmnist.pipeline.compress import compress
 from dfmnist.pipeline.jobs import ClipResult
 

@@ -21,31 +21,24 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dfmnist.core.arrays import Frames, RgbImage
-from dfmnist.core.choices import QUALITIES, Quality, QualityName
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
-from dfmnist.media.image import is_image, read_image
 from dfmnist.media.truncation import is_truncated
 
 __all__ = [
     "GOP",
-    "QUALITIES",
     "FrameTimes",
-    "Quality",
-    "QualityName",
     "VideoInfo",
     "count_frames",
     "frame_index_at",
     "frame_times",
     "frames_at",
-    "is_image",
     "is_video",
     "iter_frames",
     "opened",
     "probe",
     "read_comment",
     "read_frames",
-    "read_image",
     "resize_frames",
     "write_video",
 ]
