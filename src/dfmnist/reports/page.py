@@ -197,7 +197,6 @@ def _environment(out: Path) -> jinja2.Environment:
         "box": box,
         "css": Markup(_resource("page.css")),
         "js": Markup(_resource("page.js")),
-        "thousands": lambda n: f"{n:,}",
     }
     return environment
 
