@@ -22,6 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	$(BIN)/dfmnist fetch faces
+	$(BIN)/dfmnist fetch efficientnet_lite0
 	$(BIN)/dfmnist fetch actors
 	@touch $@
 

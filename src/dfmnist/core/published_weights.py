@@ -139,7 +139,7 @@ PUBLISHED: dict[str, PublishedWeights] = {
         _mesonet("meso4-f2f", "Meso4_F2F.h5", "Face2Face", "bcfda015d217b9f8"),
     )
 }  # fmt: skip
-"""By name. The MesoNets' checksums are those of the files that the tests compare outputs with."""
+"""Published weights by name. The MesoNets' checksums are those of the files that the tests read."""
 
 
 def get(name: str, check: Check) -> Path:
