@@ -1,5 +1,6 @@
 """`dfmnist experiment` on a tiny dataset: plans printed, tables made, runs shared and resumed."""
 
+import json
 import re
 import shutil
 import sys
@@ -16,7 +17,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.core.jobs import engine
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
-from dfmnist.experiments.cost import describe
+from dfmnist.experiments.cost import cost_of, describe
 from dfmnist.experiments.execute import execute
 from dfmnist.experiments.plan import Plan, PlanContext, count_clips
 from dfmnist.experiments.render import latex, markdown, tidy
@@ -41,6 +42,16 @@ def test_the_plan_is_printed_and_nothing_is_written(
     assert "not run: needs the dataset: --other DFDC=MANIFEST" in out
     assert "from run" in out
     assert "with 2 side by side" in out
+    code, out, _ = called(
+        capsys, "experiment", drawn, "table3", "--recipe", "smoke", "--dry-run", "--json",
+    )  # fmt: skip
+    assert code == 0
+    plan = json.loads(out)
+    assert (plan["experiments"][0]["name"], plan["experiments"][0]["cells_with_runs"]) == (
+        "table3", 6,
+    )  # fmt: skip
+    assert len(plan["runs"]) == 6
+    assert plan["steps"] == sum(run["steps"] for run in plan["runs"])
     assert not (tmp_path / "out").exists()
 
 
@@ -51,7 +62,7 @@ def test_the_time_follows_from_the_step() -> None:
     plans = {EXPERIMENTS["figure7"]: EXPERIMENTS["figure7"].plan(context)}
     # 32 clips of 16 frames in batches of 32: 16 steps a pass, so 2 passes an epoch, 10 epochs; 128
     # frames to validate and 128 for the norms are 8 forward passes of a third of a step each
-    text = describe(plans, context, step_s=lambda config: 1.0)
+    text = describe(cost_of(plans, context, step_s=lambda config: 1.0))
     assert "16 fake + 16 real clips, 10 epochs, 320 steps, 6 min" in text
     assert "320 steps, 0 scorings: about 6 min" in text
 

@@ -189,7 +189,7 @@ assert not loaded, loaded
 
 @pytest.mark.parametrize("what", ["help", "experiments", "runs", "recipe"])
 def test_a_report_imports_no_torch(whole: Any, made: Any, tmp_path: Path, what: str) -> None:
-    arguments = ["report", "--data", str(whole.dataset), "--out", str(tmp_path / "out")]
+    arguments = ["report", str(whole.dataset), "--out", str(tmp_path / "out")]
     arguments += {
         "help": ["--help"],
         "experiments": ["--experiments", str(whole.experiments)],

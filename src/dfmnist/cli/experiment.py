@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dfmnist.cli.options import DATASET_HELP, Workers, use_engine
+from dfmnist.cli.options import DATASET_HELP, Workers, print_json, use_engine
 from dfmnist.core.choices import EngineName
 from dfmnist.core.errors import InputError
 
@@ -67,6 +67,9 @@ def experiment(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan only: runs, clips, steps, time.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the plan of --dry-run as one JSON document.")
+    ] = False,
     workers: Workers = None,
 ) -> None:
     """Make the paper's tables and figures on a dataset, each distinct run once.
@@ -75,7 +78,10 @@ def experiment(
     """
     from dfmnist import recipes
     from dfmnist.experiments import run
+    from dfmnist.experiments.cost import describe
 
+    if as_json and not dry_run:
+        raise InputError("--json without --dry-run; expected both: results are in result.json")
     if imagenet is not None and recipe != "paper":
         raise InputError(f"--imagenet with --recipe {recipe}; expected --recipe paper")
     known: dict[RecipeName, Callable[[], ExperimentRecipe]] = {
@@ -92,4 +98,9 @@ def experiment(
         seeds,
     )
     use_engine(ctx, workers, engine)
-    typer.echo(run.dry_run(request) if dry_run else run.run_experiments(request, out))
+    if not dry_run:
+        typer.echo(run.run_experiments(request, out))
+    elif as_json:
+        print_json(run.dry_run(request))
+    else:
+        typer.echo(describe(run.dry_run(request)))

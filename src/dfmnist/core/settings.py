@@ -35,7 +35,7 @@ class Setting:
     @property
     def values(self) -> str:
         """What can be given, in words: "a whole number", "one of raw, c23, c40"."""
-        return _words(self.type)
+        return in_words(self.type)
 
     def read(self, text: str, given: str) -> Any:
         """The value that `text` states. Raises `InputError`, which begins with `given`."""
@@ -229,15 +229,16 @@ _WORDS = {
 }
 
 
-def _words(kind: Any) -> str:
+def in_words(kind: Any) -> str:
+    """The values of a type in words: "a whole number, or none", "one of raw, c23, c40"."""
     (plain_kind,) = _parts(kind)
     args = get_args(plain_kind)
     if get_origin(plain_kind) is Literal:
         words = "one of " + ", ".join(map(str, args))
     elif get_origin(plain_kind) is tuple and args[-1] is Ellipsis:
-        words = f"any number of values with commas between them, each {_words(args[0])}"
+        words = f"any number of values with commas between them, each {in_words(args[0])}"
     elif get_origin(plain_kind) is tuple:
-        words = f"{len(args)} values with commas between them, each {_words(args[0])}"
+        words = f"{len(args)} values with commas between them, each {in_words(args[0])}"
     elif isinstance(plain_kind, type) and issubclass(plain_kind, Enum):
         words = "one of " + ", ".join(str(member.value) for member in plain_kind)
     else:

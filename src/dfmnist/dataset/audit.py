@@ -146,7 +146,9 @@ def read_audit(root: Path) -> AuditReport | None:
         return TypeAdapter(AuditReport).validate_python(_with_estimates(read_json(path)))
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InputError.of(path, f"no audit report ({where})", "one by `dfmnist audit`") from None
+        raise InputError.of(
+            path, f"no audit report ({where})", "one by `dfmnist dataset audit`"
+        ) from None
 
 
 _OLD_KEYS = {"auc": "value", "low": "low", "high": "high", "clips": "n", "identities": "groups"}

@@ -172,7 +172,7 @@ test = clips.filter(lambda split, quality: split == "test" and quality == "raw",
 
 `datasets` calls the whole of it `train`; the real split is the column `split`, disjoint by
 identity. `label` is `real` or `fake`; `file_name` becomes `video`, which `torchcodec` decodes.
-`dfmnist verify` checks every file against its SHA-256."""
+`dfmnist dataset verify` checks every file against its SHA-256."""
 
 
 def _bullets(head: str, values: list[str]) -> str:

@@ -80,27 +80,60 @@ def estimate(run: RunSpec, context: PlanContext, step_s: float) -> RunCost:
     return RunCost(run, fakes, reals, steps, seconds)
 
 
-def describe(
+@dataclass(frozen=True)
+class ExperimentCost:
+    """Size of one experiment."""
+
+    name: str
+    title: str
+    cells: int
+    """Number of its cells."""
+    cells_with_runs: int
+    """Number of its cells that some run gives; the others are in `not_run`."""
+    runs: int
+    """Number of its runs, shared ones included."""
+    not_run: tuple[str, ...]
+    """Reasons why cells are left out, each once."""
+
+
+@dataclass(frozen=True)
+class PlanCost:
+    """What all chosen experiments take together; runs that they share count once."""
+
+    experiments: tuple[ExperimentCost, ...]
+    runs: tuple[RunCost, ...]
+    """The distinct runs, each after the run that it starts from."""
+    scorings: int
+    """Number of scorings of a split by a run."""
+    steps: int
+    """Number of training steps of all runs."""
+    side_by_side: int
+    """Number of runs at a time."""
+    seconds: float
+    """Time of all runs and scorings, `side_by_side` at a time."""
+
+
+def cost_of(
     planned: Mapping[Experiment, Plan],
     context: PlanContext,
     step_s: StepTime = measured_step_s,
-) -> str:
-    """The plans in words: each experiment, each distinct run, the time of all."""
-    lines, plans = ["experiments:"], list(planned.values())
-    for experiment, plan in planned.items():
-        ran = sum(bool(cell.scores) for cell in plan.cells)
-        counted = f"{ran} of {len(plan.cells)} cells, {len(plan.runs)} runs" if plan.cells else (
-            f"{len(plan.runs)} run" if plan.runs else "nothing to train")  # fmt: skip
-        lines.append(f"  {experiment.title} ({experiment.name}): {counted}")
-        lines += [f"    not run: {why}" for why in _reasons(plan)]
+) -> PlanCost:
+    """What the plans take, from one timed step of each network and size."""
+    plans = list(planned.values())
+    experiments = tuple(
+        ExperimentCost(
+            experiment.name,
+            experiment.title,
+            len(plan.cells),
+            sum(bool(cell.scores) for cell in plan.cells),
+            len(plan.runs),
+            tuple(dict.fromkeys(cell.missing for cell in plan.cells if cell.missing)),
+        )
+        for experiment, plan in planned.items()
+    )
     runs = in_order([run for plan in plans for run in plan.runs])
-    if not runs:
-        return "\n".join(lines)
-    times = measured(runs, step_s)
-    sizes = [estimate(run, context, times[run]) for run in runs]
-    lines.append(f"distinct runs: {len(runs)}, each trained once")
-    lines += [f"  {_words(size, runs)}" for size in sizes]
-    steps = sum(s.steps for s in sizes)
+    times = measured(runs, step_s) if runs else {}
+    sizes = tuple(estimate(run, context, times[run]) for run in runs)
     scored = {s for plan in plans for s in plan.scores}
     tests = sum(
         FORWARD * times[s.run] * context.counts(s.dataset).test
@@ -109,16 +142,30 @@ def describe(
         for s in scored
     )  # fmt: skip
     side_by_side = gpu_count() or current_engine().workers or cpu_count()
-    total = (sum(s.seconds for s in sizes) + tests) / side_by_side
+    seconds = (sum(s.seconds for s in sizes) + tests) / side_by_side
+    steps = sum(s.steps for s in sizes)
+    return PlanCost(experiments, sizes, len(scored), steps, side_by_side, seconds)
+
+
+def describe(cost: PlanCost) -> str:
+    """The cost in words: each experiment, each distinct run, the time of all."""
+    lines = ["experiments:"]
+    for one in cost.experiments:
+        counted = f"{one.cells_with_runs} of {one.cells} cells, {one.runs} runs" if one.cells else (
+            f"{one.runs} run" if one.runs else "nothing to train")  # fmt: skip
+        lines.append(f"  {one.title} ({one.name}): {counted}")
+        lines += [f"    not run: {why}" for why in one.not_run]
+    if not cost.runs:
+        return "\n".join(lines)
+    runs = [size.run for size in cost.runs]
+    lines.append(f"distinct runs: {len(runs)}, each trained once")
+    lines += [f"  {_words(size, runs)}" for size in cost.runs]
     lines.append(
-        f"{steps:,} steps, {len(scored)} scorings: about {_clock(total)} with {side_by_side} "
-        "side by side, from one timed step of each network and size on this machine"
+        f"{cost.steps:,} steps, {cost.scorings} scorings: about {_clock(cost.seconds)} with "
+        f"{cost.side_by_side} side by side, from one timed step of each network and size on this "
+        "machine"
     )
     return "\n".join(lines)
-
-
-def _reasons(plan: Plan) -> list[str]:
-    return list(dict.fromkeys(cell.missing for cell in plan.cells if cell.missing))
 
 
 def _words(size: RunCost, runs: Sequence[RunSpec]) -> str:

@@ -19,7 +19,7 @@ from dfmnist.experiments import (
     shortcut,
     transfer,
 )
-from dfmnist.experiments.cost import describe
+from dfmnist.experiments.cost import PlanCost, cost_of
 from dfmnist.experiments.execute import execute
 from dfmnist.experiments.experiment import Experiment, Made, write_all
 from dfmnist.experiments.plan import JOIN, SURROGATES, DatasetCounts, PlanContext, count_clips
@@ -84,8 +84,8 @@ def root_of(manifest: Path) -> Path:
     return manifest.parent if manifest.name == METADATA else manifest
 
 
-def dry_run(request: Request) -> str:
-    """The plan in words; nothing is trained or written, one step of each network is timed."""
+def dry_run(request: Request) -> PlanCost:
+    """What the request takes; nothing is trained or written, one step of each network is timed."""
     main = read_manifest(root_of(request.data))
     others = [
         count_clips(paper_name(name), read_manifest(root_of(path)).clips)
@@ -97,7 +97,7 @@ def dry_run(request: Request) -> str:
         others += [planned(name, main) for name in SURROGATES if not unavailable(name, main)]
     context = PlanContext(_main_counts(main), request.recipe, tuple(others), request.seeds)
     plans = {experiment: experiment.plan(context) for experiment in request.chosen}
-    return describe(plans, context)
+    return cost_of(plans, context)
 
 
 def _main_counts(main: Manifest) -> DatasetCounts:

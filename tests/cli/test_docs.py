@@ -1,0 +1,109 @@
+"""Every command that the documents name is one of the command line; docs/CLI.md is fresh."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from dfmnist.cli import app
+from dfmnist.cli.reference import SETTINGS, reference
+from dfmnist.core.settings import with_settings
+from dfmnist.detectors.config import TrainConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    page for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if page.name != "LOG.md"
+)
+SOURCES = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.html"))
+ELLIPSIS = "…"
+PLACEHOLDER = re.compile(r"[{<]|[A-Z]{3,}")
+
+
+def blocks(text: str) -> Iterator[str]:
+    """The commands of indented and fenced blocks, a line each."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    for line in joined.splitlines():
+        if match := re.match(r"(?:    )?\s*(?:\$ )?(dfmnist(?: .*)?)$", line):
+            yield match[1]
+
+
+def mentions(text: str) -> Iterator[str]:
+    """The commands in the middle of a sentence, which may leave things out."""
+    yield from re.findall(r"`(dfmnist [a-z][^`]*)`", text)
+    yield from re.findall(r"<code>(dfmnist [a-z][^<]*)</code>", text)
+
+
+def find(words: list[str]) -> tuple[Any, str, list[str]]:
+    """The command that `words` call, its name, and what follows it."""
+    command: Any = typer.main.get_command(app)
+    name = []
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"no command '{' '.join([*name, words[0]])}'"
+        command, words, name = command.commands[words[0]], words[1:], [*name, words[0]]
+    return command, " ".join(name), words
+
+
+def check_options(line: str) -> None:
+    """All options of a command that may be incomplete exist."""
+    command, name, words = find(shlex.split(line.replace("'", ""))[1:])
+    known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"-h", "--help"}
+    for word in words:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in known, f"{name} has no {word}"
+
+
+def check(line: str) -> None:
+    """A whole command can be read, and its settings can be set."""
+    command, name, words = find(shlex.split(line, comments=True)[1:])
+    if "--help" in words or "--version" in words:
+        return
+    context = command.make_context(name, words)
+    for text in context.params.get("settings") or []:
+        config = TrainConfig(weights="imagenet") if name == "train" else None
+        if config is not None:
+            with_settings(config, [text])
+
+
+def documented() -> list[tuple[str, str]]:
+    return [(page.name, line) for page in PAGES for line in blocks(page.read_text("utf-8"))
+            if page.name != "CLI.md"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "line"), documented())
+def test_a_documented_command_can_be_run(page: str, line: str) -> None:
+    check(line)
+
+
+def test_there_are_documented_commands() -> None:
+    assert len(documented()) > 20
+
+
+@pytest.mark.parametrize("path", [*PAGES, *SOURCES], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_command_that_is_mentioned_exists(path: Path) -> None:
+    for line in mentions(path.read_text("utf-8")):
+        check_options(line)
+
+
+def test_what_does_not_exist_is_noticed() -> None:
+    for line in ("dfmnist audit d", "dfmnist train d --sett a=b", "dfmnist report --out o"):
+        with pytest.raises(Exception):  # noqa: B017, PT011  # typer's own, of several classes
+            check(line)
+    with pytest.raises(AssertionError, match="train has no --betas"):
+        check_options("dfmnist train … --betas 0.9 0.99")
+    with pytest.raises(AssertionError, match="no command 'verify'"):
+        check_options("dfmnist verify")
+
+
+def test_the_reference_is_fresh() -> None:
+    kept = (ROOT / "docs" / "CLI.md").read_text("utf-8")
+    assert kept == reference(), "run `python -m dfmnist.cli.reference > docs/CLI.md`"
+
+
+def test_the_reference_lists_the_settings() -> None:
+    for config in SETTINGS.values():
+        for field in config.__dataclass_fields__:
+            assert f"| `{field}` |" in reference()
