@@ -1,6 +1,9 @@
 """The command line run in this process, as a user's words would run it."""
 
+import doctest
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -36,3 +39,12 @@ def refused_at_last(capsys: pytest.CaptureFixture[str], *arguments: object) -> s
     last = err.strip().splitlines()[-1]
     assert last.startswith("dfmnist: ")
     return last
+
+
+def run_example(function: Callable[..., Any]) -> None:
+    """Run the example in a function's docstring, in the working directory."""
+    (test,) = (t for t in doctest.DocTestFinder().find(function, globs={}) if t.examples)
+    report: list[str] = []
+    result = doctest.DocTestRunner().run(test, out=report.append)
+    assert result.attempted
+    assert not result.failed, "".join(report)

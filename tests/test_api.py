@@ -1,6 +1,5 @@
 """The Python API: what `import dfmnist` offers, lazily, each with an example that runs."""
 
-import doctest
 import subprocess
 import sys
 from fractions import Fraction
@@ -13,21 +12,14 @@ from matplotlib import cbook
 from PIL import Image
 
 import dfmnist
+from dfmnist import recipes, stages
 from dfmnist.core.errors import InputError
 from dfmnist.media.image import write_image
 from dfmnist.media.video import write_video
 from tests.detectors.conftest import make_dataset
+from tests.running import run_example
 
 FUNCTIONS = ("animate", "build", "demo", "detect", "evaluate", "load", "score", "train")
-
-
-def run_example(function: Any) -> None:
-    """Run the example in a function's docstring, in the working directory."""
-    (test,) = (t for t in doctest.DocTestFinder().find(function, globs={}) if t.examples)
-    report: list[str] = []
-    result = doctest.DocTestRunner().run(test, out=report.append)
-    assert result.attempted
-    assert not result.failed, "".join(report)
 
 
 def test_the_public_names() -> None:
@@ -88,6 +80,14 @@ def test_the_example_runs(here: Path, name: str) -> None:
     run_example(getattr(dfmnist, name))
 
 
+def test_the_demo_hands_its_recipe_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its example, minutes long, is run by `make soak`."""
+    called: list[Any] = []
+    monkeypatch.setattr(stages, "run_recipe", lambda *given: called.append(given))
+    dfmnist.demo(tmp_path, recipe="smoke", workers=2)
+    assert called == [(recipes.smoke(), tmp_path)]
+
+
 def test_several_videos_and_a_file_of_scores(here: Path) -> None:
     settings = {"network": "meso4", "epochs": 1, "size_px": 64, "frames_per_clip": 2}
     run = dfmnist.train("mydata/metadata.jsonl", "runs", device="cpu", **settings)
@@ -111,6 +111,7 @@ def test_several_videos_and_a_file_of_scores(here: Path) -> None:
         (lambda: dfmnist.detect("video.mp4", "nowhere"), "nowhere: holds no run.json"),
         (lambda: dfmnist.evaluate("nowhere"), "nowhere: no such file"),
         (lambda: dfmnist.animate("photo.jpg", "driving.mp4"), "animate: expected two arrays"),
+        (lambda: dfmnist.demo("out", recipe="huge"), "recipe huge; expected demo or smoke"),
         (lambda: dfmnist.build("s", "d", "o", licence="", consent="c"), "licence is empty"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import dfmnist
 from dfmnist import recipes
 from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
@@ -20,10 +21,11 @@ from dfmnist.liveness.thresholds import Bound, Thresholds, shipped_thresholds
 from dfmnist.liveness.universal import UniversalDetector
 from dfmnist.pipeline import screen
 from dfmnist.pipeline.build import build
-from dfmnist.pipeline.config import FilmConfig
+from dfmnist.pipeline.config import BuildConfig, FilmConfig
 from dfmnist.pipeline.film import film_people
 from dfmnist.pipeline.footage import read_drivers, read_people
 from dfmnist.stages import run_recipe
+from tests.running import run_example
 from tests.smoke import finish, kill_when, start
 
 pytestmark = pytest.mark.xdist_group("smoke")
@@ -38,7 +40,15 @@ FILM = FilmConfig(
 )
 RECORDS = "dataset/work"
 """Where a build keeps one record a job."""
-BUILD = replace(recipes.smoke().build, per_action=3, attempts_per_clip=1, num_frames=16)
+BUILD = BuildConfig(
+    per_action=3,
+    attempts_per_clip=1,
+    num_frames=16,
+    licence="CC0-1.0",
+    consent="the people are synthetic",
+    synthetic=True,
+)
+"""As in the example of `dfmnist.build`."""
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +128,13 @@ def test_what_is_missing_after_a_kill_is_made_again_the_same(
     assert manifest_hash(make(footage, out, unbounded)) == manifest_hash(dataset)
 
 
+def test_the_example_of_build_runs(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = manifest_hash(dataset)
+    monkeypatch.chdir(dataset.parent)
+    run_example(dfmnist.build)
+    assert manifest_hash(dataset) == before  # it continued the finished build
+
+
 def test_another_setting_is_refused(dataset: Path, footage: tuple[Path, Path]) -> None:
     people = read_people(footage[0], BUILD.num_frames / BUILD.fps)
     drivers = read_drivers(footage[1])
@@ -151,6 +168,12 @@ def test_experiments_and_report_follow(dataset: Path) -> None:
     assert "maps show where it looked" in text
     assert all(f'id="{result.name}"' in text for result in results)
     assert made.headline[0] == "dataset: 3 real and 3 fake clips of 3 people"
+
+
+@pytest.mark.soak
+def test_the_example_of_the_demo_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_example(dfmnist.demo)
 
 
 @pytest.mark.soak
