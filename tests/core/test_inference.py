@@ -78,3 +78,9 @@ def test_a_gpu_is_taken_unless_openvino_is_asked_for(monkeypatch: pytest.MonkeyP
 def test_onednn_held_back_has_no_amx(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     assert not has_amx()
+
+
+def test_the_choice_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", logger="dfmnist"):
+        choose("openvino", "f32")
+    assert caplog.messages == ["networks run in openvino on cpu, f32"]

@@ -1,6 +1,7 @@
 """Networks compiled by OpenVINO for a CPU, and the choice between OpenVINO and torch."""
 
 import contextlib
+import logging
 import os
 import warnings
 from collections import deque
@@ -18,6 +19,7 @@ from dfmnist.core.choices import BackendName, Precision
 from dfmnist.core.errors import InputError
 
 Arrays = list[npt.NDArray[Any]]
+log = logging.getLogger(__name__)
 AMX_FLAG = "amx_bf16"
 QUEUED = 2
 """Batches queued for a stream: one runs, one waits, so that no stream idles in between."""
@@ -63,7 +65,9 @@ def choose(backend: str = "auto", precision: str = "auto") -> BackendChoice:
         raise InputError(
             "--precision bf16: OpenVINO has no bfloat16 on this processor; expected f32"
         )
-    return BackendChoice("torch" if uses_torch else "openvino", device, bfloat16)
+    chosen = BackendChoice("torch" if uses_torch else "openvino", device, bfloat16)
+    log.debug("networks run in %s on %s, %s", chosen.backend, device.type, chosen.precision)
+    return chosen
 
 
 def has_amx() -> bool:

@@ -7,6 +7,7 @@ A killed job leaves no half file: jobs write their results by rename.
 """
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -25,6 +26,7 @@ from dfmnist.core.console import console, progress_bar, set_quiet
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import need
 
+log = logging.getLogger(__name__)
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -102,10 +104,12 @@ def run_jobs(
     chosen = current_engine()
     gpus = gpu_count() if gpu and jobs else 0
     if chosen.name == "ray":
+        log.debug("%s: %d jobs on Ray", describe, len(jobs))
         return _run_on_ray(function, jobs, chosen.workers or len(jobs), min(gpus, 1), describe)
     workers = chosen.workers or gpus or cpu_count()
     if chosen.workers is None and len(jobs) < pool_from:
         workers = 1
+    log.debug("%s: %d jobs, %d at a time", describe, len(jobs), workers)
     return _run_locally(function, jobs, min(workers, gpus) if gpus else workers, gpus, describe)
 
 
