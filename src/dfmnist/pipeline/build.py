@@ -309,4 +309,5 @@ def _tell(what: str, reasons: Sequence[str]) -> None:
         console.print(
             f"  {len(bad)} of {len(reasons)} {what} not used; {count} for: {reason}",
             highlight=False,
+            soft_wrap=True,
         )
