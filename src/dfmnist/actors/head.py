@@ -50,7 +50,8 @@ class HeadModel:
     bone_weights: Floats32
     """Weights of the four joints at each vertex, (v, 4); the rest to 1 is the still torso's."""
     masks: dict[str, Floats32]
-    """Masks (v,), 0 to 1, by name: lips, eyelids, ears, inside_mouth, jaw."""
+    """Weights (v,) from 0 to 1, one per vertex, of each region by its name: lips, eyelids, ears,
+    inside_mouth, jaw."""
     eye_left: NDArray[np.bool_]
     """Mask (v,) of the left eyeball."""
     eye_right: NDArray[np.bool_]

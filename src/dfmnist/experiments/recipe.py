@@ -33,7 +33,8 @@ class ExperimentRecipe:
     least_fakes: int = 1
     """Fewest training fakes of a subset that is run."""
     surrogates: bool = False
-    """Whether second and third attacks are made from the same clips where no `--other` is given."""
+    """True if two more attacks (surrogates) are made from the dataset's own clips when the user
+    gives no other dataset (`--other`)."""
     stamp: str = ""
     """Words that are noted in every cell that was run."""
     departures: tuple[str, ...] = ()

@@ -160,7 +160,10 @@ other cell is one row, whose measure is the cell's unit; one that was not run ha
 
 
 def tidy(table: ResultTable) -> pl.DataFrame:
-    """The table as rows of `SCHEMA`; a figure of clips alone as a row a picture."""
+    """The table as rows with the columns of `SCHEMA`: one row per cell.
+
+    A table without cells has one row per shown clip.
+    """
     about = {"experiment": table.name, "manifest": table.manifest_hash or None}
     if not table.cells and table.tiles:
         return pl.DataFrame([{**about, **dict(tile)} for tile in table.tiles])

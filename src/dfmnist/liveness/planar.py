@@ -25,7 +25,8 @@ EVERY = 3
 PATCH_PX = 80
 """Side in pixels of the patch into which the face is aligned."""
 BLOCK_PX = 8
-"""Side in pixels of the blocks in which the remaining difference is averaged."""
+"""Side in pixels of the blocks in which the difference between a frame and the fitted plane is
+averaged."""
 WORST_BLOCKS = 3
 """Number of blocks with the largest difference that count."""
 STEPS = 12

@@ -1,4 +1,4 @@
-"""Detection of truncated video files, such as a broken download leaves.
+"""Detection of truncated video files, for example after an interrupted download.
 
 ISO base media (MP4, MOV), Matroska (MKV, WebM) and RIFF (AVI) state the lengths of their parts;
 MPEG streams do not. Nothing is decoded.

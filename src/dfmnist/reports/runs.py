@@ -59,7 +59,7 @@ def trained_part(run: RunRecord) -> str:
 
 
 def training_curve(run: RunRecord) -> Curve:
-    """A run's training, an entry an epoch. Raises `InputError` for an unreadable file."""
+    """Training curve of a run: one entry per epoch. Raises `InputError` for an unreadable file."""
     path = run.folder / METRICS
     try:
         table = pl.read_csv(path)
