@@ -7,7 +7,7 @@ from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder
 from dfmnist.core.text import slug
-from dfmnist.dataset.manifest import METADATA, Manifest, read_manifest
+from dfmnist.dataset.manifest import Manifest, dataset_folder, read_manifest
 from dfmnist.dataset.merge import join_datasets
 from dfmnist.experiments import (
     actions,
@@ -79,16 +79,11 @@ def parse_other(text: str) -> tuple[str, Path]:
     return name.strip(), Path(path.strip())
 
 
-def root_of(manifest: Path) -> Path:
-    """The dataset folder of a manifest file, or the folder itself."""
-    return manifest.parent if manifest.name == METADATA else manifest
-
-
 def dry_run(request: Request) -> PlanCost:
     """What the request takes; nothing is trained or written, one step of each network is timed."""
-    main = read_manifest(root_of(request.data))
+    main = read_manifest(dataset_folder(request.data))
     others = [
-        count_clips(paper_name(name), read_manifest(root_of(path)).clips)
+        count_clips(paper_name(name), read_manifest(dataset_folder(path)).clips)
         for name, path in request.others
     ]
     if _wants_surrogates(request):
@@ -116,12 +111,12 @@ def run_experiments(request: Request, out: Path) -> Path:
     Raises `InputError` for bad input, and at the end, after everything else is written, where a
     run could not be trained.
     """
-    main = read_manifest(root_of(request.data))
+    main = read_manifest(dataset_folder(request.data))
     counts = _main_counts(main)
     claim_folder(out, KIND)
     roots = {counts.name: main.root}
     for name, path in request.others:
-        roots[paper_name(name)] = root_of(path)
+        roots[paper_name(name)] = dataset_folder(path)
     if _wants_surrogates(request):
         roots |= _surrogates(main, out)
     manifests = {name: read_manifest(root) for name, root in roots.items()}
