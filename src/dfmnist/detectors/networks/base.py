@@ -111,6 +111,19 @@ def default_linear_(layer: nn.Linear | nn.Conv2d, generator: torch.Generator) ->
         nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
 
 
+def initialise_classifier(network: Detector, generator: torch.Generator) -> None:
+    """Initialise convolutions by Kaiming's normal distribution, and the head as PyTorch does."""
+    reset_norms(network)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(
+                layer.weight, mode="fan_out", nonlinearity="relu", generator=generator
+            )
+    head = network.get_submodule(network.head)
+    assert isinstance(head, nn.Linear)
+    default_linear_(head, generator)
+
+
 def reset_norms(module: nn.Module) -> None:
     """Set every batch norm to weight 1, bias 0, mean 0 and variance 1."""
     for layer in module.modules():

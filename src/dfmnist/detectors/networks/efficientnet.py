@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dfmnist.detectors.networks.base import Detector, default_linear_, reset_norms
+from dfmnist.detectors.networks.base import Detector, initialise_classifier
 
 STAGES = (
     (1, 3, 1, 1, 16),
@@ -97,14 +97,7 @@ class EfficientNetLite0(Detector):
         self._fc = nn.Linear(1280, num_classes)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Kaiming normal for convolutions, PyTorch's default for the head."""
-        reset_norms(self)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    layer.weight, mode="fan_out", nonlinearity="relu", generator=generator
-                )
-        default_linear_(self._fc, generator)
+        initialise_classifier(self, generator)
 
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1280 i j"]:
         """The last maps before pooling, a thirty-second of the frame's side."""

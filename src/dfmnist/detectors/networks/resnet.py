@@ -13,8 +13,7 @@ from dfmnist.detectors.networks.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Detector,
-    default_linear_,
-    reset_norms,
+    initialise_classifier,
 )
 
 DEPTHS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
@@ -100,15 +99,10 @@ class ResNet(Detector):
         self.fc = nn.Linear(2048, num_classes)
 
     def initialise(self, generator: torch.Generator) -> None:
-        reset_norms(self)
+        initialise_classifier(self, generator)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    layer.weight, mode="fan_out", nonlinearity="relu", generator=generator
-                )
-            elif isinstance(layer, Bottleneck) and self.zero_init_residual:
+            if isinstance(layer, Bottleneck) and self.zero_init_residual:
                 nn.init.zeros_(layer.bn3.weight)
-        default_linear_(self.fc, generator)
 
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2048 i j"]:
         maps: Tensor = self.layer4(self._before_layer4(images))

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dfmnist.detectors.networks.base import Detector, default_linear_, reset_norms
+from dfmnist.detectors.networks.base import Detector, initialise_classifier
 
 
 class SeparableConv2d(nn.Module):
@@ -77,13 +77,7 @@ class Xception(Detector):
         self.fc = nn.Linear(2048, num_classes)
 
     def initialise(self, generator: torch.Generator) -> None:
-        reset_norms(self)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    layer.weight, mode="fan_out", nonlinearity="relu", generator=generator
-                )
-        default_linear_(self.fc, generator)
+        initialise_classifier(self, generator)
 
     def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2048 i j"]:
         x = torch.relu(self.bn1(self.conv1(images)))
