@@ -98,17 +98,22 @@ def test_workers_have_one_thread_and_the_environment_is_left_alone(
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
-def visible_gpu(_: int) -> str | None:
-    time.sleep(0.5)  # so that each process gets one of the jobs
+def visible_gpu(folder: str) -> str | None:
+    """The GPU of this process, once two processes are at work."""
+    (Path(folder) / str(os.getpid())).touch()
+    deadline = time.monotonic() + 60
+    while len(os.listdir(folder)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
     return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
-def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_has_a_gpu_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "gpu_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    folders = [str(tmp_path)] * 2
     with engine(workers=3):  # a third would have to share
-        assert sorted(run_jobs(visible_gpu, [0, 1], describe="t", gpu=True)) == ["4", "7"]
-        assert not {"4", "7"} & set(run_jobs(visible_gpu, [0, 1, 2], describe="t"))
+        assert sorted(run_jobs(visible_gpu, folders, describe="t", gpu=True)) == ["4", "7"]
+        assert not {"4", "7"} & set(run_jobs(visible_gpu, folders, describe="t"))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
