@@ -109,7 +109,7 @@ def smoke() -> Recipe:
 
 
 def demo() -> Recipe:
-    """The paper in miniature on synthetic actors: about twenty minutes on two cores."""
+    """The paper in miniature on synthetic actors: about half an hour on two cores."""
     return Recipe(
         name="demo",
         film=FilmConfig(people=(14, 3, 6), clips_per_action=(8, 2, 2), drivers=(2, 1, 1), takes=1),
@@ -137,7 +137,7 @@ def demo() -> Recipe:
 
 
 def _demo_experiments() -> ExperimentRecipe:
-    """Three networks on native pixels, small enough for ten minutes of two cores."""
+    """Three networks on native pixels, small enough for a quarter of an hour of two cores."""
     three: tuple[NetworkName, ...] = ("resnet50", "mesoinception4", "efficientnet_lite0")
     shared = TrainConfig(frames_per_clip=8, batch_size=32, augmentation="flip")
     return ExperimentRecipe(
