@@ -24,6 +24,9 @@ from dfmnist.experiments.render import latex, markdown, tidy
 from dfmnist.experiments.results import RESULT, read_results
 from dfmnist.experiments.run import EXPERIMENTS, Request, parse_other, run_experiments
 
+pytestmark = pytest.mark.xdist_group("experiments")
+"""One process makes what these tests read; two would make it twice."""
+
 SOME = ("table1", "table2", "figure2", "figure6", "figure8", "figure10")
 ALL_FILES = ("parquet", "md", "tex")
 
