@@ -49,7 +49,7 @@ _DEMO_TRAINING = (
     "Networks see native pixels: random crops of 224, 128 and 64 px of the 256 px frames. The "
     "paper resizes whole frames to 224 or 256 px.",
     "ResNet-50 starts from random values, and its residual blocks as the identity; the paper "
-    "fine-tunes ImageNet weights. At this size it learns little: what it lacks is people.",
+    "fine-tunes ImageNet weights.",
     "Each batch holds a fake and a real frame of the same person and action, with one crop and "
     "one flip; the paper names no pairing and no augmentation.",
     "8 evenly spaced frames a clip in batches of 32: 60 steps for EfficientNet-Lite0, 400 for "

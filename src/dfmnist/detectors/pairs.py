@@ -42,11 +42,6 @@ def counterparts(samples: Sequence[Sample]) -> list[tuple[int, int]]:
     return pairs
 
 
-def counterparts_used(samples: Sequence[Sample], config: TrainConfig) -> list[Unit]:
-    """The pairs that a training run of `config` draws; empty if it draws single clips."""
-    return [unit for unit in training_units(samples, config) if len(unit) > 1]
-
-
 def training_units(samples: Sequence[Sample], config: TrainConfig) -> list[Unit]:
     """What an epoch goes through: pairs where `config.pairing` asks for them, else single clips.
 

@@ -25,7 +25,7 @@ from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.load import load_weights
 from dfmnist.detectors.networks.weights import Source, resolve
-from dfmnist.detectors.pairs import counterparts_used
+from dfmnist.detectors.pairs import training_units
 from dfmnist.detectors.run import (
     CHECKPOINT,
     CONFIG,
@@ -102,7 +102,7 @@ def train(
     if is_main():
         start = {"initialisation": initialisation, "weights_sha256": source.sha256}
         about = {**start, "steps": steps, **timed, "frame_px": frame_px}
-        about["pairs"] = len(counterparts_used(training, config))
+        about["pairs"] = sum(len(unit) > 1 for unit in training_units(training, config))
         counts = {
             split: _counts(part)
             for split, part in zip(("train", "validation"), frames, strict=True)
