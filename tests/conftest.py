@@ -20,7 +20,34 @@ torch.set_num_threads(1)
 # A suite started in the background ignores Ctrl-C, and so would the commands that it sends one to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+LONGEST = ("smoke", "experiments", "reports", "tests/fomm/test_parity.py")
+"""Groups that take longest begin first, so that no process waits for the other at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of one file, or of one room with large fixtures, in one process.
+
+    Two processes would each make the fixtures that such tests share.
+    """
+
+    def group_of(item: pytest.Item) -> str:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is not None:
+            return str(mark.args[0])
+        path = item.path.relative_to(ROOT)
+        return path.parent.name if path.parent.name in LONGEST else path.as_posix()
+
+    groups = {item: group_of(item) for item in items}
+    for item, group in groups.items():
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group))
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(groups[item], len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)

@@ -215,6 +215,7 @@ def experiments_smoke() -> ExperimentRecipe:
         ),
         tables={"table3": two, "table4": two, "table5": two},
         mixed_corpus="mesoinception4",
+        main="mesoinception4",
         notes={"figure3": "Mixed quality is MesoInception-4's; the paper took ResNet-152."},
         steps=dict.fromkeys(two, 2),
         surrogates=True,

@@ -115,9 +115,15 @@ def test_resnet_trains_with_its_options_and_mixed_quality(dataset: Path, tmp_pat
         augmentation="flip",
         zero_init_residual=True,
         last_stride=1,
+        precision="f32",
     )
     record = read_json(train(config, dataset, tmp_path, quiet=True) / "run.json")
     assert record["steps"] == 1
+
+
+def test_the_faster_precision_is_recorded(dataset: Path, tmp_path: Path) -> None:
+    config = replace(TINY, epochs=1, precision="auto")
+    record = read_json(train(config, dataset, tmp_path, quiet=True) / "run.json")
     assert record["precision"] in ("f32", "bf16")
     assert record["step_seconds"].keys() == {"f32", "bf16"}
 

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from tests.detectors.conftest import make_dataset
 from tests.detectors.test_train import TINY
-from tests.running import called
+from tests.running import called, refused_at_last
 
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
@@ -149,7 +151,7 @@ def _environment() -> dict[str, str]:
 
 
 def test_ctrl_c_and_a_loss_that_is_no_number_keep_the_last_checkpoint(
-    dataset: Path, tmp_path: Path
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     process = subprocess.Popen(
         _command(dataset, tmp_path, "--epochs", "500"), env=_environment(),
@@ -171,37 +173,34 @@ def test_ctrl_c_and_a_loss_that_is_no_number_keep_the_last_checkpoint(
     checkpoint["state_dict"]["network.fc2.weight"].fill_(torch.nan)
     torch.save(checkpoint, folder / "last.ckpt")
     before = (folder / "last.ckpt").read_bytes()
-    done = subprocess.run(
-        _command(dataset, tmp_path, "--epochs", "500"), env=_environment(), capture_output=True,
-        text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    said = done.stderr.strip().splitlines()[-1]
+    said = refused_at_last(capsys, "train", dataset, "--out", tmp_path, *OPTIONS, "--epochs", 500)
     assert "the loss is nan" in said
     assert "the last good checkpoint is kept" in said
     assert (folder / "last.ckpt").read_bytes() == before
 
 
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file can grow beyond `size` bytes within the `with` block."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
 def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(
-    dataset: Path, tmp_path: Path
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = train(replace(TINY, epochs=1), dataset, tmp_path, quiet=True)
     size = (whole / "weights.safetensors").stat().st_size
-
-    def limit(size: int) -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
     for most in (size // 2, size + 1000):  # no room for the weights; for them, not the checkpoint
         out = tmp_path / str(most)
-        full = subprocess.run(
-            _command(dataset, out, "--epochs", "2"), env=_environment(), capture_output=True,
-            text=True, timeout=120, check=False, preexec_fn=lambda most=most: limit(most),
-        )  # fmt: skip
-        assert full.returncode == 2, full.stderr
-        assert "Traceback" not in full.stderr
-        said = full.stderr.strip().splitlines()[-1]
-        assert said.startswith("dfmnist: ")
+        with files_of_at_most(most):
+            said = refused_at_last(capsys, "train", dataset, "--out", out, *OPTIONS, "--epochs", 2)
         assert "cannot be written" in said
         assert not list(out.glob("*/last.ckpt")) + list(out.glob("*/.tmp-*"))
         kept = list(out.glob("*/weights.safetensors"))
