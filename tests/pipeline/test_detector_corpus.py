@@ -27,7 +27,7 @@ def test_actions_and_talking_take_turns() -> None:
 
 
 def test_makers_are_drawn_by_their_shares() -> None:
-    config = CorpusConfig(people=(400, 4, 4), makers=(("fomm", 0.7), ("mesh-warp", 0.3)))
+    config = CorpusConfig(people=(400, 4, 4), makers=("fomm=0.7", "mesh-warp=0.3"))
     jobs = plan_groups(config, Path("corpus"))
     drawn = Counter(
         job._maker(person, action)
@@ -41,5 +41,7 @@ def test_makers_are_drawn_by_their_shares() -> None:
 def test_people_who_fill_no_groups_and_seeds_of_another_purpose_are_refused() -> None:
     with pytest.raises(InputError, match="multiples"):
         CorpusConfig(people=(10, 4, 4))
+    with pytest.raises(InputError, match="makers: 'fomm'; expected NAME=SHARE"):
+        CorpusConfig(makers=("fomm",))
     with pytest.raises(InputError, match="belongs to dataset"):
         plan_groups(CorpusConfig(people=(4, 4, 4), first_person=300_000), Path("corpus"))

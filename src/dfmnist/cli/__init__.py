@@ -17,6 +17,7 @@ from dfmnist.cli import (
     dataset,
     demo,
     detect,
+    detector,
     experiment,
     fetch,
     legacy,
@@ -77,6 +78,15 @@ app.add_typer(
         convert=animator.convert,
     ),
     name="animator",
+    rich_help_panel=MAKERS,
+)
+app.add_typer(
+    _group(
+        "Make the detector that ships: film its training clips, pack a trained run.",
+        film=detector.film,
+        pack=detector.pack,
+    ),
+    name="detector",
     rich_help_panel=MAKERS,
 )
 app.add_typer(

@@ -136,7 +136,13 @@ def detect(
     videos: Annotated[
         list[Path], typer.Argument(metavar="VIDEO...", help="Videos, each of one person.")
     ],
-    run: Annotated[Path, typer.Option(help="Run folder that `dfmnist train` printed.")],
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run folder that `dfmnist train` printed. Default: the detector that ships, which "
+            "was trained on synthetic actors."
+        ),
+    ] = None,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="Take the videos as face crops; find no face.")
     ] = False,
@@ -144,11 +150,16 @@ def detect(
     precision: PrecisionOption = "auto",
     as_json: Json = False,
 ) -> None:
-    """Say whether videos are fake: P(fake) of each (0 is real), and the run's verdict."""
+    """Say whether videos are fake: P(fake) of each (0 is real), and the detector's verdict.
+
+    The detector that ships knows animations of synthetic actors; `docs/DETECTORS.md` says how
+    often it is wrong on real people.
+    """
+    from dfmnist.detectors import shipped
     from dfmnist.detectors.predict import detect_videos
     from dfmnist.detectors.run import load_run
 
-    loaded = load_run(run)
+    loaded = load_run(run or shipped.FOLDER)
     found = detect_videos(videos, loaded, cropped=cropped, backend=backend, precision=precision)
     if as_json:
         print_json(list(found))

@@ -10,7 +10,7 @@ from dfmnist.core.choices import BackendName, DeviceName, Precision, QualityName
 from dfmnist.core.devices import Devices
 from dfmnist.core.settings import with_values
 from dfmnist.dataset.manifest import dataset_folder
-from dfmnist.detectors import metrics
+from dfmnist.detectors import metrics, shipped
 from dfmnist.detectors import predict as prediction
 from dfmnist.detectors import score as scoring
 from dfmnist.detectors import train as training
@@ -106,7 +106,7 @@ def evaluate(scores: pl.DataFrame | str | Path, *, draws: int = 1000, seed: int 
 @overload
 def detect(  # type: ignore[overload-overlap]  # text is iterable too; the first one is meant
     video: str | Path,
-    run: str | Path,
+    run: str | Path | None = None,
     *,
     cropped: bool = False,
     backend: BackendName = "auto",
@@ -117,7 +117,7 @@ def detect(  # type: ignore[overload-overlap]  # text is iterable too; the first
 @overload
 def detect(
     video: Iterable[str | Path],
-    run: str | Path,
+    run: str | Path | None = None,
     *,
     cropped: bool = False,
     backend: BackendName = "auto",
@@ -127,7 +127,7 @@ def detect(
 
 def detect(
     video: str | Path | Iterable[str | Path],
-    run: str | Path,
+    run: str | Path | None = None,
     *,
     cropped: bool = False,
     backend: BackendName = "auto",
@@ -135,6 +135,7 @@ def detect(
 ) -> VideoScore | list[VideoScore]:
     """Say whether a video is fake: P(fake) and the verdict of a finished run.
 
+    Without `run`, the detector that ships is used, which was trained on synthetic actors.
     Several videos give a list. `cropped` says that the videos are crops of a face already. Raises
     `InputError` for a file that is no video or shows no face.
 
@@ -151,6 +152,10 @@ def detect(
     one = isinstance(video, str | Path)
     paths = [Path(video)] if isinstance(video, str | Path) else [Path(path) for path in video]
     found = prediction.detect_videos(
-        paths, load_run(Path(run)), cropped=cropped, backend=backend, precision=precision
+        paths,
+        load_run(Path(run or shipped.FOLDER)),
+        cropped=cropped,
+        backend=backend,
+        precision=precision,
     )
     return next(found) if one else list(found)

@@ -94,9 +94,9 @@ class TrainConfig:
     """Training loss: `bce` is binary cross-entropy, `mse` the squared error of P(fake). None means
     the paper's: `mse` for MesoNets, `bce` for the other networks."""
     weights: str = "none"
-    """Weights to start from: `none` (every layer starts at random), `imagenet`, a name of
-    published weights, a file, or the folder of a finished run. The paper starts its ResNets and
-    Xception from ImageNet weights."""
+    """Weights to start from: `none` (every layer starts at random), `imagenet`, `actors` (the
+    detector that ships, an EfficientNet-Lite0), a name of published weights, a file, or the folder
+    of a finished run. The paper starts its ResNets and Xception from ImageNet weights."""
     freeze: bool = False
     """Train only the last layer and keep all others as `weights` has them, as the paper does for
     Xception. Needs `weights`."""

@@ -41,6 +41,8 @@ from dfmnist.pipeline.animate import animator
 from dfmnist.pipeline.compress import compress
 
 KIND = "detector corpus"
+SETTINGS = "corpus.json"
+"""The `CorpusConfig` in the corpus's folder."""
 FIRST_SEED = 500_000
 """Identity seed of the first actor (range `detector`)."""
 PERFORMANCE_FRAMES = 50
@@ -61,9 +63,9 @@ class CorpusConfig:
     """Performances of each actor, each of another action."""
     num_frames: int = 10
     """Frames of each clip."""
-    makers: tuple[tuple[str, float], ...] = (("fomm", 0.7), (MESH_WARP, 0.2), (AFFINE_WARP, 0.1))
-    """How fakes are made, with the share of each: `fomm` (the shipped motion model), a file of
-    motion-model weights, `mesh-warp` or `affine-warp`."""
+    makers: tuple[str, ...] = ("fomm=0.7", "mesh-warp=0.2", "affine-warp=0.1")
+    """Ways to make fakes, each as NAME=SHARE: NAME is `fomm` (the shipped motion model), a file of
+    motion-model weights, `mesh-warp` or `affine-warp`; SHARE is its share of the fakes."""
     noise_sigma: float = 2.0
     """Camera noise of both classes, in levels of 255."""
     first_person: int = FIRST_SEED
@@ -77,6 +79,8 @@ class CorpusConfig:
             raise InputError(
                 f"people {self.people} in groups of {self.group}; expected multiples of 2 or more"
             )
+        for maker in self.makers:
+            _share(maker)
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class GroupJob:
         return crop_clip(wide, mtcnn())[0]
 
     def _maker(self, person: int, action: Action) -> str:
-        names, shares = zip(*self.config.makers, strict=True)
+        names, shares = zip(*map(_share, self.config.makers), strict=True)
         at = seed_of(str(self.config.seed), "maker", str(person), action.value) / 2**31
         edges = np.cumsum(shares) / sum(shares)
         return str(names[int(np.searchsorted(edges, at, side="right"))])
@@ -196,6 +200,18 @@ def make_fake(maker: str, source_rgb_u8: Any, driving_rgb_u8: Any) -> tuple[Any,
     return moved, weights_id(weights)
 
 
+def _share(maker: str) -> tuple[str, float]:
+    """Name and share of a text such as `fomm=0.7`. Raises `InputError`."""
+    name, _, text = maker.rpartition("=")
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not name or not 0 < share <= 1:
+        raise InputError(f"makers: '{maker}'; expected NAME=SHARE, such as fomm=0.7")
+    return name, share
+
+
 def plan_groups(config: CorpusConfig, root: Path) -> list[GroupJob]:
     """The groups of every split; actions take turns over the groups, talking among them."""
     acts = (*TEN, Action.TALK)
@@ -223,7 +239,7 @@ def film_detector_corpus(config: CorpusConfig, root: Path) -> Path:
     Groups that are done are kept. Raises `InputError` for a folder of other content or settings.
     """
     claim_folder(root, KIND)
-    settings = root / "corpus.json"
+    settings = root / SETTINGS
     if settings.exists() and read_json(settings) != plain(config):
         raise InputError.of(settings, "another corpus lies here", "a new folder")
     write_json(settings, plain(config))

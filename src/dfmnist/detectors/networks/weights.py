@@ -1,6 +1,6 @@
 """The weights that a training run starts from: none, published ones, a file or a finished run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, sha256_file
 from dfmnist.core.published_weights import IMAGENET, PUBLISHED, get
+from dfmnist.detectors import shipped
 from dfmnist.detectors.networks.builders import new_network
 from dfmnist.detectors.networks.load import fitting_state
 from dfmnist.detectors.networks.names import NETWORKS, is_mesonet, published_size_px
@@ -31,12 +32,12 @@ class Source:
 def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
     """The source that the setting `weights` names for the network `network`.
 
-    `weights` is `none`; `imagenet`, the published ImageNet weights of this network; a file; the
-    folder of a finished run, all of whose layers are loaded; or a name of `PUBLISHED`. The first
-    that fits is taken. Published weights are downloaded into the cache unless they are there.
-    `size_px` is the frames' side if known; a MesoNet's run at another size is refused. Raises
-    `InputError`, also for weights of another network; random values never take the place of
-    weights that cannot be found.
+    `weights` is `none`; `imagenet`, the published ImageNet weights of this network; `actors`, the
+    detector that ships, for the network that it has; a file; the folder of a finished run, all of
+    whose layers are loaded; or a name of `PUBLISHED`. The first that fits is taken. Published
+    weights are downloaded into the cache unless they are there. `size_px` is the frames' side if
+    known; a MesoNet's run at another size is refused. Raises `InputError`, also for weights of
+    another network; random values never take the place of weights that cannot be found.
     """
     if network not in NETWORKS:
         raise InputError(f"network is '{network}'; expected one of {', '.join(NETWORKS)}")
@@ -47,6 +48,11 @@ def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
             what = f"there are no ImageNet weights of {network}"
             raise InputError.of("weights imagenet", what, _choices(network, imagenet=False))
         return _published(network)
+    if weights == shipped.NAME:
+        if network != shipped.NETWORK:
+            what = f"is for {shipped.NETWORK}, not for {network}"
+            raise InputError.of(f"weights {weights}", what, _choices(network))
+        return replace(_run(network, shipped.FOLDER, size_px), words=shipped.WORDS)
     path = Path(weights)
     if path.is_file():
         return Source(path, sha256_file(path), path.name)
@@ -100,4 +106,5 @@ def _run(network: str, folder: Path, size_px: int | None) -> Source:
 def _choices(network: str, *, imagenet: bool = True) -> str:
     names = [name for name, known in PUBLISHED.items() if known.network == network]
     words = ["none", *(["imagenet"] if imagenet and network in PUBLISHED else []), *names]
+    words += [shipped.NAME] if network == shipped.NETWORK else []
     return f"{', '.join(words)}, a file of weights, or the folder of a finished run of {network}"

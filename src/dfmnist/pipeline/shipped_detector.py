@@ -1,0 +1,85 @@
+"""Packing of a trained detector so that it can ship: weights in float16, and a full record.
+
+The record says which people, clips, qualities and animators the detector was trained and
+calibrated on, and what it was never shown.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from dfmnist.core.errors import InputError
+from dfmnist.core.files import atomic_path, claim_folder, read_json, write_json
+from dfmnist.dataset.manifest import Clip, manifest_hash, read_manifest
+from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, read_run
+from dfmnist.pipeline.detector_corpus import SETTINGS
+
+KIND = "shipped detector"
+NEVER_SHOWN = (
+    "real people, in real or in fake clips",
+    "animators that are not listed under `generators`",
+    "face swaps, and faces that are generated from nothing",
+    "frames in which a face fills much more or less than the face crop's usual share",
+)
+"""What no corpus of `detector_corpus` holds."""
+_OF_THE_MACHINE = ("devices", "seconds", "step_seconds", "torch", "waited_for_frames")
+
+
+def pack_detector(run: Path, corpus: Path, out: Path) -> Path:
+    """Write the finished run `run`, trained on the corpus folder `corpus`, to the folder `out`.
+
+    The folder is again a finished run. Its weights are float16, half the size; scores change by
+    less than 0.01. Raises `InputError` if the run was trained on other clips.
+    """
+    record = read_run(run).record
+    if record["manifest_hash"] != manifest_hash(corpus):
+        raise InputError.of(run, "was trained on another dataset", f"a run on {corpus}")
+    claim_folder(out, KIND)
+    state = {
+        name: value.half() if value.dtype == torch.float32 else value
+        for name, value in load_file(run / WEIGHTS).items()
+    }
+    with atomic_path(out / WEIGHTS) as temporary:
+        save_file(state, temporary, metadata=_metadata(run / WEIGHTS))
+    write_json(out / CONFIG, read_json(run / CONFIG))
+    kept = {name: value for name, value in record.items() if name not in _OF_THE_MACHINE}
+    write_json(out / RUN, kept | {"trained_on": describe_corpus(corpus)})
+    return out
+
+
+def describe_corpus(corpus: Path) -> dict[str, Any]:
+    """People, clips, actions, qualities and animators of the corpus in the folder `corpus`."""
+    clips = read_manifest(corpus).clips
+    about: dict[str, Any] = {"settings": read_json(corpus / SETTINGS)}
+    about["settings"].pop("makers", None)  # paths of one machine; `generators` has their names
+    about["manifest_hash"] = manifest_hash(corpus)
+    about["splits"] = {
+        split: _split([c for c in clips if c.split == split])
+        for split in sorted({c.split for c in clips})
+    }
+    about["never_shown"] = list(NEVER_SHOWN)
+    return about
+
+
+def _split(clips: list[Clip]) -> dict[str, Any]:
+    raw = [c for c in clips if c.quality == clips[0].quality]
+    people = sorted({c.source_id for c in clips})
+    return {
+        "people": len(people),
+        "first_person": people[0],
+        "last_person": people[-1],
+        "qualities": sorted({c.quality for c in clips}),
+        "clips_each_quality": dict(sorted(Counter(c.label for c in raw).items())),
+        "actions": dict(sorted(Counter(str(c.action) for c in raw).items())),
+        "generators": dict(sorted(Counter(c.generator for c in raw if c.generator).items())),
+    }
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return dict(file.metadata() or {})
