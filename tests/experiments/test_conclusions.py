@@ -23,8 +23,9 @@ from dfmnist.experiments.conclusions import (
     conclusions_chart,
     judge,
 )
+from dfmnist.experiments.corpus import figure3
 from dfmnist.experiments.execute import Executed, RunOutcome
-from dfmnist.experiments.plan import DatasetCounts, PlanContext, ScoreSpec
+from dfmnist.experiments.plan import DatasetCounts, PlanContext, ScoreSpec, training_clips
 from dfmnist.experiments.render import cell_text, points
 from dfmnist.experiments.shortcut import shortcut
 from dfmnist.experiments.transfer import OURS, table2, table6
@@ -121,6 +122,62 @@ def test_detectors_that_guess_decide_nothing(tmp_path: Path) -> None:
     assert heavy.difference is not None
     assert heavy.difference.low > 0
     assert "not above chance" in heavy.why
+
+
+def table_of(count: int, quality: str) -> pl.DataFrame:
+    """Scores of three actions, `count` of four frames right."""
+    actions = [scores(count, "abcdef").with_columns(pl.lit(a).alias("action"))
+               for a in ("blink", "nod", "yaw")]  # fmt: skip
+    return of_quality(pl.concat(actions), quality)
+
+
+def test_a_loss_is_compared_with_the_losses_of_others(tmp_path: Path) -> None:
+    """Xception falls from 4 to 2 right frames of 4, the others from 4 to 3: 25 points more."""
+    of = context()
+    executed = filled(of, tmp_path, {"raw": 4, "c40": 3})
+    for score, path in executed.scores.items():
+        if (score.run.config.network, score.quality) == ("xception", "c40"):
+            table_of(2, "c40").write_parquet(path)
+    found = judged(of, executed)["Xception loses most by compression"]
+    assert found.difference is not None
+    assert found.difference.value == pytest.approx(0.25)
+    assert found.verdict == YES
+    # Table 3, by hand: 92.38 - 83.143, and the mean loss of the three ResNets and MesoInception-4
+    others = (96.58 - 91.49 + 96.64 - 90.44 + 96.18 - 91.27 + 60.39 - 57.90) / 4
+    assert found.claim.published == pytest.approx((92.38 - 83.143 - others) / 100)
+
+
+def test_equal_means_within_the_margin(tmp_path: Path) -> None:
+    of = context()
+    executed = filled(of, tmp_path, {"raw": 3})
+    assert judged(of, executed)["Depth changes little"].verdict == YES
+    for score, path in executed.scores.items():
+        if (score.run.config.network, score.quality) == ("resnet152", "raw"):
+            table_of(4, "raw").write_parquet(path)
+    assert judged(of, executed)["Depth changes little"].verdict == NO
+    for score, path in executed.scores.items():
+        if (score.run.config.network, score.quality) == ("resnet152", "raw"):
+            both = [table_of(4, "raw"), table_of(2, "raw")]  # some people gain, others lose
+            people = [both[p in "abc"].filter(pl.col("source_id") == p) for p in "abcdef"]
+            pl.concat(people).write_parquet(path)
+    depth = judged(of, executed)["Depth changes little"]
+    assert depth.verdict == OPEN
+    assert depth.why == "the interval does not lie within ±2 points, nor outside"
+
+
+def test_ten_fakes_are_compared_with_chance(tmp_path: Path) -> None:
+    of = context()
+    guess = judged(of, filled(of, tmp_path / "a", {}))["Ten fakes teach nothing"]
+    assert guess.difference is not None
+    assert guess.difference.value == pytest.approx(0)
+    assert guess.verdict == YES
+    assert guess.claim.published is None
+    learnt = judged(of, filled(of, tmp_path / "b", {"raw": 4, "c23": 4, "c40": 4}))
+    assert learnt["Ten fakes teach nothing"].verdict == NO
+    # the smallest corpus has ten fakes, one of each action, whatever the dataset's size
+    rows = {c.row: c for c in figure3(of).cells if c.column == "raw"}
+    (score,) = rows["10 fakes"].scores
+    assert training_clips(score.run.config, of.main)[0] == 10
 
 
 def test_people_who_differ_make_the_interval_wide(tmp_path: Path) -> None:

@@ -23,27 +23,37 @@ MIXED = "mixed->"
 """Prefix of the columns of detectors trained in mixed quality."""
 
 
+TEN_FAKES = "10 fakes"
+"""The row of the paper's smallest corpus: one fake of each action, and as many real clips."""
+
+
+def corpus_shares(context: PlanContext) -> dict[str, float]:
+    """The rows of Figure 3, each with its share of the training clips.
+
+    The paper's smallest corpus has ten fakes, 0.1% of its 10,000; of fewer fakes they are more.
+    """
+    fakes = context.main.num_fakes
+    shares = {f"{share * 100:g}%": share for share in FIGURE3_SHARES[:-1]}
+    return {**shares, TEN_FAKES: min(1.0, 10 / fakes) if fakes else FIGURE3_SHARES[-1]}
+
+
 def figure3(context: PlanContext) -> Plan:
     """Plan of Figure 3: corpora of several sizes, in single and in mixed quality."""
     cells = []
-    for share in FIGURE3_SHARES:
+    for row, share in corpus_shares(context).items():
         for quality in QUALITIES:
 
             def single(seed: int, share: float = share, quality: str = quality) -> RunSpec:
                 return context.run(context.recipe.main, quality, seed=seed, corpus=share)
 
-            cells.append(context.cell(_row(share), quality, None, single, quality=quality))
+            cells.append(context.cell(row, quality, None, single, quality=quality))
         for quality in QUALITIES:
 
             def mixed(seed: int, share: float = share) -> RunSpec:
                 return context.run(context.recipe.mixed_corpus, "mixed", seed=seed, corpus=share)
 
-            cells.append(context.cell(_row(share), MIXED + quality, None, mixed, quality=quality))
+            cells.append(context.cell(row, MIXED + quality, None, mixed, quality=quality))
     return Plan(tuple(cells))
-
-
-def _row(share: float) -> str:
-    return f"{share * 100:g}%"
 
 
 def _draw3(made: Made, folder: Path) -> ResultTable:
@@ -51,10 +61,8 @@ def _draw3(made: Made, folder: Path) -> ResultTable:
     told = (f"The paper prints no numbers here, but says: {words}.",)
     context = made.context
     sizes = {
-        _row(share): training_clips(
-            context.run(context.recipe.main, corpus=share).config, context.main
-        )[0]
-        for share in FIGURE3_SHARES
+        row: training_clips(context.run(context.recipe.main, corpus=share).config, context.main)[0]
+        for row, share in corpus_shares(context).items()
     }
     return draw_accuracies(
         made, folder, partial(corpus_chart, sizes=sizes), say=lambda cells: told
