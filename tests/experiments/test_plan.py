@@ -91,7 +91,7 @@ def test_a_fine_tuned_run_comes_after_the_run_it_starts_from() -> None:
     assert [(r.dataset, r.start) for r in tuned] == [
         ("mesh warp+face swap", of.run("mesoinception4", "raw"))
     ]
-    assert tuned[0].config.epochs == 8  # of 160 steps: 320 clips of 16 frames in batches of 32
+    assert tuned[0].config.epochs == 7  # of 80 steps: 320 clips of 8 frames in batches of 32
     for runs in (two.runs, six.runs):
         for run in runs:
             assert run.start is None or runs.index(run.start) < runs.index(run)
@@ -120,7 +120,7 @@ def test_seeds_are_runs_of_one_cell() -> None:
 def test_subsets_are_counted_as_they_are_drawn() -> None:
     of = context()
     shares = [s.run.config for c in plan("figure3", of).cells for s in c.scores]
-    assert {training_clips(c, LARGE) for c in shares if c.corpus == 0.001} == {(7, 7)}
+    assert training_clips(min(shares, key=lambda c: c.corpus), LARGE) == (10, 10)
     single = plan("figure5", of).cells[0].scores[0].run.config
     assert training_clips(single, LARGE) == (700, 700)
     tenth = plan("figure4", of).cells
@@ -140,14 +140,15 @@ def test_a_corpus_of_too_few_clips_is_not_run() -> None:
     assert "4 fake and 4 real training clips would be left of 80 and 80" in (
         cells["5%", "raw"].missing
     )
-    assert not cells["0.1%", "raw"].scores
+    assert not cells["1%", "raw"].scores
+    assert cells["10 fakes", "raw"].scores  # as many, whatever the dataset's size
 
 
 def test_a_tenth_of_the_corpus_takes_as_many_validations_as_all_of_it() -> None:
     of = context(SMALL)
-    for share, passes in ((1.0, 2), (0.1, 15)):  # 80 and 8 steps a pass, of 1,200
+    for share, passes, epochs in ((1.0, 2, 7), (0.1, 13, 10)):  # 40 and 4 steps a pass, of 500
         config = of.run("mesoinception4", corpus=share).config
-        assert (config.passes, config.epochs) == (passes, 8 if share == 1 else 10)
+        assert (config.passes, config.epochs) == (passes, epochs)
 
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table5", "figure3", "figure4", "figure5"])
@@ -155,7 +156,7 @@ def test_every_run_of_the_demo_has_its_steps_and_few_validations(name: str) -> N
     of = context(SMALL, "mesh warp", "face swap")
     runs: tuple[RunSpec, ...] = plan(name, of).runs
     for run in runs:
-        wanted = 1200 if run.config.network == "mesoinception4" else 300
+        wanted = of.recipe.steps[run.config.network]
         each = steps_an_epoch(run.config, of.counts(run.dataset))
         assert run.config.epochs * each >= wanted
         assert (run.config.epochs - 1) * each < wanted

@@ -29,7 +29,7 @@ from dfmnist.experiments.corpus import MIXED, TEN_FAKES, figure3, figure4
 from dfmnist.experiments.execute import Executed
 from dfmnist.experiments.experiment import Experiment, Made, headings, picture_of
 from dfmnist.experiments.measure import DRAWS, measure, part_of, scores_of
-from dfmnist.experiments.paper import FOUR
+from dfmnist.experiments.paper import FOUR, MODELS
 from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, ScoreSpec
 from dfmnist.experiments.render import points
 from dfmnist.experiments.results import Heading, Published, ResultCell, ResultTable
@@ -183,7 +183,7 @@ def _qualities(known: Known) -> list[Claim]:
     def crossed(column: str) -> list[CellSpec]:
         return [known["table4", m, column] for m in FOUR]
 
-    models = [m for kind, quality, m in known if kind == "table3" and quality == "raw"]
+    models = [m for m in MODELS if ("table3", "raw", m) in known]
     mixed = [known["table5", "c40", m] for m in FOUR]
     every = [(q, m) for q in QUALITIES for m in FOUR]
     small, large = ([(q, m) for q in QUALITIES] for m in ("resnet50", "resnet152"))
