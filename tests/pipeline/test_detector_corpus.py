@@ -8,7 +8,8 @@ import pytest
 from dfmnist.actors.seeds import SEED_RANGES
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.errors import InputError
-from dfmnist.pipeline.detector_corpus import CorpusConfig, plan_groups
+from dfmnist.pipeline.config import CorpusConfig
+from dfmnist.pipeline.detector_corpus import plan_groups
 
 
 def test_every_actor_is_in_one_group_of_one_split() -> None:

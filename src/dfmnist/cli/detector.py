@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dfmnist.cli.options import DATASET_HELP, Run, Workers, set_option, use_engine
-from dfmnist.pipeline.detector_corpus import CorpusConfig
+from dfmnist.pipeline.config import CorpusConfig
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 

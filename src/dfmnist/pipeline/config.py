@@ -133,3 +133,53 @@ class AnimateConfig:
     def picks_frame(self) -> bool:
         """True if the user chose a frame of the source."""
         return self.source_frame is not None or self.source_time_s is not None
+
+
+FIRST_PERSON = 500_000
+"""Identity seed of the first actor (range `detector`)."""
+MESH_WARP, AFFINE_WARP = "mesh-warp", "affine-warp"
+"""Fakes made without a network."""
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """What is filmed and how the fakes are made. Equal configs give equal corpora."""
+
+    people: tuple[int, int, int] = (320, 40, 60)
+    """Actors in train, validation and test; each a multiple of `group`."""
+    group: int = 4
+    """Actors who give the same performances and drive one another."""
+    takes: int = 3
+    """Performances of each actor, each of another action."""
+    num_frames: int = 10
+    """Frames of each clip."""
+    makers: tuple[str, ...] = ("fomm=0.7", "mesh-warp=0.2", "affine-warp=0.1")
+    """Ways to make fakes, each as NAME=SHARE: NAME is `fomm` (the shipped motion model), a file of
+    motion-model weights, `mesh-warp` or `affine-warp`; SHARE is its share of the fakes."""
+    noise_sigma: float = 2.0
+    """Camera noise of both classes, in levels of 255."""
+    first_person: int = FIRST_PERSON
+    """Identity seed of the first actor (range `detector`)."""
+    seed: int = 0
+    """Seed of performances, windows and the choice of makers."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        if self.group < 2 or any(n % self.group for n in self.people):
+            raise InputError(
+                f"people {self.people} in groups of {self.group}; expected multiples of 2 or more"
+            )
+        for maker in self.makers:
+            maker_share(maker)
+
+
+def maker_share(maker: str) -> tuple[str, float]:
+    """Name and share of a text such as `fomm=0.7`. Raises `InputError`."""
+    name, _, text = maker.rpartition("=")
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not name or not 0 < share <= 1:
+        raise InputError(f"makers: '{maker}'; expected NAME=SHARE, such as fomm=0.7")
+    return name, share

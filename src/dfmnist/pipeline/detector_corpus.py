@@ -39,48 +39,13 @@ from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.pipeline.animate import animator
 from dfmnist.pipeline.compress import compress
+from dfmnist.pipeline.config import AFFINE_WARP, MESH_WARP, CorpusConfig, maker_share
 
 KIND = "detector corpus"
 SETTINGS = "corpus.json"
 """The `CorpusConfig` in the corpus's folder."""
-FIRST_SEED = 500_000
-"""Identity seed of the first actor (range `detector`)."""
 PERFORMANCE_FRAMES = 50
 """Length of the performance that a clip is a part of."""
-MESH_WARP, AFFINE_WARP = "mesh-warp", "affine-warp"
-"""Fakes made without a network."""
-
-
-@dataclass(frozen=True)
-class CorpusConfig:
-    """What is filmed and how the fakes are made. Equal configs give equal corpora."""
-
-    people: tuple[int, int, int] = (320, 40, 60)
-    """Actors in train, validation and test; each a multiple of `group`."""
-    group: int = 4
-    """Actors who give the same performances and drive one another."""
-    takes: int = 3
-    """Performances of each actor, each of another action."""
-    num_frames: int = 10
-    """Frames of each clip."""
-    makers: tuple[str, ...] = ("fomm=0.7", "mesh-warp=0.2", "affine-warp=0.1")
-    """Ways to make fakes, each as NAME=SHARE: NAME is `fomm` (the shipped motion model), a file of
-    motion-model weights, `mesh-warp` or `affine-warp`; SHARE is its share of the fakes."""
-    noise_sigma: float = 2.0
-    """Camera noise of both classes, in levels of 255."""
-    first_person: int = FIRST_SEED
-    """Identity seed of the first actor (range `detector`)."""
-    seed: int = 0
-    """Seed of performances, windows and the choice of makers."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        if self.group < 2 or any(n % self.group for n in self.people):
-            raise InputError(
-                f"people {self.people} in groups of {self.group}; expected multiples of 2 or more"
-            )
-        for maker in self.makers:
-            _share(maker)
 
 
 @dataclass(frozen=True)
@@ -133,7 +98,7 @@ class GroupJob:
         return crop_clip(wide, mtcnn())[0]
 
     def _maker(self, person: int, action: Action) -> str:
-        names, shares = zip(*map(_share, self.config.makers), strict=True)
+        names, shares = zip(*map(maker_share, self.config.makers), strict=True)
         at = seed_of(str(self.config.seed), "maker", str(person), action.value) / 2**31
         edges = np.cumsum(shares) / sum(shares)
         return str(names[int(np.searchsorted(edges, at, side="right"))])
@@ -198,18 +163,6 @@ def make_fake(maker: str, source_rgb_u8: Any, driving_rgb_u8: Any) -> tuple[Any,
     model = animator(weights)
     moved = model.animate(model.encode(source_rgb_u8), model.keypoints(driving_rgb_u8))
     return moved, weights_id(weights)
-
-
-def _share(maker: str) -> tuple[str, float]:
-    """Name and share of a text such as `fomm=0.7`. Raises `InputError`."""
-    name, _, text = maker.rpartition("=")
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not name or not 0 < share <= 1:
-        raise InputError(f"makers: '{maker}'; expected NAME=SHARE, such as fomm=0.7")
-    return name, share
 
 
 def plan_groups(config: CorpusConfig, root: Path) -> list[GroupJob]:
