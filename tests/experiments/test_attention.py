@@ -28,8 +28,11 @@ from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.run import Run, load_run
 from dfmnist.experiments.attention import (
     ALL,
+    COLUMN_TITLES,
     FIGURE7,
     REGION_TITLES,
+    _with_changed,
+    changed_pixels,
     draw_maps,
     frame_shares,
     region_cells,
@@ -216,9 +219,9 @@ def test_shares_by_action(dataset: Path, run_of: Callable[..., Path]) -> None:
     assert rows == ["open_mouth", "look_up", "smile", ALL]
     for row in ("open_mouth", "look_up", ALL):
         mine = [c for c in cells if c.row == row]
-        assert [c.column for c in mine] == list(REGIONS)
-        assert sum(c.value or 0 for c in mine) == pytest.approx(1)
-        assert sum(c.region.area for c in mine if c.region) == pytest.approx(1)
+        assert [c.column for c in mine] == [*REGIONS, "changed"]
+        assert sum(c.value or 0 for c in mine[:-1]) == pytest.approx(1)
+        assert sum(c.region.area for c in mine[:-1] if c.region) == pytest.approx(1)
         for cell in mine:
             assert cell.low is not None
             assert cell.high is not None
@@ -308,7 +311,7 @@ def test_figure7_is_frames_above_maps_with_a_tile_for_each(
     write_table(folder, FIGURE7.draw(made, folder))
     table = read_result(folder)
     assert [r.title for r in table.rows] == ["Open mouth", "Look up", "Smile", "All actions"]
-    assert [c.title for c in table.columns] == list(REGION_TITLES.values())
+    assert [c.title for c in table.columns] == list(COLUMN_TITLES.values())
     groups = [(t.group, t.detail) for t in table.tiles if t.action == "look_up"]
     assert groups == [
         ("Frame", "raw, untouched"), ("ResNet-50", "trained on raw"),
@@ -329,3 +332,27 @@ def test_figure7_is_frames_above_maps_with_a_tile_for_each(
     assert any("mouth for" in s or "the mouth" in s for s in table.sentences)
     lost = replace(made, executed=Executed({lead: RunOutcome(None, "the loss is nan")}))
     assert FIGURE7.draw(lost, folder).sentences == ("Not run: the loss is nan.",)
+
+
+def test_changed_pixels_are_those_that_differ_from_the_first_frame() -> None:
+    """A square of 20 px becomes brighter by 40 levels; camera noise alone changes nothing."""
+    rng = np.random.default_rng(0)
+    first = rng.integers(60, 180, (64, 64, 3)).astype(np.uint8)
+    frames = np.clip(first + rng.normal(0, 2, (2, 64, 64, 3)), 0, 255).astype(np.uint8)
+    frames[1, 10:30, 20:40] += 40
+    changed = changed_pixels(frames, first)
+    assert not changed[0].any()
+    assert changed[1, 10:30, 20:40].all()
+    assert 400 <= changed[1].sum() <= 576  # the edge is soft by three pixels on each side
+
+
+def test_the_share_of_what_changed_is_measured_beside_the_regions() -> None:
+    """Evidence lies all in the changed quarter of one frame, and evenly over the other frame."""
+    maps = np.ones((2, 40, 40))
+    changed = np.zeros((2, 40, 40), bool)
+    changed[:, :20, :20] = True
+    maps[0] = changed[0]
+    found = _with_changed(np.full((2, 6), 1 / 6), maps, changed)
+    assert found.shape == (2, 7)
+    assert found[:, 6] == pytest.approx([1.0, 0.25])
+    assert np.isnan(_with_changed(np.full((2, 6), np.nan), maps, changed)).all()

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import uniform_filter
 from scipy.special import expit
 
 from dfmnist.core.actions import INFO, TEN, Action
@@ -30,6 +32,7 @@ from dfmnist.experiments.plan import Plan, PlanContext, RunSpec
 from dfmnist.experiments.results import Heading, RegionShare, ResultCell, ResultTable, ResultTile
 from dfmnist.media.image import write_image
 from dfmnist.media.sample import sample_frames
+from dfmnist.media.video import frames_at
 from dfmnist.stats.intervals import draw_identities
 
 if TYPE_CHECKING:
@@ -51,6 +54,14 @@ REGION_TITLES = {
     "background": "Background",
 }
 """Titles of `faces.regions.REGIONS`, in their order."""
+CHANGED = "changed"
+"""Key of the column of the pixels that the animation changed; it overlaps the regions."""
+COLUMN_TITLES = {**REGION_TITLES, CHANGED: "What the animation changed"}
+LEAST_CHANGE = 8
+"""Change of a pixel's brightness, in levels of 255, that counts as made by the animation; camera
+noise and compression stay below it."""
+CHANGE_BOX_PX = 7
+"""Side of the square over which a change is averaged before it is compared."""
 
 
 def figure7(context: PlanContext) -> Plan:
@@ -108,7 +119,9 @@ def _draw(made: Made, folder: Path) -> ResultTable:
         f"No shares of the face's regions: {why}."
         if why
         else "The numbers: each region's share of the evidence for fake, a few frames of every "
-        "test fake, and how many times its own area that is (1× is no preference)."
+        "test fake, and how many times its own area that is (1× is no preference). What the "
+        "animation changed is every place that differs from the clip's first frame, which is close "
+        "to the photo that was animated; it overlaps the regions."
     )
     return gallery(
         made,
@@ -117,7 +130,7 @@ def _draw(made: Made, folder: Path) -> ResultTable:
         tiles,
         [said, f"{stamp.capitalize()}." if stamp else "", how],
         rows=[Heading(key=k, title=_title(k)) for k in dict.fromkeys(c.row for c in cells)],
-        columns=[Heading(key=k, title=t) for k, t in REGION_TITLES.items() if cells],
+        columns=[Heading(key=k, title=t) for k, t in COLUMN_TITLES.items() if cells],
         cells=cells,
     )
 
@@ -246,11 +259,37 @@ def frame_shares(
     return shares
 
 
+def changed_pixels(frames_rgb_u8: Frames, first_rgb_u8: Frames) -> NDArray[np.bool_]:
+    """True (n, h, w) where frames (n, h, w, 3) differ from the clip's first frame (h, w, 3).
+
+    A difference is averaged over the channels and over a square of `CHANGE_BOX_PX`, and counts
+    from `LEAST_CHANGE` levels on.
+    """
+    difference = frames_rgb_u8.astype(np.float32) - first_rgb_u8.astype(np.float32)
+    smooth = uniform_filter(difference.mean(-1), (0, CHANGE_BOX_PX, CHANGE_BOX_PX))
+    changed: NDArray[np.bool_] = np.abs(smooth) >= LEAST_CHANGE
+    return changed
+
+
+def _with_changed(
+    shares: Float[np.ndarray, "n r"],
+    cam: Float[np.ndarray, "n h w"],
+    changed: NDArray[np.bool_],
+) -> Float[np.ndarray, "n c"]:
+    """The shares of the regions, and that of the changed pixels as one more column."""
+    positive = np.maximum(cam.astype(np.float64), 0)
+    inside = np.where(changed, positive, 0).sum((1, 2))
+    with np.errstate(invalid="ignore"):
+        last = inside / positive.sum((1, 2))
+    return np.column_stack([shares, np.where(np.isnan(shares[:, 0]), np.nan, last)])
+
+
 @dataclass(frozen=True)
 class _ClipShares:
     clip: Clip
-    share: Float[np.ndarray, "n r"]
-    area: Float[np.ndarray, "n r"]
+    share: Float[np.ndarray, "n c"]
+    """Shares of the evidence in the columns of `COLUMN_TITLES`."""
+    area: Float[np.ndarray, "n c"]
 
 
 def _shares_or_reason(
@@ -271,7 +310,7 @@ def _shares_or_reason(
 def region_cells(
     manifest: Manifest, run: "Run", frames_per_clip: int = FEW_FRAMES, stamp: str = ""
 ) -> tuple[ResultCell, ...]:
-    """A cell for each action of the test fakes and each region, and one of all actions together.
+    """A cell for each action of the test fakes and each column, and one of all actions together.
 
     Clips are in the run's own quality, raw for a mixed one. The interval is the 95% bootstrap over
     people. Raises `InputError`: no such clips.
@@ -309,8 +348,11 @@ def _clip_shares(run: "Run", manifest: Manifest, clip: Clip, count: int) -> _Cli
     maps = evidence(run.network, small, size_hw=frames.shape[1:3])
     mesh = face_mesh()
     meshes = [mesh(frame, with_eyes=False) for frame in frames]
-    area = frame_shares(np.ones_like(maps), meshes)
-    return _ClipShares(clip, frame_shares(maps, meshes), area)
+    changed = changed_pixels(frames, frames_at(manifest.path(clip), np.zeros(1, np.int64))[0])
+    share, area = (
+        _with_changed(frame_shares(cam, meshes), cam, changed) for cam in (maps, np.ones_like(maps))
+    )
+    return _ClipShares(clip, share, area)
 
 
 def _action_cells(
@@ -329,7 +371,7 @@ def _action_cells(
         why = f"{NOT_RUN}: no face, or no evidence for fake, in its {left_out} frames"
         return [
             ResultCell(row=action, column=region, state="not run", notes=(why,))
-            for region in REGION_TITLES
+            for region in COLUMN_TITLES
         ]
     counts, who = draw_identities(people, DRAWS, generator)
     weights = counts[:, who]
@@ -354,7 +396,7 @@ def _action_cells(
                 clips=len(found),
             ),
         )
-        for i, region in enumerate(REGION_TITLES)
+        for i, region in enumerate(COLUMN_TITLES)
     ]
 
 

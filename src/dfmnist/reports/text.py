@@ -337,8 +337,9 @@ INTRO = {
     "be perfect on all lines but the last.",
     "figure7": "Red marks where the detector found most evidence for “fake” in a frame, blue the "
     "least. A map shows the place, not the strength. Below, the same in numbers: the share of the "
-    "evidence in each region of the face. The dotted line is the region’s share of the picture, "
-    "which a detector without any preference would give; regions with more are in bold.",
+    "evidence in each region of the face, and in all that the animation changed. The dotted line "
+    "is the region’s share of the picture, which a detector without any preference would give; "
+    "regions with more are in bold.",
     "figure9": "Every clip exists in three qualities, written by the same encoder with the same "
     "settings for real and fake: raw (visually lossless), c23 (what a video site might keep) and "
     "c40 (heavily compressed). The number is H.264’s constant rate factor; higher is worse.",
