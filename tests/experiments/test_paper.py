@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from dfmnist.core.actions import TEN, Action
 from dfmnist.experiments import paper
 from dfmnist.experiments.paper import PaperValue
@@ -87,3 +89,43 @@ def test_charts_say_what_was_read_off() -> None:
     assert paper.figure6(Action.YAW, "c23") is None
     mean = sum(paper.FIGURE5_SINGLE_ACTION[a].value for a in TEN) / len(TEN)
     assert abs(mean - paper.FIGURE5_MEAN.value) < 0.005
+
+
+PRINTED = {
+    "TABLE2": """
+        96.58 99.7 99.2 98.9
+        -     43.7 63.6 67.5
+        95.3  98.46 98.1 98.49""",
+    "TABLE3": """
+        96.58 96.64 96.18 92.38  60.39
+        94.32 94.87 94.90 85.52  58.58
+        91.49 90.44 91.27 83.143 57.90""",
+    "TABLE4": """
+        85.52 71.3  95.16 82.98 59    61.02
+        79.23 68.12 82.33 73.60 76.72 76.69
+        79.17 71.83 87.89 68.99 67.38 62.9
+        51.37 56.92 57.01 49.53 55.65 58.64""",
+    "TABLE5": """
+        93.57 95.78 90.82 59.47
+        90.69 92.11 83.28 56.94
+        85.56 88.32 82.43 55.38""",
+    "TABLE6": """
+        61.2 60.7 57.2
+        95.6 96.1 95.1""",
+}
+"""The tables as they are printed, row by row, in percent (sections 4 and 5)."""
+
+
+@pytest.mark.parametrize("name", sorted(PRINTED))
+def test_each_number_stands_where_it_is_printed(name: str) -> None:
+    held: dict[tuple[str, str], PaperValue] = getattr(paper, name)
+    rows = list(dict.fromkeys(row for row, _ in held))
+    columns = list(dict.fromkeys(column for _, column in held))
+    printed = [line.split() for line in PRINTED[name].strip().splitlines()]
+    assert (len(printed), len(printed[0])) == (len(rows), len(columns))
+    for row, line in zip(rows, printed, strict=True):
+        for column, text in zip(columns, line, strict=True):
+            if text == "-":
+                assert (row, column) not in held
+            else:
+                assert held[row, column].value == pytest.approx(float(text) / 100, abs=1e-9)

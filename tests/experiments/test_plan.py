@@ -1,11 +1,14 @@
 """What each table needs: shared runs, cells left out, names, steps. Nothing is trained here."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dfmnist import recipes
-from dfmnist.core.actions import TEN
+from dfmnist.core.actions import INFO, TEN
+from dfmnist.core.choices import QUALITIES
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.plan import (
     VALIDATIONS,
     DatasetCounts,
@@ -169,3 +172,75 @@ def test_steps_of_nothing() -> None:
     assert steps_an_epoch(config, empty) == 0
     assert for_steps(config, empty, 300) == config
     assert together("two", [SMALL, SMALL]).num_fakes == 160
+
+
+def run_and_tested(name: str, row: str, column: str, of: PlanContext) -> tuple[TrainConfig, str]:
+    """The config that a cell's detector is trained with, and the quality it is tested on."""
+    (cell,) = (c for c in plan(name, of).cells if (c.row, c.column) == (row, column))
+    (score,) = cell.scores
+    return score.run.config, score.quality
+
+
+def test_table3_trains_and_tests_each_network_on_one_quality() -> None:
+    for quality in QUALITIES:
+        for network in ("resnet50", "resnet152", "xception", "mesoinception4"):
+            config, tested = run_and_tested("table3", quality, network, context())
+            assert (config.network, config.quality, tested) == (network, quality, quality)
+
+
+def test_table4_tests_on_another_quality_than_it_trains_on() -> None:
+    for network in ("resnet50", "xception"):
+        for trained, other in (("raw", "c40"), ("c23", "raw"), ("c40", "c23")):
+            config, tested = run_and_tested("table4", network, f"{trained}->{other}", context())
+            assert (config.network, config.quality, tested) == (network, trained, other)
+
+
+def test_table5_trains_on_all_qualities() -> None:
+    for quality in QUALITIES:
+        config, tested = run_and_tested("table5", quality, "resnet152", context())
+        assert (config.network, config.quality, tested) == ("resnet152", "mixed", quality)
+
+
+def test_figure3_has_two_networks_as_in_the_paper() -> None:
+    for quality in QUALITIES:
+        config, tested = run_and_tested("figure3", "10%", quality, context())
+        assert (config.network, config.quality, tested) == ("resnet50", quality, quality)
+        assert config.corpus == 0.1
+        config, tested = run_and_tested("figure3", "10%", f"mixed->{quality}", context())
+        assert (config.network, config.quality, tested) == ("resnet152", "mixed", quality)
+
+
+def test_figure5_trains_on_the_action_of_its_row() -> None:
+    for action in TEN:
+        config, tested = run_and_tested("figure5", INFO[action].title, "raw", context())
+        assert (config.network, config.actions, tested) == ("resnet50", (action.value,), "raw")
+
+
+def test_figure6_tests_each_action_in_each_quality() -> None:
+    for cell in plan("figure6", context()).cells:
+        (score,) = cell.scores
+        assert score.run.config.quality == score.quality == cell.column
+        titles = {INFO[a].title: a.value for a in TEN}
+        assert cell.part == titles.get(cell.row, "real")
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    folder = Path("weights")
+    recipe = recipes.paper(folder)
+    assert (recipe.build.per_action, recipe.build.num_frames) == (1000, 50)
+    assert recipe.build.driver_protocol == "shared"
+    configs = {c.network: c for c in recipe.experiments.training}
+    for network, side in (
+        ("resnet50", 224), ("resnet101", 224), ("resnet152", 224),
+        ("xception", 256), ("mesoinception4", 256),
+    ):  # fmt: skip
+        config = configs[network]
+        assert (config.epochs, config.batch_size, config.learning_rate) == (50, 64, 2e-4)
+        assert config.size_px == side
+        assert config.pairing == "none"
+        meso = network == "mesoinception4"
+        assert config.weights == ("none" if meso else str(folder / f"{network}.pth"))
+        assert config.freeze == (network == "xception")
+    of = replace(context(), recipe=recipe.experiments)
+    for run in plan("table3", of).runs:
+        assert run.config.epochs == 50  # the paper's, not a number of steps
