@@ -1,6 +1,7 @@
 """Training: learns, resumes exactly, reuses finished runs, refuses what cannot work."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.detectors.config import TrainConfig
@@ -126,6 +128,20 @@ def test_the_faster_precision_is_recorded(dataset: Path, tmp_path: Path) -> None
     record = read_json(train(config, dataset, tmp_path, quiet=True) / "run.json")
     assert record["precision"] in ("f32", "bf16")
     assert record["step_seconds"].keys() == {"f32", "bf16"}
+
+
+def test_a_log_file_shows_how_far_a_training_is(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line now and then, though an epoch may take hours: the batches of all epochs."""
+    lines: list[str] = []
+    monkeypatch.setattr(console, "print", lambda text, **_: lines.append(text))
+    folder = train(replace(TINY, epochs=2), dataset, tmp_path)
+    steps = read_json(folder / "run.json")["steps"]
+    found = [re.match(r"train mesoinception4 \(raw\): (\d+) of (\d+), ", line) for line in lines]
+    done = [tuple(map(int, m.groups())) for m in found if m]
+    assert done == [(done[0][1], done[0][1])]  # short: the line of its end alone
+    assert done[0][1] > steps  # validation counts too
 
 
 def test_frozen_layers_stay_and_the_head_moves(dataset: Path, tmp_path: Path) -> None:

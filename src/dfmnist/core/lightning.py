@@ -10,6 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
+from rich.progress import Progress, TaskID
 
 from dfmnist.core.files import atomic_path
 
@@ -54,3 +55,43 @@ def quiet_lightning() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+class BatchProgress(pl.Callback):
+    """Progress of a training: its batches of training and validation, over all epochs.
+
+    Only the first of several processes shows it.
+    """
+
+    def __init__(
+        self, bar: Progress, describe: str, validation_batches: int, *, quiet: bool = False
+    ) -> None:
+        """`bar` is started already; `describe` names the training.
+
+        `validation_batches` is the number of batches of one validation in this process.
+        """
+        self._bar, self._describe, self._quiet = bar, describe, quiet
+        self._validation_batches = validation_batches
+        self._task: TaskID | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin with the epochs that an earlier process finished."""
+        each = int(trainer.num_training_batches) + self._validation_batches
+        self._task = self._bar.add_task(
+            self._describe,
+            total=each * (trainer.max_epochs or 1),
+            completed=each * trainer.current_epoch,
+            visible=trainer.is_global_zero and not self._quiet,
+        )
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Advance by a training batch."""
+        self._advance()
+
+    def on_validation_batch_end(self, *_: Any) -> None:
+        """Advance by a validation batch."""
+        self._advance()
+
+    def _advance(self) -> None:
+        if self._task is not None:
+            self._bar.advance(self._task)

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from dfmnist.core.config import config_hash, plain
+from dfmnist.core.console import progress_bar
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, write_json
-from dfmnist.core.lightning import is_main, quiet_lightning, run
+from dfmnist.core.lightning import BatchProgress, is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, native_side_px, select_samples
@@ -179,8 +180,12 @@ def _fit(
     module = DetectorModule(
         config, network, frames[0], frames[1], folder=folder, precision=precision, quiet=quiet
     )
-    with quiet_lightning():
+    with quiet_lightning(), progress_bar() as bar:
+        name = f"train {config.network} ({config.quality})"
+        validation = frames[1].num_qualities * frames[1].num_frames // devices.world
+        batches = -(-validation // config.batch_size)
         trainer = pl.Trainer(
+            callbacks=[BatchProgress(bar, name, batches, quiet=quiet)],
             max_epochs=config.epochs,
             strategy="ddp" if devices.world > 1 else "auto",
             accumulate_grad_batches=config.accumulate,
@@ -195,5 +200,5 @@ def _fit(
             reload_dataloaders_every_n_epochs=1,
             **devices.options(),
         )
-    run(module, trainer, folder / CHECKPOINT, weights_only=True)
+        run(module, trainer, folder / CHECKPOINT, weights_only=True)
     return module.history, trainer.global_step
