@@ -1,6 +1,7 @@
 """Finished runs are read without torch, also those that earlier versions wrote."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,16 +9,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
+from tests.detectors.test_train import TINY
 
+from dfmnist.core import files
 from dfmnist.core.choices import QUALITIES, Quality
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
+from dfmnist.dataset.manifest import read_manifest
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.builders import BUILDERS
 from dfmnist.detectors.networks.names import NETWORKS, published_loss, published_size_px
-from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, read_calibration, read_config, read_run
+from dfmnist.detectors.predict import detect_video
+from dfmnist.detectors.run import (
+    CONFIG,
+    RUN,
+    WEIGHTS,
+    load_run,
+    read_calibration,
+    read_config,
+    read_run,
+)
+from dfmnist.detectors.train import train
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 READ = """
@@ -66,6 +80,102 @@ def test_a_precision_in_the_old_spelling_is_read(run: Path) -> None:
     values = read_json(run / CONFIG)
     write_json(run / CONFIG, values | {"precision": "32"})
     assert read_config(run).precision == "f32"
+
+
+@pytest.mark.parametrize(
+    ("calibration", "said"),
+    [
+        ('{"temperature": NaN, "threshold": 0.5}', "calibration.temperature: "),
+        ('{"temperature": 0, "threshold": 0.5}', "calibration.temperature: "),
+        ('{"temperature": -2, "threshold": 0.5}', "calibration.temperature: "),
+        ('{"temperature": Infinity, "threshold": 0.5}', "calibration.temperature: "),
+        ('{"temperature": 1, "threshold": NaN}', "calibration.threshold: "),
+        ('{"temperature": 1, "threshold": 0}', "calibration.threshold: "),
+        ('{"temperature": 1, "threshold": 1}', "calibration.threshold: "),
+        ('{"temperature": 1, "threshold": 2}', "calibration.threshold: "),
+        ('{"temperature": [1], "threshold": 0.5}', "calibration.temperature: "),
+        ("null", "calibration: "),
+    ],
+)
+def test_a_calibration_that_gives_no_verdict_is_refused(
+    run: Path, calibration: str, said: str
+) -> None:
+    (run / RUN).write_text(f'{{"calibration": {calibration}}}')
+    with pytest.raises(InputError, match=f"{RUN}: {said}"):
+        read_run(run)
+
+
+@pytest.mark.parametrize("text", ["[]", "7", "null", '"run"'])
+@pytest.mark.parametrize("name", [RUN, CONFIG])
+def test_a_record_that_is_no_object_is_refused(run: Path, name: str, text: str) -> None:
+    (run / name).write_text(text)
+    with pytest.raises(InputError, match=f"{name}: holds a .*; expected a JSON object"):
+        read_run(run)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"epochs": "many"}, "epochs: "),
+        ({"epochs": None}, "epochs: "),
+        ({"epochs": 10**12}, "epochs is 1000000000000; expected 1,000,000 or less"),
+        ({"size_px": 10**12}, "size_px is 1000000000000; expected 32 to 4096"),
+        ({"crop_px": -1}, "crop_px is -1; expected 32 to 4096"),
+        ({"betas": [0.9]}, "betas"),
+        ({"network": ["resnet50"]}, "network: "),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"pooling": "most"}, "pooling: "),
+        ({"colour": "red"}, "'colour' is no setting"),
+    ],
+)
+def test_a_config_of_wrong_types_is_refused(
+    run: Path, values: dict[str, object], said: str
+) -> None:
+    write_json(run / CONFIG, read_json(run / CONFIG) | values)
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        read_run(run)
+    assert CONFIG in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 100_000, "is nested too deeply"),
+        ('{"a":' * 100_000, "is nested too deeply"),
+        ("1" * 5000, "not valid JSON"),
+        ("{", "not valid JSON"),
+    ],
+    ids=["list", "object", "number", "half"],
+)
+def test_json_that_python_cannot_hold_is_one_line(run: Path, text: str, said: str) -> None:
+    (run / RUN).write_text(text)
+    with pytest.raises(InputError, match=f"{RUN}: {said}"):
+        read_run(run)
+
+
+def test_a_json_file_has_a_largest_size(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_JSON_BYTES", 10)
+    with pytest.raises(InputError, match="expected a JSON file of at most"):
+        read_run(run)
+
+
+def test_weights_that_were_swapped_are_refused(dataset: Path, tmp_path: Path) -> None:
+    folder = train(replace(TINY, epochs=1), dataset, tmp_path, quiet=True)
+    assert load_run(folder)
+    state = load_file(folder / WEIGHTS)
+    save_file({k: np.asarray(v + 1) for k, v in state.items()}, folder / WEIGHTS)
+    with pytest.raises(InputError, match=f"{WEIGHTS}: is not the file that this run ended with"):
+        load_run(folder)
+
+
+def test_no_verdict_without_a_finite_score(dataset: Path, tmp_path: Path) -> None:
+    run = load_run(train(replace(TINY, epochs=1), dataset, tmp_path, quiet=True))
+    for parameter in run.network.parameters():
+        parameter.data.fill_(float("nan"))
+    clip = read_manifest(dataset).clips[0].file_name
+    with pytest.raises(InputError, match="not a finite number, so there is no verdict"):
+        detect_video(dataset / clip, run, cropped=True)
 
 
 def test_weights_that_cannot_be_read_are_named(run: Path) -> None:

@@ -16,6 +16,10 @@ MARKER = ".dfmnist"
 """File that names the kind of its folder; a folder with content but no marker is refused."""
 
 
+MAX_JSON_BYTES = 64 << 20
+"""Largest JSON file that is read."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, with its suffix, and rename it to `path` on success.
@@ -62,13 +66,36 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """JSON value in the file `path`. Raises `InputError` naming the file."""
+    """JSON value in the file `path`, of at most `MAX_JSON_BYTES`.
+
+    Raises `InputError` naming the file, also for values that are nested too deeply and for numbers
+    of thousands of digits.
+    """
     try:
+        size = path.stat().st_size
+        if size > MAX_JSON_BYTES:
+            most = f"a JSON file of at most {MAX_JSON_BYTES >> 20} MB"
+            raise InputError.of(path, f"has {size >> 20} MB", most)
         return json.loads(path.read_text(encoding="utf-8"))
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError.of(path, "no such file", "a JSON file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError.of(path, f"not valid JSON ({error})", "a JSON file") from None
+    except OSError as error:
+        raise InputError.of(path, f"cannot be read ({error.strerror})", "a JSON file") from None
+    except RecursionError:
+        raise InputError.of(path, "is nested too deeply", "a JSON file") from None
+    except ValueError as error:  # also bytes that are no UTF-8, and numbers of too many digits
+        said = str(error).partition(";")[0]
+        raise InputError.of(path, f"not valid JSON ({said})", "a JSON file") from None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in the file `path`. Raises `InputError` for anything else."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise InputError.of(path, f"holds a {type(value).__name__}", "a JSON object")
+    return value
 
 
 def sha256_file(path: Path) -> str:

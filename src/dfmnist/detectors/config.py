@@ -3,6 +3,7 @@
 Reading this module imports no torch, so that a report can read finished runs without it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,6 +36,10 @@ _LEAST = {
     "precise_bn_frames": 0,
 }
 """The smallest value allowed of each count."""
+_MOST = 1_000_000
+"""The largest value allowed of each count."""
+MAX_SIDE_PX = 4096
+"""Largest side of frames and crops in pixels."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,8 @@ class TrainConfig:
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; expected {least} or more")
+            if getattr(self, name) > _MOST:
+                raise InputError(f"{name} is {getattr(self, name)}; expected {_MOST:,} or less")
         for name in ("corpus", "fakes", "reals"):
             if not 0 < getattr(self, name) <= 1:
                 found = getattr(self, name)
@@ -162,14 +169,16 @@ class TrainConfig:
             raise InputError(f"betas are {self.betas}; expected two numbers from 0 to below 1")
         for name in ("size_px", "crop_px"):
             side = getattr(self, name)
-            if side is not None and side < 32:
-                raise InputError(f"{name} is {side}; expected 32 or more")
+            if side is not None and not 32 <= side <= MAX_SIDE_PX:
+                raise InputError(f"{name} is {side}; expected 32 to {MAX_SIDE_PX}")
         if self.crop_px and self.size_px and self.crop_px > self.size_px:
             raise InputError(f"crop_px is {self.crop_px}; expected at most size_px, {self.size_px}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}; expected 0 or more, and less than 1")
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate is {self.learning_rate}; expected more than 0")
+        if not 0 <= self.poly_power < math.inf:
+            raise InputError(f"poly_power is {self.poly_power}; expected 0 or more")
 
     @property
     def qualities(self) -> tuple[QualityName, ...]:

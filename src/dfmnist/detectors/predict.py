@@ -71,6 +71,9 @@ def detect_video(
     raw = frame_logits(
         backend or choose_backend(run.network, frame_px=run.frame_px), resize_frames(frames, size)
     )
+    if not np.isfinite(raw).all():
+        what = "the network's output is not a finite number, so there is no verdict"
+        raise InputError.of(path, what, f"a working run in place of {run.folder}")
     logits = run.calibration.logits(raw.astype(np.float64))
     mean = float(logits.mean())
     return VideoScore(

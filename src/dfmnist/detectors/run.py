@@ -6,14 +6,16 @@ alone builds the network.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from dfmnist.core import records
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import read_json
+from dfmnist.core.files import read_json_object, sha256_file
 from dfmnist.detectors.calibrate import Calibration
-from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.config import MAX_SIDE_PX, TrainConfig
 
 if TYPE_CHECKING:
     from dfmnist.detectors.networks.base import Detector
@@ -63,6 +65,19 @@ class RunRecord:
         return self.folder.resolve().name.rsplit("-", 1)[-1]
 
 
+class _CheckedCalibration(BaseModel):
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+
+class _Checked(BaseModel):
+    """The parts of run.json that scoring relies on."""
+
+    calibration: _CheckedCalibration = _CheckedCalibration()
+    frame_px: Annotated[int, Field(ge=32, le=MAX_SIDE_PX)] | None = None
+    trained_weights_sha256: str | None = None
+
+
 @dataclass(frozen=True)
 class Run(RunRecord):
     """A finished run with its network, ready to score."""
@@ -83,19 +98,21 @@ def read_calibration(path: Path) -> Calibration:
             about = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise InputError.of(path, f"cannot be read ({error})", "a run's safetensors") from None
-    return Calibration(float(about.get("temperature", 1.0)), float(about.get("threshold", 0.5)))
+    known = {name: about[name] for name in ("temperature", "threshold") if name in about}
+    try:
+        return Calibration(**_CheckedCalibration.model_validate(known).model_dump())
+    except ValidationError as error:
+        what = records.first_problem(error)
+        raise InputError.of(path, what, "weights that `dfmnist train` wrote") from None
 
 
 def read_config(folder: Path) -> TrainConfig:
     """The config of the run in `folder`. Raises `InputError`."""
-    values = read_json(folder / CONFIG)
-    try:
-        values |= {name: tuple(values[name]) for name in ("betas", "actions")}
-        values["precision"] = precision_name(values["precision"])
-        return TrainConfig(**values)
-    except (TypeError, KeyError) as error:
-        what = f"not a training config ({error})"
-        raise InputError.of(folder / CONFIG, what, "one written by `dfmnist train`") from None
+    path = folder / CONFIG
+    values = read_json_object(path)
+    if isinstance(written := values.get("precision"), str):
+        values["precision"] = precision_name(written)
+    return records.read_config(path, TrainConfig, values)
 
 
 def precision_name(written: str) -> str:
@@ -112,7 +129,13 @@ def read_run(folder: Path) -> RunRecord:
         raise InputError.of(
             folder, f"holds no {RUN}", "the folder of a finished `dfmnist train` run"
         )
-    return RunRecord(folder, read_config(folder), read_json(folder / RUN))
+    record = read_json_object(folder / RUN)
+    try:
+        _Checked.model_validate(record)
+    except ValidationError as error:
+        what = records.first_problem(error)
+        raise InputError.of(folder / RUN, what, "a record that `dfmnist train` wrote") from None
+    return RunRecord(folder, read_config(folder), record)
 
 
 def load_run(folder: Path) -> Run:
@@ -120,5 +143,9 @@ def load_run(folder: Path) -> Run:
     from dfmnist.detectors.networks.builders import build
 
     run = read_run(folder)
+    known = run.record.get("trained_weights_sha256")
+    if known is not None and known != sha256_file(folder / WEIGHTS):
+        what = "is not the file that this run ended with (its SHA-256 is another)"
+        raise InputError.of(folder / WEIGHTS, what, f"the weights that {RUN} names")
     network = build(run.config.network, folder / WEIGHTS, **run.config.network_options)
     return Run(run.folder, run.config, run.record, network)

@@ -16,7 +16,7 @@ from dfmnist.core.config import config_hash, plain
 from dfmnist.core.console import progress_bar
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json, write_json
+from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
 from dfmnist.core.lightning import BatchProgress, is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.config import TrainConfig
@@ -132,6 +132,7 @@ def _finish(
         "seconds": round(sum(r["seconds"] for r in history), 1),
         "waited_for_frames": round(float(np.mean([r["waited"] for r in history])), 4),
         "calibration": plain(read_calibration(folder / WEIGHTS)),
+        "trained_weights_sha256": sha256_file(folder / WEIGHTS),
         "loss": config.loss_name,
         "size_px": config.input_size_px,
         "devices": plain(devices),

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, claim_folder, read_json, write_json
+from dfmnist.core.files import atomic_path, claim_folder, read_json, sha256_file, write_json
 from dfmnist.dataset.manifest import Clip, manifest_hash, read_manifest
 from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, read_run
 from dfmnist.pipeline.detector_corpus import SETTINGS
@@ -46,6 +46,7 @@ def pack_detector(run: Path, corpus: Path, out: Path) -> Path:
         save_file(state, temporary, metadata=_metadata(run / WEIGHTS))
     write_json(out / CONFIG, read_json(run / CONFIG))
     kept = {name: value for name, value in record.items() if name not in _OF_THE_MACHINE}
+    kept["trained_weights_sha256"] = sha256_file(out / WEIGHTS)
     write_json(out / RUN, kept | {"trained_on": describe_corpus(corpus)})
     return out
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import read_json, sha256_file
+from dfmnist.core.files import read_json_object, sha256_file
 from dfmnist.core.published_weights import IMAGENET, PUBLISHED, get
 from dfmnist.detectors import shipped
 from dfmnist.detectors.networks.builders import new_network
@@ -88,7 +87,7 @@ def _published(name: str) -> Source:
 
 
 def _run(network: str, folder: Path, size_px: int | None) -> Source:
-    config: dict[str, Any] = read_json(folder / CONFIG)
+    config = read_json_object(folder / CONFIG)
     other = str(config.get("network"))
     if other != network:
         raise InputError.of(folder, f"is a run of {other}", f"a run of {network}")
