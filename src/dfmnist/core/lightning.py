@@ -12,6 +12,8 @@ from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
 from rich.progress import Progress, TaskID
 
+from dfmnist.core.checkpoints import read_pickle
+from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 
 
@@ -30,10 +32,19 @@ def save_checkpoint(trainer: pl.Trainer, path: Path) -> None:
 
 
 def run(module: pl.LightningModule, trainer: pl.Trainer, checkpoint: Path, **more: Any) -> None:
-    """Call `trainer.fit`, from `checkpoint` if it exists. Ctrl-C raises `KeyboardInterrupt`."""
+    """Call `trainer.fit`, from `checkpoint` if it exists. Ctrl-C raises `KeyboardInterrupt`.
+
+    A checkpoint is read without running any code that it may hold. Raises `InputError` for a file
+    that is no checkpoint.
+    """
+    start = checkpoint if checkpoint.is_file() else None
+    if start is not None:
+        expected = "the checkpoint of this training; delete it to begin anew"
+        if "state_dict" not in read_pickle(start, expected):
+            raise InputError.of(start, "holds no state_dict", expected)
     with quiet_lightning():
         try:
-            trainer.fit(module, ckpt_path=checkpoint if checkpoint.is_file() else None, **more)
+            trainer.fit(module, ckpt_path=start, weights_only=True, **more)
         except SystemExit:
             if trainer.state.status == TrainerStatus.INTERRUPTED:  # Lightning hides Ctrl-C
                 raise KeyboardInterrupt from None

@@ -201,5 +201,5 @@ def _fit(
             reload_dataloaders_every_n_epochs=1,
             **devices.options(),
         )
-        run(module, trainer, folder / CHECKPOINT, weights_only=True)
+        run(module, trainer, folder / CHECKPOINT)
     return module.history, trainer.global_step

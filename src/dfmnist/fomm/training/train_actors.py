@@ -489,7 +489,7 @@ def train_animator(
     epochs = stop_after or config.steps // config.epoch_steps
     trainer = make_trainer(out, watch, max_epochs=epochs, accelerator="cpu")
     loader: DataLoader[Batch] = DataLoader(steps, batch_size=None)
-    run(module, trainer, last, train_dataloaders=loader, weights_only=False)
+    run(module, trainer, last, train_dataloaders=loader)
     return out / WEIGHTS
 
 

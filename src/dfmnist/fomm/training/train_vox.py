@@ -107,7 +107,7 @@ def train_published(
         module.start_from(initial)
     trainer = _trainer(config, machine, out, stop_after, _PublishedEpochEnd(out, shown, about))
     try:
-        run(module, trainer, checkpoint, weights_only=True)
+        run(module, trainer, checkpoint)
     except InputError as error:  # one of a decoding process has a traceback before its message
         last = str(error).strip().splitlines()[-1]
         raise InputError(last.rsplit("InputError: ", 1)[-1]) from None
