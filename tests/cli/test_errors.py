@@ -1,5 +1,8 @@
 """Bad input at the command line: one line that names the file, exit code 2, nothing lost."""
 
+import os
+import signal
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -150,3 +153,22 @@ def test_ctrl_c_says_how_to_go_on(
     assert code == 130
     last = err.splitlines()[-1]
     assert last == "dfmnist: stopped; run the same command to go on"
+
+
+def test_sigterm_stops_as_ctrl_c_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch systems end a job by SIGTERM."""
+
+    def ended(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr("dfmnist.dataset.verify.verify", ended)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        code, _, said = called(capsys, "dataset", "verify", tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert code == 130
+    assert said.splitlines()[-1] == "dfmnist: stopped; run the same command to go on"

@@ -1,5 +1,11 @@
 """Whole files or none, folders of ours or refused."""
 
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +17,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import (
     atomic_path,
     claim_folder,
+    folder_lock,
+    holds_folder,
     read_json,
     sha256_file,
     write_json,
@@ -76,3 +84,72 @@ def test_a_hash_depends_on_every_field() -> None:
     assert one == config_hash(_Config(0.1))
     assert len({one, config_hash(_Config(0.2)), config_hash(_Config(0.1, Fraction(24)))}) == 3
     assert config_hash(_Config(0.1), "manifest") != one
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from dfmnist.core.files import folder_lock
+with folder_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the folder `out`, in which it is writing a file."""
+    paths = os.pathsep.join([str(Path(__file__).resolve().parents[2] / "src")])
+    claim_folder(tmp_path / "out", "dataset")
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        (tmp_path / "out" / ".tmp-abc.mp4").write_bytes(b"half")
+        yield process
+        process.kill()
+
+
+def test_a_folder_in_use_is_refused_and_names_who_uses_it(
+    held: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    said = f"is in use by process {held.pid} on {socket.gethostname()}; expected"
+    with pytest.raises(InputError, match=re.escape(said)), folder_lock(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out" / ".tmp-abc.mp4").exists()
+
+
+def test_after_a_kill_the_folder_is_free_and_leftovers_are_removed(
+    held: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    held.kill()
+    held.wait()
+    with folder_lock(tmp_path / "out"):
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+            ".dfmnist", ".dfmnist.lock",
+        ]  # fmt: skip
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [".dfmnist"]
+
+
+def test_a_lock_leaves_nothing_in_a_folder_of_other_content(tmp_path: Path) -> None:
+    with folder_lock(tmp_path / "new"):
+        pass
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / ".tmp-of-mine").write_text("x")
+    with folder_lock(tmp_path / "mine"):
+        pass
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == [".tmp-of-mine"]
+
+
+def test_a_function_holds_its_folder(tmp_path: Path) -> None:
+    @holds_folder("out")
+    def work(name: str, out: Path) -> str:
+        with pytest.raises(InputError, match="in use"), folder_lock(out):
+            pass
+        (out / "result").write_text(name)
+        return name
+
+    assert [work("a", tmp_path / "out"), work("b", out=tmp_path / "out")] == ["a", "b"]
+    assert (tmp_path / "out" / "result").read_text() == "b"

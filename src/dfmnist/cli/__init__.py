@@ -1,7 +1,9 @@
 """The `dfmnist` command: the tree of its commands, users' first; each file holds one group."""
 
 import logging
+import signal
 import sys
+import threading
 import time
 import traceback
 from typing import Annotated, Any, cast
@@ -136,6 +138,8 @@ def settings(
 def main() -> None:
     """Run the command line. Bad input is one line on standard error and exit code 2."""
     start = time.perf_counter()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
     arguments = legacy.translated(sys.argv[1:])
     try:
         code = typer.main.get_command(app)(arguments, prog_name="dfmnist", standalone_mode=False)
@@ -146,10 +150,15 @@ def main() -> None:
         code = STOPPED
     except UsageError as error:
         code = _usage(error)
-    if code == STOPPED:  # Ctrl-C, of which typer says nothing
+    if code == STOPPED:  # Ctrl-C, about which typer prints nothing
         print("dfmnist: stopped; run the same command to go on", file=sys.stderr)
     log.debug("ended after %.1f s", time.perf_counter() - start)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(*_: object) -> None:
+    """Stop as Ctrl-C does; batch systems and service managers send SIGTERM."""
+    raise KeyboardInterrupt
 
 
 def _explain(message: str) -> None:

@@ -2,13 +2,17 @@
 
 import contextlib
 import errno
+import fcntl
+import functools
 import hashlib
+import inspect
 import json
 import os
+import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from dfmnist.core.errors import InputError
 
@@ -16,6 +20,10 @@ MARKER = ".dfmnist"
 """File that names the kind of its folder; a folder with content but no marker is refused."""
 
 
+LOCK = ".dfmnist.lock"
+"""File by which a process holds a folder; it names the process and the machine."""
+TEMPORARY = ".tmp-"
+"""Start of the names of files that are being written."""
 MAX_JSON_BYTES = 64 << 20
 """Largest JSON file that is read."""
 
@@ -30,7 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from None
     os.close(handle)
@@ -117,6 +125,67 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "dfmnist"
 
 
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process within the `with` block; create it if it is missing.
+
+    Temporary files that a killed process left in it are removed. Raises `InputError` that names
+    the process and machine that hold it. The lock ends with its process, however that ends. On a
+    file system without locks nothing is held.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError.of(folder, "is a file", "a folder to write to")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            raise InputError.of(folder, f"is in use by {who}", "a folder that is free") from None
+        except OSError:  # no locks here
+            yield
+            return
+        os.truncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        if (folder / MARKER).exists():  # else it may be someone's own folder
+            for left in folder.rglob(f"{TEMPORARY}*"):
+                left.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            (folder / LOCK).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # nothing was written, or the folder is in use
+                folder.rmdir()
+    finally:
+        os.close(handle)
+
+
+Result = TypeVar("Result")
+Given = ParamSpec("Given")
+
+
+def holds_folder(
+    parameter: str,
+) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
+    """Decorator: the function holds the folder in its parameter of this name by `folder_lock`."""
+
+    def decorate(function: Callable[Given, Result]) -> Callable[Given, Result]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def held(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+            with folder_lock(Path(signature.bind(*args, **kwargs).arguments[parameter])):
+                return function(*args, **kwargs)
+
+        return held
+
+    return decorate
+
+
 def claim_folder(folder: Path, kind: str) -> None:
     """Mark `folder` as one of `kind`. Raises `InputError` if it holds something else.
 
@@ -130,6 +199,8 @@ def claim_folder(folder: Path, kind: str) -> None:
         if found != kind:
             raise InputError.of(folder, f"holds a {found}", f"a new folder, or one with a {kind}")
         return
-    if folder.exists() and any(p for p in folder.iterdir() if not p.name.startswith(".tmp-")):
+    if folder.exists() and any(
+        p for p in folder.iterdir() if not p.name.startswith((TEMPORARY, LOCK))
+    ):
         raise InputError.of(folder, "holds something else", f"a new folder, or one with a {kind}")
     write_text(marker, kind + "\n")

@@ -5,6 +5,7 @@ precision.json and, written last, run.json; during training it also holds last.c
 """
 
 import dataclasses
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dfmnist.core.config import config_hash, plain
 from dfmnist.core.console import progress_bar
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import claim_folder, folder_lock, read_json, sha256_file, write_json
 from dfmnist.core.lightning import BatchProgress, is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.config import TrainConfig
@@ -82,6 +83,21 @@ def train(
     folder = run_folder(config, manifest_root, runs_root, source)
     if is_finished(folder):
         return folder
+    # one process holds the folder for all that train together
+    with folder_lock(folder) if is_main() else nullcontext():
+        _train(config, source, manifest_root, folder, quiet, devices)
+    return folder
+
+
+def _train(
+    config: TrainConfig,
+    source: Source,
+    manifest_root: Path,
+    folder: Path,
+    quiet: bool,
+    devices: Devices,
+) -> None:
+    """Train in `folder`, whole or from its last epoch on."""
     manifest = read_manifest(manifest_root)
     training, validation = (
         select_samples(manifest, split, config.qualities, config.frames_per_clip)
@@ -110,7 +126,6 @@ def train(
         }
         about |= {"counts": counts, "manifest_hash": manifest_hash(manifest_root)}
         _finish(config, folder, history, about, devices)
-    return folder
 
 
 def _finish(

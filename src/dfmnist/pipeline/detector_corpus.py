@@ -29,7 +29,7 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS, Quality
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json, write_json
+from dfmnist.core.files import claim_folder, holds_folder, read_json, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.manifest import Clip, write_manifest, write_rejected
 from dfmnist.dataset.provenance import provenance
@@ -186,6 +186,7 @@ def run_group(job: GroupJob) -> list[Clip]:
     return job.run()
 
 
+@holds_folder("root")
 def film_detector_corpus(config: CorpusConfig, root: Path) -> Path:
     """Film the corpus and make its fakes below `root`; returns the dataset's folder.
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, write_json
+from dfmnist.core.files import claim_folder, holds_folder, write_json
 from dfmnist.core.lightning import run, save_checkpoint
 from dfmnist.fomm.checkpoint import load_networks, save_networks, training_seeds
 from dfmnist.fomm.config import FommConfig, actors
@@ -448,6 +448,7 @@ def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[s
     }
 
 
+@holds_folder("out")
 def train_animator(
     config: ActorsTrainConfig,
     clips: Path,
