@@ -57,6 +57,10 @@ BAD = {
     "fps": ("fps", "29.97"),
     "fps not lowest": ("fps", "50/2"),
     "fps zero": ("fps", "0"),
+    "fps of many digits": ("fps", "1e999999999"),
+    "fps over zero": ("fps", "25/0"),
+    "frames without end": ("num_frames", 10**30),
+    "a side without end": ("width", 10**12),
     "frames": ("num_frames", 0),
     "hash": ("sha256", "abc"),
     "licence": ("licence", " "),
@@ -202,3 +206,32 @@ def test_provenance_has_one_length() -> None:
     assert read_provenance("made with love") is None
     with pytest.raises(InputError, match="bytes too long"):
         provenance("fake", "x" * 300)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[" * 100_000, '{"seed":' * 100_000, "1" * 5000],
+    ids=["deep list", "deep object", "long number"],
+)
+def test_a_line_that_python_cannot_hold_is_one_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "metadata.jsonl").write_text(line + "\n")
+    with pytest.raises(InputError, match=r"metadata.jsonl:1: .*; expected") as caught:
+        m.read_manifest(tmp_path)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_line_has_a_largest_length(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_text(" " * (1 << 20) + "{}\n")
+    with pytest.raises(InputError, match="the line has 1,048,579 characters; expected 1,048,576"):
+        m.read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("score", ["NaN", "Infinity", "1e999"])
+def test_a_detectors_score_is_a_number(tmp_path: Path, score: str, record) -> None:
+    m.write_manifest(tmp_path, [record()])
+    file = tmp_path / "metadata.jsonl"
+    values = json.loads(file.read_text()) | {"screening": []}
+    verdict = f'[{{"detector": "d", "live": true, "score": {score}, "reason": ""}}]'
+    file.write_text(json.dumps(values).replace('"screening": []', f'"screening": {verdict}'))
+    with pytest.raises(InputError, match="score"):
+        m.read_manifest(tmp_path)

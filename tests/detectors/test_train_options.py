@@ -25,6 +25,7 @@ from dfmnist.core.files import read_json
 from dfmnist.dataset.manifest import read_manifest, write_manifest
 from dfmnist.detectors.module import DetectorModule
 from dfmnist.detectors.run import load_run, read_calibration
+from dfmnist.detectors.score import score
 from dfmnist.detectors.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,6 +139,20 @@ def test_missing_files_and_empty_splits_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"{gone.file_name}: no such file"):
         train(TINY, root, tmp_path / "runs")
     assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_a_person_in_two_splits_is_refused(tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "d")
+    run = train(replace(TINY, epochs=1), root, tmp_path / "runs", quiet=True)
+    clips = read_manifest(root).clips
+    write_manifest(root, [c.model_copy(update={"source_id": "a"}) for c in clips])
+    said = "source a is in .*, and as source in .*; expected each person in one split"
+    for work in (
+        lambda: train(TINY, root, tmp_path / "more", quiet=True),
+        lambda: score(run, root, "test"),
+    ):
+        with pytest.raises(InputError, match=said):
+            work()
 
 
 def _command(dataset: Path, out: Path, *more: str) -> list[str]:

@@ -7,6 +7,7 @@ comes first.
 
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,6 +35,13 @@ METADATA = "metadata.jsonl"
 REJECTED = "rejected.jsonl"
 SCHEMA_VERSION: Literal[1] = 1
 
+MAX_FRAMES = 10**8
+"""Largest number of frames of a clip: more than a month at 25 a second."""
+MAX_SIDE_PX = 65_536
+"""Largest width and height of a clip in pixels."""
+MAX_LINE = 1 << 20
+"""Largest length of a line of a manifest, in characters."""
+
 Label = Literal["real", "fake"]
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
@@ -47,10 +55,9 @@ def _relative(name: str) -> str:
 
 @lru_cache(maxsize=64)
 def _rate(text: str) -> str:
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"'{text}' is no frame rate such as 25 or 30000/1001") from None
+    if not re.fullmatch(r"\d{1,7}(/0*[1-9]\d{0,6})?", text, re.ASCII):
+        raise ValueError(f"'{text[:40]}' is no frame rate such as 25 or 30000/1001")
+    rate = Fraction(text)
     if rate <= 0 or str(rate) != text:
         raise ValueError(f"'{text}' is no positive frame rate in lowest terms")
     return text
@@ -65,7 +72,7 @@ class Screening(_Record):
 
     detector: Text
     live: bool
-    score: float
+    score: Annotated[float, Field(allow_inf_nan=False)]
     reason: str
 
 
@@ -94,9 +101,9 @@ class Clip(_Record):
     screening: tuple[Screening, ...]
     fps: Annotated[str, AfterValidator(_rate)]
     """Frames a second, such as `25` or `30000/1001`."""
-    num_frames: Annotated[int, Field(gt=0)]
-    width: Annotated[int, Field(gt=0)]
-    height: Annotated[int, Field(gt=0)]
+    num_frames: Annotated[int, Field(gt=0, le=MAX_FRAMES)]
+    width: Annotated[int, Field(gt=0, le=MAX_SIDE_PX)]
+    height: Annotated[int, Field(gt=0, le=MAX_SIDE_PX)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     licence: Text
     consent: Text
@@ -251,6 +258,9 @@ def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
+                if len(line) > MAX_LINE:
+                    what = f"the line has {len(line):,} characters"
+                    raise InputError.of(f"{file}:{number}", what, f"{MAX_LINE:,} at most")
                 if line.strip():
                     try:
                         record = validate(line)
@@ -273,7 +283,7 @@ def _bad_line(file: Path, number: int, line: str, error: ValidationError) -> Inp
     where = ".".join(str(part) for part in first["loc"])
     try:
         json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also nested too deeply, or a number of too many digits
         return InputError.of(f"{file}:{number}", "not valid JSON", "one JSON record a line")
     message = first["msg"].removeprefix("Value error, ")
     problem = f"{where}: {message}" if where else message

@@ -21,6 +21,7 @@ from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.core.prefetch import prefetch_map
 from dfmnist.dataset.manifest import METADATA, Clip, manifest_hash, read_manifest
+from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.detectors.backends import DetectorBackend, Logits, choose_backend, score_clips
 from dfmnist.detectors.data import decode
 from dfmnist.detectors.run import Run, load_run
@@ -98,6 +99,7 @@ def _clips(path: Path, split: str, qualities: Sequence[str]) -> tuple[Path, list
         # a score's dataset is named by the hash of its folder's metadata.jsonl
         raise InputError.of(path, "not a manifest", f"a dataset folder or its {METADATA}")
     manifest = read_manifest(path)
+    assert_disjoint(manifest.clips, drivers=False)  # a person of the training tests nothing
     wanted = dict.fromkeys(qualities)
     clips = [c for q in wanted for c in manifest.select(split=split, quality=q).clips]
     if not clips:
