@@ -55,9 +55,9 @@ def build(
             "table with file, action, start, end."
         ),
     ],
-    licence: Annotated[str, field(BuildConfig, "licence")],
-    consent: Annotated[str, field(BuildConfig, "consent")],
     out: Annotated[Path, typer.Option(help="New folder for the dataset.")],
+    licence: Annotated[str | None, field(BuildConfig, "licence")] = BuildConfig.licence,
+    consent: Annotated[str | None, field(BuildConfig, "consent")] = BuildConfig.consent,
     reals: Annotated[
         Path | None,
         typer.Option(help="Real clips, given like sources. Default: the videos of the sources."),

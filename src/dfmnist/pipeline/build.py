@@ -5,7 +5,7 @@ At the end the dataset is audited and published; the manifest is written last.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,16 @@ from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.media.folders import VIDEOS
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
-from dfmnist.pipeline.footage import Footage, read_drivers, read_people, renumbered
+from dfmnist.pipeline.footage import (
+    Footage,
+    read_drivers,
+    read_people,
+    renumbered,
+    tell_left_out,
+)
 from dfmnist.pipeline.jobs import (
     ClipResult,
     DriverJob,
@@ -49,6 +56,7 @@ def build(
     Raises `InputError` for a folder that holds something else or other settings, for footage
     that cannot be split, and for a finished dataset whose protocol gives the class away.
     """
+    _check_terms((*sources, *drivers, *reals), config)
     inputs = _assign_splits(sources, drivers, reals, config)
     state = _open(root, config, inputs)
     checks = _select(state, inputs)
@@ -75,9 +83,13 @@ def build_files(
     `reals` None takes the videos among the sources. Raises `InputError`.
     """
     clip_s = config.num_frames / config.fps
+    tell_left_out(sources, "sources")
+    tell_left_out(drivers, "drivers", VIDEOS)
+    if reals:
+        tell_left_out(reals, "reals")
     people = read_people(sources, clip_s, person)
     real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
-    return build(people, read_drivers(drivers), real, config, root)
+    return build(people, read_drivers(drivers, person), real, config, root)
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,16 @@ class Inputs:
     source_keys: frozenset[str]
     real_keys: frozenset[str]
     drivers: tuple[Footage, ...]
+
+
+def _check_terms(footage: Iterable[Footage], config: BuildConfig) -> None:
+    """Raise `InputError` if neither the build nor the footage states a licence and a consent."""
+    for one in footage:
+        for name in ("licence", "consent"):
+            if not getattr(one, name) and not getattr(config, name):
+                raise InputError.of(
+                    one.path, f"has no {name}", f"--{name}, or a column {name} in the table"
+                )
 
 
 def _assign_splits(
@@ -148,6 +170,8 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         "sources": sorted(inputs.source_keys),
         "reals": sorted(inputs.real_keys),
     }
+    if terms := sorted((f.key, f.licence, f.consent) for f in footage if f.licence or f.consent):
+        recorded["terms"] = terms
     settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
     path = root / "build.json"
     if path.exists() and read_json(path) != json.loads(json.dumps(settings)):

@@ -7,6 +7,7 @@ driver or a large folder takes no more memory than a small one.
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,18 +22,18 @@ from dfmnist.core.config import config_hash
 from dfmnist.core.console import console, progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import cache_dir, sha256_file
-from dfmnist.dataset.provenance import provenance
+from dfmnist.dataset.provenance import moved_as, provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
-from dfmnist.media.image import is_image, read_image
+from dfmnist.media.folders import find_media, media_kind
+from dfmnist.media.image import read_image
 from dfmnist.media.video import (
     frame_index_at,
     frames_at,
-    is_video,
     iter_frames,
     probe,
     read_comment,
@@ -43,8 +44,6 @@ from dfmnist.pipeline.config import AnimateConfig
 
 VERSION = 1
 """Version of the cached driving-keypoint format; entries of other versions are recomputed."""
-NAME_BYTES = 60
-"""Longest name in the provenance label in bytes; the label has 256 in all."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) 
     if out.is_dir() or out.suffix.lower() != ".mp4":
         raise InputError.of(out, "is no name of an MP4", "a file to write that ends in .mp4")
     _refuse_inputs([out], [source, driving])
-    if is_image(source) and config.picks_frame:
+    if media_kind(source) == "photo" and config.picks_frame:
         raise InputError.of(source, "is a photo", "a video for --source-frame or --source-time")
     probe(driving)  # an unusable driver or model is reported before any work
     _model(config)
@@ -142,23 +141,23 @@ def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 def _outputs(folder: Path, out: Path) -> dict[Path, Path]:
     """Output of each source: its name with .mp4, after the old suffix where two would be equal."""
-    sources = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and (is_image(path) or is_video(path)) and not path.name.startswith(".")
-    )
+    found = find_media(folder)
+    found.tell(str(folder))
+    sources = [path for path, _ in found.files]
     if not sources:
         raise InputError.of(folder, "holds no photo or video", "sources to animate")
     plain = [path.relative_to(folder).with_suffix(".mp4") for path in sources]
+    count = Counter(str(name).casefold() for name in plain)
     return {
-        path: out / (name if plain.count(name) == 1 else f"{path.relative_to(folder)}.mp4")
+        path: out
+        / (name if count[str(name).casefold()] == 1 else f"{path.relative_to(folder)}.mp4")
         for path, name in zip(sources, plain, strict=True)
     }
 
 
 def _picture(path: Path, config: AnimateConfig) -> Frames:
     """Read the source (h, w, 3) to animate, cropped to its face if the config says so."""
-    if is_image(path):
+    if media_kind(path) == "photo":
         picture = read_image(path)
     else:
         probe(path)  # a truncated video is refused, even if the frame is there
@@ -255,7 +254,9 @@ def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
     """Provenance label of an output; its last part is a hash of all that it was made from."""
     made_of = {
         "source": sha256_file(source),
-        "frame": (config.source_frame, config.source_time_s) if is_video(source) else None,
+        "frame": (config.source_frame, config.source_time_s)
+        if media_kind(source) != "photo"
+        else None,
         "driver": driver.sha256,
         "generator": driver.generator,
         "motion": config.motion,
@@ -263,16 +264,8 @@ def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
         "crop": config.crop,
         "precision": _model(config).precision,
     }
-    name, _, digits = driver.generator.rpartition("@")
-    detail = (
-        f"AI-generated: {_clipped(source.name)} moved as {_clipped(driver.path.name)}, "
-        f"by {_clipped(name)}@{digits}, {config_hash(made_of)}"
-    )
-    return provenance("fake", detail)
-
-
-def _clipped(text: str) -> str:
-    return text.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore")
+    detail = moved_as(source.name, driver.path.name, "", driver.generator)
+    return provenance("fake", f"{detail}, {config_hash(made_of)}")
 
 
 def _is_done(target: Path, label: str) -> bool:

@@ -4,6 +4,7 @@ Each job writes its record last. A job with a record is not done again, so a kil
 where it was.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from dfmnist.core.arrays import Frames
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.records import read_record, write_record
-from dfmnist.core.text import slug
-from dfmnist.dataset.manifest import Clip, Rejected, Screening
-from dfmnist.dataset.provenance import provenance
+from dfmnist.core.text import key_of
+from dfmnist.dataset.manifest import Clip, Rejected, Screening, driver_file_name
+from dfmnist.dataset.provenance import clipped, moved_as, provenance
 from dfmnist.liveness.base import Verdict
 from dfmnist.media.image import write_image
 from dfmnist.media.noise import add_camera_noise
@@ -132,7 +133,8 @@ class DriverJob(BuildJob):
         choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px)
         choice = choice.model_copy(update={"reason": choice.reason if frames is None else ""})
         if frames is not None:
-            preview = self.root / "drivers" / f"{self.footage.key}.mp4"
+            f = self.footage
+            preview = self.root / driver_file_name(f.identity, f.action, f.take)
             write_video(preview, frames, c.fps, crf=DRIVER_CRF)
             save_motion(self.motion_file(self.footage), frames, animator(c.weights))
         write_record(path, choice)
@@ -162,8 +164,10 @@ class FakeJob(BuildJob):
         if all(v.live for v in verdicts):
             write_image(self.root / "sources" / f"{clip_id}.png", source)
             pair = self.pair
-            who = f"{pair.source.identity} moved as {pair.driver.identity} {pair.action.value}"
-            comment = provenance("fake", f"AI-generated: {who}, by {self.generator}")
+            detail = moved_as(
+                pair.source.identity, pair.driver.identity, pair.action.value, self.generator
+            )
+            comment = provenance("fake", detail)
             files = self.compress(frames, clip_id, comment)
             result = ClipResult(clips=self._clips(files, verdicts, len(frames)), rejected=None)
         else:
@@ -174,7 +178,8 @@ class FakeJob(BuildJob):
     def _clips(
         self, files: list[EncodedFile], verdicts: tuple[Verdict, ...], count: int
     ) -> tuple[Clip, ...]:
-        return _records(self, files, verdicts, count, self.pair.split, self._who())
+        people = (self.pair.source, self.pair.driver)
+        return _records(self, files, verdicts, count, self.pair.split, self._who(), people)
 
     def _rejected(self, verdicts: tuple[Verdict, ...]) -> Rejected:
         who = self._who()
@@ -218,7 +223,9 @@ class RealJob(BuildJob):
             return result
         frames = self.with_noise(self.crop(footage, self.check.choice), clip_id)
         origin = "synthetic actor, rendered" if self.config.synthetic else "camera footage"
-        comment = provenance("real", f"{origin}: {footage.identity} {footage.action.value}")
+        comment = provenance(
+            "real", f"{origin}: {clipped(footage.identity)} {footage.action.value}"
+        )
         files = self.compress(frames, clip_id, comment)
         who: dict[str, object] = {
             "clip_id": clip_id,
@@ -231,7 +238,9 @@ class RealJob(BuildJob):
             "generator": "",
             "seed": self.noise_seed(clip_id),
         }
-        clips = _records(self, files, self.check.screening, len(frames), footage.split, who)
+        clips = _records(
+            self, files, self.check.screening, len(frames), footage.split, who, (footage,)
+        )
         result = ClipResult(clips=clips, rejected=None)
         write_record(path, result)
         return result
@@ -239,7 +248,7 @@ class RealJob(BuildJob):
 
 def real_id(footage: Footage) -> str:
     """Clip id of `footage` as a real clip."""
-    return f"real-{footage.action.value}-{slug(footage.identity)}.{footage.take}"
+    return f"real-{footage.action.value}-{key_of(footage.identity)}.{footage.take}"
 
 
 def unused(footage: Footage, check: SourceCheck) -> Rejected | None:
@@ -273,6 +282,12 @@ def _screening(verdicts: tuple[Verdict, ...]) -> tuple[Screening, ...]:
     return tuple(Screening.model_validate(plain(v)) for v in verdicts)
 
 
+def _terms(of_each: Sequence[str]) -> str:
+    """Terms of a clip: of the person seen and, where they differ, of the person who drives."""
+    seen, *driving = of_each
+    return "; driver: ".join([seen, *(term for term in driving if term != seen)])
+
+
 def _records(
     job: BuildJob,
     files: list[EncodedFile],
@@ -280,6 +295,7 @@ def _records(
     count: int,
     split: str,
     who: dict[str, object],
+    people: Sequence[Footage],
 ) -> tuple[Clip, ...]:
     c = job.config
     screening = tuple(
@@ -298,8 +314,8 @@ def _records(
                 "width": c.size_px,
                 "height": c.size_px,
                 "sha256": file.sha256,
-                "licence": c.licence,
-                "consent": c.consent,
+                "licence": _terms([f.licence or c.licence or "" for f in people]),
+                "consent": _terms([f.consent or c.consent or "" for f in people]),
             }
         )
         for file in files

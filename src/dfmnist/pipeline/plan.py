@@ -10,7 +10,7 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS
 from dfmnist.core.config import seed_of
 from dfmnist.core.errors import InputError
-from dfmnist.core.text import slug
+from dfmnist.core.text import key_of
 from dfmnist.dataset.splits import FRACTIONS, assign_splits
 from dfmnist.pipeline.footage import Footage
 
@@ -35,8 +35,9 @@ class Pair:
     @property
     def clip_id(self) -> str:
         """Name of the fake, unique within a build."""
-        driver = f"{slug(self.driver.identity)}.{self.driver.take}"
-        return f"fake-{self.action.value}-{slug(self.source.identity)}.{self.source_take}-{driver}"
+        source = f"{key_of(self.source.identity)}.{self.source_take}"
+        driver = f"{key_of(self.driver.identity)}.{self.driver.take}"
+        return f"fake-{self.action.value}-{source}-{driver}"
 
     @property
     def source_take(self) -> str:

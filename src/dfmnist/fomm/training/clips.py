@@ -21,7 +21,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.fomm.training.jitter import draw_jitter, jitter_colours
-from dfmnist.media.video import count_frames, frames_at, is_video
+from dfmnist.media.folders import VIDEOS, find_media, person_of
+from dfmnist.media.video import count_frames, frames_at
 
 TRAIN, TEST = "train", "test"
 """Subfolders of a prepared VoxCeleb; without `train` the folder itself is trained on."""
@@ -54,24 +55,19 @@ People = tuple[tuple[TrainingClip, ...], ...]
 def find_clips(folder: Path, person: str = "file") -> list[tuple[Path, str]]:
     """Path and identity of every video under `folder`, sorted by path.
 
-    `person` says what names the identity: `file` is the part before the first `#` of the path
-    below `folder` (VoxCeleb as the motion model's authors prepare it:
-    `id10001#video#start#end.mp4`), `folder` is the subfolder. Raises `InputError` for a folder
-    without videos and for a video outside of a subfolder.
+    `person` says what names the identity (`media.folders.person_of`). Raises `InputError` for a
+    folder without videos and, by the rule `folder`, for a video outside of a subfolder.
     """
-    if person not in ("file", "folder"):
-        raise InputError(f"--person {person}; expected file or folder")
     if not folder.is_dir():
         raise InputError.of(folder, "no such folder", "a folder of video clips")
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and is_video(p)):
-        if path.name.startswith("."):  # partly written, or a file system's own file
-            continue
+    held = find_media(folder, VIDEOS)
+    held.tell(str(folder))
+    for path, _ in held.files:
         below = path.relative_to(folder)
         if person == "folder" and len(below.parts) < 2:
             raise InputError.of(path, "lies in no person's folder", f"{folder}/<person>/<clip>")
-        name = below.parts[0] if person == "folder" else below.with_suffix("").as_posix()
-        found.append((path, name.split("#")[0] if person == "file" else name))
+        found.append((path, person_of(below, person)))
     if not found:
         raise InputError.of(folder, "holds no video", "video clips")
     return found
