@@ -15,13 +15,22 @@ from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
 from dfmnist.media.video import write_video
-from dfmnist.pipeline import jobs
+from dfmnist.pipeline import build as built
+from dfmnist.pipeline import compress, jobs
 from dfmnist.pipeline.build import build
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.footage import Footage
-from dfmnist.pipeline.jobs import FakeJob, RealJob, SourceCheck, real_id
+from dfmnist.pipeline.jobs import (
+    ClipResult,
+    DriverJob,
+    FakeJob,
+    PersonJob,
+    RealJob,
+    SourceCheck,
+    real_id,
+)
 from dfmnist.pipeline.plan import Pair
-from dfmnist.pipeline.select import FaceSelection
+from dfmnist.pipeline.select import FaceSelection, load
 
 
 def test_an_actor_the_motion_model_was_trained_on_is_refused(tmp_path: Path) -> None:
@@ -84,3 +93,79 @@ def test_files_of_names_that_look_alike_stay_apart(filmed: Path) -> None:
     made = FakeJob(filmed.parent, SMALL, Pair(everyone[-1], everyone[-2]), FACE, f"{long}@1").run()
     assert made.clips[0].source_id == f"{long}b"
     assert (filmed.parent / made.clips[0].file_name).is_file()
+
+
+def test_a_job_that_fails_is_a_rejection_and_leaves_no_file(
+    filmed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, footage = filmed.parent / "set", Footage(filmed, "ann", Action.NOD, split="train")
+    pair = Pair(footage, replace(footage, identity="bob"))
+    check = SourceCheck(choice=FACE, screening=(), real_reason="")
+
+    def fail(path: Path, *_: object, **__: object) -> None:
+        if "c40" in str(path) or "people" in str(path):
+            raise ValueError(f"cannot shape {filmed}")
+
+    encode = compress.write_video
+    monkeypatch.setattr(compress, "write_video", lambda p, *a, **k: (fail(p), encode(p, *a, **k)))
+    fake, real = FakeJob(root, SMALL, pair, FACE, "m@1"), RealJob(root, SMALL, footage, check)
+    for job, name in ((fake, pair.clip_id), (real, real_id(footage))):
+        result = jobs.run(job)
+        assert isinstance(result, ClipResult)
+        assert result.clips == ()
+        assert result.rejected is not None
+        assert result.rejected.reason == "x.mp4: ValueError: cannot shape x.mp4"
+        assert result.rejected.attempt_id == name
+        assert [p for p in root.rglob("*") if p.is_file()] == []
+    assert result.rejected.action is Action.NOD
+    monkeypatch.setattr(jobs, "choose", lambda *_: fail(root / "people"))
+    checked = jobs.run(PersonJob(root, SMALL, footage))
+    assert isinstance(checked, SourceCheck)
+    assert (rejected := jobs.unused(footage, checked)) is not None
+    assert rejected.reason == checked.choice.reason == "x.mp4: ValueError: cannot shape x.mp4"
+    assert jobs.run(DriverJob(root, SMALL, footage)) == rejected.reason
+    assert not (root / "work").exists()  # the next build tries it again
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "no space left")])
+def test_a_stop_and_a_full_disk_end_a_build(
+    filmed: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def stop(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(jobs, "choose", stop)
+    with pytest.raises(type(error)):
+        jobs.run(PersonJob(filmed.parent, SMALL, Footage(filmed, "ann", Action.NOD)))
+
+
+def test_a_broken_file_is_rejected_without_its_folder(filmed: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "my films" / "b.mp4"
+    broken.parent.mkdir()
+    broken.write_text("no video")
+    reason = load(Footage(broken, "ann", Action.NOD), 2, Fraction(25)).reason
+    assert reason.startswith("b.mp4: cannot be read as video")
+
+
+def test_a_real_clip_that_fails_is_missing_and_listed(
+    filmed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [Footage(filmed, name, Action.NOD, split="train") for name in ("ann", "bob")]
+    inputs = built.Inputs(tuple(people), *[frozenset(f.key for f in people)] * 2, ())
+    check = SourceCheck(choice=FACE, screening=(), real_reason="")
+    compressed = RealJob.run
+
+    def run(job: RealJob) -> ClipResult:
+        if job.footage.identity == "ann":
+            raise ValueError("bad")
+        return compressed(job)
+
+    monkeypatch.setattr(RealJob, "run", run)
+    ok = ClipResult(clips=(), rejected=None)
+    attempts = [built.Attempt(Pair(f, replace(f, identity="d")), ok) for f in people]
+    state = built.State(tmp_path / "set", SMALL, "m@1")
+    kept, failed = built._compress_reals(
+        state, inputs, attempts, dict.fromkeys(("ann-nod-0", "bob-nod-0"), check)
+    )
+    assert {clip.source_id for clip in kept} == {"bob"}
+    assert [r.source_id for r in failed] == ["ann"]

@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
 from dfmnist.media.image import write_image
 from dfmnist.media.video import read_frames, write_video
+from dfmnist.pipeline import files
 from dfmnist.pipeline.animate import animate, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
 from dfmnist.pipeline.files import animate_file, animate_folder
@@ -154,3 +156,36 @@ def test_the_driver_is_looked_at_once(
     first = read_frames(tmp_path / "out" / "a.mp4")
     assert np.array_equal(first, read_frames(fresh.path))
     assert not np.array_equal(first, read_frames(again.path))
+
+
+def test_no_failure_of_one_source_stops_the_others_but_a_full_disk_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        write_image(tmp_path / "people" / f"{name}.png", noise(8, 8, 3))
+    write_video(tmp_path / "d.mp4", noise(1, 16, 16, 3), Fraction(25), crf=40)
+    failing: dict[str, BaseException] = {"a": MemoryError(), "b": OSError(13, "no leave")}
+
+    def label(path: Path, *_: object) -> str:
+        if path.stem in failing:
+            raise failing[path.stem]
+        return "made"
+
+    def write(source: Path, picture: object, driver: object, out: Path, *_: object) -> str:
+        return out.name
+
+    keypoints = SimpleNamespace(value=[0])
+    driver = SimpleNamespace(motion=SimpleNamespace(keypoints=keypoints))
+    for function, stub in (("_look_at", lambda *_: driver), ("_model", lambda _: None)):
+        monkeypatch.setattr(files, function, stub)
+    monkeypatch.setattr(files, "_label", label)
+    monkeypatch.setattr(files, "_write", write)
+    arguments = (tmp_path / "people", tmp_path / "d.mp4", tmp_path / "out", config_of(tmp_path))
+    made, failed = files.animate_folder(*arguments)
+    assert made == ["c.mp4"]
+    assert failed[0] == f"{tmp_path}/people/a.png: MemoryError:"
+    assert failed[1] == f"{tmp_path}/people/b.png: PermissionError: [Errno 13] no leave"
+    for error in (OSError(28, "full"), KeyboardInterrupt()):
+        failing["b"] = error
+        with pytest.raises(type(error)):
+            files.animate_folder(*arguments)

@@ -123,11 +123,9 @@ def evaluate_clips(
     """
     if not clips.is_dir():
         raise InputError.of(clips, "no such folder", "a folder of clips")
-    found = find_media(clips, VIDEOS)
-    found.tell(str(clips))
-    paths = [path for path, _ in found.files]
-    if not paths:
-        raise InputError.of(clips, "holds no video", "clips of faces")
+    held = find_media(clips, VIDEOS)
+    paths = [path for path, _ in held.required(clips, "video", "clips of faces")]
+    held.tell(str(clips))
     settings = Settings(weights_id(weights), num_frames, crop)
     key = config_hash(settings)
     jobs = [

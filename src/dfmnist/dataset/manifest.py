@@ -131,7 +131,7 @@ class Rejected(_Record):
     attempt_id: Text
     label: Label
     action: Action | None
-    """Action attempted; None if none was chosen yet (a source photo without a face)."""
+    """Action attempted; None if nothing was screened (a source photo without a face, a failure)."""
     split: Split | None
     source_id: Text
     source_frame: Annotated[int, Field(ge=0)] | None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from dfmnist.core.batch import failure
 from dfmnist.core.choices import SPLITS
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
@@ -48,8 +49,8 @@ def _check_clip(root: Path, clip: Clip) -> list[str]:
         return [f"{clip.file_name}: SHA-256 is {found[:12]}…, expected {clip.sha256[:12]}…"]
     try:
         info, tag = probe(path), read_provenance(read_comment(path))
-    except InputError as error:
-        return [str(error)]
+    except Exception as error:
+        return [failure(error, path)]
     said = (clip.width, clip.height, clip.num_frames, clip.fps)
     seen = (info.width, info.height, info.num_frames, str(info.fps))
     problems = [] if said == seen else [f"{clip.file_name}: holds {seen}, expected {said}"]

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Literal, get_args
 
 from dfmnist.core.choices import PersonRule
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.text import plural
 from dfmnist.media.image import IMAGE_SUFFIXES
@@ -100,17 +100,31 @@ class MediaFolder:
     left_out: Mapping[str, Sequence[str]]
     """Paths within the folder of everything else, by the reason."""
 
-    def tell(self, what: str) -> None:
-        """Print how many files were left out of `what`, with reasons and names, if there are."""
+    @property
+    def words(self) -> str:
+        """How many files were left out, with reasons and names; empty if none was."""
         if not self.left_out:
-            return
+            return ""
         parts = []
         for reason, names in sorted(self.left_out.items()):
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             parts.append(f"{reason}: {', '.join(sorted(names)[:SHOWN])}{more}")
         count = plural(sum(map(len, self.left_out.values())), "entry", "entries")
-        said = f"  {what}: {count} left out ({'; '.join(parts)})"
-        console.print(said, highlight=False, markup=False, soft_wrap=True)
+        return f"{count} left out ({'; '.join(parts)})"
+
+    def tell(self, what: str) -> None:
+        """Print what was left out of the folder, which is called `what`, if anything was."""
+        if self.words:
+            say(f"  {what}: {self.words}")
+
+    def required(
+        self, folder: Path, kind: str, expected: str
+    ) -> tuple[tuple[Path, MediaKind], ...]:
+        """The files. Raises `InputError` if there are none, with what was left out."""
+        if not self.files:
+            more = f", {self.words}" * bool(self.words)
+            raise InputError.of(folder, f"holds no {kind}{more}", expected)
+        return self.files
 
 
 def find_media(folder: Path, kinds: Collection[MediaKind] = MEDIA) -> MediaFolder:

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from dfmnist.core.actions import TEN
 from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
 from dfmnist.core.jobs import run_jobs
@@ -62,9 +63,9 @@ def build(
     checks = _select(state, inputs)
     usable = _crop_drivers(state, inputs)
     attempts = _animate_and_screen(state, inputs, usable, checks)
-    kept = _compress_reals(state, inputs, attempts, checks)
+    kept, failed = _compress_reals(state, inputs, attempts, checks)
     unusable = [r for f in inputs.people if (r := unused(f, checks[f.key])) is not None]
-    return _publish(state, attempts, kept, unusable)
+    return _publish(state, attempts, kept, [*failed, *unusable])
 
 
 def build_files(
@@ -83,13 +84,14 @@ def build_files(
     `reals` None takes the videos among the sources. Raises `InputError`.
     """
     clip_s = config.num_frames / config.fps
+    people = read_people(sources, clip_s, person)
+    real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
+    moving = read_drivers(drivers, person)
     tell_left_out(sources, "sources")
     tell_left_out(drivers, "drivers", VIDEOS)
     if reals:
         tell_left_out(reals, "reals")
-    people = read_people(sources, clip_s, person)
-    real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
-    return build(people, read_drivers(drivers, person), real, config, root)
+    return build(people, moving, real, config, root)
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
     if config.synthetic:
         _refuse_trained_on(inputs, training_seeds(config.weights), generator)
     footage = (*inputs.people, *inputs.drivers)
-    hashes = {path: sha256_file(path) for path in {f.path for f in footage}}
+    hashes = {path: _hash(path) for path in {f.path for f in footage}}
     recorded = {
         "people": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in inputs.people],
         "drivers": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in inputs.drivers],
@@ -179,6 +181,14 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
     if not path.exists():
         write_json(path, settings)
     return State(root, config, generator)
+
+
+def _hash(path: Path) -> str:
+    """SHA-256 of a file, or nothing for one that cannot be read, which the build then rejects."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""
 
 
 def _refuse_trained_on(inputs: Inputs, seeds: frozenset[int], generator: str) -> None:
@@ -256,6 +266,12 @@ def _animate_and_screen(
         for pair, result in zip(batch, done, strict=True):
             assert isinstance(result, ClipResult)
             attempts[pair.clip_id] = Attempt(pair, result)
+        failed = [attempts[pair.clip_id].result.rejected for pair in batch]
+        _tell("animations", [r.reason if r and r.action is None else "" for r in failed])
+
+
+def _is_result(value: object) -> TypeGuard[ClipResult]:
+    return isinstance(value, ClipResult)
 
 
 def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> list[Footage]:
@@ -266,17 +282,22 @@ def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> lis
 
 def _compress_reals(
     state: State, inputs: Inputs, attempts: Sequence[Attempt], checks: dict[str, SourceCheck]
-) -> list[Clip]:
-    """Compress as many real clips as there are fakes, of the same people where possible."""
+) -> tuple[list[Clip], list[Rejected]]:
+    """Compress as many real clips as there are fakes, of the same people where possible.
+
+    Returns the clips, and a rejection for each that could not be compressed.
+    """
     people = [f for f in inputs.people if f.key in inputs.real_keys]
     reals = [f for f in people if not checks[f.key].real_reason]
     fakes = [a.pair for a in attempts if a.result.rejected is None]
     chosen = match_reals(fakes, reals)
     if len(chosen) < len(fakes):
-        console.print(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
+        say(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
     jobs = [RealJob(state.root, state.config, f, checks[f.key]) for f in chosen]
-    done = run_jobs(run, jobs, describe="compress real clips")
-    return [c for o in done if isinstance(o, ClipResult) for c in o.clips]
+    done = [o for o in run_jobs(run, jobs, describe="compress real clips") if _is_result(o)]
+    failed = [o.rejected for o in done if o.rejected is not None]
+    _tell("real clips", [*(r.reason for r in failed), *("" for o in done if o.clips)])
+    return [c for o in done for c in o.clips], failed
 
 
 def _publish(
@@ -322,7 +343,7 @@ def _summarise(attempts: Sequence[Attempt]) -> None:
     made = Counter(a.pair.action for a in attempts)
     kept = Counter(a.pair.action for a in attempts if a.result.rejected is None)
     shown = ", ".join(f"{a.value} {kept[a]} of {made[a]}" for a in TEN if made[a])
-    console.print(f"  passed the screening: {shown}", highlight=False)
+    say(f"  passed the screening: {shown}")
 
 
 def _tell(what: str, reasons: Sequence[str]) -> None:
@@ -330,8 +351,4 @@ def _tell(what: str, reasons: Sequence[str]) -> None:
     bad = [r for r in reasons if r]
     if bad:
         reason, count = Counter(bad).most_common(1)[0]
-        console.print(
-            f"  {len(bad)} of {len(reasons)} {what} not used; {count} for: {reason}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        say(f"  {len(bad)} of {len(reasons)} {what} not used; {count} for: {reason}")

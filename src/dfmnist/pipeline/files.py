@@ -17,9 +17,10 @@ import numpy as np
 from rich.progress import Progress, TaskID
 
 from dfmnist.core.arrays import Frames
+from dfmnist.core.batch import failure
 from dfmnist.core.choices import Quality
 from dfmnist.core.config import config_hash
-from dfmnist.core.console import console, progress_bar
+from dfmnist.core.console import progress_bar, say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import cache_dir, sha256_file
 from dfmnist.dataset.provenance import moved_as, provenance
@@ -113,16 +114,16 @@ def animate_folder(
         count = len(driver.motion.keypoints.value)
         task = bar.add_task("animate", total=len(named) * count)
         for number, (source, target) in enumerate(named.items(), 1):
-            label = _label(source, driver, config)
-            if not _is_done(target, label):
-                progress = (bar, task)
-                try:
-                    picture = _picture(source, config)
-                    done = _write(source, picture, driver, target, config, label, progress)
-                    made.append(done)
-                except InputError as error:
-                    console.print(f"  {error}", highlight=False, markup=False, soft_wrap=True)
-                    failed.append(str(error))
+            try:
+                label = _label(source, driver, config)
+                if not _is_done(target, label):
+                    picture, progress = _picture(source, config), (bar, task)
+                    made.append(_write(source, picture, driver, target, config, label, progress))
+            except _OtherOutputError:
+                raise
+            except Exception as error:
+                failed.append(failure(error, source))
+                say(f"  {failed[-1]}")
             bar.update(task, completed=number * count)
     return made, failed
 
@@ -141,11 +142,9 @@ def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 def _outputs(folder: Path, out: Path) -> dict[Path, Path]:
     """Output of each source: its name with .mp4, after the old suffix where two would be equal."""
-    found = find_media(folder)
-    found.tell(str(folder))
-    sources = [path for path, _ in found.files]
-    if not sources:
-        raise InputError.of(folder, "holds no photo or video", "sources to animate")
+    held = find_media(folder)
+    sources = [p for p, _ in held.required(folder, "photo or video", "sources to animate")]
+    held.tell(str(folder))
     plain = [path.relative_to(folder).with_suffix(".mp4") for path in sources]
     count = Counter(str(name).casefold() for name in plain)
     return {
@@ -268,12 +267,16 @@ def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
     return provenance("fake", f"{detail}, {config_hash(made_of)}")
 
 
+class _OtherOutputError(InputError):
+    """An output that lies there already and was made otherwise; it ends the run."""
+
+
 def _is_done(target: Path, label: str) -> bool:
     """True if `target` exists with this label. Raises `InputError` if it has another label."""
     if not target.exists():
         return False
     if read_comment(target) != label:
-        raise InputError.of(
+        raise _OtherOutputError.of(
             target, "was made of another source, driver or setting", "a new folder to write to"
         )
     return True

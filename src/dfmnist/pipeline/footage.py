@@ -158,18 +158,15 @@ def renumbered(footage: Iterable[Footage], beside: Iterable[Footage]) -> list[Fo
 def _media_below(folder: Path, kinds: Collection[MediaKind]) -> tuple[tuple[Path, MediaKind], ...]:
     if not folder.is_dir():
         raise InputError.of(folder, "no such file or folder", "a folder of clips, or a CSV file")
-    found = find_media(folder, kinds).files
-    if not found:
-        raise InputError.of(folder, "holds no video or picture", "clips or photos")
-    return found
+    return find_media(folder, kinds).required(folder, "video or picture", "clips or photos")
 
 
 def _stretches(path: Path, clip_s: Fraction) -> list[tuple[float, float | None]]:
     """Stretches of `clip_s` seconds (start, end) in a video; one for a shorter file."""
     try:
         duration_s = probe(path).duration_s
-    except InputError:
-        return [(0.0, None)]  # kept, so that the build rejects it by name
+    except Exception:  # kept, so that the build rejects it by name
+        return [(0.0, None)]
     count = max(1, int(duration_s / float(clip_s) + 1e-6))
     return [(float(i * clip_s), float((i + 1) * clip_s)) for i in range(count)]
 

@@ -12,10 +12,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.arrays import Frames
+from dfmnist.core.batch import failure, published
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of
-from dfmnist.dataset.manifest import Clip, Rejected, Screening, driver_file_name
+from dfmnist.dataset.manifest import (
+    Clip,
+    Rejected,
+    Screening,
+    clip_file_name,
+    driver_file_name,
+)
 from dfmnist.dataset.provenance import clipped, moved_as, provenance
 from dfmnist.liveness.base import Verdict
 from dfmnist.media.image import write_image
@@ -87,6 +94,11 @@ class BuildJob:
         c = self.config
         return compress(frames_rgb_u8, c.fps, self.root, clip_id, comment, c.qualities)
 
+    def remove_clip(self, clip_id: str) -> None:
+        """Remove what a failed job has written of a clip."""
+        for quality in self.config.qualities:
+            (self.root / clip_file_name(clip_id, quality.value)).unlink(missing_ok=True)
+
     def noise_seed(self, clip_id: str) -> int:
         """Seed of a clip's camera noise."""
         return seed_of(str(self.config.seed), clip_id)
@@ -117,6 +129,12 @@ class PersonJob(BuildJob):
         write_record(path, check)
         return check
 
+    def failed(self, error: Exception) -> SourceCheck:
+        """The check of footage at which the job failed: it cannot be used."""
+        reason = _reason(error, self.footage.path)
+        choice = FaceSelection(box_xyxy=None, source_frame=None, reason=reason)
+        return SourceCheck(choice=choice, screening=(), real_reason=reason)
+
 
 @dataclass(frozen=True)
 class DriverJob(BuildJob):
@@ -139,6 +157,10 @@ class DriverJob(BuildJob):
             save_motion(self.motion_file(self.footage), frames, animator(c.weights))
         write_record(path, choice)
         return choice.reason
+
+    def failed(self, error: Exception) -> str:
+        """Reason why the clip cannot be a driver if the job failed."""
+        return _reason(error, self.footage.path)
 
 
 @dataclass(frozen=True)
@@ -171,9 +193,18 @@ class FakeJob(BuildJob):
             files = self.compress(frames, clip_id, comment)
             result = ClipResult(clips=self._clips(files, verdicts, len(frames)), rejected=None)
         else:
-            result = ClipResult(clips=(), rejected=self._rejected(verdicts))
+            reason = "; ".join(v.reason for v in verdicts if not v.live)
+            result = ClipResult(clips=(), rejected=self._rejected(verdicts, reason))
         write_record(path, result)
         return result
+
+    def failed(self, error: Exception) -> ClipResult:
+        """The rejection of an attempt at which the job failed; what it had written is removed."""
+        self.remove_clip(self.pair.clip_id)
+        (self.root / "sources" / f"{self.pair.clip_id}.png").unlink(missing_ok=True)
+        rejected = self._rejected((), _reason(error, self.pair.source.path))
+        unscreened = rejected.model_copy(update={"action": None})
+        return ClipResult(clips=(), rejected=unscreened)
 
     def _clips(
         self, files: list[EncodedFile], verdicts: tuple[Verdict, ...], count: int
@@ -181,7 +212,7 @@ class FakeJob(BuildJob):
         people = (self.pair.source, self.pair.driver)
         return _records(self, files, verdicts, count, self.pair.split, self._who(), people)
 
-    def _rejected(self, verdicts: tuple[Verdict, ...]) -> Rejected:
+    def _rejected(self, verdicts: tuple[Verdict, ...], reason: str) -> Rejected:
         who = self._who()
         return Rejected.model_validate(
             {
@@ -189,7 +220,7 @@ class FakeJob(BuildJob):
                 "attempt_id": who["clip_id"],
                 "split": self.pair.split,
                 "screening": _screening(verdicts),
-                "reason": "; ".join(v.reason for v in verdicts if not v.live),
+                "reason": reason,
             }
         )
 
@@ -245,6 +276,12 @@ class RealJob(BuildJob):
         write_record(path, result)
         return result
 
+    def failed(self, error: Exception) -> ClipResult:
+        """The rejection of a real clip at which the job failed; what was written is removed."""
+        self.remove_clip(real_id(self.footage))
+        rejected = _rejected_footage(self.footage, _reason(error, self.footage.path))
+        return ClipResult(clips=(), rejected=rejected)
+
 
 def real_id(footage: Footage) -> str:
     """Clip id of `footage` as a real clip."""
@@ -253,9 +290,15 @@ def real_id(footage: Footage) -> str:
 
 def unused(footage: Footage, check: SourceCheck) -> Rejected | None:
     """Record of footage that can be neither real clip nor source; None if it can."""
+    reason = check.choice.reason if footage.is_photo else check.real_reason
+    return _rejected_footage(footage, reason, check.screening) if reason else None
+
+
+def _rejected_footage(
+    footage: Footage, reason: str, screening: tuple[Screening, ...] = ()
+) -> Rejected:
+    """Record of footage that is not used, and why."""
     photo = footage.is_photo
-    if not (check.choice.reason if photo else check.real_reason):
-        return None
     return Rejected(
         attempt_id=f"source-{footage.key}" if photo else real_id(footage),
         label="fake" if photo else "real",
@@ -267,15 +310,26 @@ def unused(footage: Footage, check: SourceCheck) -> Rejected | None:
         take=footage.take,
         generator="",
         seed=0,
-        screening=check.screening,
-        reason=check.choice.reason if photo else check.real_reason,
+        screening=screening,
+        reason=reason,
     )
 
 
 def run(job: PersonJob | DriverJob | FakeJob | RealJob) -> object:
-    """Run any job; at module level, so that another process can import it."""
+    """Run any job; at module level, so that another process can import it.
+
+    A job that fails gives the result for that, which is not kept: a build that goes on tries it
+    again. Raises what ends a build, such as a full disk.
+    """
     np.seterr(all="ignore")  # NaN stands for "no face" in the signals
-    return job.run()
+    try:
+        return job.run()
+    except Exception as error:
+        return job.failed(error)
+
+
+def _reason(error: Exception, path: Path) -> str:
+    return published(failure(error, path), path)
 
 
 def _screening(verdicts: tuple[Verdict, ...]) -> tuple[Screening, ...]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.arrays import Frames
+from dfmnist.core.batch import failure, published
 from dfmnist.core.errors import InputError
 from dfmnist.faces.crop import crop_clip, square_crop
 from dfmnist.faces.mesh import face_mesh
@@ -66,7 +67,7 @@ def load(footage: Footage, num_frames: int, fps: Fraction) -> LoadedClip:
             footage.path, footage.start_s, footage.end_s, fps=fps, num_frames=num_frames
         )
     except InputError as error:
-        return LoadedClip(empty, str(error))
+        return LoadedClip(empty, published(failure(error, footage.path), footage.path))
     if len(frames) < num_frames:
         return LoadedClip(
             frames, f"too short: {len(frames)} of {num_frames} frames at {fps} per second"

@@ -15,8 +15,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dfmnist.core.batch import failure
 from dfmnist.core.config import config_hash
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.core.jobs import run_jobs
@@ -62,14 +63,12 @@ def find_clips(folder: Path, person: str = "file") -> list[tuple[Path, str]]:
         raise InputError.of(folder, "no such folder", "a folder of video clips")
     found = []
     held = find_media(folder, VIDEOS)
-    held.tell(str(folder))
-    for path, _ in held.files:
+    for path, _ in held.required(folder, "video", "video clips"):
         below = path.relative_to(folder)
         if person == "folder" and len(below.parts) < 2:
             raise InputError.of(path, "lies in no person's folder", f"{folder}/<person>/<clip>")
         found.append((path, person_of(below, person)))
-    if not found:
-        raise InputError.of(folder, "holds no video", "video clips")
+    held.tell(str(folder))
     return found
 
 
@@ -83,8 +82,8 @@ def check_clip(path: Path) -> _CheckedFile:
     stat = path.stat()
     try:
         count = count_frames(path)
-    except InputError as error:
-        problem = str(error).removeprefix(f"{path}: ").split("; expected")[0]
+    except Exception as error:
+        problem = failure(error, path).removeprefix(f"{path}: ").split("; expected")[0]
         return _CheckedFile(stat.st_size, stat.st_mtime_ns, 0, problem)
     problem = "" if count > 1 else "holds one frame"
     return _CheckedFile(stat.st_size, stat.st_mtime_ns, count, problem)
@@ -124,7 +123,7 @@ def load_people(
             raise InputError.of(folder, text, EXPECTED)
         if fresh:  # reported when found, not each time the run resumes
             said = f"{folder}: {text}; left out"
-            console.print(said, highlight=False, markup=False, soft_wrap=True)
+            say(said)
     people: dict[str, list[TrainingClip]] = {}
     for (path, identity), name in zip(found, names, strict=True):
         if name not in broken:
