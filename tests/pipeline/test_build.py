@@ -10,13 +10,16 @@ from tests.fomm.test_networks import tiny
 
 from dfmnist import recipes
 from dfmnist.core.actions import Action
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.errors import InputError
+from dfmnist.core.files import read_json, write_json
 from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
-from dfmnist.media.video import write_video
+from dfmnist.media.image import write_image
+from dfmnist.media.video import read_frames, write_video
 from dfmnist.pipeline import build as built
-from dfmnist.pipeline import compress, jobs
+from dfmnist.pipeline import compress, jobs, select
 from dfmnist.pipeline.build import build
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.footage import Footage
@@ -118,7 +121,7 @@ def test_a_job_that_fails_is_a_rejection_and_leaves_no_file(
         assert result.rejected.attempt_id == name
         assert [p for p in root.rglob("*") if p.is_file()] == []
     assert result.rejected.action is Action.NOD
-    monkeypatch.setattr(jobs, "choose", lambda *_: fail(root / "people"))
+    monkeypatch.setattr(jobs, "choose", lambda *_, **__: fail(root / "people"))
     checked = jobs.run(PersonJob(root, SMALL, footage))
     assert isinstance(checked, SourceCheck)
     assert (rejected := jobs.unused(footage, checked)) is not None
@@ -131,7 +134,7 @@ def test_a_job_that_fails_is_a_rejection_and_leaves_no_file(
 def test_a_stop_and_a_full_disk_end_a_build(
     filmed: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(jobs, "choose", stop)
@@ -169,3 +172,85 @@ def test_a_real_clip_that_fails_is_missing_and_listed(
     )
     assert {clip.source_id for clip in kept} == {"bob"}
     assert [r.source_id for r in failed] == ["ann"]
+
+
+def test_crops_made_before_are_not_cropped_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(select, "source_frame", lambda faces: (0, ""))
+    frames = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    write_video(tmp_path / "x.mp4", frames, Fraction(25), crf=1)
+    crop = Footage(tmp_path / "x.mp4", "ann", Action.NOD)
+    choice, faces = select.choose(crop, 2, Fraction(25), 16, cropped=True)
+    assert choice.box_xyxy == (0, 0, 16, 16)
+    assert faces is not None
+    assert np.array_equal(faces, read_frames(tmp_path / "x.mp4"))
+    write_video(tmp_path / "w.mp4", frames[:, :8], Fraction(25), crf=1)
+    wide = replace(crop, path=tmp_path / "w.mp4")
+    choice, faces = select.choose(wide, 2, Fraction(25), 16, cropped=True)
+    assert (faces, choice.reason) == (None, "is 16x8, no square crop of a face")
+
+
+def test_what_is_not_used_is_said_of_nothing_that_is(
+    filmed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = filmed.parent / "p.png"
+    write_image(photo, np.zeros((8, 8, 3), np.uint8))
+    people = [Footage(photo, name, Action.TALK, split="train") for name in "abc"]
+    people += [Footage(filmed, name, Action.TALK, split="train") for name in "de"]
+    blind = FaceSelection(box_xyxy=None, source_frame=None, reason="no face found")
+    found = {
+        **{name: SourceCheck(choice=FACE, screening=(), real_reason="a photo") for name in "ab"},
+        "c": SourceCheck(choice=blind, screening=(), real_reason="no face found"),
+        "d": SourceCheck(choice=FACE, screening=(), real_reason=""),
+        "e": SourceCheck(choice=FACE, screening=(), real_reason="yaw 2°"),
+    }
+    monkeypatch.setattr(PersonJob, "run", lambda job: found[job.footage.identity])
+    keys = frozenset(f.key for f in people)
+    built._select(
+        built.State(filmed.parent, SMALL, "m@1"), built.Inputs(tuple(people), keys, keys, ())
+    )
+    said = capsys.readouterr().err
+    assert "2 of 5 clips and photos not used; 1 for: no face found" in said
+
+
+def test_a_split_whose_last_driver_cannot_be_used_is_named(
+    filmed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers = [Footage(filmed, s, a, split=s) for s in SPLITS for a in (Action.YAW, Action.NOD)]
+    bad = lambda f: f.split == "test" and f.action is Action.YAW  # noqa: E731
+    monkeypatch.setattr(DriverJob, "run", lambda job: "no face found" * bad(job.footage))
+    inputs = built.Inputs(tuple(drivers), frozenset(), frozenset(), tuple(drivers))
+    usable = built._crop_drivers(built.State(filmed.parent, SMALL, "m@1"), inputs)
+    assert len(usable) == 5
+    said = capsys.readouterr().err
+    assert "nobody is left who performs: yaw for test; there will be no such fakes" in said
+
+
+def test_it_is_said_that_long_driving_clips_are_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, count in (("ann", 20), ("bob", 5), ("broken", 0)):
+        path = tmp_path / "yaw" / f"{name}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        if count:
+            write_video(path, np.zeros((count, 16, 16, 3), np.uint8), Fraction(25), crf=40)
+        else:
+            path.write_text("no video")
+    arguments = (tmp_path / "yaw", tmp_path, BuildConfig(num_frames=5), tmp_path / "out")
+    with pytest.raises(InputError, match="has no licence"):
+        built.build_files(*arguments)
+    said = capsys.readouterr().err
+    assert "1 of 3 driving clips are longer than 0.2 s; the first 0.2 s of each are used" in said
+
+
+def test_a_build_that_an_older_version_began_goes_on(filmed: Path, tmp_path: Path) -> None:
+    people = [Footage(filmed, s, Action.NOD, split=s) for s in SPLITS]
+    inputs = built.Inputs(tuple(people), frozenset(), frozenset(), tuple(people))
+    state = built._open(tmp_path / "set", SMALL, inputs)
+    settings = read_json(state.root / "build.json")
+    del settings["config"]["cropped"]
+    write_json(state.root / "build.json", settings)
+    assert built._open(state.root, SMALL, inputs) == state
+    with pytest.raises(InputError, match="begun with other settings"):
+        built._open(state.root, replace(SMALL, cropped=True), inputs)

@@ -78,6 +78,7 @@ def build(
     driver_protocol: Annotated[
         DriverProtocol, field(BuildConfig, "driver_protocol")
     ] = BuildConfig.driver_protocol,
+    cropped: Annotated[bool, field(BuildConfig, "cropped", "--cropped")] = BuildConfig.cropped,
     synthetic: Annotated[
         bool, field(BuildConfig, "synthetic", "--synthetic")
     ] = BuildConfig.synthetic,
@@ -103,6 +104,7 @@ def build(
         seed=seed,
         licence=licence,
         consent=consent,
+        cropped=cropped,
         synthetic=synthetic,
     )
     use_engine(ctx, workers)

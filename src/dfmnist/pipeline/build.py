@@ -7,8 +7,9 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from dfmnist.core.actions import TEN
 from dfmnist.core.choices import SPLITS, PersonRule
@@ -30,6 +31,7 @@ from dfmnist.pipeline.footage import (
     read_drivers,
     read_people,
     renumbered,
+    stretch_s,
     tell_left_out,
 )
 from dfmnist.pipeline.jobs import (
@@ -91,7 +93,22 @@ def build_files(
     tell_left_out(drivers, "drivers", VIDEOS)
     if reals:
         tell_left_out(reals, "reals")
+    _tell_longer(moving, clip_s)
     return build(people, moving, real, config, root)
+
+
+def _tell_longer(drivers: Sequence[Footage], clip_s: Fraction) -> None:
+    """Print how many driving clips are longer than a clip of the dataset, and what is used."""
+    lengths = [stretch_s(driver) for driver in drivers]
+    if longer := sum(length > float(clip_s) + TOLERANCE_S for length in lengths):
+        say(
+            f"  {longer} of {len(drivers)} driving clips are longer than {float(clip_s):g} s; the "
+            f"first {float(clip_s):g} s of each are used (a table's start and end choose others)"
+        )
+
+
+TOLERANCE_S = 0.25
+"""Length in seconds by which a driving clip may exceed the dataset's without a word."""
 
 
 @dataclass(frozen=True)
@@ -176,11 +193,18 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         recorded["terms"] = terms
     settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
     path = root / "build.json"
-    if path.exists() and read_json(path) != json.loads(json.dumps(settings)):
+    if path.exists() and _completed(read_json(path)) != json.loads(json.dumps(settings)):
         raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
     return State(root, config, generator)
+
+
+def _completed(settings: Any) -> Any:
+    """Settings of a build that an older version began: later ones have their defaults."""
+    if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
+        return settings
+    return {**settings, "config": {**plain(BuildConfig()), **settings["config"]}}
 
 
 def _hash(path: Path) -> str:
@@ -207,7 +231,8 @@ def _select(state: State, inputs: Inputs) -> dict[str, SourceCheck]:
     jobs = [PersonJob(state.root, state.config, f) for f in people]
     found = run_jobs(run, jobs, describe="select and crop")
     checks = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
-    _tell("footage", [s.choice.reason or s.real_reason for s in checks.values()])
+    rejected = [unused(f, checks[f.key]) for f in people]
+    _tell("clips and photos", [r.reason if r else "" for r in rejected])
     if not any(_animatable(checks[key]) for key in inputs.source_keys):
         first = checks[min(inputs.source_keys)]
         reason = first.choice.reason or first.real_reason
@@ -228,6 +253,13 @@ def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
     usable = [d for d, reason in zip(drivers, reasons, strict=True) if not reason]
     if not usable:
         raise InputError(f"drivers: none can be used ({reasons[0]}); expected clips of one face")
+    if state.config.driver_protocol == "disjoint":
+        splits = [split for split in SPLITS if split in {f.split for f in inputs.people}]
+        wanted = [(d.action, split) for d in drivers for split in splits]
+        there = {(d.action, d.split) for d in usable}
+        lost = dict.fromkeys(f"{a.value} for {s}" for a, s in wanted if (a, s) not in there)
+        if lost:
+            say(f"  nobody is left who performs: {', '.join(lost)}; there will be no such fakes")
     return usable
 
 

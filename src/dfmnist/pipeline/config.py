@@ -74,6 +74,8 @@ class BuildConfig:
     file."""
     consent: str | None = None
     """How the people shown agreed to the dataset; a table's column `consent` says it of a file."""
+    cropped: bool = False
+    """Take all footage as square crops of a face already; find no face and crop nothing."""
     synthetic: bool = False
     """True if the people shown are synthetic actors."""
 

@@ -117,6 +117,17 @@ def read_drivers(where: Path, person: PersonRule = "file") -> list[Footage]:
     return found
 
 
+def stretch_s(footage: Footage) -> float:
+    """Length of the stretch in seconds; 0 for a video that cannot be read."""
+    end_s = footage.end_s
+    if end_s is None:
+        try:
+            end_s = probe(footage.path).duration_s
+        except Exception:  # rejected by name later
+            return 0.0
+    return end_s - footage.start_s
+
+
 def tell_left_out(where: Path, what: str, kinds: Collection[MediaKind] = MEDIA) -> None:
     """Print which files of a folder of footage, which is called `what`, are left out, and why."""
     if where.is_dir():

@@ -116,7 +116,7 @@ class PersonJob(BuildJob):
         if (check := read_record(path, SourceCheck)) is not None:
             return check
         c = self.config
-        choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px)
+        choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
         verdicts: tuple[Screening, ...] = ()
         reason = choice.reason if choice.box_xyxy is None else ""
         if self.footage.is_photo:
@@ -148,7 +148,7 @@ class DriverJob(BuildJob):
         if (choice := read_record(path, FaceSelection)) is not None:
             return choice.reason
         c = self.config
-        choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px)
+        choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
         choice = choice.model_copy(update={"reason": choice.reason if frames is None else ""})
         if frames is not None:
             f = self.footage
