@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,6 +15,7 @@ import torch
 from tests.fomm.test_networks import tiny
 from tests.living import Living
 
+from dfmnist.core.console import progress_bar
 from dfmnist.core.files import sha256_file
 from dfmnist.faces.crop import face_box_union, square_crop
 from dfmnist.faces.mtcnn import mtcnn
@@ -189,3 +191,36 @@ def test_no_failure_of_one_source_stops_the_others_but_a_full_disk_does(
         failing["b"] = error
         with pytest.raises(type(error)):
             files.animate_folder(*arguments)
+
+
+def test_a_cache_that_is_damaged_or_cannot_be_written_does_not_stop_the_work(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
+    write_video(tmp_path / "d.mp4", noise(2, 40, 40, 3), Fraction(25), crf=18)
+    looked = []
+    save = files.save_motion
+    monkeypatch.setattr(files, "save_motion", lambda *a, **k: (looked.append(1), save(*a, **k)))
+    config = config_of(weights, cache=True, backend="torch")
+
+    def look() -> np.ndarray:
+        with progress_bar() as bar:
+            driver = files._look_at(tmp_path / "d.mp4", config, bar)
+        return driver.motion.keypoints.value.numpy()
+
+    first = look()
+    assert np.array_equal(look(), first)
+    assert len(looked) == 1
+    (kept,) = (tmp_path / "cache" / "motion").glob("*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert np.array_equal(look(), first)
+    assert f"{kept} is damaged" in capsys.readouterr().err
+    assert np.array_equal(look(), first)
+    assert len(looked) == 2  # the damaged file was replaced
+    shutil.rmtree(tmp_path / "cache" / "motion")
+    (tmp_path / "cache" / "motion").write_text("where the folder should be")
+    assert np.array_equal(look(), first)
+    assert "the driver's keypoints are not kept" in capsys.readouterr().err

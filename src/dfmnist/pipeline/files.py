@@ -5,7 +5,7 @@ kept in the cache. After that each output frame is made and written before the n
 driver or a large folder takes no more memory than a small one.
 """
 
-import contextlib
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,8 +21,8 @@ from dfmnist.core.batch import failure
 from dfmnist.core.choices import Quality
 from dfmnist.core.config import config_hash
 from dfmnist.core.console import progress_bar, say
-from dfmnist.core.errors import InputError
-from dfmnist.core.files import cache_dir, sha256_file
+from dfmnist.core.errors import InputError, StorageError
+from dfmnist.core.files import atomic_path, cache_dir, sha256_file
 from dfmnist.dataset.provenance import moved_as, provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh
@@ -182,22 +182,38 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
         "crop": config.crop,
         "landmarks": config.best_frame,
     }
-    with _motion_folder(config.cache) as folder:
-        path = folder / f"{config_hash(made_with)}.safetensors"
-        if not path.is_file():
-            frames = _faces(driving, info.num_frames, config, bar)
-            frames = _counted(frames, "find the driver's keypoints", info.num_frames, bar)
-            save_motion(path, frames, _model(config), landmarks=config.best_frame)
-        return _Driver(driving, sha256, info.fps, load_motion(path), generator)
-
-
-@contextlib.contextmanager
-def _motion_folder(keep: bool) -> Iterator[Path]:
-    if keep:
-        yield cache_dir() / "motion"
-    else:
+    kept = cache_dir() / "motion" / f"{config_hash(made_with)}.safetensors"
+    motion = _kept_motion(kept) if config.cache else None
+    if motion is None:
+        frames = _faces(driving, info.num_frames, config, bar)
+        frames = _counted(frames, "find the driver's keypoints", info.num_frames, bar)
         with tempfile.TemporaryDirectory(prefix="dfmnist-motion-") as folder:
-            yield Path(folder)
+            made = Path(folder) / kept.name
+            save_motion(made, frames, _model(config), landmarks=config.best_frame)
+            motion = load_motion(made)
+            if config.cache:
+                _keep(made, kept)
+    return _Driver(driving, sha256, info.fps, motion, generator)
+
+
+def _kept_motion(path: Path) -> DrivingMotion | None:
+    """The motion in the cache; None if there is none, or the file is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return load_motion(path)
+    except Exception as error:
+        say(f"  {path} is damaged ({type(error).__name__}); the keypoints are found anew")
+        return None
+
+
+def _keep(made: Path, path: Path) -> None:
+    """Copy a motion file into the cache, or say that the cache cannot be written to."""
+    try:
+        with atomic_path(path) as temporary:
+            shutil.copyfile(made, temporary)
+    except StorageError as error:
+        say(f"  {error}; the driver's keypoints are not kept for the next time")
 
 
 def _faces(driving: Path, count: int, config: AnimateConfig, bar: Progress) -> Iterator[Frames]:
