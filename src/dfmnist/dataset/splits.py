@@ -42,8 +42,10 @@ def assign_splits(
     order = np.random.default_rng(seed).permutation(len(names))
     heaviest_first = sorted((names[i] for i in order), key=lambda name: -weights[name])
     total = sum(weights.values()) + len(placed)
-    missing = {s: f / sum(fractions) * total for s, f in zip(SPLITS, fractions, strict=True)}
-    count = dict.fromkeys(SPLITS, 0)
+    missing: dict[str, float] = {
+        s: f / sum(fractions) * total for s, f in zip(SPLITS, fractions, strict=True)
+    }
+    count: dict[str, int] = dict.fromkeys(SPLITS, 0)
     for split in placed.values():
         missing[split] -= 1
         count[split] += 1
