@@ -94,6 +94,9 @@ def test_several_videos_and_a_file_of_scores(here: Path) -> None:
     assert dfmnist.train(here / "mydata", here / "runs", **settings) == here / run
     both = dfmnist.detect(["video.mp4", here / "driving.mp4"], run, cropped=True)
     assert [one.path.name for one in both] == ["video.mp4", "driving.mp4"]
+    both = dfmnist.detect(["photo.jpg", "video.mp4"], run, cropped=True)
+    assert "photo.jpg: is a still picture" in both[0].error
+    assert both[1].p_fake > 0
     dfmnist.score(run, "mydata", "validation", ["c40"], "scores.parquet")
     assert dfmnist.evaluate("scores.parquet").num_clips == 4
 

@@ -1,11 +1,14 @@
 """Numbers, tables and escapes."""
 
+import hashlib
 import math
+import re
 
 import pytest
 
 from dfmnist.core.text import (
     duration_text,
+    key_of,
     latex_escape,
     markdown_table,
     number,
@@ -14,6 +17,36 @@ from dfmnist.core.text import (
     slug,
     text_table,
 )
+
+
+def test_keys_of_different_names_differ() -> None:
+    names = [
+        "ann",
+        "Ann",
+        "ann/1",
+        "ann_1",
+        "ann.1",
+        "李雷",
+        "韩梅",
+        "Jürg",
+        "Jörg",
+        "Jurg",
+        "",
+        " ",
+    ]
+    names += ["n" * 100 + end for end in "ab"]
+    keys = [key_of(name) for name in names]
+    assert len({key.lower() for key in keys}) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,40}", key) for key in keys)
+    assert key_of("a300000") == "a300000"
+    assert key_of("ann_1-b") == "ann_1-b"
+    assert key_of("ann/1") == "ann_1-" + hashlib.sha256(b"ann/1").hexdigest()[:10]
+
+
+def test_no_name_is_the_key_of_another() -> None:
+    first = key_of("Ann")
+    assert key_of(first) != first
+    assert key_of("\udcff") != key_of("\udcfe")  # bytes of a file name that are no text
 
 
 def test_a_slug_is_safe_in_paths() -> None:

@@ -41,6 +41,8 @@ def test_card(make_dataset, rejection) -> None:
 
 def test_verify(make_dataset) -> None:
     root = make_dataset(people=3)
+    (root / "drivers").mkdir()
+    (root / "drivers/d-yaw-0.mp4").write_bytes(b"what build leaves there is no clip")
     assert verify(root) == []
     clips = [root / c.file_name for c in read_manifest(root).clips]
     clips[0].write_bytes(clips[0].read_bytes() + b"x")

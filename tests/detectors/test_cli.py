@@ -46,11 +46,23 @@ def test_train_score_and_detect_from_the_command_line(
     compared = record("compare", first, second)
     assert compared["num_clips"] == 8
     assert compared["auc"]["value"] == 0
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
     clip = dataset / "clips" / "raw" / "g-real.mp4"
     options = ("--run", run, "--cropped", "--backend", "torch")
     said = call("detect", clip, *options)
     assert f"{clip}: P(fake) 0." in said
     assert "(fake from 0." in said
+    code, said, err = called(capsys, "detect", clip, broken, clip, *options)
+    assert code == 2
+    assert said.count(f"{clip}: P(fake) 0.") == 2
+    assert "1 of 3 videos not scored, the first: " in err.splitlines()[-1]
+    assert f"{broken}: cannot be read as video" in err.splitlines()[-1]
+    code, said, _ = called(capsys, "detect", broken, clip, *options, "--json")
+    assert code == 2
+    assert [set(one) & {"error", "p_fake"} for one in json.loads(said)] == [{"error"}, {"p_fake"}]
+    said = call("detect", clip.parent, *options)
+    assert said.count("P(fake)") == len(list(clip.parent.iterdir()))
     (found,) = record("detect", clip, *options)
     assert found["path"] == str(clip)
     assert 0 < found["p_fake"] < 1

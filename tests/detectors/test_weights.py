@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -177,3 +178,37 @@ def test_the_mesonet_authors_files_are_checked_and_used(shared: Path) -> None:
         )
     with pytest.raises(InputError, match="does not fit"):
         check("meso4-df", folder / "MesoInception_DF.h5")
+
+
+@pytest.mark.parametrize("before", ["module.", "_orig_mod.", "model.", "module.backbone.", "net."])
+def test_names_within_wrappers_are_found(tmp_path: Path, before: str) -> None:
+    path, network = tmp_path / "w.ckpt", builders.build("meso4", seed=5, size_px=64)
+    state = {f"{before}{key}": value for key, value in network.state_dict().items()}
+    torch.save({"model_state_dict": state, "best": np.float64(0.9)}, path)
+    other = builders.build("meso4", seed=6, size_px=64)
+    assert load_weights(other, path) == "all layers"
+    for key, value in network.state_dict().items():
+        assert torch.equal(other.state_dict()[key], value)
+
+
+def test_one_parameter_under_two_names_is_refused(tmp_path: Path) -> None:
+    path, network = tmp_path / "w.pth", builders.build("meso4", seed=5, size_px=64)
+    key, value = next(iter(network.state_dict().items()))
+    torch.save(network.state_dict() | {f"model.{key}": value + 1}, path)
+    with pytest.raises(InputError, match=f"has unknown model.{key}"):
+        load_weights(network, path)
+
+
+def test_detector_weights_with_nan_are_refused(tmp_path: Path) -> None:
+    path, network = tmp_path / "w.safetensors", builders.build("meso4", seed=5, size_px=64)
+    state = {key: value.contiguous() for key, value in network.state_dict().items()}
+    key = next(key for key, value in state.items() if value.is_floating_point())
+    state[key] = torch.full_like(state[key], torch.nan)
+    save_file(state, path)
+    with pytest.raises(InputError, match=f"{key} holds NaN or infinite values"):
+        load_weights(network, path)
+
+
+def test_a_folder_of_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; expected weights"):
+        load_weights(builders.build("meso4", seed=5, size_px=64), tmp_path)

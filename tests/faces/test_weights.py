@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfmnist.core.errors import InputError
-from dfmnist.faces import mesh
+from dfmnist.faces import mesh, weights
 from dfmnist.faces.weights import MODELS, extract_models, face_model, fetch_faces
 
 
@@ -56,3 +56,14 @@ def test_a_damaged_model_is_replaced(tmp_path: Path) -> None:
     (folder / "face_landmark.tflite").write_bytes(b"half a fi")
     extract_models(wheel, folder)
     assert (folder / "face_landmark.tflite").read_bytes() == good["face_landmark"].read_bytes()
+
+
+def test_a_damaged_model_in_the_cache_is_fetched_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path))
+    path = tmp_path / "faces" / "face_landmark.tflite"
+    path.parent.mkdir()
+    path.write_bytes(b"half a fi")
+    monkeypatch.setattr(weights, "fetch_faces", lambda: {"face_landmark": Path("fetched")})
+    assert face_model("face_landmark") == Path("fetched")

@@ -108,3 +108,50 @@ def test_shipped_weights_are_small_and_say_where_they_come_from() -> None:
     assert SHIPPED.stat().st_size <= 16_000_000
     assert load_networks().config.image_size == 256
     assert read_provenance()["steps"] > 0
+
+
+def wrapped(state: dict[str, torch.Tensor], before: str) -> dict[str, torch.Tensor]:
+    return {f"{before}{key}": value for key, value in state.items()}
+
+
+@pytest.mark.parametrize("form", ["module", "compiled", "nested", "lightning", "whole"])
+def test_a_motion_model_is_found_within_its_wrappers(tmp_path: Path, form: str) -> None:
+    networks, path = load_networks(), tmp_path / "w.pth.tar"
+    own = {"generator": networks.generator.state_dict()}
+    own["kp_detector"] = networks.kp_detector.state_dict()
+    both = {f"{n}.{key}": value for n, state in own.items() for key, value in state.items()}
+    torch.save(
+        {
+            "module": {name: wrapped(state, "module.") for name, state in own.items()},
+            "compiled": {name: wrapped(state, "module._orig_mod.") for name, state in own.items()},
+            "nested": {name: {"state_dict": state} for name, state in own.items()},
+            "lightning": {"state_dict": wrapped(both, "model."), "epoch": 3},
+            "whole": both,
+        }[form],
+        path,
+    )
+    found = load_networks(path)
+    assert torch.equal(found.generator.final.weight, networks.generator.final.weight)
+    assert torch.equal(found.kp_detector.kp.weight, networks.kp_detector.kp.weight)
+
+
+@pytest.mark.parametrize("suffix", ["pth.tar", "safetensors"])
+def test_a_motion_model_with_nan_is_refused(tmp_path: Path, suffix: str) -> None:
+    config, path = tiny(blend=True), tmp_path / f"w.{suffix}"
+    detector, generator = KPDetector(config), OcclusionAwareGenerator(config)
+    with torch.no_grad():
+        generator.final.bias[0] = torch.nan
+    if suffix == "safetensors":
+        save_networks(path, config, detector, generator)
+    else:
+        networks = load_networks()
+        state = networks.generator.state_dict()
+        state["final.bias"] = torch.full_like(state["final.bias"], torch.inf)
+        torch.save({"generator": state, "kp_detector": networks.kp_detector.state_dict()}, path)
+    with pytest.raises(InputError, match=r"final\.bias holds NaN or infinite values"):
+        load_networks(path)
+
+
+def test_a_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; expected a First Order"):
+        load_networks(tmp_path)

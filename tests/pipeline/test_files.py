@@ -2,10 +2,12 @@
 
 import gc
 import os
+import shutil
 import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import torch
 from tests.fomm.test_networks import tiny
 from tests.living import Living
 
+from dfmnist.core.console import progress_bar
 from dfmnist.core.files import sha256_file
 from dfmnist.faces.crop import face_box_union, square_crop
 from dfmnist.faces.mtcnn import mtcnn
@@ -21,6 +24,7 @@ from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
 from dfmnist.media.image import write_image
 from dfmnist.media.video import read_frames, write_video
+from dfmnist.pipeline import files
 from dfmnist.pipeline.animate import animate, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
 from dfmnist.pipeline.files import animate_file, animate_folder
@@ -154,3 +158,69 @@ def test_the_driver_is_looked_at_once(
     first = read_frames(tmp_path / "out" / "a.mp4")
     assert np.array_equal(first, read_frames(fresh.path))
     assert not np.array_equal(first, read_frames(again.path))
+
+
+def test_no_failure_of_one_source_stops_the_others_but_a_full_disk_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        write_image(tmp_path / "people" / f"{name}.png", noise(8, 8, 3))
+    write_video(tmp_path / "d.mp4", noise(1, 16, 16, 3), Fraction(25), crf=40)
+    failing: dict[str, BaseException] = {"a": MemoryError(), "b": OSError(13, "no leave")}
+
+    def label(path: Path, *_: object) -> str:
+        if path.stem in failing:
+            raise failing[path.stem]
+        return "made"
+
+    def write(source: Path, picture: object, driver: object, out: Path, *_: object) -> str:
+        return out.name
+
+    keypoints = SimpleNamespace(value=[0])
+    driver = SimpleNamespace(motion=SimpleNamespace(keypoints=keypoints))
+    for function, stub in (("_look_at", lambda *_: driver), ("_model", lambda _: None)):
+        monkeypatch.setattr(files, function, stub)
+    monkeypatch.setattr(files, "_label", label)
+    monkeypatch.setattr(files, "_write", write)
+    arguments = (tmp_path / "people", tmp_path / "d.mp4", tmp_path / "out", config_of(tmp_path))
+    made, failed = files.animate_folder(*arguments)
+    assert made == ["c.mp4"]
+    assert failed[0] == f"{tmp_path}/people/a.png: MemoryError:"
+    assert failed[1] == f"{tmp_path}/people/b.png: PermissionError: [Errno 13] no leave"
+    for error in (OSError(28, "full"), KeyboardInterrupt()):
+        failing["b"] = error
+        with pytest.raises(type(error)):
+            files.animate_folder(*arguments)
+
+
+def test_a_cache_that_is_damaged_or_cannot_be_written_does_not_stop_the_work(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
+    write_video(tmp_path / "d.mp4", noise(2, 40, 40, 3), Fraction(25), crf=18)
+    looked = []
+    save = files.save_motion
+    monkeypatch.setattr(files, "save_motion", lambda *a, **k: (looked.append(1), save(*a, **k)))
+    config = config_of(weights, cache=True, backend="torch")
+
+    def look() -> np.ndarray:
+        with progress_bar() as bar:
+            driver = files._look_at(tmp_path / "d.mp4", config, bar)
+        return driver.motion.keypoints.value.numpy()
+
+    first = look()
+    assert np.array_equal(look(), first)
+    assert len(looked) == 1
+    (kept,) = (tmp_path / "cache" / "motion").glob("*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert np.array_equal(look(), first)
+    assert f"{kept} is damaged" in capsys.readouterr().err
+    assert np.array_equal(look(), first)
+    assert len(looked) == 2  # the damaged file was replaced
+    shutil.rmtree(tmp_path / "cache" / "motion")
+    (tmp_path / "cache" / "motion").write_text("where the folder should be")
+    assert np.array_equal(look(), first)
+    assert "the driver's keypoints are not kept" in capsys.readouterr().err

@@ -42,6 +42,47 @@ def test_a_person_has_one_split_across_sources_and_drivers() -> None:
         assert split_of.setdefault(footage.identity, footage.split) == footage.split
 
 
+def splits_of(*groups: list[Footage], seed: int = 0) -> list[dict[Action, set[str]]]:
+    """The splits of each group, by action."""
+    found = with_splits(groups, seed)
+    return [
+        {a: {f.split for f in g if f.action is a} for a in {f.action for f in g}} for g in found
+    ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_split_gets_a_driver_for_each_action(seed: int) -> None:
+    people = [person(f"p{i}", split="") for i in range(12)]
+    yaw = [person(f"d{i}", Action.YAW, split="") for i in range(3)]
+    assert splits_of(people, yaw, seed=seed)[1] == {Action.YAW: set(SPLITS)}
+    # three of six drivers perform each action; `d` must go where `b` is not
+    some = {Action.YAW: "abc", Action.NOD: "cde", Action.SMILE: "bdx"}
+    mixed = [person(name, action, split="") for action, names in some.items() for name in names]
+    assert splits_of(people, mixed, seed=seed)[1] == {action: set(SPLITS) for action in some}
+    # drivers who are sources too, and one whose split is stated
+    both = [person("p1", Action.YAW, split="test"), person("p2", Action.YAW, split="")]
+    both.append(person("p3", Action.YAW, split=""))
+    sources, drivers = with_splits([people, both], seed)
+    assert {d.split for d in drivers} == set(SPLITS)
+    assert {f.split for f in sources if f.identity == "p1"} == {"test"}
+    assert Counter(f.split for f in sources) == {"train": 8, "validation": 2, "test": 2}
+
+
+def test_many_drivers_are_shared_out_like_people() -> None:
+    people = [person(f"p{i}", split="") for i in range(20)]
+    moving = [person(f"d{i}", a, split="") for i in range(20) for a in TEN]
+    sources, drivers = with_splits([people, moving], 3)
+    for group in (sources, drivers[::10]):
+        assert Counter(f.split for f in group) == {"train": 14, "validation": 3, "test": 3}
+
+
+def test_drivers_go_where_there_are_people() -> None:
+    people = [person("p", split="train"), person("q", split="test")]
+    moving = [person(n, Action.YAW, split="") for n in ("d", "e", "f")]
+    for seed in range(9):
+        assert {d.split for d in with_splits([people, moving], seed)[1]} >= {"train", "test"}
+
+
 def test_two_stated_splits_for_one_person_are_refused() -> None:
     with pytest.raises(InputError, match="two splits"):
         with_splits([[person("p"), person("p", take=1, split="test")]], seed=0)

@@ -72,7 +72,7 @@ class Stage:
     animated: list[tuple[Frames, str, Any]] = field(default_factory=list)
     """Source frame, motion and weights of each animation."""
 
-    def choose(self, footage: Footage, *_: Any) -> tuple[FaceSelection, Frames]:
+    def choose(self, footage: Footage, *_: Any, **__: Any) -> tuple[FaceSelection, Frames]:
         box = (0.0, 0.0, float(SIZE_PX), float(SIZE_PX))
         found = FaceSelection(box_xyxy=box, source_frame=SOURCE_FRAME, reason="")
         return found, picture(footage)
@@ -285,8 +285,9 @@ def test_nobody_is_in_two_splits(
     """Even if the plan were wrong: what is published is checked again."""
     real = jobs._records
 
-    def confused(job: Any, files: Any, verdicts: Any, count: int, split: str, who: Any) -> Any:
-        return real(job, files, verdicts, count, split, {**who, "source_id": "p0"})
+    def confused(*given: Any) -> Any:
+        *others, who, people = given
+        return real(*others, {**who, "source_id": "p0"}, people)
 
     monkeypatch.setattr(jobs, "_records", confused)
     with pytest.raises(InputError, match="p0"):

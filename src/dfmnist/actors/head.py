@@ -5,15 +5,18 @@ Axes, in metres: x to the person's left (the right of the image), y to the back,
 
 import functools
 import importlib.metadata
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfmnist.core.arrays import Floats32
+from dfmnist.core.console import say
 from dfmnist.core.extras import need
 from dfmnist.core.files import atomic_path, cache_dir
 
@@ -83,13 +86,21 @@ def load_head(progress: Callable[[str], None] | None = None) -> HeadModel:
     `progress` gets a message when the slow first start begins; by default it is printed.
     """
     path = head_file()
-    if not path.exists():
-        _notify(progress)
-        from dfmnist.actors.extract import extract_head
+    if path.exists():
+        try:
+            return _stored(path)
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
+            say(f"{path} is damaged; it is made anew")
+    _notify(progress)
+    from dfmnist.actors.extract import extract_head
 
-        arrays = extract_head()
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    arrays = extract_head()
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return _stored(path)
+
+
+def _stored(path: Path) -> HeadModel:
     with np.load(path) as stored:
         return _model({name: stored[name] for name in stored.files})
 

@@ -36,8 +36,8 @@ from dfmnist.attacks.affine import affine_warp
 from dfmnist.attacks.photo import still
 from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
+from dfmnist.core.batch import failure
 from dfmnist.core.config import seed_of
-from dfmnist.core.errors import InputError
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import slug
 from dfmnist.faces.crop import crop_clip
@@ -207,8 +207,8 @@ class ClipJob(EvaluationJob):
         try:
             probe(self.clip)  # also reports a truncation behind the frames that are read
             frames = read_frames(self.clip, 0, self.num_frames)
-        except InputError as error:
-            return Record(name=self.name, problem=str(error))
+        except Exception as error:
+            return Record(name=self.name, problem=failure(error, self.clip))
         if self.crop:
             cut, info = crop_clip(frames, mtcnn(), model.size)
             if cut is None:

@@ -35,7 +35,7 @@ from dfmnist.core.files import sha256_file, write_json, write_text
 from dfmnist.core.jobs import run_jobs
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
 from dfmnist.liveness import thresholds
-from dfmnist.media.video import is_video
+from dfmnist.media.folders import VIDEOS, find_media
 
 MEASURE_VERSION = 2
 """Version of the records; one with another version is measured again. Raised with each change."""
@@ -123,9 +123,9 @@ def evaluate_clips(
     """
     if not clips.is_dir():
         raise InputError.of(clips, "no such folder", "a folder of clips")
-    paths = sorted(p for p in clips.rglob("*") if p.is_file() and is_video(p))
-    if not paths:
-        raise InputError.of(clips, "holds no video", "clips of faces")
+    held = find_media(clips, VIDEOS)
+    paths = [path for path, _ in held.required(clips, "video", "clips of faces")]
+    held.tell(str(clips))
     settings = Settings(weights_id(weights), num_frames, crop)
     key = config_hash(settings)
     jobs = [

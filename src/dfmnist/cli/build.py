@@ -55,9 +55,9 @@ def build(
             "table with file, action, start, end."
         ),
     ],
-    licence: Annotated[str, field(BuildConfig, "licence")],
-    consent: Annotated[str, field(BuildConfig, "consent")],
     out: Annotated[Path, typer.Option(help="New folder for the dataset.")],
+    licence: Annotated[str | None, field(BuildConfig, "licence")] = BuildConfig.licence,
+    consent: Annotated[str | None, field(BuildConfig, "consent")] = BuildConfig.consent,
     reals: Annotated[
         Path | None,
         typer.Option(help="Real clips, given like sources. Default: the videos of the sources."),
@@ -78,6 +78,7 @@ def build(
     driver_protocol: Annotated[
         DriverProtocol, field(BuildConfig, "driver_protocol")
     ] = BuildConfig.driver_protocol,
+    cropped: Annotated[bool, field(BuildConfig, "cropped", "--cropped")] = BuildConfig.cropped,
     synthetic: Annotated[
         bool, field(BuildConfig, "synthetic", "--synthetic")
     ] = BuildConfig.synthetic,
@@ -103,6 +104,7 @@ def build(
         seed=seed,
         licence=licence,
         consent=consent,
+        cropped=cropped,
         synthetic=synthetic,
     )
     use_engine(ctx, workers)

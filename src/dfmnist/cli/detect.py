@@ -17,6 +17,7 @@ from dfmnist.cli.options import (
 )
 from dfmnist.core.choices import DeviceName, Precision, Quality, Split
 from dfmnist.core.devices import Devices
+from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_settings
 from dfmnist.detectors.config import TrainConfig, TrainQuality
 from dfmnist.detectors.networks.names import NetworkName
@@ -134,7 +135,8 @@ def compare(
 
 def detect(
     videos: Annotated[
-        list[Path], typer.Argument(metavar="VIDEO...", help="Videos, each of one person.")
+        list[Path],
+        typer.Argument(metavar="VIDEO...", help="Videos, each of one person, or folders."),
     ],
     run: Annotated[
         Path | None,
@@ -153,19 +155,31 @@ def detect(
     """Say whether videos are fake: P(fake) of each (0 is real), and the detector's verdict.
 
     The detector that ships knows animations of synthetic actors; `docs/DETECTORS.md` says how
-    often it is wrong on real people.
+    often it is wrong on real people. A video that cannot be scored is named; the others are
+    scored, and the exit code is 2.
     """
+    from dfmnist.core.console import say
     from dfmnist.detectors import shipped
-    from dfmnist.detectors.predict import detect_videos
+    from dfmnist.detectors.predict import Unscored, VideoScore, detect_videos, find_videos
     from dfmnist.detectors.run import load_run
 
     loaded = load_run(run or shipped.FOLDER)
-    found = detect_videos(videos, loaded, cropped=cropped, backend=backend, precision=precision)
-    if as_json:
-        print_json(list(found))
-        return
-    for one in found:
+    paths = find_videos(videos)
+    found: list[VideoScore | Unscored] = []
+    for one in detect_videos(paths, loaded, cropped=cropped, backend=backend, precision=precision):
+        found.append(one)
+        if as_json:
+            continue
+        if isinstance(one, Unscored):
+            say(one.error)
+            continue
         typer.echo(
             f"{one.path}: P(fake) {one.p_fake:.3f}, {'fake' if one.fake else 'real'} "
             f"(fake from {loaded.calibration.threshold:.3f}), {len(one.frames)} frames"
         )
+    if as_json:
+        print_json(found)
+    if failed := [one.error for one in found if isinstance(one, Unscored)]:
+        if len(found) == 1:
+            raise InputError(failed[0])
+        raise InputError(f"{len(failed)} of {len(found)} videos not scored, the first: {failed[0]}")

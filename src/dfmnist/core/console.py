@@ -26,6 +26,11 @@ def set_quiet(quiet: bool) -> None:
     console.quiet = quiet
 
 
+def say(text: str) -> None:
+    """Print one line as it is: no markup, no colours, no line breaks of our own."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def progress_bar() -> Progress:
     """Progress of long stages, for a `with` block: bars, or plain lines without a terminal."""
     if not console.is_terminal or console.is_dumb_terminal:
@@ -82,6 +87,4 @@ def _print_line(task: Task) -> None:
     elapsed_s = task.finished_time if task.finished else task.elapsed
     text = f"{task.description}: {task.completed:.0f}"
     text += f" of {task.total:.0f}" if task.total is not None else ""
-    console.print(
-        f"{text}, {duration_text(elapsed_s or 0)}", highlight=False, markup=False, soft_wrap=True
-    )
+    say(f"{text}, {duration_text(elapsed_s or 0)}")

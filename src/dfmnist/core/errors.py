@@ -1,6 +1,7 @@
 """Errors that a user can correct. The command line prints them as one line and exits with 2."""
 
 from pathlib import Path
+from typing import Self
 
 
 class InputError(ValueError):
@@ -10,7 +11,11 @@ class InputError(ValueError):
     """
 
     @classmethod
-    def of(cls, path: str | Path, problem: str, expected: str) -> "InputError":
+    def of(cls, path: str | Path, problem: str, expected: str) -> Self:
         """Error with the message `PATH: problem; expected ...` on one line."""
         text = f"{path}: {problem}; expected {expected}"
         return cls(" ".join(text.split()))
+
+
+class StorageError(InputError):
+    """Output that cannot be written: no room, or no leave to write. It ends a batch."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from dfmnist.core.errors import InputError
+from dfmnist.core.errors import InputError, StorageError
 
 MARKER = ".dfmnist"
 """File that names the kind of its folder; a folder with content but no marker is refused."""
@@ -33,7 +33,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, with its suffix, and rename it to `path` on success.
 
     After an exception the temporary file is removed and `path` is unchanged. A killed process
-    leaves at most a hidden `.tmp-*` file. Raises `InputError` if the disk is full or the folder
+    leaves at most a hidden `.tmp-*` file. Raises `StorageError` if the disk is full or the folder
     cannot be written to.
     """
     try:
@@ -48,18 +48,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise _cannot_write(path, error) from None
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Numbers of the errors of a full or read-only disk."""
 
 
-def _cannot_write(path: Path, error: OSError) -> InputError:
-    return InputError.of(path, f"cannot be written ({error.strerror})", "room and leave to write")
+def _cannot_write(path: Path, error: OSError) -> StorageError:
+    return StorageError.of(path, f"cannot be written ({error.strerror})", "room and leave to write")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """Text that several rooms write: names safe in paths, numbers, tables, escapes."""
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,24 @@ UNDEFINED = "–"
 def slug(text: str) -> str:
     """`text` with all but letters, digits, dot and underscore made `_`; never empty."""
     return re.sub(r"[^A-Za-z0-9._]+", "_", text).strip("_") or "x"
+
+
+_PLAIN = re.compile(r"[a-z0-9_][a-z0-9_-]{0,39}")
+_ENDS_LIKE_A_HASH = re.compile(r"-[0-9a-f]{10}$")
+
+
+def key_of(name: str) -> str:
+    """A part of a file name for `name`, of at most 40 characters; different names differ in it.
+
+    A short name of lower-case letters, digits, `_` and `-` is its own key. The key of any other
+    name is its readable part and ten digits of its SHA-256, so that `ann/1`, `ann_1` and `Ann_1`
+    differ, on file systems that ignore case too. A key holds no dot.
+    """
+    if _PLAIN.fullmatch(name) and not _ENDS_LIKE_A_HASH.search(name):
+        return name
+    digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    readable = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:29]
+    return f"{readable or 'x'}-{digits}"
 
 
 def number(value: float, form: str = ".3f") -> str:

@@ -29,10 +29,13 @@ from dfmnist.core.actions import Action
 from dfmnist.core.choices import Quality, Split
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, sha256_text, write_text
+from dfmnist.core.text import key_of
 from dfmnist.stats.intervals import Rate
 
 METADATA = "metadata.jsonl"
 REJECTED = "rejected.jsonl"
+DRIVERS = "drivers"
+"""Folder of the cropped driving clips, which are no clips of the dataset."""
 SCHEMA_VERSION: Literal[1] = 1
 
 MAX_FRAMES = 10**8
@@ -135,7 +138,7 @@ class Rejected(_Record):
     attempt_id: Text
     label: Label
     action: Action | None
-    """Action attempted; None if none was chosen yet (a source photo without a face)."""
+    """Action attempted; None if nothing was screened (a source photo without a face, a failure)."""
     split: Split | None
     source_id: Text
     source_frame: Annotated[int, Field(ge=0)] | None
@@ -190,6 +193,11 @@ def clip_file_name(clip_id: str, quality: str) -> str:
     No folder is named like a split: `datasets` would take it for one and drop the metadata.
     """
     return f"clips/{quality}/{clip_id}.mp4"
+
+
+def driver_file_name(identity: str, action: Action, take: int) -> str:
+    """Path of a cropped driving clip inside the dataset folder."""
+    return f"{DRIVERS}/{key_of(identity)}-{action.value}-{take}.mp4"
 
 
 _R = TypeVar("_R", Clip, Rejected)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from dfmnist.core.batch import failure
 from dfmnist.core.choices import SPLITS
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
 from dfmnist.core.jobs import run_jobs
-from dfmnist.dataset.manifest import Clip, read_manifest, read_rejected
+from dfmnist.dataset.manifest import DRIVERS, Clip, read_manifest, read_rejected
 from dfmnist.dataset.provenance import read_provenance
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.media.video import is_video, probe, read_comment
@@ -18,8 +19,9 @@ def verify(root: Path, *, drivers: bool = True) -> list[str]:
     """List the problems of the dataset in `root`, one line each; empty if there are none.
 
     Checked are: every file exists, has its hash and holds what its record says; its provenance
-    tag agrees with its label; the manifest lists every video in the folder; each person is in one
-    split (`drivers` False: drivers may be in several); no folder name would mislead VideoFolder.
+    tag agrees with its label; the manifest lists every video in the folder, except for driving
+    clips in `drivers`; each person is in one split (`drivers` False: drivers may be in several);
+    no folder name would mislead VideoFolder.
     Raises `InputError` if there is no valid manifest.
     """
     manifest = read_manifest(root)
@@ -35,7 +37,10 @@ def verify(root: Path, *, drivers: bool = True) -> list[str]:
     problems += [
         f"{path.relative_to(manifest.root)}: not in the manifest"
         for path in sorted(manifest.root.rglob("*"))
-        if is_video(path) and not path.name.startswith(".tmp-") and path.resolve() not in listed
+        if is_video(path)
+        and not path.name.startswith(".tmp-")
+        and path.relative_to(manifest.root).parts[0] != DRIVERS
+        and path.resolve() not in listed
     ]
     return problems + list(_misleading(manifest.clips))
 
@@ -48,8 +53,8 @@ def _check_clip(root: Path, clip: Clip) -> list[str]:
         return [f"{clip.file_name}: SHA-256 is {found[:12]}…, expected {clip.sha256[:12]}…"]
     try:
         info, tag = probe(path), read_provenance(read_comment(path))
-    except InputError as error:
-        return [str(error)]
+    except Exception as error:
+        return [failure(error, path)]
     said = (clip.width, clip.height, clip.num_frames, clip.fps)
     seen = (info.width, info.height, info.num_frames, str(info.fps))
     problems = [] if said == seen else [f"{clip.file_name}: holds {seen}, expected {said}"]

@@ -8,6 +8,7 @@ import polars as pl
 
 from dfmnist.core.choices import BackendName, DeviceName, Precision, QualityName, Split
 from dfmnist.core.devices import Devices
+from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_values
 from dfmnist.dataset.manifest import dataset_folder
 from dfmnist.detectors import metrics, shipped
@@ -16,7 +17,7 @@ from dfmnist.detectors import score as scoring
 from dfmnist.detectors import train as training
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.metrics import Evaluation
-from dfmnist.detectors.predict import VideoScore
+from dfmnist.detectors.predict import Unscored, VideoScore
 from dfmnist.detectors.run import load_run
 from dfmnist.detectors.scores import read_scores
 
@@ -122,7 +123,7 @@ def detect(
     cropped: bool = False,
     backend: BackendName = "auto",
     precision: Precision = "auto",
-) -> list[VideoScore]: ...
+) -> list[VideoScore | Unscored]: ...
 
 
 def detect(
@@ -132,12 +133,13 @@ def detect(
     cropped: bool = False,
     backend: BackendName = "auto",
     precision: Precision = "auto",
-) -> VideoScore | list[VideoScore]:
+) -> VideoScore | list[VideoScore | Unscored]:
     """Say whether a video is fake: P(fake) and the verdict of a finished run.
 
     Without `run`, the detector that ships is used, which was trained on synthetic actors.
-    Several videos give a list. `cropped` says that the videos are crops of a face already. Raises
-    `InputError` for a file that is no video or shows no face.
+    Several videos give a list; one that cannot be scored stands in it as a
+    `detectors.predict.Unscored` with its `error`. `cropped` says that the videos are crops of a
+    face already. Raises `InputError` for a single file that is no video or shows no face.
 
     >>> import dfmnist
     >>> run = dfmnist.train(
@@ -151,11 +153,17 @@ def detect(
     """
     one = isinstance(video, str | Path)
     paths = [Path(video)] if isinstance(video, str | Path) else [Path(path) for path in video]
-    found = prediction.detect_videos(
-        paths,
-        load_run(Path(run or shipped.FOLDER)),
-        cropped=cropped,
-        backend=backend,
-        precision=precision,
+    found = list(
+        prediction.detect_videos(
+            paths,
+            load_run(Path(run or shipped.FOLDER)),
+            cropped=cropped,
+            backend=backend,
+            precision=precision,
+        )
     )
-    return next(found) if one else list(found)
+    if not one:
+        return found
+    if isinstance(found[0], Unscored):
+        raise InputError(found[0].error)
+    return found[0]

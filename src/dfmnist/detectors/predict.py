@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
+from dfmnist.core.batch import failure
 from dfmnist.core.choices import BackendName, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.backends import DetectorBackend, choose_backend, frame_logits
 from dfmnist.detectors.run import Run
 from dfmnist.faces.crop import face_box_union, square_crop, squared
 from dfmnist.faces.mtcnn import mtcnn
+from dfmnist.media.folders import VIDEOS, find_media
 from dfmnist.media.sample import sample_frames
 from dfmnist.media.video import resize_frames
 
@@ -35,6 +37,31 @@ class VideoScore:
     """P(fake) of each of these frames."""
 
 
+@dataclass(frozen=True)
+class Unscored:
+    """A video that could not be scored."""
+
+    path: Path
+    error: str
+    """Why, in one line."""
+
+
+def find_videos(paths: Iterable[Path]) -> list[Path]:
+    """The files in `paths`, and the videos in its folders; what is left out of these is printed.
+
+    Raises `InputError` for a folder without videos.
+    """
+    videos: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            videos.append(path)
+            continue
+        held = find_media(path, VIDEOS)
+        videos += [f for f, _ in held.required(path, "video", "videos, each of one person")]
+        held.tell(str(path))
+    return videos
+
+
 def detect_videos(
     paths: Iterable[Path],
     run: Run,
@@ -42,14 +69,18 @@ def detect_videos(
     cropped: bool = False,
     backend: BackendName = "auto",
     precision: Precision = "auto",
-) -> Iterator[VideoScore]:
+) -> Iterator[VideoScore | Unscored]:
     """The scores that `run` gives the videos in `paths`, one after the other, as `detect_video`.
 
-    `backend` and `precision`: see `core.inference.choose`. Raises `InputError`.
+    A video that cannot be scored gives its error, and the rest goes on. `backend` and
+    `precision`: see `core.inference.choose`. Raises `InputError` for them.
     """
     model = choose_backend(run.network, backend, precision, run.frame_px)
     for path in paths:
-        yield detect_video(path, run, cropped=cropped, backend=model)
+        try:
+            yield detect_video(path, run, cropped=cropped, backend=model)
+        except Exception as error:
+            yield Unscored(path, failure(error, path))
 
 
 def detect_video(

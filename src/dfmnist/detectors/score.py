@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from dfmnist.core.arrays import Frames
+from dfmnist.core.batch import failure, published
 from dfmnist.core.choices import QUALITIES, SPLITS
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
@@ -129,7 +130,7 @@ def _score_all(
     for clip, logits in zip(clips, score_clips(model, frames()), strict=True):
         outcome = outcomes.popleft()
         if not np.isfinite(logits).all():
-            outcome = f"{root / clip.file_name}: the network's output is not a finite number"
+            outcome = f"{clip.file_name}: the network's output is not a finite number"
         yield _table(run, clip, outcome, logits)
 
 
@@ -137,11 +138,11 @@ def _decode(root: Path, clip: Clip, count: int, size_px: int) -> Decoded:
     path = root / clip.file_name
     try:
         indices, frames = decode(path, count, size_px)
-    except InputError as error:
-        return str(error)
+    except Exception as error:
+        return published(failure(error, path), path)
     if not np.array_equal(indices, evenly(clip.num_frames, count)):
         what = "not as long as the manifest says"
-        return str(InputError.of(path, what, f"{clip.num_frames} frames"))
+        return str(InputError.of(path.name, what, f"{clip.num_frames} frames"))
     return indices, frames
 
 

@@ -14,8 +14,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from dfmnist.core.actions import INFO, TEN
 from dfmnist.core.choices import QUALITIES
-from dfmnist.core.text import slug
-from dfmnist.dataset.manifest import Clip, Manifest, read_rejected
+from dfmnist.dataset.manifest import Clip, Manifest, driver_file_name, read_rejected
 from dfmnist.dataset.summary import summarise
 from dfmnist.experiments import images, paper
 from dfmnist.experiments.charts import (
@@ -273,8 +272,7 @@ def _draw_figure10(made: Made, folder: Path) -> ResultTable:
 
 
 def _driver(manifest: Manifest, clip: Clip) -> Path:
-    name = f"{slug(clip.driver_id)}-{clip.action.value}-{clip.take}.mp4"
-    return manifest.root / "drivers" / name
+    return manifest.root / driver_file_name(clip.driver_id, clip.action, clip.take)
 
 
 def _draw_figure9(made: Made, folder: Path) -> ResultTable:

@@ -22,8 +22,14 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.core.records import read_record, write_record
-from dfmnist.core.text import slug
-from dfmnist.dataset.manifest import Clip, Manifest, read_manifest, write_manifest
+from dfmnist.core.text import key_of, slug
+from dfmnist.dataset.manifest import (
+    Clip,
+    Manifest,
+    driver_file_name,
+    read_manifest,
+    write_manifest,
+)
 from dfmnist.dataset.provenance import provenance
 from dfmnist.experiments.plan import FACE_SWAP, MESH_WARP, DatasetCounts, count_clips
 from dfmnist.media.image import read_image
@@ -60,7 +66,7 @@ class Task:
         if self.kind == "warp":
             return f"warp-{self.like.clip_id.removeprefix('fake-')}"
         assert self.donor is not None
-        return f"swap-{self.like.clip_id.removeprefix('real-')}-{slug(self.donor.source_id)}"
+        return f"swap-{self.like.clip_id.removeprefix('real-')}-{key_of(self.donor.source_id)}"
 
 
 def tasks_of(name: str, manifest: Manifest, root: Path) -> list[Task]:
@@ -220,5 +226,4 @@ def _source(task: Task) -> Path:
 
 def _driver(task: Task) -> Path:
     like = task.like
-    name = f"{slug(like.driver_id)}-{like.action.value}-{like.take}.mp4"
-    return task.dataset / "drivers" / name
+    return task.dataset / driver_file_name(like.driver_id, like.action, like.take)

@@ -60,9 +60,9 @@ def extract_models(wheel: Path, folder: Path) -> None:
 
 
 def face_model(name: str) -> Path:
-    """The file of one model of `MODELS`, fetched with a notice if it is not in the cache yet."""
+    """The file of one model of `MODELS`, fetched with a notice if the cache has no intact one."""
     path = models_dir() / f"{name}.tflite"
-    if not path.exists():
+    if not _is_intact(name, path):
         console.print(f"fetching the face models ({WHEEL}, 36 MB) into {models_dir()}")
         return fetch_faces()[name]
     return path

@@ -11,7 +11,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dfmnist.core.checkpoints import in_disguise, read_pickle
+from dfmnist.core.checkpoints import (
+    bare_name,
+    in_disguise,
+    read_pickle,
+    require_finite,
+    unnested,
+)
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, sha256_file
@@ -68,6 +74,7 @@ def load_networks(path: Path | None = None) -> Networks:
     networks = Networks(config, KPDetector(config), OcclusionAwareGenerator(config))
     for name, module in (("kp_detector", networks.kp_detector), ("generator", networks.generator)):
         values = {key: state[name][key].float() for key in _required(module)}
+        require_finite(path, values, EXPECTED)
         module.load_state_dict(values, strict=False)
         module.eval().requires_grad_(False)
     return networks
@@ -155,7 +162,8 @@ def _about(file: Any, path: Path) -> dict[str, Any]:
 def _existing(path: Path | None) -> Path:
     path = SHIPPED if path is None else resolve_weights(Path(path))
     if not path.is_file():
-        raise InputError.of(path, "no such file", EXPECTED)
+        problem = in_disguise(path) if path.is_dir() else "no such file"
+        raise InputError.of(path, problem, EXPECTED)
     return path
 
 
@@ -225,6 +233,7 @@ def _networks_in(path: Path, value: Mapping[str, Any]) -> State:
         held = ", ".join(sorted(key for key in value if key.endswith("network")))
         problem = f"is of a Thin-Plate-Spline Motion Model, another network (holds {held})"
         raise InputError.of(path, problem, EXPECTED)
+    value = _by_network(value)
     if not {"generator", "kp_detector"} & set(value):
         some = ", ".join(map(str, list(value)[:4])) or "nothing"
         problem = f"has no kp_detector and no generator (holds {some})"
@@ -232,9 +241,23 @@ def _networks_in(path: Path, value: Mapping[str, Any]) -> State:
     state: State = {}
     for name in ("kp_detector", "generator"):
         found = value.get(name, {})
+        found = unnested(found) if isinstance(found, Mapping) else found
         if not isinstance(found, Mapping) or not all(
             isinstance(tensor, Tensor) for tensor in found.values()
         ):
             raise InputError.of(path, f"its {name} is not a table of tensors", EXPECTED)
-        state[name] = dict(found)
+        state[name] = {bare_name(key): tensor for key, tensor in found.items()}
     return state
+
+
+def _by_network(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tables of the networks in a checkpoint; Lightning's holds all tensors in one table."""
+    if {"generator", "kp_detector"} & set(value):
+        return value
+    value = unnested(value)
+    tables: dict[str, dict[str, Any]] = {}
+    for key, tensor in value.items():
+        network, _, name = bare_name(str(key)).partition(".")
+        if network in ("generator", "kp_detector") and name:
+            tables.setdefault(network, {})[name] = tensor
+    return tables or value

@@ -21,8 +21,8 @@ def build(
     drivers: str | Path,
     out: str | Path,
     *,
-    licence: str,
-    consent: str,
+    licence: str | None = None,
+    consent: str | None = None,
     reals: str | Path | None = None,
     person: PersonRule = "file",
     workers: int | None = None,
@@ -32,6 +32,7 @@ def build(
 
     `sources` is a folder of clips and photos or a CSV table, `drivers` a folder with one subfolder
     per action or a CSV table, and `reals` real clips, by default the videos among the sources.
+    `licence` and `consent` cover all footage for which a table does not state its own.
     `settings` are fields of `pipeline.config.BuildConfig`. A build that was stopped continues.
     Raises `InputError`.
 

@@ -5,14 +5,16 @@ At the end the dataset is audited and published; the manifest is written last.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from dfmnist.core.actions import TEN
 from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
 from dfmnist.core.jobs import run_jobs
@@ -21,9 +23,17 @@ from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.media.folders import VIDEOS
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
-from dfmnist.pipeline.footage import Footage, read_drivers, read_people, renumbered
+from dfmnist.pipeline.footage import (
+    Footage,
+    read_drivers,
+    read_people,
+    renumbered,
+    stretch_s,
+    tell_left_out,
+)
 from dfmnist.pipeline.jobs import (
     ClipResult,
     DriverJob,
@@ -49,14 +59,15 @@ def build(
     Raises `InputError` for a folder that holds something else or other settings, for footage
     that cannot be split, and for a finished dataset whose protocol gives the class away.
     """
+    _check_terms((*sources, *drivers, *reals), config)
     inputs = _assign_splits(sources, drivers, reals, config)
     state = _open(root, config, inputs)
     checks = _select(state, inputs)
     usable = _crop_drivers(state, inputs)
     attempts = _animate_and_screen(state, inputs, usable, checks)
-    kept = _compress_reals(state, inputs, attempts, checks)
+    kept, failed = _compress_reals(state, inputs, attempts, checks)
     unusable = [r for f in inputs.people if (r := unused(f, checks[f.key])) is not None]
-    return _publish(state, attempts, kept, unusable)
+    return _publish(state, attempts, kept, [*failed, *unusable])
 
 
 def build_files(
@@ -77,7 +88,27 @@ def build_files(
     clip_s = config.num_frames / config.fps
     people = read_people(sources, clip_s, person)
     real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
-    return build(people, read_drivers(drivers), real, config, root)
+    moving = read_drivers(drivers, person)
+    tell_left_out(sources, "sources")
+    tell_left_out(drivers, "drivers", VIDEOS)
+    if reals:
+        tell_left_out(reals, "reals")
+    _tell_longer(moving, clip_s)
+    return build(people, moving, real, config, root)
+
+
+def _tell_longer(drivers: Sequence[Footage], clip_s: Fraction) -> None:
+    """Print how many driving clips are longer than a clip of the dataset, and what is used."""
+    lengths = [stretch_s(driver) for driver in drivers]
+    if longer := sum(length > float(clip_s) + TOLERANCE_S for length in lengths):
+        say(
+            f"  {longer} of {len(drivers)} driving clips are longer than {float(clip_s):g} s; the "
+            f"first {float(clip_s):g} s of each are used (a table's start and end choose others)"
+        )
+
+
+TOLERANCE_S = 0.25
+"""Length in seconds by which a driving clip may exceed the dataset's without a word."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +138,16 @@ class Inputs:
     source_keys: frozenset[str]
     real_keys: frozenset[str]
     drivers: tuple[Footage, ...]
+
+
+def _check_terms(footage: Iterable[Footage], config: BuildConfig) -> None:
+    """Raise `InputError` if neither the build nor the footage states a licence and a consent."""
+    for one in footage:
+        for name in ("licence", "consent"):
+            if not getattr(one, name) and not getattr(config, name):
+                raise InputError.of(
+                    one.path, f"has no {name}", f"--{name}, or a column {name} in the table"
+                )
 
 
 def _assign_splits(
@@ -141,20 +182,37 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
     if config.synthetic:
         _refuse_trained_on(inputs, training_seeds(config.weights), generator)
     footage = (*inputs.people, *inputs.drivers)
-    hashes = {path: sha256_file(path) for path in {f.path for f in footage}}
+    hashes = {path: _hash(path) for path in {f.path for f in footage}}
     recorded = {
         "people": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in inputs.people],
         "drivers": [(f.key, f.split, f.start_s, f.end_s, hashes[f.path]) for f in inputs.drivers],
         "sources": sorted(inputs.source_keys),
         "reals": sorted(inputs.real_keys),
     }
+    if terms := sorted((f.key, f.licence, f.consent) for f in footage if f.licence or f.consent):
+        recorded["terms"] = terms
     settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
     path = root / "build.json"
-    if path.exists() and read_json(path) != json.loads(json.dumps(settings)):
+    if path.exists() and _completed(read_json(path)) != json.loads(json.dumps(settings)):
         raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
     return State(root, config, generator)
+
+
+def _completed(settings: Any) -> Any:
+    """Settings of a build that an older version began: later ones have their defaults."""
+    if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
+        return settings
+    return {**settings, "config": {**plain(BuildConfig()), **settings["config"]}}
+
+
+def _hash(path: Path) -> str:
+    """SHA-256 of a file, or nothing for one that cannot be read, which the build then rejects."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""
 
 
 def _refuse_trained_on(inputs: Inputs, seeds: frozenset[int], generator: str) -> None:
@@ -173,7 +231,8 @@ def _select(state: State, inputs: Inputs) -> dict[str, SourceCheck]:
     jobs = [PersonJob(state.root, state.config, f) for f in people]
     found = run_jobs(run, jobs, describe="select and crop")
     checks = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
-    _tell("footage", [s.choice.reason or s.real_reason for s in checks.values()])
+    rejected = [unused(f, checks[f.key]) for f in people]
+    _tell("clips and photos", [r.reason if r else "" for r in rejected])
     if not any(_animatable(checks[key]) for key in inputs.source_keys):
         first = checks[min(inputs.source_keys)]
         reason = first.choice.reason or first.real_reason
@@ -194,6 +253,13 @@ def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
     usable = [d for d, reason in zip(drivers, reasons, strict=True) if not reason]
     if not usable:
         raise InputError(f"drivers: none can be used ({reasons[0]}); expected clips of one face")
+    if state.config.driver_protocol == "disjoint":
+        splits = [split for split in SPLITS if split in {f.split for f in inputs.people}]
+        wanted = [(d.action, split) for d in drivers for split in splits]
+        there = {(d.action, d.split) for d in usable}
+        lost = dict.fromkeys(f"{a.value} for {s}" for a, s in wanted if (a, s) not in there)
+        if lost:
+            say(f"  nobody is left who performs: {', '.join(lost)}; there will be no such fakes")
     return usable
 
 
@@ -232,6 +298,12 @@ def _animate_and_screen(
         for pair, result in zip(batch, done, strict=True):
             assert isinstance(result, ClipResult)
             attempts[pair.clip_id] = Attempt(pair, result)
+        failed = [attempts[pair.clip_id].result.rejected for pair in batch]
+        _tell("animations", [r.reason if r and r.action is None else "" for r in failed])
+
+
+def _is_result(value: object) -> TypeGuard[ClipResult]:
+    return isinstance(value, ClipResult)
 
 
 def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> list[Footage]:
@@ -242,17 +314,22 @@ def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> lis
 
 def _compress_reals(
     state: State, inputs: Inputs, attempts: Sequence[Attempt], checks: dict[str, SourceCheck]
-) -> list[Clip]:
-    """Compress as many real clips as there are fakes, of the same people where possible."""
+) -> tuple[list[Clip], list[Rejected]]:
+    """Compress as many real clips as there are fakes, of the same people where possible.
+
+    Returns the clips, and a rejection for each that could not be compressed.
+    """
     people = [f for f in inputs.people if f.key in inputs.real_keys]
     reals = [f for f in people if not checks[f.key].real_reason]
     fakes = [a.pair for a in attempts if a.result.rejected is None]
     chosen = match_reals(fakes, reals)
     if len(chosen) < len(fakes):
-        console.print(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
+        say(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
     jobs = [RealJob(state.root, state.config, f, checks[f.key]) for f in chosen]
-    done = run_jobs(run, jobs, describe="compress real clips")
-    return [c for o in done if isinstance(o, ClipResult) for c in o.clips]
+    done = [o for o in run_jobs(run, jobs, describe="compress real clips") if _is_result(o)]
+    failed = [o.rejected for o in done if o.rejected is not None]
+    _tell("real clips", [*(r.reason for r in failed), *("" for o in done if o.clips)])
+    return [c for o in done for c in o.clips], failed
 
 
 def _publish(
@@ -298,7 +375,7 @@ def _summarise(attempts: Sequence[Attempt]) -> None:
     made = Counter(a.pair.action for a in attempts)
     kept = Counter(a.pair.action for a in attempts if a.result.rejected is None)
     shown = ", ".join(f"{a.value} {kept[a]} of {made[a]}" for a in TEN if made[a])
-    console.print(f"  passed the screening: {shown}", highlight=False)
+    say(f"  passed the screening: {shown}")
 
 
 def _tell(what: str, reasons: Sequence[str]) -> None:
@@ -306,8 +383,4 @@ def _tell(what: str, reasons: Sequence[str]) -> None:
     bad = [r for r in reasons if r]
     if bad:
         reason, count = Counter(bad).most_common(1)[0]
-        console.print(
-            f"  {len(bad)} of {len(reasons)} {what} not used; {count} for: {reason}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        say(f"  {len(bad)} of {len(reasons)} {what} not used; {count} for: {reason}")

@@ -69,10 +69,13 @@ class BuildConfig:
     every split, as in the paper (one volunteer), so that only sources are disjoint."""
     seed: int = 0
     """Seed of pairing, splits and noise."""
-    licence: str = ""
-    """Licence of the footage, and so of the dataset."""
-    consent: str = ""
-    """How the people shown agreed to the dataset."""
+    licence: str | None = None
+    """Licence of the footage, and so of the dataset; a table's column `licence` says it of a
+    file."""
+    consent: str | None = None
+    """How the people shown agreed to the dataset; a table's column `consent` says it of a file."""
+    cropped: bool = False
+    """Take all footage as square crops of a face already; find no face and crop nothing."""
     synthetic: bool = False
     """True if the people shown are synthetic actors."""
 
@@ -85,7 +88,8 @@ class BuildConfig:
         if not 0 < self.fps <= HIGHEST_FPS:
             raise InputError(f"fps is {self.fps}; expected more than 0 and at most {HIGHEST_FPS}")
         for name in ("licence", "consent"):
-            if not getattr(self, name).strip():
+            value = getattr(self, name)
+            if value is not None and not value.strip():
                 raise InputError(f"--{name} is empty; expected the {name} that covers the footage")
 
 

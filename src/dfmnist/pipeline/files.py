@@ -5,8 +5,9 @@ kept in the cache. After that each output frame is made and written before the n
 driver or a large folder takes no more memory than a small one.
 """
 
-import contextlib
+import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,23 +17,24 @@ import numpy as np
 from rich.progress import Progress, TaskID
 
 from dfmnist.core.arrays import Frames
+from dfmnist.core.batch import failure
 from dfmnist.core.choices import Quality
 from dfmnist.core.config import config_hash
-from dfmnist.core.console import console, progress_bar
-from dfmnist.core.errors import InputError
-from dfmnist.core.files import cache_dir, sha256_file
-from dfmnist.dataset.provenance import provenance
+from dfmnist.core.console import progress_bar, say
+from dfmnist.core.errors import InputError, StorageError
+from dfmnist.core.files import atomic_path, cache_dir, sha256_file
+from dfmnist.dataset.provenance import moved_as, provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
-from dfmnist.media.image import is_image, read_image
+from dfmnist.media.folders import find_media, media_kind
+from dfmnist.media.image import read_image
 from dfmnist.media.video import (
     frame_index_at,
     frames_at,
-    is_video,
     iter_frames,
     probe,
     read_comment,
@@ -43,8 +45,6 @@ from dfmnist.pipeline.config import AnimateConfig
 
 VERSION = 1
 """Version of the cached driving-keypoint format; entries of other versions are recomputed."""
-NAME_BYTES = 60
-"""Longest name in the provenance label in bytes; the label has 256 in all."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) 
     if out.is_dir() or out.suffix.lower() != ".mp4":
         raise InputError.of(out, "is no name of an MP4", "a file to write that ends in .mp4")
     _refuse_inputs([out], [source, driving])
-    if is_image(source) and config.picks_frame:
+    if media_kind(source) == "photo" and config.picks_frame:
         raise InputError.of(source, "is a photo", "a video for --source-frame or --source-time")
     probe(driving)  # an unusable driver or model is reported before any work
     _model(config)
@@ -114,16 +114,16 @@ def animate_folder(
         count = len(driver.motion.keypoints.value)
         task = bar.add_task("animate", total=len(named) * count)
         for number, (source, target) in enumerate(named.items(), 1):
-            label = _label(source, driver, config)
-            if not _is_done(target, label):
-                progress = (bar, task)
-                try:
-                    picture = _picture(source, config)
-                    done = _write(source, picture, driver, target, config, label, progress)
-                    made.append(done)
-                except InputError as error:
-                    console.print(f"  {error}", highlight=False, markup=False, soft_wrap=True)
-                    failed.append(str(error))
+            try:
+                label = _label(source, driver, config)
+                if not _is_done(target, label):
+                    picture, progress = _picture(source, config), (bar, task)
+                    made.append(_write(source, picture, driver, target, config, label, progress))
+            except _OtherOutputError:
+                raise
+            except Exception as error:
+                failed.append(failure(error, source))
+                say(f"  {failed[-1]}")
             bar.update(task, completed=number * count)
     return made, failed
 
@@ -142,23 +142,21 @@ def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 def _outputs(folder: Path, out: Path) -> dict[Path, Path]:
     """Output of each source: its name with .mp4, after the old suffix where two would be equal."""
-    sources = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and (is_image(path) or is_video(path)) and not path.name.startswith(".")
-    )
-    if not sources:
-        raise InputError.of(folder, "holds no photo or video", "sources to animate")
+    held = find_media(folder)
+    sources = [p for p, _ in held.required(folder, "photo or video", "sources to animate")]
+    held.tell(str(folder))
     plain = [path.relative_to(folder).with_suffix(".mp4") for path in sources]
+    count = Counter(str(name).casefold() for name in plain)
     return {
-        path: out / (name if plain.count(name) == 1 else f"{path.relative_to(folder)}.mp4")
+        path: out
+        / (name if count[str(name).casefold()] == 1 else f"{path.relative_to(folder)}.mp4")
         for path, name in zip(sources, plain, strict=True)
     }
 
 
 def _picture(path: Path, config: AnimateConfig) -> Frames:
     """Read the source (h, w, 3) to animate, cropped to its face if the config says so."""
-    if is_image(path):
+    if media_kind(path) == "photo":
         picture = read_image(path)
     else:
         probe(path)  # a truncated video is refused, even if the frame is there
@@ -184,22 +182,38 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
         "crop": config.crop,
         "landmarks": config.best_frame,
     }
-    with _motion_folder(config.cache) as folder:
-        path = folder / f"{config_hash(made_with)}.safetensors"
-        if not path.is_file():
-            frames = _faces(driving, info.num_frames, config, bar)
-            frames = _counted(frames, "find the driver's keypoints", info.num_frames, bar)
-            save_motion(path, frames, _model(config), landmarks=config.best_frame)
-        return _Driver(driving, sha256, info.fps, load_motion(path), generator)
-
-
-@contextlib.contextmanager
-def _motion_folder(keep: bool) -> Iterator[Path]:
-    if keep:
-        yield cache_dir() / "motion"
-    else:
+    kept = cache_dir() / "motion" / f"{config_hash(made_with)}.safetensors"
+    motion = _kept_motion(kept) if config.cache else None
+    if motion is None:
+        frames = _faces(driving, info.num_frames, config, bar)
+        frames = _counted(frames, "find the driver's keypoints", info.num_frames, bar)
         with tempfile.TemporaryDirectory(prefix="dfmnist-motion-") as folder:
-            yield Path(folder)
+            made = Path(folder) / kept.name
+            save_motion(made, frames, _model(config), landmarks=config.best_frame)
+            motion = load_motion(made)
+            if config.cache:
+                _keep(made, kept)
+    return _Driver(driving, sha256, info.fps, motion, generator)
+
+
+def _kept_motion(path: Path) -> DrivingMotion | None:
+    """The motion in the cache; None if there is none, or the file is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return load_motion(path)
+    except Exception as error:
+        say(f"  {path} is damaged ({type(error).__name__}); the keypoints are found anew")
+        return None
+
+
+def _keep(made: Path, path: Path) -> None:
+    """Copy a motion file into the cache, or say that the cache cannot be written to."""
+    try:
+        with atomic_path(path) as temporary:
+            shutil.copyfile(made, temporary)
+    except StorageError as error:
+        say(f"  {error}; the driver's keypoints are not kept for the next time")
 
 
 def _faces(driving: Path, count: int, config: AnimateConfig, bar: Progress) -> Iterator[Frames]:
@@ -255,7 +269,9 @@ def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
     """Provenance label of an output; its last part is a hash of all that it was made from."""
     made_of = {
         "source": sha256_file(source),
-        "frame": (config.source_frame, config.source_time_s) if is_video(source) else None,
+        "frame": (config.source_frame, config.source_time_s)
+        if media_kind(source) != "photo"
+        else None,
         "driver": driver.sha256,
         "generator": driver.generator,
         "motion": config.motion,
@@ -263,16 +279,12 @@ def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
         "crop": config.crop,
         "precision": _model(config).precision,
     }
-    name, _, digits = driver.generator.rpartition("@")
-    detail = (
-        f"AI-generated: {_clipped(source.name)} moved as {_clipped(driver.path.name)}, "
-        f"by {_clipped(name)}@{digits}, {config_hash(made_of)}"
-    )
-    return provenance("fake", detail)
+    detail = moved_as(source.name, driver.path.name, "", driver.generator)
+    return provenance("fake", f"{detail}, {config_hash(made_of)}")
 
 
-def _clipped(text: str) -> str:
-    return text.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore")
+class _OtherOutputError(InputError):
+    """An output that lies there already and was made otherwise; it ends the run."""
 
 
 def _is_done(target: Path, label: str) -> bool:
@@ -280,7 +292,7 @@ def _is_done(target: Path, label: str) -> bool:
     if not target.exists():
         return False
     if read_comment(target) != label:
-        raise InputError.of(
+        raise _OtherOutputError.of(
             target, "was made of another source, driver or setting", "a new folder to write to"
         )
     return True

@@ -4,20 +4,39 @@ Synthetic actors and a user's own videos both arrive as `Footage`, so one pipeli
 """
 
 import csv
-from collections.abc import Iterable
+import io
+import math
+import os
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from dfmnist.core.actions import Action, parse_action
-from dfmnist.core.choices import SPLITS
+from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
-from dfmnist.core.text import slug
-from dfmnist.media.image import is_image
-from dfmnist.media.video import is_video, probe
+from dfmnist.core.text import key_of
+from dfmnist.media.folders import (
+    MEDIA,
+    VIDEOS,
+    MediaKind,
+    clean_name,
+    find_media,
+    media_kind,
+    person_of,
+)
+from dfmnist.media.video import probe
 
-COLUMNS = ("file", "identity", "action", "take", "start", "end", "split", "seed")
+COLUMNS = (
+    *("file", "identity", "action", "take", "start", "end", "split", "seed"),
+    *("licence", "consent"),
+)
+"""Columns of a table of footage; no other is read."""
+TABLE_BYTES = 64 * 2**20
+"""Largest table of footage that is read."""
+MOST_TAKES = 1_000_000
+"""Number of takes that one person's action may have."""
 
 
 @dataclass(frozen=True)
@@ -39,67 +58,80 @@ class Footage:
     """Name of the split; empty if the build assigns it."""
     seed: int = -1
     """Seed of a synthetic actor's performance; -1 for filmed people."""
+    licence: str = ""
+    """Licence of this footage; empty if it is the build's."""
+    consent: str = ""
+    """How the person agreed; empty if it is as the build says."""
 
     @property
     def is_photo(self) -> bool:
         """True for a photo."""
-        return is_image(self.path)
+        return media_kind(self.path) == "photo"
 
     @property
     def key(self) -> str:
         """Name for files made from this footage, unique within one kind of footage."""
-        return f"{slug(self.identity)}-{self.action.value}-{self.take}"
+        return f"{key_of(self.identity)}-{self.action.value}-{self.take}"
 
 
-def read_people(where: Path, clip_s: Fraction, person: str = "file") -> list[Footage]:
+def read_people(where: Path, clip_s: Fraction, person: PersonRule = "file") -> list[Footage]:
     """Read sources or real clips from a folder of clips and photos, or a CSV file of `COLUMNS`.
 
-    In a folder, `person` decides who is who: `file` takes the part of the file's path below
-    `where` before the first `#` (where the motion model's authors' VoxCeleb1 has the person),
-    `folder` takes the subfolder. A video is cut into stretches of `clip_s` seconds. Raises
-    `InputError` for an empty folder or a bad row.
+    In a folder, and in a table without identities, `media.folders.person_of` says who is who. A
+    video of a folder is cut into stretches of `clip_s` seconds. Raises `InputError` for an empty
+    folder or a bad row.
     """
-    if person not in ("file", "folder"):
-        raise InputError(f"--person {person}; expected file or folder")
     if where.is_file():
-        return _read_csv(where, need_action=False)
+        return _read_csv(where, person, need_action=False)
     found: list[Footage] = []
     takes: dict[str, int] = {}
-    for path in _media_below(where):
-        relative = path.relative_to(where)
-        if person == "folder" and len(relative.parts) < 2:
+    for path, kind in _media_below(where, MEDIA):
+        below = path.relative_to(where)
+        if person == "folder" and len(below.parts) < 2:
             raise InputError.of(path, "lies in no person's folder", f"{where}/<person>/<clip>")
-        name = relative.parts[0] if person == "folder" else _name_of(relative)
-        for start, end in _stretches(path, clip_s):
+        name = person_of(below, person)
+        for start, end in [(0.0, None)] if kind == "photo" else _stretches(path, clip_s):
             take = takes[name] = takes.get(name, -1) + 1
             found.append(Footage(path, name, Action.TALK, take, start, end))
     return found
 
 
-def _name_of(relative: Path) -> str:
-    return relative.with_suffix("").as_posix().split("#")[0]
-
-
-def read_drivers(where: Path) -> list[Footage]:
+def read_drivers(where: Path, person: PersonRule = "file") -> list[Footage]:
     """Read driving clips from a folder with one subfolder per action, or from a CSV file.
 
-    In a folder the person is the part of the file name before the first `#`, or all of it.
+    Below an action's folder, `media.folders.person_of` says who is who. Photos are left out.
     Raises `InputError` for an unknown action name or an empty folder.
     """
     if where.is_file():
-        return _read_csv(where, need_action=True)
+        return _read_csv(where, person, need_action=True)
     found = []
     takes: dict[tuple[str, Action], int] = {}
-    for path in _media_below(where):
-        relative = path.relative_to(where)
-        if len(relative.parts) < 2:
+    for path, _ in _media_below(where, VIDEOS):
+        below = path.relative_to(where)
+        if len(below.parts) < 2:
             raise InputError.of(path, "lies in no action's folder", f"{where}/<action>/<clip>")
-        if is_image(path):
-            raise InputError.of(path, "is a picture", "driving clips (videos)")
-        action, name = parse_action(relative.parts[0]), path.stem.split("#")[0]
+        action = parse_action(below.parts[0])
+        name = person_of(PurePath(*below.parts[1:]), person)
         take = takes[name, action] = takes.get((name, action), -1) + 1
         found.append(Footage(path, name, action, take))
     return found
+
+
+def stretch_s(footage: Footage) -> float:
+    """Length of the stretch in seconds; 0 for a video that cannot be read."""
+    end_s = footage.end_s
+    if end_s is None:
+        try:
+            end_s = probe(footage.path).duration_s
+        except Exception:  # rejected by name later
+            return 0.0
+    return end_s - footage.start_s
+
+
+def tell_left_out(where: Path, what: str, kinds: Collection[MediaKind] = MEDIA) -> None:
+    """Print which files of a folder of footage, which is called `what`, are left out, and why."""
+    if where.is_dir():
+        find_media(where, kinds).tell(what)
 
 
 def write_csv(path: Path, footage: Iterable[Footage]) -> None:
@@ -111,7 +143,10 @@ def write_csv(path: Path, footage: Iterable[Footage]) -> None:
             end = "" if f.end_s is None else f.end_s
             name = f.path.relative_to(path.parent).as_posix()
             writer.writerow(
-                (name, f.identity, f.action.value, f.take, f.start_s, end, f.split, f.seed)
+                (
+                    *(name, f.identity, f.action.value, f.take, f.start_s, end, f.split, f.seed),
+                    *(f.licence, f.consent),
+                )
             )
 
 
@@ -131,82 +166,155 @@ def renumbered(footage: Iterable[Footage], beside: Iterable[Footage]) -> list[Fo
     return result
 
 
-def _media_below(folder: Path) -> list[Path]:
+def _media_below(folder: Path, kinds: Collection[MediaKind]) -> tuple[tuple[Path, MediaKind], ...]:
     if not folder.is_dir():
         raise InputError.of(folder, "no such file or folder", "a folder of clips, or a CSV file")
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and (is_video(p) or is_image(p)))
-    if not paths:
-        raise InputError.of(folder, "holds no video or picture", "clips or photos")
-    return paths
+    return find_media(folder, kinds).required(folder, "video or picture", "clips or photos")
 
 
 def _stretches(path: Path, clip_s: Fraction) -> list[tuple[float, float | None]]:
-    """Stretches of `clip_s` seconds (start, end) in a file; one for a photo or a shorter file."""
-    if is_image(path):
-        return [(0.0, None)]
+    """Stretches of `clip_s` seconds (start, end) in a video; one for a shorter file."""
     try:
         duration_s = probe(path).duration_s
-    except InputError:
-        return [(0.0, None)]  # kept, so that the build rejects it by name
+    except Exception:  # kept, so that the build rejects it by name
+        return [(0.0, None)]
     count = max(1, int(duration_s / float(clip_s) + 1e-6))
     return [(float(i * clip_s), float((i + 1) * clip_s)) for i in range(count)]
 
 
-def _read_csv(path: Path, *, need_action: bool) -> list[Footage]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        try:
-            names = rows.fieldnames or []
-        except (UnicodeDecodeError, csv.Error):
-            names = []
-        needed = {"file", "action"} if need_action else {"file"}
-        if not needed <= set(names):
-            columns = ", ".join(sorted(needed))
-            raise InputError.of(path, "is no table of footage", f"a CSV with columns {columns}")
-        found = [_footage_of(row, path, number) for number, row in enumerate(rows, 2)]
-    if not found:
+def _read_csv(path: Path, person: PersonRule, *, need_action: bool) -> list[Footage]:
+    needed = {"file", "action"} if need_action else {"file"}
+    rows = list(_rows(path, needed))
+    if not rows:
         raise InputError.of(path, "has no rows", "one row for each clip")
-    return _with_own_takes(found)
+    found = [_footage_of(row, f"{path}:{line}", path.parent) for line, row in rows]
+    base = Path(os.path.commonpath([footage.path.parent for footage in found]))
+    named = [
+        f if f.identity else replace(f, identity=_person_in_table(f, base, person)) for f in found
+    ]
+    return _with_own_takes(named)
 
 
-def _footage_of(row: dict[str, str], table: Path, line: int) -> Footage:
-    file = (table.parent / row["file"]).resolve()
-    if not file.is_file():
-        raise InputError.of(f"{table}:{line}", f"no such file {row['file']}", "an existing file")
+def _rows(path: Path, needed: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the line number and the cells, by column, of each row that is not empty."""
+    if path.stat().st_size > TABLE_BYTES:
+        raise InputError.of(path, "is larger than 64 MB", "a table of footage (CSV)")
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError.of(
+            f"{path}:{line}", "is not UTF-8 text", "a table saved as CSV in UTF-8"
+        ) from None
+    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    try:
+        names = [cell.strip().lower() for cell in next(rows, [])]
+        _check_columns(path, names, needed)
+        for cells in rows:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(names):
+                raise InputError.of(
+                    f"{path}:{rows.line_num}", f"has {len(cells)} cells", f"{len(names)}"
+                )
+            yield rows.line_num, dict(zip(names, map(str.strip, cells), strict=True))
+    except csv.Error as error:
+        raise InputError.of(
+            f"{path}:{rows.line_num}", f"cannot be read ({error})", "a row of CSV"
+        ) from None
+
+
+def _check_columns(path: Path, names: list[str], needed: set[str]) -> None:
+    more = f"{', '.join(sorted(needed))}, and any of {', '.join(COLUMNS)}"
+    if not needed <= set(names):
+        raise InputError.of(path, "is no table of footage", f"a CSV with columns {more}")
+    for name in names:
+        if name not in COLUMNS:
+            raise InputError.of(path, f"unknown column '{name[:40]}'", ", ".join(COLUMNS))
+        if names.count(name) > 1:
+            raise InputError.of(path, f"has two columns '{name}'", "each column once")
+
+
+def _footage_of(row: dict[str, str], where: str, folder: Path) -> Footage:
+    """Footage in one row; its identity is empty if the row states none."""
+    file = Path(os.path.abspath(folder / row["file"]))
+    try:
+        exists = bool(row["file"]) and file.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        exists = False
+    if not exists:
+        raise InputError.of(where, f"no such file {row['file'][:200]}", "an existing file")
     try:
         footage = Footage(
             file,
-            identity=row.get("identity") or file.stem.split("#")[0],
+            identity=clean_name(row["identity"]) if row.get("identity") else "",
             action=parse_action(row.get("action") or "talk"),
-            take=int(row.get("take") or -1),
-            start_s=float(row.get("start") or 0),
-            end_s=float(row["end"]) if row.get("end") else None,
-            split=(row.get("split") or "").strip(),
-            seed=int(row.get("seed") or -1),
+            take=_whole("take", row.get("take") or "-1", MOST_TAKES),
+            start_s=_seconds("start", row.get("start") or "0"),
+            end_s=_seconds("end", row["end"]) if row.get("end") else None,
+            split=row.get("split", ""),
+            seed=_whole("seed", row.get("seed") or "-1", 2**63),
+            licence=row.get("licence", ""),
+            consent=row.get("consent", ""),
         )
     except ValueError as error:
-        raise InputError(f"{table}:{line}: {error}") from None
+        raise InputError(f"{where}: {error}") from None
     if footage.split and footage.split not in SPLITS:
-        raise InputError.of(f"{table}:{line}", f"split '{footage.split}'", ", ".join(SPLITS))
+        raise InputError.of(where, f"split '{footage.split}'", ", ".join(SPLITS))
     if footage.end_s is not None and footage.end_s <= footage.start_s:
-        raise InputError.of(f"{table}:{line}", "end is not after start", "start < end in seconds")
+        raise InputError.of(where, "end is not after start", "start < end in seconds")
     return footage
+
+
+def _seconds(name: str, text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} '{text}' is no time; expected seconds, 0 or more")
+    return value
+
+
+def _whole(name: str, text: str, limit: int) -> int:
+    value = int(text)
+    if not -1 <= value < limit:
+        raise ValueError(f"{name} '{text}'; expected a number from 0 to {limit - 1}")
+    return value
+
+
+def _person_in_table(footage: Footage, base: Path, person: PersonRule) -> str:
+    """Name of the person in a row without an identity, by the path below all files' folder `base`.
+
+    Folders named like the row's action say nothing about the person.
+    """
+    *folders, name = footage.path.relative_to(base).parts
+    kept = [folder for folder in folders if not _names_action(folder, footage.action)]
+    return person_of(PurePath(*kept, name), person)
+
+
+def _names_action(folder: str, action: Action) -> bool:
+    try:
+        return parse_action(folder) is action
+    except ValueError:
+        return False
 
 
 def _with_own_takes(found: list[Footage]) -> list[Footage]:
     """Number the takes that the table does not. Raises `InputError` for two clips of one key."""
-    used: set[str] = set()
+    used: set[tuple[str, Action, int]] = set()
+    free: dict[tuple[str, Action], int] = {}
     numbered = []
     for footage in found:
-        take = max(footage.take, 0)
-        if footage.take < 0:
-            while replace(footage, take=take).key in used:
+        who, take = (footage.identity, footage.action), footage.take
+        if take < 0:
+            take = free.get(who, 0)
+            while (*who, take) in used:
                 take += 1
+            free[who] = take + 1
         own = replace(footage, take=take)
-        if own.key in used:
+        if (*who, take) in used:
             raise InputError.of(
                 own.path, f"is a second {own.key}", "one row per person, action, take"
             )
-        used.add(own.key)
+        used.add((*who, take))
         numbered.append(own)
     return numbered

@@ -4,6 +4,7 @@ Each job writes its record last. A job with a record is not done again, so a kil
 where it was.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.arrays import Frames
+from dfmnist.core.batch import failure, published
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.records import read_record, write_record
-from dfmnist.core.text import slug
-from dfmnist.dataset.manifest import Clip, Rejected, Screening
-from dfmnist.dataset.provenance import provenance
+from dfmnist.core.text import key_of
+from dfmnist.dataset.manifest import (
+    Clip,
+    Rejected,
+    Screening,
+    clip_file_name,
+    driver_file_name,
+)
+from dfmnist.dataset.provenance import clipped, moved_as, provenance
 from dfmnist.liveness.base import Verdict
 from dfmnist.media.image import write_image
 from dfmnist.media.noise import add_camera_noise
@@ -86,6 +94,11 @@ class BuildJob:
         c = self.config
         return compress(frames_rgb_u8, c.fps, self.root, clip_id, comment, c.qualities)
 
+    def remove_clip(self, clip_id: str) -> None:
+        """Remove what a failed job has written of a clip."""
+        for quality in self.config.qualities:
+            (self.root / clip_file_name(clip_id, quality.value)).unlink(missing_ok=True)
+
     def noise_seed(self, clip_id: str) -> int:
         """Seed of a clip's camera noise."""
         return seed_of(str(self.config.seed), clip_id)
@@ -103,7 +116,7 @@ class PersonJob(BuildJob):
         if (check := read_record(path, SourceCheck)) is not None:
             return check
         c = self.config
-        choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px)
+        choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
         verdicts: tuple[Screening, ...] = ()
         reason = choice.reason if choice.box_xyxy is None else ""
         if self.footage.is_photo:
@@ -115,6 +128,12 @@ class PersonJob(BuildJob):
         check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason)
         write_record(path, check)
         return check
+
+    def failed(self, error: Exception) -> SourceCheck:
+        """The check of footage at which the job failed: it cannot be used."""
+        reason = _reason(error, self.footage.path)
+        choice = FaceSelection(box_xyxy=None, source_frame=None, reason=reason)
+        return SourceCheck(choice=choice, screening=(), real_reason=reason)
 
 
 @dataclass(frozen=True)
@@ -129,14 +148,19 @@ class DriverJob(BuildJob):
         if (choice := read_record(path, FaceSelection)) is not None:
             return choice.reason
         c = self.config
-        choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px)
+        choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
         choice = choice.model_copy(update={"reason": choice.reason if frames is None else ""})
         if frames is not None:
-            preview = self.root / "drivers" / f"{self.footage.key}.mp4"
+            f = self.footage
+            preview = self.root / driver_file_name(f.identity, f.action, f.take)
             write_video(preview, frames, c.fps, crf=DRIVER_CRF)
             save_motion(self.motion_file(self.footage), frames, animator(c.weights))
         write_record(path, choice)
         return choice.reason
+
+    def failed(self, error: Exception) -> str:
+        """Reason why the clip cannot be a driver if the job failed."""
+        return _reason(error, self.footage.path)
 
 
 @dataclass(frozen=True)
@@ -162,21 +186,33 @@ class FakeJob(BuildJob):
         if all(v.live for v in verdicts):
             write_image(self.root / "sources" / f"{clip_id}.png", source)
             pair = self.pair
-            who = f"{pair.source.identity} moved as {pair.driver.identity} {pair.action.value}"
-            comment = provenance("fake", f"AI-generated: {who}, by {self.generator}")
+            detail = moved_as(
+                pair.source.identity, pair.driver.identity, pair.action.value, self.generator
+            )
+            comment = provenance("fake", detail)
             files = self.compress(frames, clip_id, comment)
             result = ClipResult(clips=self._clips(files, verdicts, len(frames)), rejected=None)
         else:
-            result = ClipResult(clips=(), rejected=self._rejected(verdicts))
+            reason = "; ".join(v.reason for v in verdicts if not v.live)
+            result = ClipResult(clips=(), rejected=self._rejected(verdicts, reason))
         write_record(path, result)
         return result
+
+    def failed(self, error: Exception) -> ClipResult:
+        """The rejection of an attempt at which the job failed; what it had written is removed."""
+        self.remove_clip(self.pair.clip_id)
+        (self.root / "sources" / f"{self.pair.clip_id}.png").unlink(missing_ok=True)
+        rejected = self._rejected((), _reason(error, self.pair.source.path))
+        unscreened = rejected.model_copy(update={"action": None})
+        return ClipResult(clips=(), rejected=unscreened)
 
     def _clips(
         self, files: list[EncodedFile], verdicts: tuple[Verdict, ...], count: int
     ) -> tuple[Clip, ...]:
-        return _records(self, files, verdicts, count, self.pair.split, self._who())
+        people = (self.pair.source, self.pair.driver)
+        return _records(self, files, verdicts, count, self.pair.split, self._who(), people)
 
-    def _rejected(self, verdicts: tuple[Verdict, ...]) -> Rejected:
+    def _rejected(self, verdicts: tuple[Verdict, ...], reason: str) -> Rejected:
         who = self._who()
         return Rejected.model_validate(
             {
@@ -184,7 +220,7 @@ class FakeJob(BuildJob):
                 "attempt_id": who["clip_id"],
                 "split": self.pair.split,
                 "screening": _screening(verdicts),
-                "reason": "; ".join(v.reason for v in verdicts if not v.live),
+                "reason": reason,
             }
         )
 
@@ -218,7 +254,9 @@ class RealJob(BuildJob):
             return result
         frames = self.with_noise(self.crop(footage, self.check.choice), clip_id)
         origin = "synthetic actor, rendered" if self.config.synthetic else "camera footage"
-        comment = provenance("real", f"{origin}: {footage.identity} {footage.action.value}")
+        comment = provenance(
+            "real", f"{origin}: {clipped(footage.identity)} {footage.action.value}"
+        )
         files = self.compress(frames, clip_id, comment)
         who: dict[str, object] = {
             "clip_id": clip_id,
@@ -231,22 +269,36 @@ class RealJob(BuildJob):
             "generator": "",
             "seed": self.noise_seed(clip_id),
         }
-        clips = _records(self, files, self.check.screening, len(frames), footage.split, who)
+        clips = _records(
+            self, files, self.check.screening, len(frames), footage.split, who, (footage,)
+        )
         result = ClipResult(clips=clips, rejected=None)
         write_record(path, result)
         return result
 
+    def failed(self, error: Exception) -> ClipResult:
+        """The rejection of a real clip at which the job failed; what was written is removed."""
+        self.remove_clip(real_id(self.footage))
+        rejected = _rejected_footage(self.footage, _reason(error, self.footage.path))
+        return ClipResult(clips=(), rejected=rejected)
+
 
 def real_id(footage: Footage) -> str:
     """Clip id of `footage` as a real clip."""
-    return f"real-{footage.action.value}-{slug(footage.identity)}.{footage.take}"
+    return f"real-{footage.action.value}-{key_of(footage.identity)}.{footage.take}"
 
 
 def unused(footage: Footage, check: SourceCheck) -> Rejected | None:
     """Record of footage that can be neither real clip nor source; None if it can."""
+    reason = check.choice.reason if footage.is_photo else check.real_reason
+    return _rejected_footage(footage, reason, check.screening) if reason else None
+
+
+def _rejected_footage(
+    footage: Footage, reason: str, screening: tuple[Screening, ...] = ()
+) -> Rejected:
+    """Record of footage that is not used, and why."""
     photo = footage.is_photo
-    if not (check.choice.reason if photo else check.real_reason):
-        return None
     return Rejected(
         attempt_id=f"source-{footage.key}" if photo else real_id(footage),
         label="fake" if photo else "real",
@@ -258,19 +310,36 @@ def unused(footage: Footage, check: SourceCheck) -> Rejected | None:
         take=footage.take,
         generator="",
         seed=0,
-        screening=check.screening,
-        reason=check.choice.reason if photo else check.real_reason,
+        screening=screening,
+        reason=reason,
     )
 
 
 def run(job: PersonJob | DriverJob | FakeJob | RealJob) -> object:
-    """Run any job; at module level, so that another process can import it."""
+    """Run any job; at module level, so that another process can import it.
+
+    A job that fails gives the result for that, which is not kept: a build that goes on tries it
+    again. Raises what ends a build, such as a full disk.
+    """
     np.seterr(all="ignore")  # NaN stands for "no face" in the signals
-    return job.run()
+    try:
+        return job.run()
+    except Exception as error:
+        return job.failed(error)
+
+
+def _reason(error: Exception, path: Path) -> str:
+    return published(failure(error, path), path)
 
 
 def _screening(verdicts: tuple[Verdict, ...]) -> tuple[Screening, ...]:
     return tuple(Screening.model_validate(plain(v)) for v in verdicts)
+
+
+def _terms(of_each: Sequence[str]) -> str:
+    """Terms of a clip: of the person seen and, where they differ, of the person who drives."""
+    seen, *driving = of_each
+    return "; driver: ".join([seen, *(term for term in driving if term != seen)])
 
 
 def _records(
@@ -280,6 +349,7 @@ def _records(
     count: int,
     split: str,
     who: dict[str, object],
+    people: Sequence[Footage],
 ) -> tuple[Clip, ...]:
     c = job.config
     screening = tuple(
@@ -298,8 +368,8 @@ def _records(
                 "width": c.size_px,
                 "height": c.size_px,
                 "sha256": file.sha256,
-                "licence": c.licence,
-                "consent": c.consent,
+                "licence": _terms([f.licence or c.licence or "" for f in people]),
+                "consent": _terms([f.consent or c.consent or "" for f in people]),
             }
         )
         for file in files

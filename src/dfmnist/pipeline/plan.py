@@ -10,9 +10,12 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS
 from dfmnist.core.config import seed_of
 from dfmnist.core.errors import InputError
-from dfmnist.core.text import slug
+from dfmnist.core.text import key_of
 from dfmnist.dataset.splits import FRACTIONS, assign_splits
 from dfmnist.pipeline.footage import Footage
+
+DEALS = 200
+"""Number of orders in which drivers are dealt to the splits until every split has its drivers."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class Pair:
     @property
     def clip_id(self) -> str:
         """Name of the fake, unique within a build."""
-        driver = f"{slug(self.driver.identity)}.{self.driver.take}"
-        return f"fake-{self.action.value}-{slug(self.source.identity)}.{self.source_take}-{driver}"
+        source = f"{key_of(self.source.identity)}.{self.source_take}"
+        driver = f"{key_of(self.driver.identity)}.{self.driver.take}"
+        return f"fake-{self.action.value}-{source}-{driver}"
 
     @property
     def source_take(self) -> str:
@@ -65,15 +69,56 @@ def targets(per_action: int, splits: Sequence[str] = SPLITS) -> dict[str, int]:
 
 
 def with_splits(groups: Sequence[Sequence[Footage]], seed: int) -> list[list[Footage]]:
-    """Assign one split to every person of all groups; splits that the footage states are kept."""
+    """Assign one split to every person of all groups; splits that the footage states are kept.
+
+    The first group is that of sources and real clips, the second, if any, that of the drivers.
+    Drivers are dealt first, so that every split in which there are people gets one for each
+    action, where there are enough.
+    """
     stated: dict[str, str] = {}
     for footage in (f for group in groups for f in group):
         if footage.split and stated.setdefault(footage.identity, footage.split) != footage.split:
             raise InputError.of(footage.path, f"puts {footage.identity} into two splits", "one")
-    everyone = sorted({f.identity for group in groups for f in group})
-    unstated = [p for p in everyone if p not in stated]
-    split_of = (assign_splits(unstated, seed, FRACTIONS) if unstated else {}) | stated
+    split_of = dict(stated)
+    people, *drivers = groups
+    if drivers:
+        open_to_all = any(f.identity not in stated for f in people)
+        needed = SPLITS if open_to_all else tuple({stated[f.identity] for f in people})
+        split_of |= _dealt(drivers[0], stated, needed, seed)
+    for group in groups:
+        everyone = sorted({f.identity for f in group})
+        if unplaced := [name for name in everyone if name not in split_of]:
+            placed = {name: split_of[name] for name in everyone if name in split_of}
+            split_of |= assign_splits(unplaced, seed, FRACTIONS, placed)
     return [[replace(f, split=split_of[f.identity]) for f in group] for group in groups]
+
+
+def _dealt(
+    drivers: Sequence[Footage], stated: Mapping[str, str], needed: Sequence[str], seed: int
+) -> dict[str, str]:
+    """Splits of as many drivers as it takes to have one for each action in each `needed` split.
+
+    Actions of few drivers choose first. Where that fails, other orders are tried; the result lacks
+    as little as any of them.
+    """
+    names = sorted({d.identity for d in drivers})
+    performers = {a: {d.identity for d in drivers if d.action is a} for a in TEN}
+    actions = sorted((a for a in TEN if performers[a]), key=lambda a: len(performers[a]))
+    found: list[tuple[int, dict[str, str]]] = []
+    for turn in range(DEALS):
+        order = sorted(names, key=lambda name: seed_of(str(seed), "deal", str(turn), name))
+        placed = {name: stated[name] for name in names if name in stated}
+        lacking = 0
+        for action in actions:
+            there = {placed[name] for name in performers[action] if name in placed}
+            missing = [s for s in SPLITS if s in needed and s not in there]
+            free = [name for name in order if name in performers[action] and name not in placed]
+            placed |= dict(zip(free, missing, strict=False))
+            lacking += max(0, len(missing) - len(free))
+        found.append((lacking, placed))
+        if not lacking:
+            break
+    return min(found, key=lambda deal: deal[0])[1]
 
 
 def pairs(

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.arrays import Frames
+from dfmnist.core.batch import failure, published
 from dfmnist.core.errors import InputError
-from dfmnist.faces.crop import crop_clip, square_crop
+from dfmnist.faces.crop import CropInfo, crop_clip, square_crop
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.faces.pose import Signals, signals
@@ -66,7 +67,7 @@ def load(footage: Footage, num_frames: int, fps: Fraction) -> LoadedClip:
             footage.path, footage.start_s, footage.end_s, fps=fps, num_frames=num_frames
         )
     except InputError as error:
-        return LoadedClip(empty, str(error))
+        return LoadedClip(empty, published(failure(error, footage.path), footage.path))
     if len(frames) < num_frames:
         return LoadedClip(
             frames, f"too short: {len(frames)} of {num_frames} frames at {fps} per second"
@@ -75,13 +76,24 @@ def load(footage: Footage, num_frames: int, fps: Fraction) -> LoadedClip:
 
 
 def choose(
-    footage: Footage, num_frames: int, fps: Fraction, size_px: int
+    footage: Footage,
+    num_frames: int,
+    fps: Fraction,
+    size_px: int,
+    *,
+    cropped: bool = False,
 ) -> tuple[FaceSelection, Frames | None]:
-    """Find the face and the source frame of `footage`; returns the frames cropped by `crop` too."""
+    """Find the face and the source frame of `footage`; returns the frames cropped by `crop` too.
+
+    `cropped` says that the footage is a square crop of a face already: all of it is taken.
+    """
     clip = load(footage, num_frames, fps)
     if clip.reason:
         return FaceSelection(box_xyxy=None, source_frame=None, reason=clip.reason), None
-    faces, info = crop_clip(clip.frames_rgb_u8, mtcnn(), size=size_px)
+    if cropped:
+        faces, info = _whole(clip.frames_rgb_u8, size_px)
+    else:
+        faces, info = crop_clip(clip.frames_rgb_u8, mtcnn(), size=size_px)
     if faces is None or info.box_xyxy is None:
         return FaceSelection(box_xyxy=None, source_frame=None, reason=info.reason), None
     index, reason = source_frame(faces)
@@ -89,6 +101,15 @@ def choose(
     return FaceSelection(
         box_xyxy=(left, top, right, bottom), source_frame=index, reason=reason
     ), faces
+
+
+def _whole(frames_rgb_u8: Frames, size_px: int) -> tuple[Frames | None, CropInfo]:
+    """Crops made before, brought to `size_px`; as `crop_clip`."""
+    height, width = frames_rgb_u8.shape[1:3]
+    if height != width:
+        return None, CropInfo(None, f"is {width}x{height}, no square crop of a face")
+    box = np.array([0, 0, width, height], np.float32)
+    return square_crop(frames_rgb_u8, box, size_px), CropInfo(box, "")
 
 
 def crop(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.core.files import atomic_path
-from dfmnist.core.text import slug
-from dfmnist.dataset.manifest import Clip, Manifest
+from dfmnist.dataset.manifest import Clip, Manifest, driver_file_name
 from dfmnist.media.image import read_image, write_image
 from dfmnist.media.sample import sample_frames
 
@@ -121,10 +120,10 @@ def _tiles(manifest: Manifest, sample: ShownClip, out: Path, who: str) -> list[C
         alt = f"Still face of {fake.source_id}, the picture that was animated"
         src = path.relative_to(out).as_posix()
         tiles.append(ClipTile("source", "Photo", f"one frame of {who}", alt, src, video=False))
-    driver = f"{slug(fake.driver_id)}-{name}-{fake.take}.mp4"
-    if (manifest.root / "drivers" / driver).is_file():
-        src = _copy(manifest.root / "drivers" / driver, out, f"{name}-driver.mp4")
-        poster = _poster(manifest.root / "drivers" / driver, out, f"{name}-driver.jpg")
+    driver = manifest.root / driver_file_name(fake.driver_id, fake.action, fake.take)
+    if driver.is_file():
+        src = _copy(driver, out, f"{name}-driver.mp4")
+        poster = _poster(driver, out, f"{name}-driver.jpg")
         alt = f"Driving clip: {fake.driver_id} performs {title}"
         tiles.append(ClipTile("driver", "Driver", "someone else performs", alt, src, poster))
     tiles.append(

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dfmnist.core.checkpoints import in_disguise, read_pickle
+from dfmnist.core.checkpoints import (
+    bare_name,
+    in_disguise,
+    read_pickle,
+    require_finite,
+    unnested,
+)
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.mesonet import MesoNet, read_keras
 
-NESTS = ("state_dict", "model")
-"""Keys under which training scripts store the parameters next to an optimiser's state."""
-PARALLEL = "module."
-"""Prefix that `DataParallel` adds to every name."""
 SHOWN = 3
 """Number of differences that an error lists before it counts the rest."""
 
@@ -49,24 +51,26 @@ def fitting_state(network: Detector, path: Path) -> tuple[dict[str, Tensor], str
     if problems := _problems(own, state):
         more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise InputError.of(path, "; ".join(problems[:SHOWN]) + more, _expected(network))
+    read = {key: value for key, value in state.items() if value is not own[key]}
+    require_finite(path, read, _expected(network))
     return state, loaded
 
 
 def _renamed(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`state` under the names that `own` has.
+    """`state` under the names that `own` has, without what wrappers put before them.
 
     Cadene's Xception calls its head `last_linear` once it is built, but `fc` in its file. His
     first file (`xception-b5690688`) was written by PyTorch 0.3, which stored 1x1 convolutions as
     matrices.
     """
-    if state and all(key.startswith(PARALLEL) for key in state):
-        state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
-    renamed = {}
+    last = {f"last_linear.{key.removeprefix('fc.')}": key for key in own if key.startswith("fc.")}
+    renamed: dict[str, Tensor] = {}
     for key, value in state.items():
-        name = "fc." + key.removeprefix("last_linear.") if key.startswith("last_linear.") else key
+        name = bare_name(key, {**own, **last})
+        name = last.get(name, name)
         if name.endswith("pointwise.weight") and value.ndim == 2:
             value = value[:, :, None, None]
-        renamed[name if name in own else key] = value
+        renamed[key if name in renamed else name] = value
     return renamed
 
 
@@ -87,7 +91,8 @@ def _expected(network: Detector) -> str:
 
 def _read(network: Detector, path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
-        raise InputError.of(path, "no such file", "weights (.safetensors, .pth or .h5)")
+        problem = in_disguise(path) if path.is_dir() else "no such file"
+        raise InputError.of(path, problem, "weights (.safetensors, .pth or .h5)")
     if path.suffix in (".h5", ".hdf5"):
         if not isinstance(network, MesoNet):
             raise InputError.of(path, "is a Keras file", "PyTorch weights for this network")
@@ -101,10 +106,7 @@ def _read(network: Detector, path: Path) -> Mapping[str, Tensor]:
         except SafetensorError as error:
             problem = in_disguise(path) or f"cannot be read ({error})"
             raise InputError.of(path, problem, "safetensors") from None
-    state = read_pickle(path, _expected(network))
-    for nest in NESTS:
-        if isinstance(state.get(nest), Mapping):
-            state = state[nest]
+    state = unnested(read_pickle(path, _expected(network)))
     if not all(isinstance(value, Tensor) for value in state.values()):
         odd = next(key for key, value in state.items() if not isinstance(value, Tensor))
         problem = f"'{odd}' in it is no tensor"

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dfmnist.core.checkpoints import read_pickle
+from dfmnist.core.checkpoints import bare_name, read_pickle, require_finite, unnested
 from dfmnist.core.errors import InputError
 
 SOURCE = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
@@ -61,11 +61,12 @@ def load_vgg(path: Path) -> Vgg19:
 
     Raises `InputError` that names missing and misshapen tensors.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError.of(path, "no such file", EXPECTED)
-    state = read_pickle(path, EXPECTED)
     vgg = Vgg19()
     own = vgg.state_dict()
+    held = unnested(read_pickle(path, EXPECTED))
+    state = {bare_name(key, own): value for key, value in held.items()}
     problems = [f"lacks {name}" for name in own if not isinstance(state.get(name), Tensor)]
     if not problems:
         problems = [
@@ -76,5 +77,6 @@ def load_vgg(path: Path) -> Vgg19:
     if problems:
         more = f" and {len(problems) - 4} more" if len(problems) > 4 else ""
         raise InputError.of(path, "; ".join(problems[:4]) + more, EXPECTED)
+    require_finite(path, {name: state[name] for name in own}, EXPECTED)
     vgg.load_state_dict({name: state[name].float() for name in own})
     return vgg

@@ -15,13 +15,15 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dfmnist.core.batch import failure
 from dfmnist.core.config import config_hash
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.fomm.training.jitter import draw_jitter, jitter_colours
-from dfmnist.media.video import count_frames, frames_at, is_video
+from dfmnist.media.folders import VIDEOS, find_media, person_of
+from dfmnist.media.video import count_frames, frames_at
 
 TRAIN, TEST = "train", "test"
 """Subfolders of a prepared VoxCeleb; without `train` the folder itself is trained on."""
@@ -54,26 +56,19 @@ People = tuple[tuple[TrainingClip, ...], ...]
 def find_clips(folder: Path, person: str = "file") -> list[tuple[Path, str]]:
     """Path and identity of every video under `folder`, sorted by path.
 
-    `person` says what names the identity: `file` is the part before the first `#` of the path
-    below `folder` (VoxCeleb as the motion model's authors prepare it:
-    `id10001#video#start#end.mp4`), `folder` is the subfolder. Raises `InputError` for a folder
-    without videos and for a video outside of a subfolder.
+    `person` says what names the identity (`media.folders.person_of`). Raises `InputError` for a
+    folder without videos and, by the rule `folder`, for a video outside of a subfolder.
     """
-    if person not in ("file", "folder"):
-        raise InputError(f"--person {person}; expected file or folder")
     if not folder.is_dir():
         raise InputError.of(folder, "no such folder", "a folder of video clips")
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and is_video(p)):
-        if path.name.startswith("."):  # partly written, or a file system's own file
-            continue
+    held = find_media(folder, VIDEOS)
+    for path, _ in held.required(folder, "video", "video clips"):
         below = path.relative_to(folder)
         if person == "folder" and len(below.parts) < 2:
             raise InputError.of(path, "lies in no person's folder", f"{folder}/<person>/<clip>")
-        name = below.parts[0] if person == "folder" else below.with_suffix("").as_posix()
-        found.append((path, name.split("#")[0] if person == "file" else name))
-    if not found:
-        raise InputError.of(folder, "holds no video", "video clips")
+        found.append((path, person_of(below, person)))
+    held.tell(str(folder))
     return found
 
 
@@ -87,8 +82,8 @@ def check_clip(path: Path) -> _CheckedFile:
     stat = path.stat()
     try:
         count = count_frames(path)
-    except InputError as error:
-        problem = str(error).removeprefix(f"{path}: ").split("; expected")[0]
+    except Exception as error:
+        problem = failure(error, path).removeprefix(f"{path}: ").split("; expected")[0]
         return _CheckedFile(stat.st_size, stat.st_mtime_ns, 0, problem)
     problem = "" if count > 1 else "holds one frame"
     return _CheckedFile(stat.st_size, stat.st_mtime_ns, count, problem)
@@ -128,7 +123,7 @@ def load_people(
             raise InputError.of(folder, text, EXPECTED)
         if fresh:  # reported when found, not each time the run resumes
             said = f"{folder}: {text}; left out"
-            console.print(said, highlight=False, markup=False, soft_wrap=True)
+            say(said)
     people: dict[str, list[TrainingClip]] = {}
     for (path, identity), name in zip(found, names, strict=True):
         if name not in broken:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dfmnist.core.config import plain
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
 from dfmnist.core.lightning import is_main, run, save_checkpoint
@@ -115,7 +115,7 @@ def train_published(
 
 
 def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    say(text)
 
 
 def _perceptual_network(config: PublishedConfig, vgg: Path | None) -> Any:

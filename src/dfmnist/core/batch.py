@@ -1,0 +1,32 @@
+"""Failures within a batch: one bad item is named and the rest goes on."""
+
+import re
+from pathlib import Path
+
+from dfmnist.core.errors import InputError, StorageError
+from dfmnist.core.files import NO_ROOM
+
+LONGEST = 500
+"""Length of a reason from which it is cut."""
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s'\",;]+/)+")
+"""The folders of an absolute path."""
+
+
+def failure(error: Exception, item: Path) -> str:
+    """Why the `item` of a batch failed, in one line: the message, and the type of a surprise.
+
+    Raises `error` again if it ends the batch: output that cannot be written. Ctrl-C is no
+    `Exception` and never arrives here.
+    """
+    if isinstance(error, StorageError) or getattr(error, "errno", None) in NO_ROOM:
+        raise error
+    kind = "" if isinstance(error, InputError) else f"{item}: {type(error).__name__}: "
+    text = " ".join(f"{kind}{error}".split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def published(reason: str, item: Path) -> str:
+    """`reason` for a file that is published: paths without the folders of this machine."""
+    for folder in {str(item.parent), str(item.parent.resolve())} - {".", "/"}:
+        reason = reason.replace(f"{folder}/", "")
+    return _FOLDERS.sub("", reason)
