@@ -1,5 +1,6 @@
 """The Python API: what `import dfmnist` offers, lazily, each with an example that runs."""
 
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -62,16 +63,24 @@ def test_functions_are_no_rooms() -> None:
     assert said.split() == ["True"] * len(FUNCTIONS)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with all that the examples name."""
-    monkeypatch.chdir(tmp_path)
-    make_dataset(tmp_path / "mydata")
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the examples name."""
+    folder = tmp_path_factory.mktemp("named")
+    make_dataset(folder / "mydata")
     picture = Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     face = np.asarray(picture.convert("RGB"))[:480, :480]
-    write_image(tmp_path / "photo.jpg", face)
+    write_image(folder / "photo.jpg", face)
     for name in ("driving.mp4", "video.mp4"):
-        write_video(tmp_path / name, np.stack([face] * 3), Fraction(25), crf=18)
+        write_video(folder / name, np.stack([face] * 3), Fraction(25), crf=18)
+    return folder
+
+
+@pytest.fixture
+def here(named: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with all that the examples name."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(named, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

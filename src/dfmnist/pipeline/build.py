@@ -16,7 +16,7 @@ from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_file, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
@@ -47,6 +47,7 @@ from dfmnist.pipeline.jobs import (
 from dfmnist.pipeline.plan import Pair, match_reals, next_round, pairs, targets, with_splits
 
 
+@holds_folder("root")
 def build(
     sources: Sequence[Footage],
     drivers: Sequence[Footage],
