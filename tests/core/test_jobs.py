@@ -151,3 +151,27 @@ def test_workers_end_at_once_with_their_parent(tmp_path: Path, how: signal.Signa
     while time.monotonic() < deadline and any(Path(f"/proc/{p}").exists() for p in workers):
         time.sleep(0.1)
     assert not any(Path(f"/proc/{p}").exists() for p in workers)
+
+
+def square_or_die(job: tuple[int, str, int]) -> int:
+    """The square of a number; the process is killed as long as its file has fewer than n lines."""
+    number, path, deaths = job
+    with open(path, "a") as file:
+        file.write("started\n")
+    if len(Path(path).read_text().splitlines()) <= deaths:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def test_a_job_whose_process_was_killed_is_done_again(tmp_path: Path) -> None:
+    """As the kernel kills a process where memory is short."""
+    jobs = [(n, str(tmp_path / str(n)), int(n == 2)) for n in range(4)]
+    assert run(square_or_die, jobs, 2) == [0, 1, 4, 9]
+    assert (tmp_path / "2").read_text().count("started") == 2
+
+
+@pytest.mark.soak
+def test_a_job_that_always_ends_its_process_is_named(tmp_path: Path) -> None:
+    jobs = [(n, str(tmp_path / str(n)), 9 * (n == 1)) for n in range(3)]
+    with pytest.raises(InputError, match=r"^t: job 2 of 3 ended its process three times"):
+        run(square_or_die, jobs, 2)

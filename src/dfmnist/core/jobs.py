@@ -14,8 +14,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
@@ -125,7 +126,7 @@ def _run_locally(
                 yield function(job)
                 bar.advance(task)
             return
-        yield from _run_pool(function, jobs, (workers, gpus), lambda: bar.advance(task))
+        yield from _run_pool(function, jobs, (workers, gpus), describe, lambda: bar.advance(task))
 
 
 _POOLS: dict[tuple[int, int], ProcessPoolExecutor] = {}
@@ -137,23 +138,51 @@ def _run_pool(
     function: Callable[[Job], Result],
     jobs: Sequence[Job],
     key: tuple[int, int],
+    describe: str,
     advance: Callable[[], None],
 ) -> Iterator[Result]:
+    """The results in order. Jobs of a process that was killed are run again.
+
+    After a second kill they run one by one, so that the job that ends its process is known.
+    """
+    results: dict[int, Result] = {}
+    left, nxt = list(range(len(jobs))), 0
+    for pool_key in (key, key, (1, key[1])):
+        with contextlib.closing(_completed(function, jobs, left, pool_key)) as completed:
+            try:
+                for index, result in completed:
+                    results[index] = result
+                    left.remove(index)
+                    advance()
+                    while nxt in results:
+                        yield results.pop(nxt)
+                        nxt += 1
+                return
+            except BrokenProcessPool:
+                log.debug("%s: a process was killed; %d jobs are left", describe, len(left))
+    raise InputError(
+        f"{describe}: job {left[0] + 1} of {len(jobs)} ended its process three times; expected "
+        "enough memory for it (fewer --workers need less)"
+    )
+
+
+def _completed(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    chosen: Sequence[int],
+    key: tuple[int, int],
+) -> Generator[tuple[int, Result]]:
+    """Index and result of each chosen job, as they are done. The first failure is raised."""
     pool = _pool(*key)
     finished = False
     try:
         with _one_thread_each():  # a submission may start a process, which inherits this
-            futures = [pool.submit(function, job) for job in jobs]
-        waiting: set[Future[Any]] = set(futures)
-        nxt = 0
-        while nxt < len(futures):
+            index_of = {pool.submit(function, jobs[i]): i for i in chosen}
+        waiting: set[Future[Any]] = set(index_of)
+        while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                future.result()  # raise at once, not in order
-                advance()
-            while nxt < len(futures) and futures[nxt].done():
-                yield futures[nxt].result()
-                nxt += 1
+            for future in sorted(done, key=index_of.__getitem__):
+                yield index_of[future], future.result()
         finished = True
     finally:
         if not finished:  # a failed job or Ctrl-C: no process goes on with what is left
