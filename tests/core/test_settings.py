@@ -69,6 +69,7 @@ class Config(Base):
         ("shades=", "shades", ()),
         ("path=a/b", "path", Path("a/b")),
         ("fps=30000/1001", "fps", Fraction(30000, 1001)),
+        ("fps=29.97", "fps", Fraction(2997, 100)),
     ],
 )
 def test_a_value_is_read_by_its_fields_type(text: str, field: str, value: Any) -> None:
@@ -90,6 +91,10 @@ def test_a_value_is_read_by_its_fields_type(text: str, field: str, value: Any) -
         ("on=maybe", "--set on=maybe; expected true or false"),
         ("pair=1", "--set pair=1; expected 2 values with commas between them, each a number"),
         ("shades=dark,red", "each one of dark, light"),
+        (
+            "fps=1e999999999",
+            "--set fps=1e999999999; expected a number or a fraction such as 30000/1001",
+        ),
         ("fps=1/0", "--set fps=1/0; expected a number or a fraction such as 30000/1001"),
     ],
 )

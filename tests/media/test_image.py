@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,18 @@ def test_bad_pictures(tmp_path: Path) -> None:
         read_image(tmp_path / "cut.jpg")
     with pytest.raises(InputError, match="no such file"):
         read_image(tmp_path / "none.png")
+
+
+def test_a_bomb_of_pixels_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        crc = zlib.crc32(kind + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + kind + data + crc
+
+    head = struct.pack(">IIBBBBB", 13_000, 13_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.png: has 13000x13000 pixels; expected at most"):
+        read_image(tmp_path / "a.png")
 
 
 def test_is_image() -> None:

@@ -54,6 +54,26 @@ def test_cut_files_are_reported_and_whole_ones_are_not(tmp_path: Path, name: str
                 assert " of 60 frames read" in said
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.avi"])
+@pytest.mark.parametrize(
+    "tail", [b"\n", b"\0" * 3, b"\0" * 99, b"\n" * 99, b"\0\0\1\0SEFHdata of a camera"]
+)
+def test_bytes_after_the_end_are_passed_over(tmp_path: Path, name: str, tail: bytes) -> None:
+    path = write(tmp_path / name, 4)
+    path.write_bytes(path.read_bytes() + tail)
+    assert not is_truncated(path)
+    assert len(video.read_frames(path)) == video.probe(path).num_frames == 4
+
+
+def test_a_cut_within_the_head_of_a_fragment_is_found(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", 4)
+    fragment = b"\0\0\0\x10moof" + bytes(8) + b"\0\0\0\x10mdat" + bytes(8)
+    path.write_bytes(path.read_bytes() + fragment + fragment[:5])
+    assert is_truncated(path)
+    path.write_bytes(path.read_bytes()[:-5] + b"\n")
+    assert not is_truncated(path)
+
+
 def test_what_is_no_video_is_not_called_cut_short(tmp_path: Path) -> None:
     for content in (b"", b"RIFF", b"\x1a\x45\xdf\xa3", b"just words\n" * 9, bytes(64)):
         path = tmp_path / "a.mp4"

@@ -5,13 +5,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
 from dfmnist.core.choices import Quality
 from dfmnist.core.errors import InputError
 from dfmnist.media import video
 from dfmnist.media.noise import add_camera_noise
+from dfmnist.media.opening import opened
+from dfmnist.media.rgb import TO_RGB, RgbConverter
 from dfmnist.media.sample import evenly, sample_frames
 
 FPS = Fraction(25)
@@ -318,7 +320,8 @@ def test_passing_over_frames_changes_none(textured: Path) -> None:
 def test_frames_that_carry_no_others_are_not_decoded(textured: Path) -> None:
     ticks = video.frame_times(textured).ticks
     wanted = frozenset(ticks[i] for i in (30, 31))
-    decoded = [frame.pts for frame in video._decode(textured, wanted)]
+    with opened(textured) as film:
+        decoded = [frame.pts for frame in video._decoded(film, wanted)]
     assert wanted <= set(decoded)
     assert 20 < len(decoded) < 26  # of 64: I and P, every third one
 
@@ -327,13 +330,13 @@ def test_wanted_frames_alone_are_converted_once(
     textured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     converted = []
-    convert = video._to_rgb
+    convert = RgbConverter.__call__
 
-    def counting(frame: av.VideoFrame, *rest: object) -> np.ndarray:
+    def counting(self: RgbConverter, frame: av.VideoFrame) -> np.ndarray:
         converted.append(frame.pts)
-        return convert(frame, *rest)  # type: ignore[arg-type]
+        return convert(self, frame)
 
-    monkeypatch.setattr(video, "_to_rgb", counting)
+    monkeypatch.setattr(RgbConverter, "__call__", counting)
     indices, frames = sample_frames(textured, 32, (224, 224))
     assert frames.shape == (32, 224, 224, 3)
     ticks = video.frame_times(textured).ticks
@@ -384,6 +387,6 @@ def test_planes_have_the_values_of_packed_colours(pixel_format: str) -> None:
         format="rgb24",
         src_colorspace=Colorspace.ITU601,
         src_color_range=ColorRange.JPEG if pixel_format == "yuvj420p" else ColorRange.MPEG,
-        interpolation=video._TO_RGB,
+        interpolation=TO_RGB,
     ).to_ndarray()
-    assert np.array_equal(video._to_rgb(frame, VideoReformatter()), packed)
+    assert np.array_equal(RgbConverter()(frame), packed)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from tests.fomm.test_networks import tiny
 from tests.living import Living
+from tests.media.test_opening import encode
 
 from dfmnist.core.console import progress_bar
 from dfmnist.core.files import sha256_file
@@ -23,7 +24,7 @@ from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
 from dfmnist.media.image import write_image
-from dfmnist.media.video import read_frames, write_video
+from dfmnist.media.video import frame_times, read_frames, write_video
 from dfmnist.pipeline import files
 from dfmnist.pipeline.animate import animate, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
@@ -114,6 +115,16 @@ def test_the_encoder_holds_no_frames(tmp_path: Path) -> None:
     stream = Living(noise(32, 32, 3, seed=i) for i in range(60))
     assert write_video(tmp_path / "a.mp4", stream, Fraction(25), crf=23) == 60
     assert stream.most <= 3
+
+
+def test_the_result_moves_when_its_driver_moves(weights: Path, tmp_path: Path) -> None:
+    write_image(tmp_path / "face.png", noise(32, 32, 3))
+    pictures, ticks = noise(6, 32, 32, 3, seed=1), (0, 33, 67, 100, 200, 350)
+    encode(tmp_path / "phone.mkv", pictures, ticks=ticks, tick_s=Fraction(1, 1000))
+    out = tmp_path / "out.mp4"
+    animate_file(tmp_path / "face.png", tmp_path / "phone.mkv", out, config_of(weights))
+    times = frame_times(out)
+    assert [round(1000 * float(t * times.time_base)) for t in times.ticks] == list(ticks)
 
 
 def test_memory_does_not_grow_with_the_driver(weights: Path, tmp_path: Path) -> None:

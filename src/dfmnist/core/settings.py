@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dfmnist.core.errors import InputError
+from dfmnist.core.text import read_fraction
 
 Config = TypeVar("Config")
 
@@ -202,7 +203,7 @@ def _parsed(text: str, kind: Any) -> Any:
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         found = words.get(text.lower())
         return _fail() if found is None else found
-    value = kind(text)
+    value = read_fraction(text) if kind is Fraction else kind(text)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError
     return value

@@ -4,9 +4,20 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 UNDEFINED = "–"
 """Text in place of a value that is not defined."""
+
+
+def read_fraction(text: str) -> Fraction:
+    """The number or fraction in `text`, such as 25, 29.97 or 30000/1001, of nine digits a part.
+
+    Raises `ValueError`. `Fraction("1e999999999")` alone would compute for hours.
+    """
+    if not re.fullmatch(r"[+-]?\d{1,9}(\.\d{1,9}|/\d{1,9})?", text.strip(), re.ASCII):
+        raise ValueError(f"'{text[:40]}' is no number or fraction")
+    return Fraction(text)
 
 
 def slug(text: str) -> str:

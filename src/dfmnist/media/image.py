@@ -1,5 +1,6 @@
 """Photos: one reader, so that orientation, transparency and grey are handled in one place."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from dfmnist.core.arrays import RgbImage
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 
+MAX_PIXELS = 1 << 27
+"""Largest number of pixels in a photo: more than phones of 108 megapixels give."""
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
@@ -20,20 +23,32 @@ def is_image(path: Path) -> bool:
 def read_image(path: Path) -> RgbImage:
     """Read the photo `path` as RGB (h, w, 3) uint8, rotated as its EXIF orientation says.
 
-    Transparent pixels become white. Raises `InputError`.
+    Transparent pixels become white. Raises `InputError`, also for more than `MAX_PIXELS`.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError.of(path, "no such file", "a photo")
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError.of(
+                    path, f"has {image.width}x{image.height} pixels", f"at most {MAX_PIXELS} pixels"
+                )
             upright = ImageOps.exif_transpose(image)
             rgb = _on_white(upright)
             return np.array(rgb, dtype=np.uint8)
     except UnidentifiedImageError:
         raise InputError.of(path, "not a picture", "a JPEG or PNG photo") from None
+    except InputError:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError.of(path, f"cannot be read ({error})", "a complete JPEG or PNG") from None
+
+
+def _opened(path: Path) -> Image.Image:
+    """Open a photo; the bound is ours, lower than the one that Pillow only warns of."""
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        return Image.open(path)
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dfmnist.core.errors import InputError
+from dfmnist.media.opening import DECODE, opened
 from dfmnist.media.sample import evenly
-from dfmnist.media.video import opened
 
 Facts = dict[str, str | float]
 
@@ -37,7 +37,8 @@ def protocol_facts(path: Path) -> Facts:
     length is not. Raises `InputError`.
     """
     path = Path(path)
-    with opened(path) as (container, stream):
+    with opened(path) as video:
+        container, stream = video.container, video.stream
         facts = _stream_facts(stream) | _metadata_facts(container, stream)
         coded = [packet for packet in container.demux(stream) if packet.size]
         if not coded:
@@ -156,8 +157,9 @@ def signal_facts(path: Path) -> dict[str, float]:
     """
     path = Path(path)
     sizes, keys, quantisers, planes, colours = [], [], [], [], []
-    with opened(path) as (container, stream):
-        stream.codec_context.options = {"export_side_data": "venc_params"}
+    with opened(path) as video:
+        container, stream = video.container, video.stream
+        stream.codec_context.options = {**DECODE, "export_side_data": "venc_params"}
         pixels = stream.codec_context.width * stream.codec_context.height
         for packet in container.demux(stream):
             if packet.size:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dfmnist.core.arrays import Frames
 from dfmnist.core.errors import InputError
-from dfmnist.media.video import frame_times, frames_at, probe
+from dfmnist.media.video import frame_times, frames_at
 
 
 def evenly(num_frames: int, count: int) -> NDArray[np.int64]:
@@ -49,11 +49,10 @@ def read_stretch(
     fewer frames if the file or the stretch (`end_s`) ends sooner. Raises `InputError`, also if
     no frame lies in the stretch.
     """
-    info = probe(path)
-    stop_s = info.duration_s if end_s is None else min(end_s, info.duration_s)
+    times = frame_times(path)
+    stop_s = times.duration_s if end_s is None else min(end_s, times.duration_s)
     wanted = min(num_frames, int((stop_s - start_s) * float(fps) + 1e-6))
     if wanted < 1:
-        raise InputError.of(path, f"no frame after {start_s} s", f"under {info.duration_s:.2f} s")
+        raise InputError.of(path, f"no frame after {start_s} s", f"under {times.duration_s:.2f} s")
     moments_s = start_s + np.arange(wanted) / float(fps)
-    indices = np.floor(moments_s * float(info.fps) + 1e-6).astype(np.int64)
-    return frames_at(path, np.minimum(indices, info.num_frames - 1))
+    return frames_at(path, times.index_at(moments_s), times=times)

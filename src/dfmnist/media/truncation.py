@@ -7,7 +7,10 @@ MPEG streams do not. Nothing is decoded.
 from pathlib import Path
 from typing import BinaryIO
 
-_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"moof")
+_BOXES = frozenset(
+    b"ftyp moov mdat free skip wide styp moof mfra uuid "
+    b"meta sidx ssix pdin pnot PICT emsg prft udta meco".split()
+)
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
@@ -29,11 +32,23 @@ def is_truncated(path: Path) -> bool:
 
 
 def _boxes(file: BinaryIO, size: int) -> bool:
-    at = 0
+    """True if an MP4 box ends beyond the file.
+
+    Cameras and downloaders append bytes of their own; behind the boxes of a film, anything whose
+    name is unknown is taken for such, and so are bytes too few for a box.
+    """
+    at, seen = 0, set[bytes]()
+
+    def film() -> bool:
+        return b"mdat" in seen and not seen.isdisjoint((b"moov", b"moof"))
+
     while at + 8 <= size:
         file.seek(at)
         head = file.read(16)
-        length = int.from_bytes(head[:4], "big")
+        length, name = int.from_bytes(head[:4], "big"), head[4:8]
+        seen.add(name)
+        if name not in _BOXES and film():
+            return False
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
         if length == 0:  # to the end of the file
@@ -41,7 +56,11 @@ def _boxes(file: BinaryIO, size: int) -> bool:
         if length < 8:
             return True
         at += length
-    return at != size
+    if at < size:
+        file.seek(at)
+        # fragments may follow each other; the size of the next one begins with zeros
+        return not film() or (b"moof" in seen and file.read(1) == b"\0")
+    return at > size
 
 
 def _riff(file: BinaryIO, size: int) -> bool:

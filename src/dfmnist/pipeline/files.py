@@ -32,8 +32,10 @@ from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
 from dfmnist.media.folders import find_media, media_kind
 from dfmnist.media.image import read_image
+from dfmnist.media.opening import FrameTimes
 from dfmnist.media.video import (
     frame_index_at,
+    frame_times,
     frames_at,
     iter_frames,
     probe,
@@ -43,7 +45,7 @@ from dfmnist.media.video import (
 from dfmnist.pipeline.animate import DrivingMotion, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
 
-VERSION = 1
+VERSION = 2
 """Version of the cached driving-keypoint format; entries of other versions are recomputed."""
 
 
@@ -64,7 +66,7 @@ class _Driver:
 
     path: Path
     sha256: str
-    fps: Fraction
+    times: FrameTimes
     motion: DrivingMotion
     generator: str
     """Name and hash of the motion model."""
@@ -73,8 +75,9 @@ class _Driver:
 def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) -> Animated:
     """Animate `source`, a photo or a frame of a video, as `driving` moves; write the MP4 `out`.
 
-    The output has the driver's frame rate and number of frames. Raises `InputError` for a file
-    that cannot be read, is truncated or shows no face; then there is no output.
+    The output has the driver's number of frames, each shown when the driver's is. Raises
+    `InputError` for a file that cannot be read, is truncated or shows no face; then there is no
+    output.
     """
     if out.is_dir() or out.suffix.lower() != ".mp4":
         raise InputError.of(out, "is no name of an MP4", "a file to write that ends in .mp4")
@@ -174,7 +177,12 @@ def _picture(path: Path, config: AnimateConfig) -> Frames:
 
 def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
     """Find the driver's motion, or read it from the cache."""
-    info, sha256, generator = probe(driving), sha256_file(driving), weights_id(config.weights)
+    times, sha256, generator = (
+        frame_times(driving),
+        sha256_file(driving),
+        weights_id(config.weights),
+    )
+    count = len(times.ticks)
     made_with = {
         "version": VERSION,
         "driving": sha256,
@@ -185,15 +193,15 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
     kept = cache_dir() / "motion" / f"{config_hash(made_with)}.safetensors"
     motion = _kept_motion(kept) if config.cache else None
     if motion is None:
-        frames = _faces(driving, info.num_frames, config, bar)
-        frames = _counted(frames, "find the driver's keypoints", info.num_frames, bar)
+        frames = _faces(driving, count, config, bar)
+        frames = _counted(frames, "find the driver's keypoints", count, bar)
         with tempfile.TemporaryDirectory(prefix="dfmnist-motion-") as folder:
             made = Path(folder) / kept.name
             save_motion(made, frames, _model(config), landmarks=config.best_frame)
             motion = load_motion(made)
             if config.cache:
                 _keep(made, kept)
-    return _Driver(driving, sha256, info.fps, motion, generator)
+    return _Driver(driving, sha256, times, motion, generator)
 
 
 def _kept_motion(path: Path) -> DrivingMotion | None:
@@ -253,8 +261,9 @@ def _write(
             yield frame
             bar.advance(task)
 
-    count = write_video(out, frames(), driver.fps, crf=Quality.RAW.crf, comment=label)
-    return Animated(out, count, driver.fps, reference)
+    times, crf = driver.times, Quality.RAW.crf
+    count = write_video(out, frames(), times.fps, crf=crf, comment=label, times=times)
+    return Animated(out, count, times.fps, reference)
 
 
 def _reference(source: Path, picture: Frames, motion: DrivingMotion) -> int:
