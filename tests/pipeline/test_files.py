@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from matplotlib import cbook
+from PIL import Image
 from tests.fomm.test_networks import tiny
 from tests.living import Living
 from tests.media.test_opening import encode
@@ -22,11 +24,11 @@ from dfmnist.faces.crop import face_box_union, square_crop
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
-from dfmnist.fomm.networks.keypoints import KPDetector
+from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 from dfmnist.media.image import write_image
 from dfmnist.media.video import frame_times, read_frames, write_video
 from dfmnist.pipeline import files
-from dfmnist.pipeline.animate import animate, animator, load_motion, save_motion
+from dfmnist.pipeline.animate import DrivingMotion, animate, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
 from dfmnist.pipeline.files import animate_file, animate_folder
 
@@ -125,6 +127,33 @@ def test_the_result_moves_when_its_driver_moves(weights: Path, tmp_path: Path) -
     animate_file(tmp_path / "face.png", tmp_path / "phone.mkv", out, config_of(weights))
     times = frame_times(out)
     assert [round(1000 * float(t * times.time_base)) for t in times.ticks] == list(ticks)
+
+
+def test_frames_without_a_face_hold_the_pose_before_them() -> None:
+    value = torch.arange(6.0).reshape(6, 1, 1).repeat(1, 10, 2)
+    keypoints = Keypoints(value, torch.eye(2).repeat(6, 10, 1, 1))
+    marks = np.zeros((6, 68, 2), np.float32)
+    marks[[0, 1, 3]] = np.nan
+    motion = DrivingMotion(keypoints, marks)
+    assert motion.held().value[:, 0, 0].tolist() == [2, 2, 2, 2, 4, 5]
+    for unknown in (None, np.full_like(marks, np.nan)):
+        assert DrivingMotion(keypoints, unknown).held() is keypoints
+
+
+def test_a_driver_that_begins_black_holds_the_pose_and_says_so(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    portrait = Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    face = np.asarray(portrait.convert("RGB").crop((120, 60, 420, 360)).resize((128, 128)))
+    write_image(tmp_path / "face.png", face)
+    driver, out = tmp_path / "black.mp4", tmp_path / "out.mp4"
+    encode(driver, [np.zeros_like(face)] * 2 + [np.roll(face, 4 * i, axis=1) for i in range(3)])
+    animate_file(tmp_path / "face.png", driver, out, config_of(weights))
+    said = "".join(capsys.readouterr()).replace("\n", " ")
+    assert "black.mp4: 2 of 5 frames show no face; the last pose is held there" in said
+    made = read_frames(out).astype(int)
+    assert np.abs(made[:3] - made[2]).mean() < 3  # the pose of the first face is the source's
+    assert np.abs(made[4] - made[2]).mean() > 6
 
 
 def test_memory_does_not_grow_with_the_driver(weights: Path, tmp_path: Path) -> None:

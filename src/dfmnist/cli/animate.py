@@ -29,6 +29,7 @@ def animate(
         float | None, field(AnimateConfig, "source_time_s", "--source-time")
     ] = AnimateConfig.source_time_s,
     crop: Annotated[bool, field(AnimateConfig, "crop")] = AnimateConfig.crop,
+    face: Annotated[int | None, field(AnimateConfig, "face")] = AnimateConfig.face,
     cache: Annotated[bool, field(AnimateConfig, "cache")] = AnimateConfig.cache,
     backend: Annotated[BackendName, field(AnimateConfig, "backend")] = AnimateConfig.backend,
     precision: Annotated[Precision, field(AnimateConfig, "precision")] = AnimateConfig.precision,
@@ -45,6 +46,7 @@ def animate(
         motion=motion,
         best_frame=best_frame,
         crop=crop,
+        face=face,
         source_frame=source_frame,
         source_time_s=source_time,
         cache=cache,

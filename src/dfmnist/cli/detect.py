@@ -148,6 +148,14 @@ def detect(
     cropped: Annotated[
         bool, typer.Option("--cropped", help="Take the videos as face crops; find no face.")
     ] = False,
+    face: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Face to follow, counted from 1 from left to right in the first frame that shows "
+            "one; none is the largest.",
+        ),
+    ] = None,
     backend: Backend = "auto",
     precision: PrecisionOption = "auto",
     as_json: Json = False,
@@ -163,10 +171,15 @@ def detect(
     from dfmnist.detectors.predict import Unscored, VideoScore, detect_videos, find_videos
     from dfmnist.detectors.run import load_run
 
+    if cropped and face is not None:
+        raise InputError(f"--face {face} with --cropped; expected one of them")
     loaded = load_run(run or shipped.FOLDER)
     paths = find_videos(videos)
     found: list[VideoScore | Unscored] = []
-    for one in detect_videos(paths, loaded, cropped=cropped, backend=backend, precision=precision):
+    scored = detect_videos(
+        paths, loaded, cropped=cropped, face=face, backend=backend, precision=precision
+    )
+    for one in scored:
         found.append(one)
         if as_json:
             continue

@@ -5,19 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
+from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure
 from dfmnist.core.choices import BackendName, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.backends import DetectorBackend, choose_backend, frame_logits
 from dfmnist.detectors.run import Run
-from dfmnist.faces.crop import face_box_union, square_crop, squared
+from dfmnist.faces.crop import moving_crop, square_crop, squared
+from dfmnist.faces.follow import FaceTrack, follow_face
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.folders import VIDEOS, find_media
-from dfmnist.media.sample import sample_frames
-from dfmnist.media.video import resize_frames
+from dfmnist.media.sample import evenly, sample_frames
+from dfmnist.media.video import frame_times, frames_at, iter_frames_at, resize_frames
 
+LOOKS = 4
+"""Where some of a video's frames show no face, so many times as many frames are searched."""
 CROP_PX = 256
 """Side in pixels of the face crops, the same as in the dataset that detectors are trained on."""
 
@@ -67,6 +72,7 @@ def detect_videos(
     run: Run,
     *,
     cropped: bool = False,
+    face: int | None = None,
     backend: BackendName = "auto",
     precision: Precision = "auto",
 ) -> Iterator[VideoScore | Unscored]:
@@ -78,27 +84,32 @@ def detect_videos(
     model = choose_backend(run.network, backend, precision, run.frame_px)
     for path in paths:
         try:
-            yield detect_video(path, run, cropped=cropped, backend=model)
+            yield detect_video(path, run, cropped=cropped, face=face, backend=model)
         except Exception as error:
             yield Unscored(path, failure(error, path))
 
 
 def detect_video(
-    path: Path, run: Run, *, cropped: bool = False, backend: DetectorBackend | None = None
+    path: Path,
+    run: Run,
+    *,
+    cropped: bool = False,
+    face: int | None = None,
+    backend: DetectorBackend | None = None,
 ) -> VideoScore:
     """The score that `run` gives the video `path`, from frames evenly spaced over all of it.
 
-    `cropped` says that the video is a face crop already, like the dataset's clips. `backend` runs
-    the network of `run`; pass one to score many videos, else each call makes its own. Raises
-    `InputError` if the file is no video or shows no face.
+    `cropped` says that the video is a face crop already, like the dataset's clips. Else the frames
+    are those that show the face: the largest of the first frame that shows one, or the `face`-th
+    from the left, counted from 1. `backend` runs the network of `run`; pass one to score many
+    videos, else each call makes its own. Raises `InputError` if the file is no video or shows no
+    face.
     """
     size = (run.frame_px,) * 2
-    indices, frames = sample_frames(path, run.config.frames_per_clip, size if cropped else None)
-    if not cropped:
-        box, reason = face_box_union(frames, mtcnn(), every=1)
-        if box is None:
-            raise InputError.of(path, reason, "a video of one face, or --cropped")
-        frames = square_crop(frames, squared(box), CROP_PX)
+    if cropped:
+        indices, frames = sample_frames(path, run.config.frames_per_clip, size)
+    else:
+        indices, frames = _faces(path, run.config.frames_per_clip, face)
     raw = frame_logits(
         backend or choose_backend(run.network, frame_px=run.frame_px), resize_frames(frames, size)
     )
@@ -114,3 +125,28 @@ def detect_video(
         tuple(int(i) for i in indices),
         tuple(float(p) for p in expit(logits)),
     )
+
+
+def _faces(path: Path, count: int, face: int | None) -> tuple[NDArray[np.int64], Frames]:
+    """Up to `count` frames that show the face: their indices (k,) and crops (k, px, px, 3).
+
+    The crop is one square for all frames, as in the dataset, unless the face leaves it: then the
+    square follows the face.
+    """
+    times = frame_times(path)
+    indices = evenly(len(times.ticks), count)
+    frames = frames_at(path, indices, times=times)
+    track = follow_face(frames, mtcnn(), face=face)
+    if len(track.seen) < len(indices):
+        indices = evenly(len(times.ticks), LOOKS * count)
+        track = follow_face(iter_frames_at(path, indices, times=times), mtcnn(), face=face)
+    if not track.seen:
+        raise InputError.of(path, track.too_seldom, "a video of one face, or --cropped")
+    kept = np.array(track.seen)[evenly(len(track.seen), count)]
+    if len(track.boxes) > count:
+        frames = frames_at(path, indices[kept], times=times)
+    track = FaceTrack(tuple(track.boxes[i] for i in kept), track.others)
+    square = track.union
+    if square is None or track.too_far:
+        return indices[kept], moving_crop(frames, track, CROP_PX)
+    return indices[kept], square_crop(frames, squared(square), CROP_PX)

@@ -14,14 +14,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from dfmnist.core.arrays import Floats32, Frames
+from dfmnist.faces.follow import FaceTrack, follow_face
 from dfmnist.faces.mtcnn import Mtcnn
 
 EVERY = 5
 """Step between the frames in which the face is detected; a face moves little in 0.2 s."""
 MARGIN = 0.1
 """Margin added on each side, as a share of the box's longer side."""
-MIN_SEEN = 0.8
-"""Smallest share of the searched frames that must show the face."""
 
 
 @dataclass(frozen=True)
@@ -35,49 +34,19 @@ class CropInfo:
 
 
 def face_box_union(
-    frames_rgb_u8: Frames | Iterable[Frames], mtcnn: Mtcnn, every: int = EVERY
+    frames_rgb_u8: Frames | Iterable[Frames],
+    mtcnn: Mtcnn,
+    every: int = EVERY,
+    face: int | None = None,
 ) -> tuple[Floats32 | None, str]:
     """The union (4,) of one person's boxes over frames (n, h, w, 3), or None and the reason.
 
-    A stream of frames (h, w, 3) works as well; one of them is held at a time. The face is searched
-    in every `every`-th frame and in the last. The person is the largest face in the first frame
-    that shows one, and afterwards the face that overlaps the previous box most.
+    A stream of frames (h, w, 3) works as well; one of them is held at a time. `every` and `face`
+    are those of `faces.follow.follow_face`, which also may raise `InputError`.
     """
-    looked = 0
-    boxes: list[Floats32] = []
-
-    def look(frame: Frames) -> None:
-        nonlocal looked
-        looked += 1
-        found = mtcnn.detect(frame)
-        chosen = found.largest() if not boxes else _same_person(found.boxes_xyxy, boxes[-1])
-        if chosen is not None:
-            boxes.append(found.boxes_xyxy[chosen])
-
-    unseen: Frames | None = None
-    for index, frame in enumerate(frames_rgb_u8):
-        unseen = None if index % every == 0 else frame
-        if unseen is None:
-            look(frame)
-    if unseen is not None:  # the last frame
-        look(unseen)
-    if not boxes:
-        return None, "no face found"
-    if len(boxes) < MIN_SEEN * looked:
-        return None, f"face seen in only {len(boxes)} of {looked} frames looked at"
-    stack = np.stack(boxes)
-    return np.concatenate([stack[:, :2].min(axis=0), stack[:, 2:].max(axis=0)]), ""
-
-
-def _same_person(boxes_xyxy: Floats32, last_xyxy: Floats32) -> int | None:
-    """The index of the box that overlaps the last one most, or None if none does."""
-    if not len(boxes_xyxy):
-        return None
-    near = np.maximum(boxes_xyxy[:, :2], last_xyxy[:2])
-    far = np.minimum(boxes_xyxy[:, 2:], last_xyxy[2:])
-    shared = np.clip(far - near, 0, None).prod(axis=1)
-    best = int(np.argmax(shared))
-    return best if shared[best] > 0 else None
+    track = follow_face(frames_rgb_u8, mtcnn, every, face)
+    reason = track.too_seldom or track.too_far
+    return (None, reason) if reason else (track.union, "")
 
 
 def squared(box_xyxy: Floats32, margin: float = MARGIN) -> Floats32:
@@ -85,6 +54,20 @@ def squared(box_xyxy: Floats32, margin: float = MARGIN) -> Floats32:
     centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
     side = float((box_xyxy[2:] - box_xyxy[:2]).max()) * (1 + 2 * margin)
     return np.concatenate([centre - side / 2, centre + side / 2]).astype(np.float32)
+
+
+def moving_crop(frames_rgb_u8: Frames, track: FaceTrack, size: int = 256) -> Frames:
+    """The face of `track` cut out of every frame (n, h, w, 3): (n, size, size, 3).
+
+    All squares have the size for its median box, with the usual margin, and follow the face.
+    """
+    half = track.side * (1 + 2 * MARGIN) / 2
+    out = np.empty((len(frames_rgb_u8), size, size, 3), np.uint8)
+    for index, box in enumerate(track.followed()):
+        middle = (box[:2] + box[2:]) / 2
+        square = np.concatenate([middle - half, middle + half])
+        out[index] = square_crop(frames_rgb_u8[index : index + 1], square, size)[0]
+    return out
 
 
 def square_crop(frames_rgb_u8: Frames, box_xyxy: npt.ArrayLike, size: int = 256) -> Frames:

@@ -28,6 +28,10 @@ CELL_PX = 12
 """Side in pixels of the area that P-Net judges."""
 STRIDE_PX = 2
 """Distance in pixels between areas that P-Net judges."""
+FILLED_MARGIN = 0.3
+"""Margin of the second search around a picture, as a share of its longer side."""
+FILLED_FACE = 0.5
+"""Smallest face of the second search, as a share of the picture's shorter side."""
 THRESHOLDS = (0.6, 0.7, 0.8)
 """Smallest face probability that P-Net, R-Net and O-Net must give."""
 
@@ -123,16 +127,30 @@ class Mtcnn:
         self._o = _load(_o_net(), "onet")
 
     def detect(self, image_rgb_u8: RgbImage) -> Detections:
-        """The faces in one image (h, w, 3), the most certain first; possibly none."""
+        """The faces in one image (h, w, 3), the most certain first; possibly none.
+
+        A face that fills the picture beyond its edges is found in a second search, with a margin
+        around the picture.
+        """
+        found = self._search(image_rgb_u8)
+        if len(found):
+            return found
+        margin = int(max(image_rgb_u8.shape[:2]) * FILLED_MARGIN)
+        wide = np.pad(image_rgb_u8, ((margin, margin), (margin, margin), (0, 0)), "edge")
+        around = self._search(wide, min(image_rgb_u8.shape[:2]) * FILLED_FACE)
+        shifted = around.boxes_xyxy - np.float32(margin), around.points - np.float32(margin)
+        return Detections(shifted[0], around.scores, shifted[1])
+
+    def _search(self, image_rgb_u8: RgbImage, min_face_px: float = 0) -> Detections:
         with torch.inference_mode():
-            boxes = self._propose(image_rgb_u8)
+            boxes = self._propose(image_rgb_u8, max(self.min_face_px, min_face_px))
             boxes = self._refine(image_rgb_u8, boxes)
             return self._output(image_rgb_u8, boxes)
 
-    def _propose(self, image: RgbImage) -> Floats32:
+    def _propose(self, image: RgbImage, min_face_px: float) -> Floats32:
         height, width = image.shape[:2]
         picture = Image.fromarray(image)
-        scale = CELL_PX / self.min_face_px
+        scale = CELL_PX / min_face_px
         found: list[Floats32] = []
         while min(height, width) * scale >= CELL_PX:
             size_wh = (max(CELL_PX, round(width * scale)), max(CELL_PX, round(height * scale)))

@@ -34,6 +34,7 @@ __all__ = [
     "frames_at",
     "is_video",
     "iter_frames",
+    "iter_frames_at",
     "opened",
     "probe",
     "read_comment",
@@ -234,21 +235,41 @@ def frames_at(
     return kept
 
 
+def iter_frames_at(
+    path: Path, indices: Sequence[int] | NDArray[np.integer], *, times: FrameTimes
+) -> Iterator[RgbImage]:
+    """Yield the frames at `indices` (ascending) one at a time: RGB (h, w, 3) uint8.
+
+    `times` is the result of `frame_times`. Fewer come if the file ends. Raises `InputError`.
+    """
+    wanted = [int(i) for i in indices]
+    if times.identify_frames:
+        wanted = [times.ticks[i] for i in wanted]
+    return _picked(path, wanted, None, by_time=times.identify_frames)
+
+
 def _pick(
     path: Path, wanted: list[int], size_wh: tuple[int, int] | None, *, by_time: bool
 ) -> Frames:
     """Frames at the ascending indices, or presentation times, `wanted`; fewer if the file ends."""
-    kept: list[RgbImage] = []
+    kept = list(_picked(path, wanted, size_wh, by_time=by_time))
+    return np.stack(kept) if kept else np.empty((0, 0, 0, 3), np.uint8)
+
+
+def _picked(
+    path: Path, wanted: list[int], size_wh: tuple[int, int] | None, *, by_time: bool
+) -> Iterator[RgbImage]:
+    at = 0
     with opened(path) as video:
         convert = RgbConverter(video.path, video.pixel_aspect, size_wh)
         for index, frame in enumerate(_decoded(video, frozenset(wanted) if by_time else None)):
             convert.see(frame)
             position = frame.pts if by_time else index
-            while len(kept) < len(wanted) and wanted[len(kept)] == position:
-                kept.append(convert(frame))
-            if len(kept) == len(wanted):
+            while at < len(wanted) and wanted[at] == position:
+                yield convert(frame)
+                at += 1
+            if at == len(wanted):
                 break
-    return np.stack(kept) if kept else np.empty((0, 0, 0, 3), np.uint8)
 
 
 def write_video(

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -29,7 +30,30 @@ class DrivingMotion:
 
     keypoints: Keypoints
     landmarks: Floats32 | None
-    """Landmarks (n, 68, 2) for the choice of the best frame, NaN without a face; None: not made."""
+    """Landmarks (n, 68, 2) of the driver's face, NaN in frames without one; None: not made."""
+
+    @property
+    def shows_face(self) -> npt.NDArray[np.bool_]:
+        """True for each frame (n,) that shows a face; for all of them if none does.
+
+        The latter is a driver that is known to be a face, but not by the face mesh: a painting.
+        """
+        count = len(self.keypoints.value)
+        if self.landmarks is None or np.isnan(self.landmarks).all():
+            return np.ones(count, bool)
+        return np.asarray(np.isfinite(self.landmarks).all(axis=(1, 2)), np.bool_)
+
+    def held(self) -> Keypoints:
+        """The keypoints (n, k, …), where a frame without a face holds the pose before it.
+
+        Before the first face it is the pose of that face, from which motion is then measured.
+        """
+        shown = self.shows_face
+        if shown.all():
+            return self.keypoints
+        first = int(np.argmax(shown))
+        last = np.maximum.accumulate(np.where(shown, np.arange(len(shown)), first))
+        return self.keypoints.at(torch.from_numpy(last))
 
 
 @cache
@@ -50,7 +74,7 @@ def save_motion(
     """Find the keypoints of a driving clip and write them to `path`, for all sources to read.
 
     Takes frames (n, h, w, 3), or a stream of frames (h, w, 3) of which it holds a few at a time.
-    `landmarks`: those for the choice of the best frame are found too.
+    `landmarks`: those of the face are found too, which also say in which frames there is one.
     """
     marks, value, jacobian = _Table(), _Table(), _Table()
     frames = iter(driving_rgb_u8)
@@ -118,5 +142,5 @@ def animate(
 ) -> Frames:
     """Animate the source (h, w, 3) with the motion in `motion_file`; returns (n, h, w, 3)."""
     model = animator(weights)
-    driving = load_motion(motion_file).keypoints
+    driving = load_motion(motion_file).held()
     return model.animate(model.encode(source_rgb_u8), driving, motion)

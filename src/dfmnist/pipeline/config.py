@@ -101,13 +101,16 @@ class AnimateConfig:
     """Motion model: .pth.tar, .safetensors, or a name of `dfmnist fetch`; none is the shipped
     one."""
     motion: Motion = "relative"
-    """How the driver's motion reaches the source: relative to its first frame, absolute, or
+    """How the driver's motion reaches the source: relative to its first face, absolute, or
     relative in the scale of the source's face."""
     best_frame: bool = False
     """Measure the motion from the driving frame whose face is shaped most like the source's,
-    instead of from the first frame."""
+    instead of from the first frame that shows a face."""
     crop: bool = True
     """Find the face in source and driver first and crop to it."""
+    face: int | None = None
+    """Which face of the driver to follow, counted from 1 from left to right in the first frame that
+    shows one; none is the largest."""
     source_frame: int | None = None
     """Frame of a source video to animate, counted from 0; none is the first."""
     source_time_s: float | None = None
@@ -128,6 +131,8 @@ class AnimateConfig:
                 "--best-frame with --motion absolute has no effect; "
                 "expected --motion relative or relative_scaled"
             )
+        if self.face is not None and (self.face < 1 or not self.crop):
+            raise InputError(f"--face {self.face}; expected 1 or more, without --no-crop")
         if self.source_frame is not None and self.source_time_s is not None:
             raise InputError("--source-frame and --source-time are both given; expected one")
         if self.source_frame is not None and self.source_frame < 0:

@@ -188,7 +188,7 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
         "driving": sha256,
         "weights": generator,
         "crop": config.crop,
-        "landmarks": config.best_frame,
+        "face": config.face,
     }
     kept = cache_dir() / "motion" / f"{config_hash(made_with)}.safetensors"
     motion = _kept_motion(kept) if config.cache else None
@@ -197,10 +197,14 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
         frames = _counted(frames, "find the driver's keypoints", count, bar)
         with tempfile.TemporaryDirectory(prefix="dfmnist-motion-") as folder:
             made = Path(folder) / kept.name
-            save_motion(made, frames, _model(config), landmarks=config.best_frame)
+            save_motion(made, frames, _model(config), landmarks=True)
             motion = load_motion(made)
             if config.cache:
                 _keep(made, kept)
+    missing = int((~motion.shows_face).sum())
+    if missing:
+        shown = f"{driving}: {missing} of {len(motion.shows_face)} frames show no face"
+        say(f"{shown}; the last pose is held there")
     return _Driver(driving, sha256, times, motion, generator)
 
 
@@ -229,7 +233,7 @@ def _faces(driving: Path, count: int, config: AnimateConfig, bar: Progress) -> I
     if not config.crop:
         return iter_frames(driving)
     seen = _counted(iter_frames(driving), "find the driver's face", count, bar)
-    box, reason = face_box_union(seen, mtcnn())
+    box, reason = face_box_union(seen, mtcnn(), face=config.face)
     if box is None:
         raise InputError.of(driving, reason, "one face, or --no-crop for a clip of a face")
     square, size = squared(box), _model(config).size
@@ -253,11 +257,12 @@ def _write(
     progress: tuple[Progress, TaskID],
 ) -> Animated:
     model, (bar, task) = _model(config), progress
-    reference = _reference(source, picture, driver.motion) if config.best_frame else 0
+    motion = driver.motion
+    reference = _best(source, picture, motion) if config.best_frame else 0
 
     def frames() -> Iterator[Frames]:
         encoded = model.encode(picture)
-        for frame in model.stream(encoded, driver.motion.keypoints, config.motion, reference):
+        for frame in model.stream(encoded, motion.held(), config.motion, reference):
             yield frame
             bar.advance(task)
 
@@ -266,7 +271,7 @@ def _write(
     return Animated(out, count, times.fps, reference)
 
 
-def _reference(source: Path, picture: Frames, motion: DrivingMotion) -> int:
+def _best(source: Path, picture: Frames, motion: DrivingMotion) -> int:
     assert motion.landmarks is not None
     mesh = face_mesh()(picture, with_eyes=False)
     if mesh is None:
@@ -286,6 +291,7 @@ def _label(source: Path, driver: _Driver, config: AnimateConfig) -> str:
         "motion": config.motion,
         "best_frame": config.best_frame,
         "crop": config.crop,
+        "face": config.face,
         "precision": _model(config).precision,
     }
     detail = moved_as(source.name, driver.path.name, "", driver.generator)

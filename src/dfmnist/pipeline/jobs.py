@@ -154,7 +154,7 @@ class DriverJob(BuildJob):
             f = self.footage
             preview = self.root / driver_file_name(f.identity, f.action, f.take)
             write_video(preview, frames, c.fps, crf=DRIVER_CRF)
-            save_motion(self.motion_file(self.footage), frames, animator(c.weights))
+            save_motion(self.motion_file(self.footage), frames, animator(c.weights), landmarks=True)
         write_record(path, choice)
         return choice.reason
 
