@@ -73,6 +73,18 @@ def test_two_people_who_cross_keep_their_names() -> None:
     assert other == [None if i == 5 else 300 - x for i, x in enumerate(walk)]
 
 
+def test_twins_are_told_apart_by_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FACES, 2, FACES[1])
+    other = lefts(follow(crossing(), face=2))
+    assert other[4:] in ([180, 150, *range(120, -1, -30)], [180, None, *range(120, -1, -30)])
+
+
+def test_a_face_that_is_somewhat_alike_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed = 0.3 * FACES[1] + 0.7 * FACES[2]
+    monkeypatch.setitem(FACES, 2, mixed.astype(np.uint8))
+    assert lefts(follow([{1: 100}] * 3 + [{2: 100}] * 2)) == [100] * 3 + [None] * 2
+
+
 def test_the_face_that_is_asked_for() -> None:
     found = Detections(
         np.array([[50, 0, 90, 40], [0, 0, 20, 20], [100, 0, 150, 50]], np.float32),

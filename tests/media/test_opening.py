@@ -65,11 +65,14 @@ def means(frames: np.ndarray) -> np.ndarray:
 # which file
 
 
-def test_a_name_is_never_a_protocol_or_a_pattern(tmp_path: Path) -> None:
+def test_a_name_is_never_a_protocol_or_a_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     film = encode(tmp_path / "film.mp4", [shaded(90)] * 2).read_bytes()
     for name in ("10:30.mp4", "concat:film.mp4", "v%02d.mp4", "http:"):
-        (tmp_path / name).write_bytes(film)
-        assert video.probe(tmp_path / name).num_frames == 2
+        Path(name).write_bytes(film)
+        assert video.probe(Path(name)).num_frames == 2
 
 
 @pytest.mark.parametrize(
@@ -120,10 +123,22 @@ def test_the_film_is_read_and_not_the_picture_before_it(
     assert means(frames).min() > 150
 
 
-def test_artwork_is_no_film(tmp_path: Path) -> None:
-    artwork = int(av.stream.Disposition.attached_pic)
-    frames = video.read_frames(_two_streams(tmp_path / "a.mkv", "mjpeg", 10, artwork))
-    assert means(frames).min() > 150
+def test_a_song_with_artwork_is_no_film(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=16000)
+        cover = container.add_stream("mjpeg", rate=25)
+        cover.width = cover.height = SIZE
+        cover.pix_fmt, cover.disposition = "yuvj420p", av.stream.Disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 16000), np.float32), format="fltp", layout="mono"
+        )
+        frame.sample_rate = 16000
+        container.mux([*sound.encode(frame), *sound.encode(None)])
+        picture = av.VideoFrame.from_ndarray(shaded(90), format="rgb24")
+        container.mux([*cover.encode(picture), *cover.encode(None)])
+    with pytest.raises(InputError, match=r"song\.mp4: holds only artwork"):
+        video.probe(path)
 
 
 # when
@@ -191,7 +206,7 @@ def test_frames_in_avi_are_counted_since_their_times_are_false(tmp_path: Path) -
     path = encode(tmp_path / "a.avi", [shaded(v) for v in levels(24)], options=options)
     everything = video.read_frames(path)
     assert np.abs(means(everything) - levels(24)).max() < 3
-    wanted = [1, 2, 3, 5, 11, 12, 20]
+    wanted = [3, 9, 15, 20]  # whose false times ascend in the order shown
     assert np.array_equal(video.frames_at(path, wanted), everything[wanted])
 
 
@@ -218,7 +233,8 @@ def test_hidden_frames_are_not_counted(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_begins_between_key_frames_is_read_from_the_next(tmp_path: Path) -> None:
-    options = {"crf": "8", "bf": "2", "x264-params": "keyint=10:scenecut=0:open-gop=1"}
+    settings = "keyint=12:min-keyint=12:scenecut=0:open-gop=1:b-adapt=0:bframes=3"
+    options = {"crf": "8", "bf": "3", "x264-params": settings}
     whole = encode(tmp_path / "a.ts", [shaded(v) for v in levels(40)], options=options)
     everything = video.read_frames(whole)
     data, starts = whole.read_bytes(), set()
@@ -229,7 +245,8 @@ def test_a_recording_that_begins_between_key_frames_is_read_from_the_next(tmp_pa
         starts.add(len(frames))
         assert np.array_equal(frames, everything[-len(frames) :])
         assert video.probe(cut).num_frames == len(frames)
-        assert np.array_equal(video.frames_at(cut, [0, 3, 7]), frames[[0, 3, 7]])
+        wanted = [0, 2, len(frames) - 1]
+        assert np.array_equal(video.frames_at(cut, wanted), frames[wanted])
     assert len(starts) > 1
 
 

@@ -21,15 +21,12 @@ from dfmnist.faces.mtcnn import Detections, Mtcnn
 LOOK_PX = 12
 """Side in pixels of the picture by which a face's look is compared."""
 MAX_STRANGENESS = 2.0
-"""Largest sum of distance (in sides of the face), change of size (in octaves) and twice the change
-of look (1 less the correlation) with which a face is the same."""
-MIN_LIKENESS = 0.5
-"""Smallest correlation with the face's first or last look. Measured in looks 0.2 s apart: 0.73 and
-more for one person who turns, nods or speaks; 0.3 to 0.8, mostly, for two people."""
-FAR = 1.0
+"""Largest sum of distance (in sides of the face), change of size (in octaves) and four times the
+change of look (1 less the correlation) with which a face is the same. Measured in looks 0.2 s
+apart: a correlation of 0.73 and more for one person who turns, nods or speaks, 0.3 to 0.8, mostly,
+for two people."""
+FAR = 0.8
 """Largest part that the distance has in that sum: after a cut a face may be anywhere."""
-STRANGER = 99.0
-"""The sum for a face of another look."""
 FORGET = 20
 """Number of looks after which somebody who is not followed and not seen is forgotten."""
 MAX_SPREAD = 2.5
@@ -204,9 +201,7 @@ class _Person:
         expected = self.box + np.tile(self._step * gone, 2)
         distance = min(_distance(box, expected), _distance(box, self.box)) / gone
         likeness = max(float(np.vdot(look, known)) for known in self._looks)
-        if likeness < MIN_LIKENESS:
-            return STRANGER
-        return min(FAR, distance) + abs(float(np.log2(sides[0] / sides[1]))) + 2 * (1 - likeness)
+        return min(FAR, distance) + abs(float(np.log2(sides[0] / sides[1]))) + 4 * (1 - likeness)
 
 
 def _distance(a: Floats32, b: Floats32) -> float:
