@@ -102,7 +102,7 @@ def staged() -> Iterator[Stage]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("choose", "crop", "animate"):
             patch.setattr(jobs, name, getattr(found, name))
-        patch.setattr(jobs, "save_motion", lambda *_: None)
+        patch.setattr(jobs, "save_motion", lambda *_, **__: None)
         patch.setattr(jobs, "animator", lambda *_: None)
         both = (found.detector("action"), found.detector("universal"))
         patch.setattr(screen, "detectors", lambda: both)
