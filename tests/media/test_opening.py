@@ -388,6 +388,16 @@ def test_bounds_on_frames_pixels_and_gaps(tmp_path: Path, monkeypatch: pytest.Mo
         video.read_frames(path)
 
 
+def test_a_film_of_very_many_cuts_is_refused_unopened(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [shaded(90)] * 3)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 8
+    data[at : at + 4] = struct.pack(">I", 10**6)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.mp4: is cut from 1000000 pieces; expected at most"):
+        video.probe(path)
+
+
 def test_a_nonsense_duration_tag_is_ignored(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mkv", [shaded(90)] * 3)
     data = path.read_bytes()

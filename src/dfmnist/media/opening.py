@@ -7,12 +7,13 @@ filling the time or the memory: `MAX_PIXELS`, `MAX_FRAMES` and `MAX_GAP_S`.
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -31,6 +32,10 @@ MAX_FRAMES = 1 << 18
 """Largest number of frames in a video: nearly three hours at 25 frames a second."""
 MAX_GAP_S = 600
 """Longest time in seconds from one frame of a video to the next."""
+MAX_BOXES = 10_000
+"""Number of MP4 boxes on one level that are looked at for lists of cuts."""
+MAX_EDITS = 1000
+"""Largest number of cuts that an MP4 lists; a million of them would take minutes to open."""
 MAX_PIXEL_ASPECT = 4
 """Largest ratio of a pixel's sides."""
 SQUARE_ENOUGH = 0.01
@@ -129,6 +134,10 @@ def opened(path: Path) -> Iterator[Opened]:
     path = Path(path)
     if not path.is_file():
         raise InputError.of(path, "no such file", "a video")
+    with path.open("rb") as file:
+        edits = _edits(file, 0, path.stat().st_size)
+    if edits > MAX_EDITS:
+        raise InputError.of(path, f"is cut from {edits} pieces", f"at most {MAX_EDITS}")
     try:
         # with `file:` a name such as 10:30.mp4 is a name, and not a protocol
         with av.open(f"file:{path}", options=_LOCAL, metadata_errors="replace") as container:
@@ -141,6 +150,31 @@ def opened(path: Path) -> Iterator[Opened]:
         if is_truncated(path):
             kind = "is truncated before its index, so 0 frames can be read"
         raise InputError.of(path, kind, "a complete video") from None
+
+
+def _edits(
+    file: BinaryIO, start: int, end: int, inside: Sequence[bytes] = (b"moov", b"trak", b"edts")
+) -> int:
+    """The length of the longest list of cuts (`elst`) in the MP4 boxes from `start` to `end`."""
+    longest, at = 0, start
+    for _ in range(MAX_BOXES):
+        if at + 16 > end:
+            break
+        file.seek(at)
+        head = file.read(24)
+        length, name, header = int.from_bytes(head[:4], "big"), head[4:8], 8
+        if length == 1:
+            length, header = int.from_bytes(head[8:16], "big"), 16
+        length = length or end - at
+        if length < header:
+            break
+        if not inside and name == b"elst":
+            longest = max(longest, int.from_bytes(head[header + 4 : header + 8], "big"))
+        elif inside and name == inside[0]:
+            stop = min(end, at + length)
+            longest = max(longest, _edits(file, at + header, stop, inside[1:]))
+        at += length
+    return longest
 
 
 def _film(path: Path, container: InputContainer) -> VideoStream:
