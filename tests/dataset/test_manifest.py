@@ -235,3 +235,35 @@ def test_a_detectors_score_is_a_number(tmp_path: Path, score: str, record) -> No
     file.write_text(json.dumps(values).replace('"screening": []', f'"screening": {verdict}'))
     with pytest.raises(InputError, match="score"):
         m.read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("root", "store"),
+    [
+        ("hub/datasets--me--faces/snapshots/abc123", "hub/datasets--me--faces/blobs"),
+        ("repo/sets/faces", "repo/.git/annex/objects"),
+        ("repo", "repo/.git/annex/objects"),
+    ],
+    ids=["Hugging Face", "git-annex below", "git-annex"],
+)
+def test_links_into_a_known_store_are_followed(
+    tmp_path: Path, root: str, store: str, record
+) -> None:
+    clip = record()
+    m.write_manifest(tmp_path / "plain", [clip])
+    (tmp_path / store).mkdir(parents=True)
+    for name, content in (
+        (m.METADATA, (tmp_path / "plain" / m.METADATA).read_bytes()), (clip.file_name, b"film"),
+    ):  # fmt: skip
+        blob = tmp_path / store / f"blob-of-{Path(name).name}"
+        blob.write_bytes(content)
+        link = tmp_path / root / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(blob)
+    assert m.read_manifest(tmp_path / root).clips == (clip,)
+    other = tmp_path / "elsewhere"
+    other.write_bytes(b"film")
+    link.unlink()
+    link.symlink_to(other)
+    with pytest.raises(InputError, match=r"is a link out of the folder; .*cp -rL"):
+        m.read_manifest(tmp_path / root)

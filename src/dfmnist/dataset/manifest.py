@@ -332,19 +332,41 @@ def _disagree(a: Clip, b: Clip) -> str | None:
 
 
 def _check_links(file: Path, clips: Iterable[Clip]) -> None:
-    """Raise `InputError` if a symbolic link leads a clip out of the dataset folder."""
+    """Raise `InputError` if a symbolic link leads a clip out of the dataset folder.
+
+    Links into the stores of Hugging Face's cache and of git-annex are how these tools lay files
+    out; they are followed.
+    """
     root = file.parent.resolve()
-    inside: dict[str, bool] = {}
+    allowed = (root, *_link_stores(root))
+
+    def leads_out(path: Path) -> bool:
+        target = path.resolve()
+        return not any(target.is_relative_to(place) for place in allowed)
+
+    outside: dict[str, bool] = {}
     for clip in clips:
         folder, _, _ = clip.file_name.rpartition("/")
-        if folder not in inside:
-            inside[folder] = (root / folder).resolve().is_relative_to(root)
+        if folder not in outside:
+            outside[folder] = leads_out(root / folder)
         path = f"{root}/{clip.file_name}"
-        out = os.path.islink(path) and not Path(path).resolve().is_relative_to(root)
-        if out or not inside[folder]:
+        if outside[folder] or (os.path.islink(path) and leads_out(Path(path))):
             raise InputError.of(
-                file, f"{clip.file_name} is a link out of the folder", "files inside the folder"
+                file,
+                f"{clip.file_name} is a link out of the folder",
+                "files inside the folder (`cp -rL FOLDER COPY` makes a copy without links)",
             )
+
+
+def _link_stores(root: Path) -> list[Path]:
+    """Folders outside `root` that links of well-known tools lead to.
+
+    `snapshots/REVISION` of Hugging Face's cache links into `blobs` beside `snapshots`, a git-annex
+    repository into `.git/annex/objects` at its top.
+    """
+    stores = [root.parents[1] / "blobs"] if root.parent.name == "snapshots" else []
+    stores += [top / ".git" / "annex" / "objects" for top in (root, *root.parents)]
+    return [store for store in stores if store.is_dir()]
 
 
 def acceptance(
