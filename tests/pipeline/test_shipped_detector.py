@@ -1,6 +1,7 @@
 """Packing a trained run as the detector that ships: smaller, the same scores, a full record."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +77,17 @@ def test_a_run_on_other_clips_is_refused(
     line = refused(capsys, "detector", "pack", run, other, "--out", tmp_path / "packed")
     assert "was trained on another dataset" in line
     assert not (tmp_path / "packed").exists()
+
+
+def test_what_a_run_started_from_is_recorded_without_a_path(
+    run: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on = train(replace(TINY, weights=str(run), epochs=1), corpus, tmp_path / "runs", quiet=True)
+    packed = tmp_path / "packed"
+    assert called(capsys, "detector", "pack", on, corpus, "--out", packed)[0] == 0
+    assert json.loads((packed / "config.json").read_text())["weights"] == run.name
+    record = json.loads((packed / "run.json").read_text())
+    assert record["initialisation"] == f"all layers from run {run.name}"
+    assert record["started_from"]["initialisation"] == "random, every layer"
+    assert str(tmp_path) not in json.dumps(record)
+    assert load_run(packed).config.network == "mesoinception4"

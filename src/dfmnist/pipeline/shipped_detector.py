@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, claim_folder, read_json, sha256_file, write_json
 from dfmnist.dataset.manifest import Clip, manifest_hash, read_manifest
-from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, read_run
+from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, is_finished, read_run
 from dfmnist.pipeline.detector_corpus import SETTINGS
 
 KIND = "shipped detector"
@@ -44,11 +44,20 @@ def pack_detector(run: Path, corpus: Path, out: Path) -> Path:
     }
     with atomic_path(out / WEIGHTS) as temporary:
         save_file(state, temporary, metadata=_metadata(run / WEIGHTS))
-    write_json(out / CONFIG, read_json(run / CONFIG))
-    kept = {name: value for name, value in record.items() if name not in _OF_THE_MACHINE}
+    config = read_json(run / CONFIG)
+    before = Path(config["weights"])
+    if is_finished(before):  # a path of the maker's machine, and what stands behind it
+        config["weights"] = before.name
+        record = record | {"started_from": _without_machine(read_run(before).record)}
+    write_json(out / CONFIG, config)
+    kept = _without_machine(record)
     kept["trained_weights_sha256"] = sha256_file(out / WEIGHTS)
     write_json(out / RUN, kept | {"trained_on": describe_corpus(corpus)})
     return out
+
+
+def _without_machine(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in _OF_THE_MACHINE}
 
 
 def describe_corpus(corpus: Path) -> dict[str, Any]:
