@@ -199,7 +199,7 @@ def _on_standard_screen(frame: VideoFrame) -> VideoFrame:
 
 
 @functools.lru_cache(maxsize=4)
-def _tone_mapper(width: int, height: int, pixel_format: str, transfer: int) -> VideoReformatter:
+def _tone_mapper(*_kind: int | str) -> VideoReformatter:
     """The scaler for pictures of this kind; its table takes seconds, so it is made once."""
     return VideoReformatter()
 
