@@ -53,8 +53,9 @@ def test_detect_uses_it_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixt
     picture = Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     face = np.asarray(picture.convert("RGB"))[:480, :480]
     write_video(tmp_path / "v.mp4", np.stack([face] * 3), Fraction(25), crf=18)
-    code, out, _ = called(capsys, "detect", tmp_path / "v.mp4")
+    code, out, said = called(capsys, "detect", tmp_path / "v.mp4")
     assert code == 0
+    assert "judged by the shipped detector, trained on synthetic actors" in said
     found = dfmnist.detect(tmp_path / "v.mp4")
     assert f"P(fake) {found.p_fake:.3f}" in out
     assert 0 < found.p_fake < 1
