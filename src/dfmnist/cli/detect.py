@@ -193,9 +193,7 @@ def detect(
     if as_json:
         print_json(found)
     elif run is None and any(isinstance(one, VideoScore) for one in found):
-        say(
-            f"judged by {shipped.WORDS}; docs/DETECTORS.md says how often it is wrong on real people"
-        )
+        say(f"judged by {shipped.WORDS}; docs/DETECTORS.md says how well it knows real people")
     if failed := [one.error for one in found if isinstance(one, Unscored)]:
         if len(found) == 1:
             raise InputError(failed[0])
