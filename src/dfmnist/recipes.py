@@ -157,6 +157,7 @@ def _demo_experiments() -> ExperimentRecipe:
                 network="resnet50",
                 crop_px=64,
                 learning_rate=1e-3,
+                passes=4,  # one validation: whole frames take longer than all its training
                 zero_init_residual=True,
                 precise_bn_frames=128,
             ),

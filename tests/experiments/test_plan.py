@@ -154,6 +154,12 @@ def test_a_tenth_of_the_corpus_takes_as_many_validations_as_all_of_it() -> None:
         assert (config.passes, config.epochs) == (passes, epochs)
 
 
+def test_an_epoch_has_at_least_the_passes_that_the_recipe_asks_for() -> None:
+    recipe = recipes.demo().experiments
+    config = PlanContext(SMALL, recipe).run("resnet50").config
+    assert (config.passes, config.epochs) == (4, 1)  # 40 steps a pass, of 120: one validation
+
+
 @pytest.mark.parametrize("name", ["table2", "table3", "table5", "figure3", "figure4", "figure5"])
 def test_every_run_of_the_demo_has_its_steps_and_few_validations(name: str) -> None:
     of = context(SMALL, "mesh warp", "face swap")

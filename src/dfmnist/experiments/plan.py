@@ -101,11 +101,12 @@ def for_steps(config: TrainConfig, counts: DatasetCounts, steps: int) -> TrainCo
     """Give `config` as many epochs as `steps` optimiser steps need.
 
     Where that is more than `VALIDATIONS`, an epoch is several passes over the few frames there
-    are, so that a run on a tenth of the corpus takes no longer than one on all.
+    are, so that a run on a tenth of the corpus takes no longer than one on all. An epoch has at
+    least the passes that `config` asks for.
     """
-    if not (once := steps_an_epoch(config, counts)):
+    if not (once := steps_an_epoch(replace(config, passes=1), counts)):
         return config
-    config = replace(config, passes=-(-steps // (once * VALIDATIONS)))
+    config = replace(config, passes=max(config.passes, -(-steps // (once * VALIDATIONS))))
     return replace(config, epochs=-(-steps // steps_an_epoch(config, counts)))
 
 
