@@ -151,7 +151,14 @@ def _demo_experiments() -> ExperimentRecipe:
                 learning_rate=5e-4,
                 precise_bn_frames=256,
             ),
-            replace(shared, network="mesoinception4", crop_px=128, dropout=0.0, learning_rate=1e-3),
+            replace(
+                shared,
+                network="mesoinception4",
+                crop_px=128,
+                dropout=0.0,
+                learning_rate=1e-3,
+                precise_bn_frames=256,
+            ),
             replace(
                 shared,
                 network="resnet50",
@@ -234,6 +241,7 @@ _STUDIED = TrainConfig(
     batch_size=32,
     learning_rate=1e-3,
     augmentation="flip",
+    precise_bn_frames=256,
 )
 """MesoInception-4 on native pixels; it learns in two or three minutes of one core."""
 _STUDIED_STEPS = 500
