@@ -25,6 +25,13 @@ def test_where_real_clips_only_talk_the_action_is_named_as_a_cause() -> None:
     assert "action" not in text.main_finding(found, acting=acting).text
 
 
+def test_the_finding_is_the_best_detectors() -> None:
+    """The demo's ResNet-50 guesses beside a detector that works: that is no "not learnt"."""
+    found = text.main_finding(cells("resnet50", 0.5) | cells("efficientnet_lite0", 0.77))
+    assert not found.not_learnt
+    assert found.text.startswith("On raw clips, EfficientNet-Lite0 classifies 77.0%")
+
+
 @pytest.mark.parametrize(("value", "learnt"), [(0.66, True), (0.64, False)])
 def test_resnet_learnt_where_its_lower_bound_is_above_chance(value: float, learnt: bool) -> None:
     assert text.main_finding(cells("resnet50", value)).not_learnt is not learnt

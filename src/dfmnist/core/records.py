@@ -3,18 +3,14 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    Config = TypeVar("Config", bound=DataclassInstance)
-
+Config = TypeVar("Config")
 Record = TypeVar("Record", bound=BaseModel)
 
 
@@ -39,13 +35,13 @@ def read_record(path: Path, kind: type[Record]) -> Record | None:
         ) from None
 
 
-def read_config(path: Path, kind: "type[Config]", values: dict[str, Any]) -> "Config":
+def read_config(path: Path, kind: type[Config], values: dict[str, Any]) -> Config:
     """The config dataclass `kind` made of `values`, which were read from the JSON file `path`.
 
     Types are checked strictly: no text for a number. Raises `InputError` for an unknown name, a
     wrong type, or a value that the config refuses.
     """
-    names = {field.name for field in dataclasses.fields(kind)}
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(values.keys() - names):
         raise InputError.of(path, f"'{unknown[0]}' is no setting", f"some of {', '.join(names)}")
     try:

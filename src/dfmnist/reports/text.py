@@ -134,7 +134,7 @@ def best_raw(cells: Cells) -> tuple[str, Estimate] | None:
 def main_finding(
     cells: Cells, *, smoke: bool = False, talks: bool = False, acting: Score | None = None
 ) -> MainFinding:
-    """The finding on the detectors: "not learnt" unless ResNet-50's lower bound is above chance.
+    """The finding on the detectors: "not learnt" unless the best one's lower bound is above chance.
 
     `talks`: all real clips talk, so that a detector may have learnt the action. `acting` is the
     score of a detector trained on such clips, on real clips that perform the fakes' actions.
@@ -149,17 +149,16 @@ def main_finding(
         if smoke
         else ""
     )
-    resnet = cells.get(("raw", "resnet50"))
-    if resnet is not None and resnet.estimate is not None and not learnt(resnet):
-        found = resnet.estimate
-        return MainFinding(
-            f"{stamp}On raw clips ResNet-50 classifies {percent(found.value)} of frames "
-            f"correctly, but the 95% interval ({span(found)}) does not exclude guessing "
-            f"({chance(resnet)}), so this is no evidence that it can tell fake from real.",
-            not_learnt=True,
-        )
     model, found = best
     cell = cells["raw", model]
+    if not learnt(cell):
+        return MainFinding(
+            f"{stamp}On raw clips {MODEL_TITLES[model]}, the best here, classifies "
+            f"{percent(found.value)} of frames correctly, but the 95% interval ({span(found)}) "
+            f"does not exclude guessing ({chance(cell)}), so this is no evidence "
+            "that it can tell fake from real.",
+            not_learnt=True,
+        )
     said = (
         f"{stamp}On raw clips, {MODEL_TITLES[model]} classifies {percent(found.value)} of single "
         f"frames correctly (95% interval {span(found)}; guessing gives {chance(cell)})."
