@@ -29,6 +29,7 @@ from dfmnist.core.actions import Action
 from dfmnist.core.choices import Quality, Split
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, sha256_text, write_text
+from dfmnist.core.records import first_problem
 from dfmnist.core.text import key_of
 from dfmnist.stats.intervals import Rate
 
@@ -287,15 +288,12 @@ def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
 
 
 def _bad_line(file: Path, number: int, line: str, error: ValidationError) -> InputError:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
     try:
         json.loads(line)
     except (ValueError, RecursionError):  # also nested too deeply, or a number of too many digits
         return InputError.of(f"{file}:{number}", "not valid JSON", "one JSON record a line")
-    message = first["msg"].removeprefix("Value error, ")
-    problem = f"{where}: {message}" if where else message
-    return InputError.of(f"{file}:{number}", problem, f"a record of schema {SCHEMA_VERSION}")
+    expected = f"a record of schema {SCHEMA_VERSION}"
+    return InputError.of(f"{file}:{number}", first_problem(error), expected)
 
 
 _PER_FILE = frozenset({"file_name", "quality", "sha256"})

@@ -91,13 +91,18 @@ def is_finished(folder: Path) -> bool:
     return (folder / RUN).is_file()
 
 
-def read_calibration(path: Path) -> Calibration:
-    """The calibration that was fitted for the weights in the file `path`. Raises `InputError`."""
+def read_metadata(path: Path) -> dict[str, str]:
+    """What `dfmnist train` noted in the weights file `path`. Raises `InputError`."""
     try:
         with safe_open(path, framework="numpy") as file:
-            about = file.metadata() or {}
+            return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise InputError.of(path, f"cannot be read ({error})", "a run's safetensors") from None
+
+
+def read_calibration(path: Path) -> Calibration:
+    """The calibration that was fitted for the weights in the file `path`. Raises `InputError`."""
+    about = read_metadata(path)
     known = {name: about[name] for name in ("temperature", "threshold") if name in about}
     try:
         return Calibration(**_CheckedCalibration.model_validate(known).model_dump())

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, claim_folder, read_json, sha256_file, write_json
 from dfmnist.dataset.manifest import Clip, manifest_hash, read_manifest
-from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, is_finished, read_run
+from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, is_finished, read_metadata, read_run
 from dfmnist.pipeline.detector_corpus import SETTINGS
 
 KIND = "shipped detector"
@@ -43,7 +43,7 @@ def pack_detector(run: Path, corpus: Path, out: Path) -> Path:
         for name, value in load_file(run / WEIGHTS).items()
     }
     with atomic_path(out / WEIGHTS) as temporary:
-        save_file(state, temporary, metadata=_metadata(run / WEIGHTS))
+        save_file(state, temporary, metadata=read_metadata(run / WEIGHTS))
     config = read_json(run / CONFIG)
     before = Path(config["weights"])
     if is_finished(before):  # a path of the maker's machine, and what stands behind it
@@ -86,10 +86,3 @@ def _split(clips: list[Clip]) -> dict[str, Any]:
         "actions": dict(sorted(Counter(str(c.action) for c in raw).items())),
         "generators": dict(sorted(Counter(c.generator for c in raw if c.generator).items())),
     }
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return dict(file.metadata() or {})
