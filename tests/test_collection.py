@@ -26,7 +26,7 @@ class Lister:
         return Listed.from_parent(parent, path=module_path)
 
 
-pytest.main(["--collect-only", "-m", "not soak"], plugins=[Lister()])
+pytest.main(["--collect-only", "--noconftest", "-m", "not soak"], plugins=[Lister()])
 """
 IGNORED = {
     *("bin", "build", "cover", "coverage", "develop-eggs", "dist", "downloads", "eggs", "env"),
@@ -49,6 +49,10 @@ def test_every_test_file_is_collected() -> None:
     ).stdout
     found = {Path(line[5:]) for line in listed.splitlines() if line.startswith("FILE ")}
     assert found == set((ROOT / "tests").rglob("test_*.py")), listed
+    for conftest in (ROOT / "tests").rglob("conftest.py"):  # not imported above, as it takes long
+        text = conftest.read_text("utf-8")
+        assert "collect_ignore" not in text, conftest
+        assert "ignore_collect" not in text, conftest
 
 
 def test_no_folder_is_skipped_by_a_tool(pytestconfig: pytest.Config) -> None:

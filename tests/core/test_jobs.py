@@ -57,7 +57,10 @@ def test_the_engine_is_the_one_at_the_call() -> None:
         Engine("spark")  # type: ignore[arg-type]
 
 
-def test_few_jobs_start_no_process_unless_workers_were_chosen() -> None:
+def test_few_jobs_start_no_process_unless_workers_were_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "cpu_count", lambda: 2)
     with engine(workers=None):
         assert set(run_jobs(where, [0, 1], describe="t", pool_from=3)) == {os.getpid()}
         assert os.getpid() not in run_jobs(where, [0, 1, 2], describe="t", pool_from=3)

@@ -22,7 +22,11 @@ from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.resnet import Bottleneck
 
-FIVE = ("mesoinception4", "xception", "resnet50", "resnet101", "resnet152")
+KINDS = ("mesoinception4", "xception", "resnet50", "efficientnet_lite0")
+"""One network of each kind; deeper ResNets have the same layers."""
+BF16_ERROR = {"efficientnet_lite0": 0.15}
+"""Largest error of P(fake) in bfloat16 with random weights; 0.02 for the others. With trained
+weights EfficientNet-Lite0, which has many thin layers, is wrong by up to 0.07."""
 SIZE_PX = 32
 
 
@@ -56,7 +60,7 @@ def plain(network: Detector, frames: Frames) -> Logits:
     return logits
 
 
-@pytest.mark.parametrize("name", FIVE)
+@pytest.mark.parametrize("name", KINDS)
 def test_backends_agree_with_plain_torch(name: str) -> None:
     """11 frames: a whole batch and a smaller one."""
     network, frames = settled(name), pictures(11)
@@ -75,7 +79,7 @@ def test_backends_agree_with_plain_torch(name: str) -> None:
         found = frame_logits(backend, frames)
         assert not np.allclose(found, wanted, rtol=0, atol=1e-6)  # it is another precision
         p, wanted_p = (1 / (1 + np.exp(-x.astype(np.float64))) for x in (found, wanted))
-        np.testing.assert_allclose(p, wanted_p, atol=0.02)
+        np.testing.assert_allclose(p, wanted_p, atol=BF16_ERROR.get(name, 0.02))
 
 
 class Counted:

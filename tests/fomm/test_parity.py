@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from tests.fomm.seeded import DATA, seeded_state, state_shapes
 from tests.fomm.test_backends import skip_without_bf16
 
@@ -40,24 +41,31 @@ def reference() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint in the public layout, without the fixed blur."""
+    """A checkpoint in the public layout. Like the published files, it holds the blur's Gaussian."""
     path = tmp_path_factory.mktemp("vox") / "vox-seeded.pth.tar"
-    names = ("generator", "kp_detector")
-    torch.save({"epoch": 99, **{name: seeded_state(name, 0) for name in names}}, path)
+    state = {name: seeded_state(name, 0) for name in ("generator", "kp_detector")}
+    blur = AntiAliasInterpolation2d(3, 0.25).weight
+    assert blur.shape == (3, 1, 13, 13)
+    assert float(blur[0].sum()) == pytest.approx(1)
+    state["kp_detector"]["down.weight"] = blur
+    state["generator"]["dense_motion_network.down.weight"] = blur
+    torch.save({"epoch": 99, **state}, path)
     return path
 
 
 @pytest.fixture(scope="module")
 def converted(weights: Path) -> Path:
-    """The same checkpoint as our safetensors, float32."""
+    """The same checkpoint as our safetensors, float32, which holds no blur."""
     path = weights.with_name("vox-seeded.safetensors")
     assert convert_weights(weights, path) == FommConfig()
+    with safe_open(path, "pt") as file:
+        assert not [name for name in file.keys() if name.endswith("down.weight")]  # noqa: SIM118
     return path
 
 
-@pytest.fixture(scope="module", params=["pth.tar", "safetensors"])
-def networks(request: pytest.FixtureRequest, weights: Path, converted: Path) -> Networks:
-    return load_networks(weights if request.param == "pth.tar" else converted)
+@pytest.fixture(scope="module")
+def networks(weights: Path) -> Networks:
+    return load_networks(weights)
 
 
 def test_parity_of_names_and_shapes() -> None:
@@ -70,6 +78,18 @@ def test_parity_of_names_and_shapes() -> None:
         assert [theirs.pop(key) for key in blur] == [[3, 1, 13, 13]]
         assert ours == theirs
     assert sum(p.numel() for p in modules["kp_detector"].parameters()) > 14_000_000
+
+
+def test_the_converted_file_holds_the_same_networks(networks: Networks, converted: Path) -> None:
+    """The backends below read it."""
+    again = load_networks(converted)
+    for ours, theirs in (
+        (again.kp_detector, networks.kp_detector),
+        (again.generator, networks.generator),
+    ):
+        state = theirs.state_dict()
+        assert ours.state_dict().keys() == state.keys()
+        assert all(torch.equal(value, state[name]) for name, value in ours.state_dict().items())
 
 
 def test_parity_of_keypoints(networks: Networks, reference: dict[str, np.ndarray]) -> None:
@@ -133,17 +153,3 @@ def test_parity_of_backends(
 @functools.cache
 def _animator(weights: Path, backend: BackendName, precision: Precision) -> Animator:
     return Animator(weights, backend=backend, precision=precision)
-
-
-def test_parity_with_the_blur_in_the_file(weights: Path, tmp_path: Path) -> None:
-    """Published files hold the blur's Gaussian, ours do not: both load, to the same networks."""
-    state = torch.load(weights, weights_only=True)
-    blur = AntiAliasInterpolation2d(3, 0.25).weight
-    state["kp_detector"]["down.weight"] = blur
-    state["generator"]["dense_motion_network.down.weight"] = blur
-    path = tmp_path / "vox-with-blur.pth.tar"
-    torch.save(state, path)
-    without, with_blur = load_networks(weights), load_networks(path)
-    assert torch.equal(without.kp_detector.kp.weight, with_blur.kp_detector.kp.weight)
-    assert blur.shape == (3, 1, 13, 13)
-    assert float(blur[0].sum()) == pytest.approx(1)

@@ -27,12 +27,14 @@ def install(name: str, file: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def vox(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of vox-256's shapes."""
+    """A checkpoint of vox-256's shapes; each tensor is one stored zero, repeated."""
     path = tmp_path_factory.mktemp("vox") / "download.pth.tar"
-    names = ("generator", "kp_detector")
-    torch.save(
-        {n: {k: torch.zeros(s) for k, s in state_shapes(n).items()} for n in names}, path
-    )  # fmt: skip
+    zero = torch.zeros(())
+    state = {
+        name: {key: zero.expand(shape) for key, shape in state_shapes(name).items()}
+        for name in ("generator", "kp_detector")
+    }
+    torch.save(state, path)
     return path
 
 

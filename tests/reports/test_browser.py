@@ -63,8 +63,9 @@ def full(whole: Any) -> str:
     return str(whole.page.as_uri())
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    ("size", "theme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone-light", "desk-dark"]
+)
 def test_nothing_is_wrong_missing_fetched_or_too_wide(
     tab: chrome.Tab, page: Path, size: tuple[int, int], theme: str
 ) -> None:

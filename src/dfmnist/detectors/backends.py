@@ -40,9 +40,11 @@ class DetectorBackend(Protocol):
     """Side of the frames in pixels."""
     batch: int
     """Largest number of frames in one batch."""
+    consecutive: int
+    """Number of consecutive frames in each input, which has three channels for each of them."""
 
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
-        """Yield the raw logits (n,) of each batch (n, size_px, size_px, 3), in order.
+        """Yield the raw logits (n,) of each batch (n, size_px, size_px, c), in order.
 
         A batch holds up to `batch` frames. Batches are fetched while earlier ones are computed.
         """
@@ -68,7 +70,7 @@ def choose_backend(
 
 
 def score_clips(backend: DetectorBackend, clips: Iterable[Frames]) -> Iterator[Logits]:
-    """Yield the raw logits (n,) of each clip's frames (n, size_px, size_px, 3), in order.
+    """Yield the raw logits (n,) of each clip's frames (n, size_px, size_px, c), in order.
 
     A clip may have no frames. Batches are filled across clips, and the next clips are fetched
     while batches are computed.
@@ -103,13 +105,13 @@ def score_clips(backend: DetectorBackend, clips: Iterable[Frames]) -> Iterator[L
 
 
 def frame_logits(backend: DetectorBackend, frames_rgb_u8: Frames) -> Logits:
-    """The raw logits of FAKE (n,) for frames (n, size_px, size_px, 3)."""
+    """The raw logits of FAKE (n,) for frames (n, size_px, size_px, c)."""
     (logits,) = score_clips(backend, [frames_rgb_u8])
     return logits
 
 
 class _FromPixels(nn.Module):
-    """A network with its normalisation: frames (n, h, w, 3) uint8 to logits (n,)."""
+    """A network with its normalisation: frames (n, h, w, c) uint8 to logits (n,)."""
 
     def __init__(self, network: Detector) -> None:
         super().__init__()
@@ -134,7 +136,7 @@ class TorchDetectorBackend:
         frame_px: int | None = None,
     ) -> None:
         self.device, self.precision = device, "bf16" if bfloat16 else "f32"
-        self.size_px = frame_px or network.size_px
+        self.size_px, self.consecutive = frame_px or network.size_px, network.consecutive
         gpu = device.type != "cpu"
         self.batch = GPU_BATCH if gpu else CPU_BATCH
         own = copy.deepcopy(network).to(device) if gpu else network
@@ -176,9 +178,9 @@ class OpenVinoDetectorBackend:
         self, network: Detector, bfloat16: bool = False, frame_px: int | None = None
     ) -> None:
         self.precision = "bf16" if bfloat16 else "f32"
-        self.size_px = frame_px or network.size_px
+        self.size_px, self.consecutive = frame_px or network.size_px, network.consecutive
         streams = min(torch.get_num_threads(), MAX_STREAMS)
-        shape = (self.batch, self.size_px, self.size_px, 3)
+        shape = (self.batch, self.size_px, self.size_px, 3 * self.consecutive)
         example = torch.zeros(shape, dtype=torch.uint8)
         self._compiled = Compiled(_FromPixels(network).eval(), [example], bfloat16, streams)
 

@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 
 class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
-    """One epoch: uint8 images (batch, 3, h, w) and targets (batch,), shuffled by (seed, epoch).
+    """One epoch: uint8 images (batch, c, h, w) and targets (batch,), shuffled by (seed, epoch).
 
     The epoch goes through `units`: single clips, or pairs of a fake and a real clip whose frames
     share one crop and one augmentation. In each of its `passes` every unit appears in one quality,
@@ -104,7 +104,7 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
     def _batch(
         self, drawn: Sequence[tuple[tuple[Pixels, ...], Unit]], rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Images (batch, 3, h, w) and targets (batch,) of some units' frames."""
+        """Images (batch, c, h, w) and targets (batch,) of some units' frames."""
         units = [np.stack(frames) for frames, _ in drawn]
         if self.crop_px is not None:
             units = [random_crops(frames, self.crop_px, rng) for frames in units]
@@ -115,7 +115,7 @@ class TrainBatches(IterableDataset[tuple[Tensor, Tensor]]):
 
 
 def augment(units: Pixels, kind: str, rng: np.random.Generator) -> Pixels:
-    """`units` (n, k, h, w, 3) changed as `kind` says; the k frames of a unit change alike.
+    """`units` (n, k, h, w, c) changed as `kind` says; all frames of a unit change alike.
 
     `none`: as they are. `flip`: mirrored or not. `strong`: also moved by up to a tenth of the
     side (edges reflected), and each colour channel with another gain and offset, so that
@@ -138,6 +138,7 @@ def augment(units: Pixels, kind: str, rng: np.random.Generator) -> Pixels:
     moved = np.stack([unit[:, y : y + height, x : x + width] for unit, (y, x) in pairs])
     gain = rng.uniform(0.6, 1.4, (count, 1, 1, 1, 3)).astype(np.float32)
     offset = rng.uniform(-40, 40, (count, 1, 1, 1, 3)).astype(np.float32)
+    gain, offset = (np.tile(colour, units.shape[-1] // 3) for colour in (gain, offset))
     coloured = (moved - np.float32(128)) * gain + (128 + offset)
     result: Pixels = np.clip(np.rint(coloured), 0, 255).astype(np.uint8)
     return result
@@ -180,6 +181,6 @@ def loader(
 
 
 def _tensors(images: Pixels, fakes: Sequence[bool]) -> tuple[Tensor, Tensor]:
-    """Images (n, 3, h, w) in channels-last memory, as decoding gives it, and targets (n,)."""
+    """Images (n, c, h, w) in channels-last memory, as decoding gives it, and targets (n,)."""
     targets = torch.tensor(fakes, dtype=torch.float32)
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2), targets

@@ -114,8 +114,8 @@ class TrainConfig:
     """Share of values that a MesoNet's dropout removes in training, from 0 to below 1. None means
     the published 0.5."""
     front: Front = "rgb"
-    """Input of a MesoNet: `rgb`, as published, or `high-pass`, which adds three channels of fixed
-    high-pass filters."""
+    """Input of a MesoNet: `rgb`, as published; `high-pass`, which adds three channels of fixed
+    high-pass filters; or `difference`, which adds the difference to the clip's next frame."""
     zero_init_residual: bool = False
     """Start each ResNet block as the identity, which helps short runs from random weights."""
     last_stride: Literal[1, 2] = 2

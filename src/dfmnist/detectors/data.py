@@ -99,13 +99,17 @@ def native_side_px(manifest: Manifest, qualities: Sequence[str]) -> int:
     return sides.most_common(1)[0][0]
 
 
-def decode(path: Path, count: int, size_px: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def decode(
+    path: Path, count: int, size_px: int, consecutive: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Indices (k,) and RGB frames (k, size_px, size_px, 3) of up to `count` evenly spaced frames.
+
+    With `consecutive` 2 each has the next frame behind it, in three more channels.
 
     Training and scoring both use this function, so that networks see the same pixels. Raises
     `InputError`.
     """
-    return sample_frames(path, count, (size_px, size_px))
+    return sample_frames(path, count, (size_px, size_px), consecutive=consecutive)
 
 
 class ClipFrames:
@@ -116,18 +120,19 @@ class ClipFrames:
         samples: Sequence[Sample],
         *,
         size_px: int,
+        consecutive: int = 1,
         budget_bytes: int = RAM_BUDGET_BYTES,
         threads: int | None = None,
         stream_clips: int = STREAM_CLIPS,
     ) -> None:
         """`threads` threads decode in advance; None means `decode_threads()`, 0 means none."""
         self.samples = tuple(samples)
-        self.size_px = size_px
+        self.size_px, self.consecutive = size_px, consecutive
         self.threads = decode_threads() if threads is None else threads
         self.stream_clips = stream_clips
         self.num_qualities = len(self.samples[0].paths)
         total = self.num_qualities * sum(s.num_frames for s in self.samples)
-        self.fits = total * size_px**2 * 3 <= budget_bytes
+        self.fits = total * size_px**2 * 3 * consecutive <= budget_bytes
         self._held: dict[tuple[int, int], NDArray[np.uint8]] = {}
 
     @property
@@ -159,12 +164,12 @@ class ClipFrames:
         return prefetch_map(lambda key: self.clip(*key), keys, threads=threads, max_pending=most)
 
     def clip(self, sample: int, quality: int) -> NDArray[np.uint8]:
-        """The frames (k, size_px, size_px, 3) of one clip in one quality."""
+        """The frames (k, size_px, size_px, 3 or 6) of one clip in one quality."""
         if (held := self._held.get((sample, quality))) is not None:
             return held
         wanted = self.samples[sample]
         path = wanted.paths[quality]
-        _, frames = decode(path, wanted.num_frames, self.size_px)
+        _, frames = decode(path, wanted.num_frames, self.size_px, self.consecutive)
         if len(frames) != wanted.num_frames:
             what = f"holds {len(frames)} usable frames"
             raise InputError.of(path, what, f"{wanted.num_frames}, as the manifest says")

@@ -43,7 +43,8 @@ def choose_precision(
     """
     module = build(network, **options).train().to(device)
     generator = torch.Generator().manual_seed(0)
-    size = (max(_FEW, min(batch_size, _MAX_BATCH)), 3, module.size_px, module.size_px)
+    channels = 3 * module.consecutive
+    size = (max(_FEW, min(batch_size, _MAX_BATCH)), channels, module.size_px, module.size_px)
     frames = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator).to(device)
     seconds = _best(module, frames[:_FEW], forward_only=True)
     if seconds["bf16"] < _HOPELESS * seconds["f32"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from dfmnist.faces.crop import moving_crop, square_crop, squared
 from dfmnist.faces.follow import FaceTrack, follow_face
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.folders import VIDEOS, find_media
-from dfmnist.media.sample import evenly, sample_frames
+from dfmnist.media.sample import each_rgb, evenly, frames_and_next, sample_frames
 from dfmnist.media.video import frame_times, frames_at, iter_frames_at, resize_frames
 
 LOOKS = 4
@@ -106,13 +107,14 @@ def detect_video(
     face.
     """
     size = (run.frame_px,) * 2
+    backend = backend or choose_backend(run.network, frame_px=run.frame_px)
+    count, consecutive = run.config.frames_per_clip, backend.consecutive
     if cropped:
-        indices, frames = sample_frames(path, run.config.frames_per_clip, size)
+        indices, frames = sample_frames(path, count, size, consecutive=consecutive)
     else:
-        indices, frames = _faces(path, run.config.frames_per_clip, face)
-    raw = frame_logits(
-        backend or choose_backend(run.network, frame_px=run.frame_px), resize_frames(frames, size)
-    )
+        indices, frames = _faces(path, count, face, consecutive)
+        frames = each_rgb(frames, partial(resize_frames, size_wh=size))
+    raw = frame_logits(backend, frames)
     if not np.isfinite(raw).all():
         what = "the network's output is not a finite number, so there is no verdict"
         raise InputError.of(path, what, f"a working run in place of {run.folder}")
@@ -127,11 +129,14 @@ def detect_video(
     )
 
 
-def _faces(path: Path, count: int, face: int | None) -> tuple[NDArray[np.int64], Frames]:
+def _faces(
+    path: Path, count: int, face: int | None, consecutive: int
+) -> tuple[NDArray[np.int64], Frames]:
     """Up to `count` frames that show the face: their indices (k,) and crops (k, px, px, 3).
 
     The crop is one square for all frames, as in the dataset, unless the face leaves it: then the
-    square follows the face.
+    square follows the face. With `consecutive` 2 each has the next frame's crop behind it, in three
+    more channels.
     """
     times = frame_times(path)
     indices = evenly(len(times.ticks), count)
@@ -146,7 +151,10 @@ def _faces(path: Path, count: int, face: int | None) -> tuple[NDArray[np.int64],
     if len(track.boxes) > count:
         frames = frames_at(path, indices[kept], times=times)
     track = FaceTrack(tuple(track.boxes[i] for i in kept), track.others)
-    square = track.union
+    indices, square = indices[kept], track.union
+    if consecutive > 1:
+        frames = frames_and_next(path, indices, times=times)
     if square is None or track.too_far:
-        return indices[kept], moving_crop(frames, track, CROP_PX)
-    return indices[kept], square_crop(frames, squared(square), CROP_PX)
+        return indices, each_rgb(frames, lambda rgb: moving_crop(rgb, track, CROP_PX))
+    box = squared(square)
+    return indices, each_rgb(frames, lambda rgb: square_crop(rgb, box, CROP_PX))

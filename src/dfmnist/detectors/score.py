@@ -115,14 +115,14 @@ def _score_all(
     """Yield the table of each clip in order; clips are decoded while others are scored."""
     size_px, count = run.frame_px, run.config.frames_per_clip
     outcomes: deque[Indices | str] = deque()
-    decoded = partial(_decode, root, count=count, size_px=size_px)
+    decoded = partial(_decode, root, count=count, size_px=size_px, consecutive=model.consecutive)
     threads = torch.get_num_threads()
 
     def frames() -> Iterator[Frames]:
         for found in prefetch_map(decoded, clips, threads=threads, max_pending=threads):
             if isinstance(found, str):
                 outcomes.append(found)
-                yield np.empty((0, size_px, size_px, 3), np.uint8)
+                yield np.empty((0, size_px, size_px, 3 * model.consecutive), np.uint8)
             else:
                 outcomes.append(found[0])
                 yield found[1]
@@ -134,10 +134,10 @@ def _score_all(
         yield _table(run, clip, outcome, logits)
 
 
-def _decode(root: Path, clip: Clip, count: int, size_px: int) -> Decoded:
+def _decode(root: Path, clip: Clip, count: int, size_px: int, consecutive: int) -> Decoded:
     path = root / clip.file_name
     try:
-        indices, frames = decode(path, count, size_px)
+        indices, frames = decode(path, count, size_px, consecutive)
     except Exception as error:
         return published(failure(error, path), path)
     if not np.array_equal(indices, evenly(clip.num_frames, count)):

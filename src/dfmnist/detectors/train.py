@@ -107,10 +107,13 @@ def _train(
     )
     training = training_part(training, config)
     frame_px = config.frame_px(native_side_px(manifest, config.qualities))
-    frames = [ClipFrames(s, size_px=frame_px) for s in (training, validation)]
+    network = build(config.network, seed=config.seed, **config.network_options)
+    frames = [
+        ClipFrames(s, size_px=frame_px, consecutive=network.consecutive)
+        for s in (training, validation)
+    ]
     claim_folder(folder, KIND)
     write_json(folder / CONFIG, plain(config))
-    network = build(config.network, seed=config.seed, **config.network_options)
     initialisation = source.words
     if source.path is not None:
         initialisation = f"{load_weights(network, source.path)} from {source.words}"

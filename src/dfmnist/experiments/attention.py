@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.ndimage import uniform_filter
 from scipy.special import expit
 
@@ -31,7 +30,7 @@ from dfmnist.experiments.paper import ALL_MODELS, FIGURE7_WORDS, MODEL_TITLES
 from dfmnist.experiments.plan import Plan, PlanContext, RunSpec
 from dfmnist.experiments.results import Heading, RegionShare, ResultCell, ResultTable, ResultTile
 from dfmnist.media.image import write_image
-from dfmnist.media.sample import sample_frames
+from dfmnist.media.sample import each_rgb, sample_frames
 from dfmnist.media.video import frames_at
 from dfmnist.stats.intervals import draw_identities
 
@@ -195,11 +194,11 @@ def draw_maps(
         raise InputError.of(manifest.root, what, "clips for Figure 7")
     rows = []
     for clips in shown:
-        frames = {q: sample_frames(manifest.path(c), 1)[1][0] for q, c in clips.items()}
+        frames = {q: sample_frames(manifest.path(c), 1, consecutive=2)[1] for q, c in clips.items()}
         rows.append(
             ActionMaps(
                 clips[qualities[0]],
-                images.resize(frames[qualities[0]], side_px),
+                images.resize(frames[qualities[0]][0, ..., :3], side_px),
                 tuple(_map(r, frames[q], side_px) for r, q in zip(runs, qualities, strict=True)),
             )
         )
@@ -220,17 +219,25 @@ def _first_clips(manifest: Manifest, qualities: Sequence[str]) -> list[dict[str,
     return found
 
 
-def _map(run: "Run", frame: Frames, side_px: int) -> AttentionMap:
+def _map(run: "Run", pair: Frames, side_px: int) -> AttentionMap:
+    """The map of a frame (1, h, w, 6), which has its next frame behind it."""
     import torch
 
     from dfmnist.detectors.cam import cam, overlay
 
     network = run.network
-    small = images.resize(frame, run.frame_px)[None]
+    small = _as_seen(run, pair)
     with torch.no_grad():
         raw = network.frame_logits(network.normalise(torch.from_numpy(small).permute(0, 3, 1, 2)))
-    painted = overlay(images.resize(frame, side_px)[None], cam(network, small))[0]
+    shown = images.resize(pair[0, ..., :3], side_px)
+    painted = overlay(shown[None], cam(network, small))[0]
     return AttentionMap(painted, float(expit(run.calibration.logits(raw.numpy()))[0]))
+
+
+def _as_seen(run: "Run", pairs: Frames) -> Frames:
+    """Frames (n, h, w, 6), each with its next one, in the size and channels that `run` takes."""
+    seen = pairs[..., : 3 * run.network.consecutive]
+    return each_rgb(seen, lambda rgb: np.stack([images.resize(f, run.frame_px) for f in rgb]))
 
 
 # Shares of the face's regions
@@ -340,12 +347,9 @@ def _clip_shares(run: "Run", manifest: Manifest, clip: Clip, count: int) -> _Cli
     from dfmnist.detectors.cam import evidence
     from dfmnist.faces.mesh import face_mesh
 
-    _, frames = sample_frames(manifest.path(clip), count)
-    side = (run.frame_px,) * 2
-    small = np.stack(
-        [np.asarray(Image.fromarray(f).resize(side, Image.Resampling.LANCZOS)) for f in frames]
-    )
-    maps = evidence(run.network, small, size_hw=frames.shape[1:3])
+    _, pairs = sample_frames(manifest.path(clip), count, consecutive=2)
+    frames = np.ascontiguousarray(pairs[..., :3])
+    maps = evidence(run.network, _as_seen(run, pairs), size_hw=frames.shape[1:3])
     mesh = face_mesh()
     meshes = [mesh(frame, with_eyes=False) for frame in frames]
     changed = changed_pixels(frames, frames_at(manifest.path(clip), np.zeros(1, np.int64))[0])

@@ -1,5 +1,6 @@
 """Choice of frames from a clip; no other module chooses them."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from dfmnist.core.arrays import Frames
 from dfmnist.core.errors import InputError
-from dfmnist.media.video import frame_times, frames_at
+from dfmnist.media.video import FrameTimes, frame_times, frames_at
 
 
 def evenly(num_frames: int, count: int) -> NDArray[np.int64]:
@@ -23,16 +24,42 @@ def evenly(num_frames: int, count: int) -> NDArray[np.int64]:
 
 
 def sample_frames(
-    path: Path, count: int, size_wh: tuple[int, int] | None = None
+    path: Path, count: int, size_wh: tuple[int, int] | None = None, *, consecutive: int = 1
 ) -> tuple[NDArray[np.int64], Frames]:
     """Read `count` frames spread over the clip: their indices (k,) and RGB (k, h, w, 3) uint8.
 
-    The clip is decoded once, in sequence; only the wanted frames are converted, and resized to
-    `size_wh` if given. Raises `InputError`.
+    With `consecutive` 2 each frame has its next one behind it: (k, h, w, 6). The clip
+    is decoded once, in sequence; only the wanted frames are converted, and resized to `size_wh` if
+    given. Raises `InputError`.
     """
     times = frame_times(path)
     indices = evenly(len(times.ticks), count)
-    return indices, frames_at(path, indices, size_wh, times=times)
+    read = frames_at if consecutive == 1 else frames_and_next
+    return indices, read(path, indices, size_wh, times=times)
+
+
+def frames_and_next(
+    path: Path,
+    indices: NDArray[np.int64],
+    size_wh: tuple[int, int] | None = None,
+    *,
+    times: FrameTimes,
+) -> Frames:
+    """Read the frames at `indices` (ascending), each with its next frame: (k, h, w, 6) uint8.
+
+    The clip's last frame has the one before it in place of a next one. Raises `InputError`.
+    """
+    count = len(times.ticks)
+    later = np.maximum(np.where(indices + 1 < count, indices + 1, indices - 1), 0)
+    wanted, where = np.unique(np.concatenate([indices, later]), return_inverse=True)
+    frames = frames_at(path, wanted, size_wh, times=times)[where]
+    return np.concatenate([frames[: len(indices)], frames[len(indices) :]], -1)
+
+
+def each_rgb(frames: Frames, change: Callable[[Frames], Frames]) -> Frames:
+    """`change` applied to each of the consecutive frames (n, h, w, 3) in `frames` (n, h, w, 3c)."""
+    parts = [change(frames[..., at : at + 3]) for at in range(0, frames.shape[-1], 3)]
+    return np.concatenate(parts, -1)
 
 
 def read_stretch(

@@ -21,18 +21,22 @@ class Detector(nn.Module):
     """Side in pixels of the square frames or crops that the network is trained on."""
     any_size: bool = True
     """True if the network averages its last maps, so that it takes frames of any larger size."""
+    consecutive: int = 1
+    """Number of consecutive frames that the network sees at once; its input has three channels for
+    each of them."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     head: str
     """Name of the last linear layer, the one that a new task replaces."""
 
-    def normalise(self, frames_u8: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    def normalise(self, frames_u8: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Frames of 0..255 scaled to the network's input range, in channels-last memory."""
-        mean, std = _on_device(self.mean, self.std, frames_u8.device)
+        times = self.consecutive
+        mean, std = _on_device(self.mean * times, self.std * times, frames_u8.device)
         scaled = frames_u8.float().div_(255).sub_(mean).div_(std)
         return scaled.contiguous(memory_format=torch.channels_last)
 
-    def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k i j"]:
+    def feature_maps(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k i j"]:
         """The last feature maps before pooling, from which `detectors.cam` makes its maps."""
         raise NotImplementedError
 
@@ -40,11 +44,11 @@ class Detector(nn.Module):
         """The logits (n,) that the rest of the network computes from `feature_maps`."""
         raise NotImplementedError
 
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Tensor:
         """The logits (n,), or (n, num_classes) if there is more than one class."""
         return self.logits_of(self.feature_maps(images))
 
-    def frame_logits(self, images: Float[Tensor, "n 3 h w"]) -> Tensor:
+    def frame_logits(self, images: Float[Tensor, "n c h w"]) -> Tensor:
         """The logits (n,) of whole frames, which may be larger than `size_px`.
 
         A network that takes any size sees the frame at once; the others see a grid of crops that
@@ -70,14 +74,14 @@ class Detector(nn.Module):
 def _on_device(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """The mean and standard deviation as tensors (1, 3, 1, 1) on `device`.
+    """The mean and standard deviation as tensors (1, c, 1, 1) on `device`.
 
     They are cached, since each copy to a GPU would wait for its pending work.
     """
     with torch.inference_mode(False):  # else training could not use tensors that scoring made
         return (
-            torch.tensor(mean, device=device).view(1, 3, 1, 1),
-            torch.tensor(std, device=device).view(1, 3, 1, 1),
+            torch.tensor(mean, device=device).view(1, -1, 1, 1),
+            torch.tensor(std, device=device).view(1, -1, 1, 1),
         )
 
 

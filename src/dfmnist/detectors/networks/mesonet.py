@@ -26,6 +26,8 @@ DROPOUT = 0.5
 LUMA = (0.299, 0.587, 0.114)
 HIGH_PASS_GAIN = 8.0
 """Factor that brings the filters' small outputs to the range of a frame's values."""
+DIFFERENCE_GAIN = 8.0
+"""Factor that brings the small differences between frames to the range of a frame's values."""
 
 
 def high_pass_kernels() -> Float[Tensor, "3 1 5 5"]:
@@ -76,7 +78,8 @@ class MesoNet(Detector):
     Both have four convolution stages with batch norm and max pooling, then two linear layers.
     `size_px` sets the size of the first linear layer and must be a multiple of 32; `pooling`
     `average` averages the last maps over all places, so that frames of any size fit. `front`
-    `high-pass` adds three channels of fixed high-pass filters to the frame's three.
+    `high-pass` adds three channels of fixed high-pass filters to the frame's three; `difference`
+    takes a frame and the next one, and adds their difference.
     """
 
     head = "fc2"
@@ -96,8 +99,9 @@ class MesoNet(Detector):
         self.size_px = size_px
         self.pooling = pooling
         self.any_size = pooling == "average"
-        self.high_pass = front == "high-pass"
-        channels = 6 if self.high_pass else 3
+        self.front = front
+        self.consecutive = 2 if front == "difference" else 1
+        channels = 3 if front == "rgb" else 6
         self.conv1: nn.Module
         self.conv2: nn.Module
         if inception:
@@ -126,17 +130,20 @@ class MesoNet(Detector):
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
 
-    def _seen(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c h w"]:
-        """The frame, with the high-pass filters' channels behind it if asked for."""
-        if not self.high_pass:
+    def _seen(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
+        """The frame, and behind it the three channels that `front` adds."""
+        if self.front == "rgb":
             return images
+        if self.front == "difference":
+            frame, following = images[:, :3], images[:, 3:]
+            return torch.cat([frame, (following - frame) * DIFFERENCE_GAIN], 1)
         red, green, blue = LUMA
         luma = red * images[:, :1] + green * images[:, 1:2] + blue * images[:, 2:]
         kernels = high_pass_kernels().to(images) * HIGH_PASS_GAIN
         padded = nn.functional.pad(luma, (2, 2, 2, 2), mode="reflect")
         return torch.cat([images, nn.functional.conv2d(padded, kernels)], 1)
 
-    def feature_maps(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 16 i j"]:
+    def feature_maps(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 16 i j"]:
         pool = nn.functional.max_pool2d
         x = pool(self.bn1(self.conv1(self._seen(images))), 2)
         x = pool(self.bn2(self.conv2(x)), 2)

@@ -11,8 +11,9 @@ NetworkName = Literal[
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
 Pooling = Literal["flatten", "average"]
 """What follows a MesoNet's last maps: each place with weights of its own, or their average."""
-Front = Literal["rgb", "high-pass"]
-"""What a MesoNet sees: the frame, or the frame and what fixed high-pass filters leave of it."""
+Front = Literal["rgb", "high-pass", "difference"]
+"""What a MesoNet sees: the frame; the frame and what fixed high-pass filters leave of it; or the
+frame and its difference to the next frame."""
 LossName = Literal["bce", "mse"]
 """A training loss: binary cross-entropy, or the mean squared error of P(fake)."""
 
