@@ -13,7 +13,7 @@ from tests.fomm.test_networks import tiny
 from tests.fomm.test_vgg import seeded_vgg
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import read_json
+from dfmnist.core.files import folder_lock, read_json
 from dfmnist.fomm.checkpoint import (
     load_networks,
     read_provenance,
@@ -413,3 +413,8 @@ def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(clips: Path, tmp_pat
     with pytest.raises(InputError, match=r"is nan in epoch 2; expected a number"):
         train(config(epochs=3), clips, out)
     assert (out / "last.ckpt").read_bytes() == poisoned != before
+
+
+def test_a_folder_in_use_is_refused(clips: Path, tmp_path: Path) -> None:
+    with folder_lock(tmp_path / "out"), pytest.raises(InputError, match="out: is in use by proc"):
+        train(config(), clips, tmp_path / "out")

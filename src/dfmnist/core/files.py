@@ -170,16 +170,20 @@ Given = ParamSpec("Given")
 
 
 def holds_folder(
-    parameter: str,
+    parameter: str, when: Callable[[], bool] = lambda: True
 ) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
-    """Decorator: the function holds the folder in its parameter of this name by `folder_lock`."""
+    """Decorator: the function holds the folder in its parameter of this name by `folder_lock`.
+
+    Where `when` is False at the call, it runs without: of a training's processes one holds it.
+    """
 
     def decorate(function: Callable[Given, Result]) -> Callable[Given, Result]:
         signature = inspect.signature(function)
 
         @functools.wraps(function)
         def held(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-            with folder_lock(Path(signature.bind(*args, **kwargs).arguments[parameter])):
+            folder = Path(signature.bind(*args, **kwargs).arguments[parameter])
+            with folder_lock(folder) if when() else contextlib.nullcontext():
                 return function(*args, **kwargs)
 
         return held

@@ -263,7 +263,7 @@ def _write_lines(file: Path, records: Sequence[BaseModel]) -> Path:
 
 def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
     records: list[_R] = []
-    validate = kind.model_validate_json
+    validate, every = kind.model_validate_json, set(kind.model_fields)
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -281,6 +281,9 @@ def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
                             "schema_version: Field required",
                             f"a record of schema {SCHEMA_VERSION}",
                         )
+                    if record.model_fields_set == every:
+                        # one set for all: each record's own takes three quarters of its memory
+                        object.__setattr__(record, "__pydantic_fields_set__", every)
                     records.append(record)
     except UnicodeDecodeError as error:
         raise InputError.of(file, f"is not UTF-8 text ({error.reason})", "JSON lines") from None

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_file, write_json
 from dfmnist.core.lightning import is_main, run, save_checkpoint
 from dfmnist.fomm.checkpoint import save_networks, training_seeds
 from dfmnist.fomm.networks.generator import Generated
@@ -50,6 +50,7 @@ _SHEET_EPOCH = 1_000_003
 """Epoch whose draws are the sheet's pairs; no training reaches it."""
 
 
+@holds_folder("out", when=is_main)
 def train_published(
     config: PublishedConfig,
     clips: Path,
