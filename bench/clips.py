@@ -106,11 +106,16 @@ def extract_pngs(clips: Sequence[Path], folder: Path) -> list[tuple[Path, bool]]
 
 
 class Pngs(Dataset[tuple[torch.Tensor, float]]):
-    """Frames (3, size, size) as uint8 or as normalised float32, and 1 for fakes, read from PNGs."""
+    """Frames (3, size, size) as uint8 or as normalised float32, and 1 for fakes, read from PNGs.
 
-    def __init__(self, files: Sequence[tuple[Path, bool]], size_px: int, *, floats: bool) -> None:
+    With `crop` they are random squares of the PNGs' own pixels, else whole frames resized.
+    """
+
+    def __init__(
+        self, files: Sequence[tuple[Path, bool]], size_px: int, *, floats: bool, crop: bool = False
+    ) -> None:
         cv2.setNumThreads(1)
-        self.files, self.size_px, self.floats = files, size_px, floats
+        self.files, self.size_px, self.floats, self.crop = files, size_px, floats, crop
         self.mean, self.std = (np.float32(v) for v in (IMAGENET_MEAN, IMAGENET_STD))
 
     def __len__(self) -> int:
@@ -119,7 +124,12 @@ class Pngs(Dataset[tuple[torch.Tensor, float]]):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, float]:
         path, fake = self.files[index]
         image: NDArray[np.generic] = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        image = cv2.resize(image, (self.size_px, self.size_px), interpolation=cv2.INTER_CUBIC)
+        side = self.size_px
+        if self.crop:
+            top, left = (int(torch.randint(edge - side + 1, ())) for edge in image.shape[:2])
+            image = image[top : top + side, left : left + side]
+        else:
+            image = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
         if self.floats:
             image = (image.astype(np.float32) / 255 - self.mean) / self.std
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), float(fake)

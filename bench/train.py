@@ -4,7 +4,8 @@ The plain loop uses float32, NCHW memory, torch's default Adam, and PNGs extract
 the workers of a DataLoader, one for each core, read with OpenCV and normalise. This project uses
 `detectors.module.DetectorModule` under Lightning as `dfmnist train` does: channels-last memory, the
 precision that `choose_precision` finds, fused Adam, and frames decoded from the MP4s in every
-epoch. Network, batch and clips are the same.
+epoch. Network, batch and clips are the same. With `--crop` both train on random crops of
+native pixels, which is the default of `dfmnist train`; without, on whole frames resized.
 
 Each way has its own process; on a CPU a second table repeats the measurement with
 `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor. The share of peak is the rate of the network's
@@ -34,6 +35,7 @@ from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.names import NETWORKS
 from dfmnist.detectors.precision import choose_precision
 from dfmnist.detectors.run import CHECKPOINT
+from dfmnist.media.video import probe
 from processes import in_a_process, peak_mb
 
 QUALITY = "c23"
@@ -66,7 +68,7 @@ def plain(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     files = [(path, bool(number % 2)) for number, path in enumerate(found)]
     repeats = -(-EPOCH_CLIPS * 32 // len(files))
     data = DataLoader(
-        Pngs(files * repeats, asked.size, floats=True),
+        Pngs(files * repeats, asked.size, floats=True, crop=asked.crop),
         asked.batch,
         shuffle=True,
         num_workers=cpu_count(),
@@ -105,14 +107,14 @@ class _Clock(pl.Callback):
 
 def ours(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """The measurement of this project's training, without validation and checkpoints."""
-    config = TrainConfig(network=name, batch_size=asked.batch, size_px=asked.size, epochs=1)
+    sides: dict[str, int] = {"crop_px" if asked.crop else "size_px": asked.size}
+    config = TrainConfig(network=name, batch_size=asked.batch, epochs=1, **sides)
     network = build(name, **config.network_options)
     precision, seconds = choose_precision(name, config.network_options, asked.batch, device())
     torch.set_flush_denormal(True)
     samples = samples_of(clips_in(folder / QUALITY))
-    frames = ClipFrames(
-        samples * -(-EPOCH_CLIPS // len(samples)), size_px=asked.size, budget_bytes=0
-    )
+    side = config.frame_px(probe(samples[0].paths[0]).width)
+    frames = ClipFrames(samples * -(-EPOCH_CLIPS // len(samples)), size_px=side, budget_bytes=0)
     if asked.compile:
         network.compile()
     with tempfile.TemporaryDirectory() as temporary:
@@ -189,6 +191,7 @@ def table(names: list[str], folder: Path, asked: argparse.Namespace, isa: str | 
             arguments = ["--way", way, "--networks", name,
                        "--clips", str(folder), "--batch", str(asked.batch),
                        "--steps", str(asked.steps), "--size", str(asked.size),
+                       *(["--crop"] if asked.crop else []),
                        *(["--compile"] if asked.compile else [])]  # fmt: skip
             row = in_a_process(__file__, arguments, isa)
             base = base or row["rate"]
@@ -207,6 +210,7 @@ def main() -> None:
     parser.add_argument("--way", choices=WAYS)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["resnet50"])
     parser.add_argument("--size", type=int, default=224, help="side of the frames in pixels")
+    parser.add_argument("--crop", action="store_true", help="random crops in place of resizing")
     parser.add_argument("--batch", type=int, default=16, help="images in a batch")
     parser.add_argument("--steps", type=int, default=10, help="timed steps, after two to warm up")
     parser.add_argument("--clips", type=Path, help="folder for the clips; existing clips are used")
@@ -222,8 +226,8 @@ def main() -> None:
         extract_pngs(clips_in(folder / QUALITY), folder / "png")
         kind = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
         print(
-            f"{asked.size} px, batch {asked.batch}, {kind}, {cpu_count()} cores, "
-            f"{torch.get_num_threads()} threads"
+            f"{asked.size} px{' crops' if asked.crop else ''}, batch {asked.batch}, {kind}, "
+            f"{cpu_count()} cores, {torch.get_num_threads()} threads"
         )
         table(asked.networks, folder, asked, None)
         if not torch.cuda.is_available():
