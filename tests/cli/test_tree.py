@@ -23,7 +23,8 @@ from dfmnist.stages import DemoName
 TREE = {
     "demo", "fetch", "actors", "build", "animate", "dataset audit", "dataset verify", "train",
     "score", "compare", "detect", "experiment", "report", "animator train", "animator evaluate",
-    "animator convert", "detector film", "detector pack", "liveness fit", "liveness benchmark",
+    "animator convert", "detector film", "detector pack", "liveness check",
+    "liveness evaluate", "liveness fit", "liveness benchmark",
 }  # fmt: skip
 
 

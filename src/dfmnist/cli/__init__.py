@@ -93,12 +93,14 @@ app.add_typer(
 )
 app.add_typer(
     _group(
-        "Fit and measure the liveness detectors that screen a dataset.",
+        "Check clips with liveness detectors, yours or the built-in ones; measure detectors.",
+        check=liveness.check,
+        evaluate=liveness.evaluate,
         fit=liveness.fit,
         benchmark=liveness.benchmark,
     ),
     name="liveness",
-    rich_help_panel=MAKERS,
+    rich_help_panel=DETECT,
 )
 
 

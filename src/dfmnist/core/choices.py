@@ -17,6 +17,18 @@ class Quality(StrEnum):
         return {"raw": 18, "c23": 23, "c40": 40}[self.value]
 
 
+class Attack(StrEnum):
+    """Types of attack on a liveness detector (attack instrument species)."""
+
+    ANIMATION = "animation"
+    """A dataset's fakes: one photo animated by a motion model."""
+    MESH_WARP = "mesh_warp"
+    AFFINE_WARP = "affine_warp"
+    PRINT = "print"
+    REPLAY = "replay"
+    STILL = "still"
+
+
 QualityName = Literal["raw", "c23", "c40"]
 """The value of a `Quality`, for configs and command lines."""
 QUALITIES: tuple[QualityName, ...] = get_args(QualityName)

@@ -14,14 +14,17 @@ from dfmnist.dataset.provenance import read_provenance
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.media.video import is_video, probe, read_comment
 
+EVALUATION = "liveness"
+"""Folder that `dfmnist liveness evaluate` may have written into the dataset's folder."""
+
 
 def verify(root: Path, *, drivers: bool = True) -> list[str]:
     """List the problems of the dataset in `root`, one line each; empty if there are none.
 
     Checked are: every file exists, has its hash and holds what its record says; its provenance
     tag agrees with its label; the manifest lists every video in the folder, except for driving
-    clips in `drivers`; each person is in one split (`drivers` False: drivers may be in several);
-    no folder name would mislead VideoFolder.
+    clips in `drivers` and attacks in `liveness`; each person is in one split (`drivers` False:
+    drivers may be in several); no folder name would mislead VideoFolder.
     Raises `InputError` if there is no valid manifest.
     """
     manifest = read_manifest(root)
@@ -39,7 +42,7 @@ def verify(root: Path, *, drivers: bool = True) -> list[str]:
         for path in sorted(manifest.root.rglob("*"))
         if is_video(path)
         and not path.name.startswith(".tmp-")
-        and path.relative_to(manifest.root).parts[0] != DRIVERS
+        and path.relative_to(manifest.root).parts[0] not in (DRIVERS, EVALUATION)
         and path.resolve() not in listed
     ]
     return problems + list(_misleading(manifest.clips))

@@ -22,8 +22,8 @@ from dfmnist.core.records import first_problem
 from dfmnist.core.text import slug
 from dfmnist.liveness.answer import AnswerRules, DetectorPart, Scalar
 
-BuiltInName = Literal["action", "universal"]
-BUILT_IN: tuple[BuiltInName, ...] = ("action", "universal")
+BuiltInName = Literal["action", "universal", "minifasnet"]
+BUILT_IN: tuple[BuiltInName, ...] = ("action", "universal", "minifasnet")
 """Names of the detectors that need no settings."""
 CHOICES = (
     f"{', '.join(BUILT_IN)}, command:PROGRAM, python:MODULE:FUNCTION, or a .toml or .json file"
@@ -47,6 +47,17 @@ class BuiltInDetector(DetectorPart):
 
     kind: Literal["built-in"] = "built-in"
     name: BuiltInName
+
+
+class MiniFasNetFiles(DetectorPart):
+    """The detector `minifasnet` with weights in files of yours, in place of those of the cache."""
+
+    kind: Literal["minifasnet"]
+    name: Name = "minifasnet-files"
+    v2: Path
+    """The authors' file `2.7_80x80_MiniFASNetV2.pth`."""
+    v1se: Path
+    """The authors' file `4_0_0_80x80_MiniFASNetV1SE.pth`."""
 
 
 class HttpDetector(DetectorPart):
@@ -154,7 +165,7 @@ class PythonDetector(DetectorPart):
     """Where the decision and the score stand in the mapping that the function returns."""
 
 
-DetectorConfig = BuiltInDetector | HttpDetector | CommandDetector | PythonDetector
+DetectorConfig = BuiltInDetector | MiniFasNetFiles | HttpDetector | CommandDetector | PythonDetector
 _CONFIG: TypeAdapter[DetectorConfig] = TypeAdapter(
     Annotated[DetectorConfig, Field(discriminator="kind")]
 )
