@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from dfmnist.attacks.photo import hand_motion, still
-from dfmnist.core.arrays import Floats, Floats32, Frames, RgbImage
+from dfmnist.core.arrays import Bools, Floats, Floats32, Frames, RgbImage
 
 PRINT_BORDER = 0.05
 """Width of a print's white border, as a share of the picture's side."""
@@ -109,7 +109,7 @@ def _filmed(
         place = moves[index] @ shrink
         xy = _seen(np.linalg.inv(place), width, height)
         frame = _through(shown[index], np.linalg.inv(place), room)
-        inside = ((xy >= 0) & (xy < (width, height))).all(axis=-1)
+        inside: Bools = np.all((xy >= 0) & (xy < (width, height)), axis=-1)
         if is_display:
             frame = frame * np.where(inside[..., None], _stripes(xy, phase), 1)
         far = ((xy - spot) / (0.22 * width, 0.3 * height)) ** 2

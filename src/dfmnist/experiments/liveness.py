@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,12 +30,13 @@ from dfmnist.liveness.evaluate import EVERY, MAX, Curve, Evaluation, write_files
 from dfmnist.liveness.presentations import TITLES
 from dfmnist.stats.intervals import Estimate
 
+LineStyle = Literal["-", "--", ":", "-."]
 ERRORS, SPOOF = LIVENESS
 LIMITS = ("APCER at BPCER 1%", "APCER at BPCER 5%")
 LOWEST = 0.002
 """Error rate below which a DET curve is drawn at the edge: its axes have no 0."""
 TICKS = (0.002, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
-STYLES = ("-", "--", ":", "-.")
+STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
 """Line styles of the qualities, in order."""
 
 
@@ -225,6 +227,8 @@ def _spoof_chart(folder: Path, cells: Sequence[ResultCell]) -> Chart:
         percent_axis(axes, 0.0)
         for row, cell in enumerate(cells):
             assert cell.value is not None
+            assert cell.low is not None
+            assert cell.high is not None
             axes.barh(row, cell.value, height=0.5, color=theme.fake, alpha=0.85, zorder=2)
             axes.plot([cell.low, cell.high], [row, row], color=theme.ink, linewidth=1, zorder=4)
             axes.text(1.03, row, f"of {cell.n}", va="center", fontsize=8.5, clip_on=False,

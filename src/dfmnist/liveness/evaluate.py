@@ -314,45 +314,31 @@ def as_record(found: Evaluation) -> dict[str, Any]:
 def write_files(found: Evaluation, folder: Path) -> tuple[str, ...]:
     """Write `evaluation.json`, `rates.csv`, `det.csv` and `verdicts.csv`; returns their names."""
     write_json(folder / "evaluation.json", as_record(found))
-    head = (
-        "detector",
-        "quality",
-        "measure",
-        "attack",
-        "action",
-        "value",
-        "low",
-        "high",
-        "n",
-        "people",
-    )
-    rows = (
-        (r.detector, r.quality, r.measure, r.attack, r.action, r.estimate.value, r.estimate.low,
-         r.estimate.high, r.estimate.n, r.estimate.groups)
-        for r in found.rates
-    )  # fmt: skip
-    write_text(folder / "rates.csv", _csv(head, rows))
-    head = ("detector", "quality", "attack", "threshold", "apcer", "bpcer")
-    write_text(folder / "det.csv", _csv(head, _points(found.curves)))
-    head = (
-        "detector",
-        "kind",
-        "quality",
-        "action",
-        "person",
-        "clip_id",
-        "verdict",
-        "score",
-        "reason",
-    )
-    rows = (
-        (v.detector, v.presentation.kind, v.presentation.quality, v.presentation.action.value,
-         v.presentation.person, v.presentation.clip_id, v.verdict.word, v.verdict.score,
-         v.verdict.reason)
-        for v in found.verdicts
-    )  # fmt: skip
-    write_text(folder / "verdicts.csv", _csv(head, rows))
+    write_text(folder / "rates.csv", _csv(RATE_COLUMNS, map(_rate_row, found.rates)))
+    write_text(folder / "det.csv", _csv(DET_COLUMNS, _points(found.curves)))
+    write_text(folder / "verdicts.csv", _csv(VERDICT_COLUMNS, map(_verdict_row, found.verdicts)))
     return ("evaluation.json", "rates.csv", "det.csv", "verdicts.csv")
+
+
+RATE_COLUMNS = (
+    "detector", "quality", "measure", "attack", "action", "value", "low", "high", "n", "people",
+)  # fmt: skip
+DET_COLUMNS = ("detector", "quality", "attack", "threshold", "apcer", "bpcer")
+VERDICT_COLUMNS = (
+    "detector", "kind", "quality", "action", "person", "clip_id", "verdict", "score", "reason",
+)  # fmt: skip
+
+
+def _rate_row(rate: ErrorRate) -> tuple[object, ...]:
+    found = rate.estimate
+    place = (rate.detector, rate.quality, rate.measure, rate.attack, rate.action)
+    return (*place, found.value, found.low, found.high, found.n, found.groups)
+
+
+def _verdict_row(one: Shown) -> tuple[object, ...]:
+    shown, verdict = one.presentation, one.verdict
+    place = (one.detector, shown.kind, shown.quality, shown.action.value, shown.person)
+    return (*place, shown.clip_id, verdict.word, verdict.score, verdict.reason)
 
 
 def _points(curves: Sequence[Curve]) -> Iterator[tuple[object, ...]]:
