@@ -144,8 +144,6 @@ class Trials:
         label = f"{kind}: {name}: {' '.join(map(str, arguments))[:160]!r}"
         before = contents(path.parent)
         held = self.peak or peak_bytes()
-        for stream in (sys.stdout, sys.stderr):  # as Python opens them outside a test
-            stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "strict")
         start = time.monotonic()
         try:
             with limited():
@@ -196,6 +194,20 @@ class Trials:
             self.proof.unlink()
         self.faults += [f"{label}: {fault}" for fault in faults]
         return said + err
+
+    def expect_named(self, command: str, paths: Sequence[Path], said: str) -> None:
+        """Note each of `paths`, files of a batch, that is not named in what was printed.
+
+        A line names five files of one reason and counts the rest, so a file that lies there for
+        such a reason may be counted only.
+        """
+        counted = " more" in said
+        for path in paths:
+            kind = "that are no files" if not path.is_file() else ""
+            if path.name in said or (counted and kind and kind in said):
+                self.pairs.append(Pair(FOOTAGE, path.name, command, "listed", 0.0))
+            else:
+                self.faults.append(f"{command} of a folder: {path.name} is not named")
 
     def table(self) -> str:
         """The figures: pairs by kind and outcome, and the slowest pair."""
@@ -299,76 +311,79 @@ def test_hostile_files(
     assert len(trials.pairs) >= 150
 
 
+FOOTAGE = "videos and photos"
 BUILD = ("--licence", "CC0-1.0", "--consent", "drawn", "--driver-protocol", "shared",
          "--frames", 4, "--workers", 1)  # fmt: skip
 
 
 def _footage(trials: Trials, good: Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Videos and photos, to `animate`, `detect` and `build`, alone and among good ones."""
-    kind = "videos and photos"
     items = hostile.make_footage(tmp_path / "footage", good.clip, trials.proof)
     weights = ("--weights", good.weights, "--no-crop", "--no-cache")
     scored = ("--run", good.run, "--backend", "torch")
-    drivers = tmp_path / "drivers" / "nod"
-    drivers.mkdir(parents=True)
-    shutil.copy(good.face, drivers / "d.mp4")
     for number, one in enumerate(items):
-        out = tmp_path / "out" / f"footage-{number:02d}"
+        out = tmp_path / "out" / f"media-{number:02d}"
         may = REFUSED if one.broken else ANY
         for command, arguments in (
             ("source", (one.path, good.clip, out / "source.mp4", *weights)),
             ("driver", (good.photo, one.path, out / "driver.mp4", *weights)),
         ):
-            trials.give(kind, one.name, one.path, "animate", *arguments, may=may,
+            trials.give(FOOTAGE, one.name, one.path, "animate", *arguments, may=may,
                         out=out / f"{command}.mp4")  # fmt: skip
-        # a folder that is named as a video is searched for videos
-        trials.give(kind, one.name, one.path, "detect", *scored, "--cropped", one.path, may=may)
-        trials.give(kind, one.name, one.path, "detect", *scored, one.path, may=may)
-        trials.give(kind, one.name, one.path, "build", *BUILD, "--sources", one.path.parent,
-                    "--drivers", drivers.parent, "--out", out / "set", out=out / "set",
-                    may=REFUSED)  # fmt: skip
-    _beside_good_ones(trials, good, items, tmp_path)
+        for option in (("--cropped",), ()):
+            trials.give(FOOTAGE, one.name, one.path, "detect", *scored, *option, one.path, may=may)
+    people = _all_in_one_folder(good, items, tmp_path / "people")
+    named = [people / place(one) for one in items if one.broken]
+    _animate_and_detect_all(trials, good, people, named, tmp_path)
+    _build_of_all(trials, people, named, tmp_path)
     monkeypatch.chdir(next(one.path.parent for one in items if one.path.name == "-rf.mp4"))
-    trials.give(kind, "name with a leading dash", Path.cwd() / "-rf.mp4", "detect", *scored,
+    trials.give(FOOTAGE, "name with a leading dash", Path.cwd() / "-rf.mp4", "detect", *scored,
                 "--cropped", "--", "-rf.mp4")  # fmt: skip
     monkeypatch.chdir(tmp_path)
 
 
-def _beside_good_ones(
-    trials: Trials, good: Good, items: Sequence[hostile.Footage], tmp_path: Path
-) -> None:
-    """A folder with all of them: each bad one is named, and the good ones are done."""
-    kind, people = "videos and photos", tmp_path / "people"
+def place(one: hostile.Footage) -> str:
+    """The name of a hostile file in a folder with all others."""
+    return f"{one.path.parent.name}-{one.path.name}" if one.broken else one.path.name
+
+
+def _all_in_one_folder(good: Good, items: Sequence[hostile.Footage], people: Path) -> Path:
+    """A folder with every hostile file and a good one."""
     people.mkdir()
-    broken = [one.path for one in items if one.broken]
-    for path in broken:
-        if path.is_symlink():
-            (people / path.name).symlink_to(path.readlink())
-        elif path.is_file():
-            shutil.copy(path, people / f"{path.parent.name}-{path.name}")
-        elif path.is_dir():
-            (people / path.name).mkdir()
+    for one in items:
+        if one.path.is_symlink():
+            (people / place(one)).symlink_to(one.path.readlink())
+        elif one.path.is_file():
+            shutil.copy(one.path, people / place(one))
+        elif one.path.is_dir():
+            (people / place(one)).mkdir()
         else:
-            os.mkfifo(people / path.name)
+            os.mkfifo(people / place(one))
     shutil.copy(good.clip, people / "sound.mp4")
-    wanted = [p.name for p in people.iterdir() if p.is_file() and p.name != "sound.mp4"]
-    out = tmp_path / "out" / "people"
-    said = trials.give(kind, "a folder of all", people / "sound.mp4", "animate", people, good.clip,
-                       out, "--weights", good.weights, "--no-crop", out=out, may=NAMED)  # fmt: skip
-    assert (out / "sound.mp4").is_file()
-    trials.faults += [f"animate PEOPLE: {name} is not named" for name in wanted if name not in said]
-    said = trials.give(kind, "a folder of all", people / "sound.mp4", "detect", people, "--run",
-                       good.run, "--cropped", "--backend", "torch", may=NAMED)  # fmt: skip
-    videos = [name for name in wanted if name.endswith(".mp4")]
-    trials.faults += [f"detect PEOPLE: {name} is not named" for name in videos if name not in said]
-    _build_beside_good_ones(trials, people, wanted, tmp_path)
+    return people
 
 
-def _build_beside_good_ones(
-    trials: Trials, people: Path, wanted: Sequence[str], tmp_path: Path
+def _animate_and_detect_all(
+    trials: Trials, good: Good, people: Path, named: Sequence[Path], tmp_path: Path
 ) -> None:
-    """A build of three people whom the stand-ins see, and of every broken file."""
-    real_choose = jobs.choose
+    """Each broken file of a folder is named, and the good one is done."""
+    out = tmp_path / "out" / "people"
+    said = trials.give(FOOTAGE, "a folder of all", people / "sound.mp4", "animate", people,
+                       good.clip, out, "--weights", good.weights, "--no-crop", out=out,
+                       may=REFUSED)  # fmt: skip
+    if not (out / "sound.mp4").is_file():
+        trials.faults.append("animate: the good file of a folder is not animated")
+    trials.expect_named("animate", named, said)
+    said = trials.give(FOOTAGE, "a folder of all", people / "sound.mp4", "detect", people, "--run",
+                       good.run, "--cropped", "--backend", "torch", may=REFUSED)  # fmt: skip
+    if f"{people / 'sound.mp4'}: P(fake)" not in said:
+        trials.faults.append("detect: the good file of a folder is not scored")
+    trials.expect_named("detect", [path for path in named if path.suffix == ".mp4"], said)
+
+
+def _build_of_all(trials: Trials, people: Path, named: Sequence[Path], tmp_path: Path) -> None:
+    """A build of three people whom the stand-ins see, and of every hostile file."""
+    real_choose, out = jobs.choose, tmp_path / "out" / "whole"
     with staged() as stage, pytest.MonkeyPatch.context() as patch:
 
         def choose(one: Any, *args: Any, **more: Any) -> Any:
@@ -379,19 +394,17 @@ def _build_beside_good_ones(
         footage(people, ["p0", "p1", "p2"])
         drivers = tmp_path / "driving"
         for one in footage(tmp_path / "moved", ["d0", "d1", "d2"]):
-            place = drivers / one.action.value / one.path.name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            one.path.rename(place)
-        out = tmp_path / "out" / "whole"
-        trials.give("videos and photos", "a folder of all", people / "sound.mp4", "build",
-                    "--licence", "CC0-1.0", "--consent", "drawn", "--sources", people,
-                    "--drivers", drivers, "--out", out, "--frames", 8, "--workers", 1,
-                    "--set", "size_px=64", "--per-action", 3, out=out, names=["dataset: "],
-                    may=("listed",))  # fmt: skip
+            target = drivers / one.action.value / one.path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            one.path.rename(target)
+        said = trials.give(FOOTAGE, "a folder of all", people / "p0-smile.mp4", "build",
+                           "--licence", "CC0-1.0", "--consent", "drawn", "--sources", people,
+                           "--drivers", drivers, "--out", out, "--frames", 8, "--workers", 1,
+                           "--set", "size_px=64", "--per-action", 3, out=out,
+                           names=["metadata.jsonl"], may=("listed",))  # fmt: skip
     if (out / "metadata.jsonl").is_file():
         reasons = " ".join(one.reason for one in read_rejected(out))
-        names = (n for n in wanted if n not in reasons)
-        trials.faults += [f"build: {name} is in no rejection" for name in names]
+        trials.expect_named("build", named, said + reasons)
 
 
 def _manifests(trials: Trials, good: Good, tmp_path: Path) -> None:
@@ -427,6 +440,11 @@ def _folders(good: Good) -> dict[str, Any]:
         clip.unlink()
         clip.symlink_to(good.clip)
 
+    def link_to_itself(folder: Path) -> None:
+        clip = next(folder.glob("clips/raw/g-*.mp4"))
+        clip.unlink()
+        clip.symlink_to(clip.name)
+
     def damaged(folder: Path) -> None:
         for clip in folder.glob("clips/raw/*.mp4"):
             clip.write_bytes(b"half")
@@ -449,6 +467,7 @@ def _folders(good: Good) -> dict[str, Any]:
         "a pipe in its place": as_pipe,
         "clips missing": without_clips,
         "a link out of the folder": link_out,
+        "a link to itself": link_to_itself,
         "clips damaged": damaged,
         "rejections nested": bad_rejections,
         "audit of other fields": bad_audit,
@@ -480,8 +499,7 @@ def _to_all(
           "--workers", 1), out / "experiments"),
         (("report", folder, "--runs", good.run.parent, "--out", out / "report"), out / "report"),
     ):  # fmt: skip
-        # `verify` checks the manifest and the files, not the splits' sizes
-        trials.give(kind, name, manifest, *arguments, out=file, may=may)
+        trials.give(kind, name, manifest, *arguments, out=file, may=may, names=["clips/raw/"])
     page = out / "report" / "index.html"
     if page.is_file():
         html = page.read_text()
@@ -575,7 +593,8 @@ def _scores(trials: Trials, good: Good, tmp_path: Path) -> None:
         else:
             what.write_parquet(run / file)
         out = tmp_path / "out" / f"scores-{number:02d}"
-        trials.give(kind, name, run / file, "compare", run / file, sound, may=REFUSED)
+        may = ANY if name == "scores of no action" else REFUSED
+        trials.give(kind, name, run / file, "compare", run / file, sound, may=may)
         trials.give(kind, name, run / file, "report", good.dataset, "--runs", runs, "--out",
                     out / "report", out=out / "report")  # fmt: skip
 

@@ -18,6 +18,7 @@ from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.dataset.manifest import read_manifest
+from dfmnist.detectors.calibrate import Calibration
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.builders import BUILDERS
 from dfmnist.detectors.networks.names import NETWORKS, published_loss, published_size_px
@@ -103,6 +104,29 @@ def test_a_calibration_that_gives_no_verdict_is_refused(
     (run / RUN).write_text(f'{{"calibration": {calibration}}}')
     with pytest.raises(InputError, match=f"{RUN}: {said}"):
         read_run(run)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ('{"steps": "many"}', "steps: "),
+        ('{"steps": null}', "steps: "),
+        (f'{{"steps": 1{"0" * 400}}}', "steps: "),
+        ('{"initialisation": ["<b>"]}', "initialisation: "),
+    ],
+)
+def test_a_record_of_wrong_types_is_refused(run: Path, record: str, said: str) -> None:
+    (run / RUN).write_text(record)
+    with pytest.raises(InputError, match=f"{RUN}: {said}"):
+        read_run(run)
+
+
+def test_what_a_record_does_not_say_has_a_default(run: Path) -> None:
+    (run / RUN).write_text('{"calibration": {"threshold": "0.25", "other": 1}, "frame_px": null}')
+    found = read_run(run)
+    assert found.calibration == Calibration(1.0, 0.25)
+    assert found.frame_px == found.config.input_size_px
+    assert (found.steps, found.initialisation) == (0, "not recorded")
 
 
 @pytest.mark.parametrize("text", ["[]", "7", "null", '"run"'])

@@ -26,7 +26,7 @@ def finished_runs(root: Path, dataset_hash: str) -> list[RunRecord]:
         key=lambda run: (
             networks.get(run.config.network, len(ALL_MODELS)),
             qualities.index(run.config.quality),
-            int(run.record["steps"]),
+            run.steps,
             run.folder.name,
         ),
     )
@@ -41,11 +41,11 @@ def setting(run: RunRecord) -> str:
     """Words for a run's part of the data, initialisation, frames and epochs."""
     c = run.config
     part = trained_part(run)
-    start = str(run.record["initialisation"]) + (", frozen but for its head" if c.freeze else "")
+    start = run.initialisation + (", frozen but for its head" if c.freeze else "")
     return (
         f"{f'trained on {part}; ' if part else ''}start: {start}; {run.seen}, "
         f"{c.frames_per_clip} frames a clip, "
-        f"{c.epochs} epoch{'s' * (c.epochs != 1)} ({run.record['steps']:,} steps)"
+        f"{c.epochs} epoch{'s' * (c.epochs != 1)} ({run.steps:,} steps)"
     )
 
 
