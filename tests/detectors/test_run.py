@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,6 +192,15 @@ def test_weights_that_were_swapped_are_refused(dataset: Path, tmp_path: Path) ->
     save_file({k: np.asarray(v + 1) for k, v in state.items()}, folder / WEIGHTS)
     with pytest.raises(InputError, match=f"{WEIGHTS}: is not the file that this run ended with"):
         load_run(folder)
+
+
+@pytest.mark.parametrize("left", [lambda path: None, Path.mkdir], ids=["missing", "a folder"])
+def test_weights_that_are_no_file_are_named(run: Path, left: Callable[[Path], None]) -> None:
+    (run / WEIGHTS).unlink()
+    left(run / WEIGHTS)
+    write_json(run / RUN, {"trained_weights_sha256": "0" * 64})
+    with pytest.raises(InputError, match=f"{WEIGHTS}: no such file; expected the weights of a fin"):
+        load_run(run)
 
 
 def test_no_verdict_without_a_finite_score(dataset: Path, tmp_path: Path) -> None:

@@ -211,7 +211,11 @@ def _problems(config: FommConfig, state: State) -> list[str]:
 
 def _config_of(state: State) -> FommConfig:
     """Config of a published checkpoint: vox-256, or one inferred from shapes that fits better."""
-    published, inferred = FommConfig(), infer_config(state)
+    published = FommConfig()
+    try:
+        inferred = infer_config(state)
+    except InputError:  # shapes of no network; the comparison with vox-256 names them
+        return published
     if len(_problems(inferred, state)) < len(_problems(published, state)):
         return inferred
     return published
@@ -251,7 +255,7 @@ def _networks_in(path: Path, value: Mapping[str, Any]) -> State:
         found = value.get(name, {})
         found = unnested(found) if isinstance(found, Mapping) else found
         if not isinstance(found, Mapping) or not all(
-            isinstance(tensor, Tensor) for tensor in found.values()
+            isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in found.items()
         ):
             raise InputError.of(path, f"its {name} is not a table of tensors", EXPECTED)
         state[name] = {bare_name(key): tensor for key, tensor in found.items()}

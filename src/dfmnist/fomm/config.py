@@ -75,6 +75,16 @@ class FommConfig:
             if abs(inverse - round(inverse)) > 1e-6 or not 1 <= inverse <= MOST_REDUCTION:
                 raise InputError(f"motion model: {name} is {1 / inverse}; expected 1, 1/2, 1/4, …")
 
+        for name, scale, blocks in (
+            ("kp_blocks", self.kp_scale, self.kp_blocks),
+            ("motion_blocks", self.motion_scale, self.motion_blocks),
+            ("generator_down_blocks", 1, self.generator_down_blocks),
+        ):
+            step = round(2**blocks / scale)
+            if self.image_size % step:
+                what = f"motion model: image_size is {self.image_size}"
+                raise InputError(f"{what}; expected a multiple of {step}, for {name} {blocks}")
+
     def at_size(self, image_size: int) -> "FommConfig":
         """The config of the same network for smaller or larger frames.
 
