@@ -251,3 +251,15 @@ def test_settings_of_a_build_that_are_no_object_are_refused(tmp_path: Path) -> N
     (tmp_path / "build.json").write_text("[1]")
     with pytest.raises(InputError, match=r"build\.json: holds a list; expected a JSON object"):
         recorded_synthetic(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no curve\n", "epoch,train_loss,val_accuracy\n1,a,b\n"], ids=["", "text", "words"]
+)
+def test_a_curve_that_cannot_be_drawn_is_named(made: Any, tmp_path: Path, text: str) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(made.runs, runs)
+    for run in runs.iterdir():
+        (run / "metrics.csv").write_text(text)
+    with pytest.raises(InputError, match=r"metrics\.csv: cannot be read .*; expected the epochs"):
+        write_report(made.dataset, tmp_path / "out", runs=runs)

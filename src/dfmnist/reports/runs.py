@@ -63,7 +63,8 @@ def training_curve(run: RunRecord) -> Curve:
     path = run.folder / METRICS
     try:
         table = pl.read_csv(path)
-        loss, accuracy = (table[name].to_list() for name in ("train_loss", "val_accuracy"))
+        columns = (table[name].cast(pl.Float64) for name in ("train_loss", "val_accuracy"))
+        loss, accuracy = (column.to_list() for column in columns)
     except (OSError, pl.exceptions.PolarsError) as error:
         what = f"cannot be read ({str(error).splitlines()[0]})"
         raise InputError.of(path, what, "the epochs of a run (CSV)") from None
