@@ -126,7 +126,12 @@ def compare(
     from dfmnist.detectors.scores import read_scores
     from dfmnist.detectors.summary import comparison
 
-    found = compare(read_scores(scores_a), read_scores(scores_b))
+    tables = []
+    for path in (scores_a, scores_b):
+        tables.append(read_scores(path))
+        if tables[-1]["logit"].drop_nulls().is_empty():
+            raise InputError.of(path, "holds no score of a clip", "at least one")
+    found = compare(*tables)
     if as_json:
         print_json(found)
     else:

@@ -46,6 +46,9 @@ MAX_SIDE_PX = 65_536
 MAX_LINE = 1 << 20
 """Largest length of a line of a manifest, in characters."""
 
+MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 1024
+"""Largest length of a file's or folder's name, and of the path of a clip in its dataset."""
+
 Label = Literal["real", "fake"]
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
@@ -53,8 +56,17 @@ Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 def _relative(name: str) -> str:
     parts = name.split("/")
     if "" in parts or ".." in parts or "\\" in name or ":" in parts[0]:
-        raise ValueError(f"'{name}' leaves the dataset folder")
+        raise ValueError(f"'{name[:80]}' leaves the dataset folder")
+    if "\0" in name or not _is_short(name):
+        raise ValueError(f"{name[:80]!r} is no name that a file can have")
     return name
+
+
+def _is_short(name: str) -> bool:
+    """Whether file systems take a path of this length, and each name in it."""
+    data = name.encode(errors="surrogatepass")
+    longest = max(map(len, data.split(b"/")))
+    return longest <= MAX_NAME_BYTES and len(data) <= MAX_PATH_BYTES
 
 
 @lru_cache(maxsize=64)
@@ -338,11 +350,11 @@ def _check_links(file: Path, clips: Iterable[Clip]) -> None:
     Links into the stores of Hugging Face's cache and of git-annex are how these tools lay files
     out; they are followed.
     """
-    root = file.parent.resolve()
+    root = Path(os.path.realpath(file.parent))
     allowed = (root, *_link_stores(root))
 
     def leads_out(path: Path) -> bool:
-        target = path.resolve()
+        target = Path(os.path.realpath(path))  # `resolve` raises for a link to itself
         return not any(target.is_relative_to(place) for place in allowed)
 
     outside: dict[str, bool] = {}

@@ -1,5 +1,6 @@
 """Check of a dataset folder against its manifest."""
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -33,14 +34,14 @@ def verify(root: Path, *, drivers: bool = True) -> list[str]:
         assert_disjoint(manifest.clips, drivers=drivers)
     except InputError as error:
         problems.append(str(error))
-    listed = {manifest.path(clip).resolve() for clip in manifest.clips}
+    listed = {os.path.realpath(manifest.path(clip)) for clip in manifest.clips}
     problems += [
         f"{path.relative_to(manifest.root)}: not in the manifest"
         for path in sorted(manifest.root.rglob("*"))
         if is_video(path)
         and not path.name.startswith(".tmp-")
         and path.relative_to(manifest.root).parts[0] != DRIVERS
-        and path.resolve() not in listed
+        and os.path.realpath(path) not in listed
     ]
     return problems + list(_misleading(manifest.clips))
 

@@ -5,6 +5,7 @@ people and the encoder are the dataset's. Both are known from the literature in 
 picture moved by a triangulated mesh, and a face pasted over another's and blended.
 """
 
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from dfmnist.attacks.mesh import mesh_warp, swap_faces
 from dfmnist.core.choices import Quality
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json
+from dfmnist.core.files import claim_folder, read_json_object
 from dfmnist.core.jobs import run_jobs
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of, slug
@@ -104,7 +105,13 @@ def _donor(clip: Clip, reals: Sequence[Clip]) -> Clip | None:
 def _noise_of(dataset: Path) -> float:
     """The camera noise with which the dataset was built."""
     path = dataset / "build.json"
-    return float(read_json(path)["config"]["noise_sigma"]) if path.is_file() else 2.0
+    if not path.is_file():
+        return 2.0
+    config = read_json_object(path).get("config")
+    sigma = config.get("noise_sigma") if isinstance(config, dict) else None
+    if not isinstance(sigma, int | float) or not 0 <= sigma < math.inf:
+        raise InputError.of(path, "has no noise_sigma", "the settings of `dfmnist build`")
+    return float(sigma)
 
 
 def planned(name: str, manifest: Manifest) -> DatasetCounts:

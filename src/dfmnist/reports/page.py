@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from dfmnist import __version__
 from dfmnist.core.choices import QUALITIES
-from dfmnist.core.files import claim_folder, read_json, write_text
+from dfmnist.core.files import claim_folder, read_json_object, write_text
 from dfmnist.core.text import percent, plural
 from dfmnist.dataset.audit import AuditReport, read_audit
 from dfmnist.dataset.manifest import (
@@ -211,8 +211,8 @@ def _drop_unused(out: Path, html: str) -> None:
 def recorded_synthetic(root: Path) -> bool:
     """Whether the dataset was built of synthetic actors; False where that is not recorded."""
     path = root / "build.json"
-    recorded = read_json(path) if path.is_file() else {}
-    return recorded.get("config", {}).get("synthetic") is True
+    config = read_json_object(path).get("config") if path.is_file() else None
+    return isinstance(config, dict) and config.get("synthetic") is True
 
 
 def headline(found: Evidence, context: ReportContext) -> tuple[str, ...]:
