@@ -8,7 +8,7 @@ picture moved by a triangulated mesh, and a face pasted over another's and blend
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from dfmnist.dataset.manifest import (
     write_manifest,
 )
 from dfmnist.dataset.provenance import provenance
+from dfmnist.dataset.qualities import qualities_of
 from dfmnist.experiments.plan import FACE_SWAP, MESH_WARP, DatasetCounts, count_clips
 from dfmnist.media.image import read_image
 from dfmnist.media.noise import add_camera_noise
@@ -124,7 +125,8 @@ def planned(name: str, manifest: Manifest) -> DatasetCounts:
         )
         for t in tasks
     ]
-    return count_clips(name, Manifest(manifest.root, tuple(as_fakes), manifest.info))
+    counts = count_clips(name, Manifest(manifest.root, tuple(as_fakes), manifest.info))
+    return replace(counts, qualities=tuple(qualities_of(manifest.clips)))
 
 
 def unavailable(name: str, manifest: Manifest) -> str:
