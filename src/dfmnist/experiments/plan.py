@@ -279,11 +279,12 @@ class PlanContext:
             "run it with a larger dataset"
         )
 
-    def left_out(self, table: str, network: str) -> str:
-        """Why a network has no cell in `table`; empty when it has one."""
-        if network in self.recipe.tables.get(table, ()):
+    def left_out(self, table: str, network: str, qualities: Sequence[str]) -> str:
+        """Why a network has no cell of these qualities in `table`; empty when it has one."""
+        if network not in self.recipe.tables.get(table, ()):
+            why = f"is not in the recipe {self.recipe.name}"
+        elif network in self.recipe.raw_only and set(qualities) != {"raw"}:
+            why = f"is run on raw clips alone in the recipe {self.recipe.name}"
+        else:
             return ""
-        return (
-            f"{MODEL_TITLES[network]} is not in the recipe {self.recipe.name}; "
-            f"dfmnist experiment {table} --recipe paper"
-        )
+        return f"{MODEL_TITLES[network]} {why}; dfmnist experiment {table} --recipe paper"
