@@ -69,7 +69,10 @@ for panel, functions in {
     for function in functions:
         app.command(rich_help_panel=panel)(function)
 app.add_typer(
-    _group("Check a dataset folder.", audit=dataset.audit, verify=dataset.verify),
+    _group(
+        "Import a dataset that somebody else made, and check one.",
+        **{"import": dataset.import_, "audit": dataset.audit, "verify": dataset.verify},
+    ),
     name="dataset",
     rich_help_panel=MAKE,
 )

@@ -30,6 +30,9 @@ SCHEMA = {
 """Columns of the table. `frame` is the index in the clip; `logit` is calibrated, `p_fake` is its
 sigmoid; a P(fake) of `threshold` or more is called fake; `reason` says why `frame`, `p_fake` and
 `logit` are null."""
+GROUP = "group"
+"""Column of a table whose clips show several people each, such as face swaps: the connected
+component of people that a clip belongs to. Other tables do not have it."""
 NEEDED = ("clip_id", "quality", "label", "action", "source_id", "logit")
 """Columns that a table must have to be evaluated."""
 LABELS = ("real", "fake")
@@ -113,9 +116,15 @@ def threshold_logit(scores: pl.DataFrame) -> float:
     return Calibration(threshold=found[0]).threshold_logit
 
 
+def groups(scores: pl.DataFrame) -> pl.Series:
+    """The group of people of each row, whose members a bootstrap draws together."""
+    return scores[GROUP if GROUP in scores.columns else "source_id"]
+
+
 def clip_scores(scores: pl.DataFrame) -> pl.DataFrame:
     """One row for each clip and quality, with the mean `logit` of its scored frames."""
     keys = ["clip_id", "quality", "label", "action", "source_id"]
+    keys += [GROUP] if GROUP in scores.columns else []
     return (
         scores.drop_nulls("logit")
         .group_by(keys, maintain_order=True)

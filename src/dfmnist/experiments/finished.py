@@ -44,7 +44,7 @@ def write_run_results(runs: Path, manifest: Manifest, out: Path) -> Path:
     found = _scored_runs(runs, manifest)
     networks = [m for m in ALL_MODELS if any(network == m for _, network in found)]
     main = networks[0] if networks else MAIN_MODEL
-    counts = count_clips(manifest.root.resolve().name, manifest.clips)
+    counts = count_clips(manifest.root.resolve().name, manifest)
     context = PlanContext(counts, _recipe(found, main))
     specs = {key: RunSpec(run.config, counts.name) for key, run in found.items()}
     executed = Executed(

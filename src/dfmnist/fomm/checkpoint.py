@@ -158,7 +158,7 @@ def _about(file: Any, path: Path) -> dict[str, dict[str, Any]]:
     if METADATA_KEY not in metadata:
         raise InputError.of(path, "has no config in its metadata", EXPECTED)
     try:
-        about = json.loads(metadata[METADATA_KEY])
+        about: dict[str, dict[str, Any]] = json.loads(metadata[METADATA_KEY])
     except (ValueError, RecursionError):
         raise InputError.of(path, "its metadata is not valid JSON", EXPECTED) from None
     for name in ("config", "provenance"):

@@ -20,12 +20,12 @@ def finished_runs(root: Path, dataset_hash: str) -> list[RunRecord]:
     """
     found = [read_run(p) for p in root.glob("*") if p.is_dir() and is_finished(p)]
     networks = {name: index for index, name in enumerate(ALL_MODELS)}
-    qualities = (*QUALITIES, "mixed")
+    rank = {name: index for index, name in enumerate((*QUALITIES, "mixed"))}
     return sorted(
         (run for run in found if run.record.get("manifest_hash") == dataset_hash),
         key=lambda run: (
             networks.get(run.config.network, len(ALL_MODELS)),
-            qualities.index(run.config.quality),
+            rank.get(run.config.quality, len(rank)),
             run.steps,
             run.folder.name,
         ),

@@ -379,10 +379,10 @@ def lead(*, synthetic: bool) -> str:
 
 def people_shown(clip: Clip) -> str:
     """Consent and licence, for a page that shows people."""
+    consent, licence = (text.rstrip(".") or "not stated" for text in (clip.consent, clip.licence))
     return (
-        f"The people shown agreed as follows: {clip.consent.rstrip('.')}. Licence: "
-        f"{clip.licence.rstrip('.')}. The numbers hold for these people and this animator; they "
-        "do not measure real-world performance."
+        f"The people shown agreed as follows: {consent}. Licence: {licence}. The numbers hold for "
+        "these people and this animator; they do not measure real-world performance."
     )
 
 
