@@ -152,7 +152,7 @@ class Mtcnn:
         step = -(-max(height, width) // MAX_SIDE_PX)
         small = np.asarray(Image.fromarray(image_rgb_u8).reduce(step))
         found = self.detect(small)
-        scale_xy = np.float32([width / small.shape[1], height / small.shape[0]])
+        scale_xy = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
         boxes = found.boxes_xyxy * np.tile(scale_xy, 2)
         return Detections(boxes, found.scores, found.points * scale_xy)
 
