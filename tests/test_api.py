@@ -116,7 +116,7 @@ def test_several_videos_and_a_file_of_scores(here: Path) -> None:
             lambda: dfmnist.train("mydata", "runs", network="lenet"),
             "network=lenet; expected one of resnet50",
         ),
-        (lambda: dfmnist.train("nowhere", "runs"), "nowhere/metadata.jsonl: no such file"),
+        (lambda: dfmnist.train("nowhere", "runs"), "nowhere: no such file"),
         (lambda: dfmnist.load("nowhere"), "nowhere: no such file"),
         (lambda: dfmnist.detect("video.mp4", "nowhere"), "nowhere: holds no run.json"),
         (lambda: dfmnist.evaluate("nowhere"), "nowhere: no such file"),

@@ -181,9 +181,9 @@ def test_a_link_to_itself_is_named(capsys: pytest.CaptureFixture[str], tmp_path:
     loop = tmp_path / "loop.mp4"
     loop.symlink_to(loop.name)
     good, out = clip(tmp_path / "good.mp4"), tmp_path / "o.mp4"
-    for arguments in ((loop, good, out), (good, loop, out), (good, good, loop)):
+    for arguments in ((loop, good, out), (good, loop, out)):
         line = run(capsys, "animate", *arguments, "--no-crop")
-        assert "loop.mp4" in line or "o.mp4" in line
+        assert "loop.mp4: no such file" in line
 
 
 def test_a_name_that_is_no_utf8_is_printed(

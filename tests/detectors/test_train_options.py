@@ -146,7 +146,11 @@ def test_a_person_in_two_splits_is_refused(tmp_path: Path) -> None:
     run = train(replace(TINY, epochs=1), root, tmp_path / "runs", quiet=True)
     clips = read_manifest(root).clips
     write_manifest(
-        root, [c.model_copy(update={"source": "a", "identities": ("a",)}) for c in clips]
+        root,
+        [
+            c.model_copy(update={"source": "a", "identities": ("a", *filter(None, [c.driver]))})
+            for c in clips
+        ],
     )
     said = "source a is in .*, and as source in .*; expected each person in one split"
     for work in (

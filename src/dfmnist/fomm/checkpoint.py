@@ -158,13 +158,13 @@ def _about(file: Any, path: Path) -> dict[str, dict[str, Any]]:
     if METADATA_KEY not in metadata:
         raise InputError.of(path, "has no config in its metadata", EXPECTED)
     try:
-        about: dict[str, dict[str, Any]] = json.loads(metadata[METADATA_KEY])
+        about: Any = json.loads(metadata[METADATA_KEY])
     except (ValueError, RecursionError):
         raise InputError.of(path, "its metadata is not valid JSON", EXPECTED) from None
     for name in ("config", "provenance"):
         if not isinstance(about, dict) or not isinstance(about.get(name), dict):
             raise InputError.of(path, f"has no {name} in its metadata", EXPECTED)
-    return about
+    return {"config": about["config"], "provenance": about["provenance"]}
 
 
 def _existing(path: Path | None) -> Path:
