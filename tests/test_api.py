@@ -47,12 +47,10 @@ def fresh(code: str) -> str:
 def test_importing_loads_next_to_nothing() -> None:
     heavy = "torch numpy av polars typer pydantic openvino"
     said = fresh(
-        "import sys, time; start = time.process_time(); import dfmnist; "
-        "print(time.process_time() - start); dfmnist.InputError, dir(dfmnist); "
+        "import sys, dfmnist; dfmnist.InputError, dir(dfmnist); "
         f"print(*set(sys.modules) & set({heavy.split()!r}))"
-    ).splitlines()
-    assert float(said[0]) < 0.1
-    assert said[1] == ""
+    )
+    assert said.strip() == ""
 
 
 def test_functions_are_no_rooms() -> None:
@@ -118,7 +116,7 @@ def test_several_videos_and_a_file_of_scores(here: Path) -> None:
             lambda: dfmnist.train("mydata", "runs", network="lenet"),
             "network=lenet; expected one of resnet50",
         ),
-        (lambda: dfmnist.train("nowhere", "runs"), "nowhere/metadata.jsonl: no such file"),
+        (lambda: dfmnist.train("nowhere", "runs"), "nowhere: no such file"),
         (lambda: dfmnist.load("nowhere"), "nowhere: no such file"),
         (lambda: dfmnist.detect("video.mp4", "nowhere"), "nowhere: holds no run.json"),
         (lambda: dfmnist.evaluate("nowhere"), "nowhere: no such file"),

@@ -95,7 +95,7 @@ def test_the_dataset_is_paired_disjoint_and_audited(dataset: Path) -> None:
     assert json.loads((dataset / "audit.json").read_text())["passed"]
     raw = manifest.select(quality="raw").clips
     who = {
-        label: Counter((c.split, c.source_id, c.action) for c in raw if c.label == label)
+        label: Counter((c.split, c.source, c.action) for c in raw if c.label == label)
         for label in ("real", "fake")
     }
     assert who["real"] == who["fake"]

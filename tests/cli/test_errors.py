@@ -1,5 +1,6 @@
 """Bad input at the command line: one line that names the file, exit code 2, nothing lost."""
 
+import json
 import os
 import signal
 import time
@@ -7,10 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.running import called, refused_at_last
 from tests.running import refused as run
 
+from dfmnist.detectors.scores import SCHEMA
 from dfmnist.media.video import write_video
 
 
@@ -172,3 +175,29 @@ def test_sigterm_stops_as_ctrl_c_does(
         signal.signal(signal.SIGTERM, before)
     assert code == 130
     assert said.splitlines()[-1] == "dfmnist: stopped; run the same command to go on"
+
+
+def test_a_link_to_itself_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop.name)
+    good, out = clip(tmp_path / "good.mp4"), tmp_path / "o.mp4"
+    for arguments in ((loop, good, out), (good, loop, out)):
+        line = run(capsys, "animate", *arguments, "--no-crop")
+        assert "loop.mp4: no such file" in line
+
+
+def test_a_name_that_is_no_utf8_is_printed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = clip(tmp_path / os.fsdecode(b"\xff.mp4"))
+    code, out, err = called(capsys, "detect", "--cropped", path)
+    assert code == 0, err
+    assert "udcff.mp4: P(fake)" in out
+    code, out, err = called(capsys, "detect", "--cropped", path, "--json")
+    assert json.loads(out)[0]["path"] == str(path)
+
+
+def test_scores_without_rows_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "none.parquet"
+    pl.DataFrame(schema=SCHEMA).write_parquet(path)
+    assert "none.parquet: holds no score of a clip" in run(capsys, "compare", path, path)

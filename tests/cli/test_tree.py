@@ -21,7 +21,8 @@ from dfmnist.detectors.config import TrainConfig
 from dfmnist.stages import DemoName
 
 TREE = {
-    "demo", "fetch", "actors", "build", "animate", "dataset audit", "dataset verify", "train",
+    "demo", "fetch", "actors", "build", "animate", "dataset import", "dataset audit",
+    "dataset verify", "train",
     "score", "compare", "detect", "experiment", "report", "animator train", "animator evaluate",
     "animator convert", "detector film", "detector pack", "liveness check",
     "liveness evaluate", "liveness fit", "liveness benchmark",

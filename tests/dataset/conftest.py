@@ -28,9 +28,11 @@ def record(**changes: Any) -> Clip:
         "action": "yaw",
         "quality": "raw",
         "split": "train",
-        "source_id": "person-1",
+        "source": "person-1",
         "source_frame": 3,
-        "driver_id": "driver-1",
+        "driver": "driver-1",
+        "method": "fomm",
+        "origin": "built",
         "take": 0,
         "generator": "fomm-actors@01234567",
         "seed": 7,
@@ -44,8 +46,10 @@ def record(**changes: Any) -> Clip:
         "consent": "no person is shown",
     }
     if changes.get("label") == "real":
-        values |= {"driver_id": "", "generator": "", "source_frame": None}
-    return Clip(**{**values, **changes})
+        values |= {"driver": "", "generator": "", "method": "", "source_frame": None}
+    values |= changes
+    people = [values["source"], *filter(None, [values["driver"]])]
+    return Clip(**{"identities": tuple(dict.fromkeys(people)), **values})
 
 
 def rejection(**changes: Any) -> Rejected:
@@ -54,9 +58,9 @@ def rejection(**changes: Any) -> Rejected:
         "label": "fake",
         "action": "yaw",
         "split": "train",
-        "source_id": "person-1",
+        "source": "person-1",
         "source_frame": 3,
-        "driver_id": "driver-1",
+        "driver": "driver-1",
         "take": 0,
         "generator": "fomm-actors@01234567",
         "seed": 7,
@@ -123,8 +127,8 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
                             action=list(Action)[person % 10],
                             quality=quality,
                             split=split,
-                            source_id=f"person-{person}",
-                            driver_id=f"driver-{split}" if label == "fake" else "",
+                            source=f"person-{person}",
+                            driver=f"driver-{split}" if label == "fake" else "",
                             num_frames=n,
                             width=SIZE,
                             height=SIZE,

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import pytest
 
 from dfmnist.core.actions import Action
@@ -63,7 +65,7 @@ def test_verify_reads_the_files(make_dataset, record) -> None:
     root = make_dataset(people=3)
     clips = list(read_manifest(root).clips)
     path = root / clips[0].file_name
-    write_video(path, read_frames(path)[:4], clips[0].rate, crf=18, comment="other")
+    write_video(path, read_frames(path)[:4], Fraction(clips[0].fps), crf=18, comment="other")
     clips[0] = clips[0].model_copy(update={"sha256": sha256_file(path)})
     clips[1] = clips[1].model_copy(update={"split": "test"})
     write_manifest(root, clips)

@@ -33,7 +33,7 @@ def test_as_json(make_dataset, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = called(capsys, "dataset", "verify", root, "--json")
     assert code == 0
     assert {**json.loads(out), "manifest_sha256": ""} == {
-        "files": 8, "manifest_sha256": "", "problems": [],
+        "files": 8, "manifest_sha256": "", "problems": [], "notes": [],
     }  # fmt: skip
 
 

@@ -1,11 +1,14 @@
 """Two tables of scores against each other."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.compare import compare
+from dfmnist.detectors.scores import read_scores
 
 
 def scores(skill: float, seed: int, threshold: float = 0.5, people: int = 20) -> pl.DataFrame:
@@ -68,3 +71,34 @@ def test_other_clips_are_refused() -> None:
     flipped = table.with_columns(label=pl.lit("fake"))
     with pytest.raises(InputError, match="clip 0-real has another label in B"):
         compare(table, flipped)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"logit": pl.lit("x")}, "its column 'logit' holds String"),
+        ({"logit": pl.lit(float("nan"))}, "holds a logit that is not a finite number"),
+        ({"logit": pl.lit(float("-inf"))}, "holds a logit that is not a finite number"),
+        ({"label": pl.lit(1)}, "its column 'label' holds Int32"),
+        ({"label": pl.lit("FAKE")}, "holds the label 'FAKE'"),
+        ({"threshold": pl.lit(2.0)}, "scores with the threshold 2.0"),
+        ({"threshold": pl.lit("x")}, "its column 'threshold' holds String"),
+    ],
+)
+def test_scores_that_no_detector_gives_are_refused(
+    tmp_path: Path, changes: dict[str, pl.Expr], said: str
+) -> None:
+    path = tmp_path / "s.parquet"
+    scores(1.0, 0).with_columns(**changes).write_parquet(path)
+    with pytest.raises(InputError, match=rf"s\.parquet: {said}; expected scores"):
+        read_scores(path)
+
+
+def test_damaged_scores_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    scores(1.0, 0).write_parquet(path)
+    content = path.read_bytes()
+    for damaged in (b"", b"no scores", content[: len(content) // 2], content[:-40] + b"x" * 40):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"s\.parquet: cannot be read"):
+            read_scores(path)

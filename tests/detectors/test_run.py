@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.dataset.manifest import read_manifest
+from dfmnist.detectors.calibrate import Calibration
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.builders import BUILDERS
 from dfmnist.detectors.networks.names import NETWORKS, published_loss, published_size_px
@@ -105,6 +107,29 @@ def test_a_calibration_that_gives_no_verdict_is_refused(
         read_run(run)
 
 
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ('{"steps": "many"}', "steps: "),
+        ('{"steps": null}', "steps: "),
+        (f'{{"steps": 1{"0" * 400}}}', "steps: "),
+        ('{"initialisation": ["<b>"]}', "initialisation: "),
+    ],
+)
+def test_a_record_of_wrong_types_is_refused(run: Path, record: str, said: str) -> None:
+    (run / RUN).write_text(record)
+    with pytest.raises(InputError, match=f"{RUN}: {said}"):
+        read_run(run)
+
+
+def test_what_a_record_does_not_say_has_a_default(run: Path) -> None:
+    (run / RUN).write_text('{"calibration": {"threshold": "0.25", "other": 1}, "frame_px": null}')
+    found = read_run(run)
+    assert found.calibration == Calibration(1.0, 0.25)
+    assert found.frame_px == found.config.input_size_px
+    assert (found.steps, found.initialisation) == (0, "not recorded")
+
+
 @pytest.mark.parametrize("text", ["[]", "7", "null", '"run"'])
 @pytest.mark.parametrize("name", [RUN, CONFIG])
 def test_a_record_that_is_no_object_is_refused(run: Path, name: str, text: str) -> None:
@@ -167,6 +192,15 @@ def test_weights_that_were_swapped_are_refused(dataset: Path, tmp_path: Path) ->
     save_file({k: np.asarray(v + 1) for k, v in state.items()}, folder / WEIGHTS)
     with pytest.raises(InputError, match=f"{WEIGHTS}: is not the file that this run ended with"):
         load_run(folder)
+
+
+@pytest.mark.parametrize("left", [lambda path: None, Path.mkdir], ids=["missing", "a folder"])
+def test_weights_that_are_no_file_are_named(run: Path, left: Callable[[Path], None]) -> None:
+    (run / WEIGHTS).unlink()
+    left(run / WEIGHTS)
+    write_json(run / RUN, {"trained_weights_sha256": "0" * 64})
+    with pytest.raises(InputError, match=f"{WEIGHTS}: no such file; expected the weights of a fin"):
+        load_run(run)
 
 
 def test_no_verdict_without_a_finite_score(dataset: Path, tmp_path: Path) -> None:

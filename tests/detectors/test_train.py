@@ -163,7 +163,7 @@ def test_bad_configs_name_the_field() -> None:
     for change, said in (
         ({"freeze": True}, "^freeze with weights none"),
         ({"epochs": 0}, "^epochs is 0"),
-        ({"quality": "c99"}, "^quality is 'c99'; expected one of raw, c23, c40, mixed"),
+        ({"quality": "C 99"}, "^quality is 'C 99'; expected mixed, or a quality such as raw, c23"),
         ({"last_stride": 1}, "are for ResNets"),
     ):
         with pytest.raises(InputError, match=said):

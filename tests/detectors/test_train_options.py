@@ -145,7 +145,13 @@ def test_a_person_in_two_splits_is_refused(tmp_path: Path) -> None:
     root = make_dataset(tmp_path / "d")
     run = train(replace(TINY, epochs=1), root, tmp_path / "runs", quiet=True)
     clips = read_manifest(root).clips
-    write_manifest(root, [c.model_copy(update={"source_id": "a"}) for c in clips])
+    write_manifest(
+        root,
+        [
+            c.model_copy(update={"source": "a", "identities": ("a", *filter(None, [c.driver]))})
+            for c in clips
+        ],
+    )
     said = "source a is in .*, and as source in .*; expected each person in one split"
     for work in (
         lambda: train(TINY, root, tmp_path / "more", quiet=True),

@@ -92,11 +92,14 @@ def dataset(actor: dict[Action, Frames], tmp_path_factory: pytest.TempPathFactor
                     clip_id=clip_id,
                     label="fake",
                     action=action,
-                    quality=quality,
+                    quality=quality.value,
                     split="test",
-                    source_id=person,
+                    identities=(person, "d"),
+                    method="fomm",
+                    origin="built",
+                    source=person,
                     source_frame=0,
-                    driver_id="d",
+                    driver="d",
                     take=0,
                     generator="test@0",
                     seed=1,
@@ -258,7 +261,7 @@ def test_maps_have_an_action_a_row_and_a_detector_a_column(
     rows = draw_maps(read_manifest(dataset), runs, side_px=96)
     assert [r.clip.action for r in rows] == [Action.OPEN_MOUTH, Action.LOOK_UP, Action.SMILE]
     for row, action in zip(rows, ACTIONS, strict=False):
-        assert row.clip.source_id == "a"
+        assert row.clip.source == "a"
         assert row.clip.quality == "raw"
         frame = np.asarray(Image.fromarray(actor[action][1]).resize((96, 96)))
         assert np.abs(row.frame.astype(int) - frame).mean() < 6  # the middle frame, encoded
@@ -295,7 +298,7 @@ def test_figure7_is_frames_above_maps_with_a_tile_for_each(
     recipe = recipes.experiments_smoke()
     manifest = read_manifest(dataset)
     context = PlanContext(
-        replace(count_clips("ours", manifest.clips), reals=4, fakes=(("smile", 4),)), recipe
+        replace(count_clips("ours", manifest), reals=4, fakes=(("smile", 4),)), recipe
     )
     plan = FIGURE7.plan(context)
     (lead,) = plan.more_runs

@@ -8,6 +8,7 @@ import pytest
 from tests.experiments.test_measure import scores
 
 from dfmnist import recipes
+from dfmnist.core.config import plain
 from dfmnist.core.files import write_json
 from dfmnist.experiments.conclusions import (
     DIFFERENCE,
@@ -52,6 +53,7 @@ def filled(of: PlanContext, folder: Path, right: "dict[str, int]", other: int = 
         count = right.get(score.quality, other)
         run = folder / f"run-{number}"
         write_json(run / "run.json", {"steps": 300, "initialisation": "random"})
+        write_json(run / "config.json", plain(score.run.config))
         tables = [scores(count, "abcdef")]
         for action in ("blink", "nod", "yaw"):
             more = scores(count, "abcdef").with_columns(

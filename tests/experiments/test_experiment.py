@@ -16,7 +16,7 @@ from dfmnist import recipes
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.core.jobs import engine
-from dfmnist.dataset.manifest import manifest_hash, read_manifest
+from dfmnist.dataset.manifest import Manifest, manifest_hash, read_manifest
 from dfmnist.experiments.cost import cost_of, describe
 from dfmnist.experiments.execute import execute
 from dfmnist.experiments.plan import Plan, PlanContext, count_clips
@@ -56,7 +56,7 @@ def test_the_plan_is_printed_and_nothing_is_written(
 
 
 def test_the_time_follows_from_the_step() -> None:
-    counts = count_clips("x", [])
+    counts = count_clips("x", Manifest(Path("."), ()))
     counts = replace(counts, fakes=(("yaw", 16),), reals=16, validation=8, test=8, frames=50)
     context = PlanContext(counts, replace(recipes.experiments_demo(), main="resnet50"))
     plans = {EXPERIMENTS["figure7"]: EXPERIMENTS["figure7"].plan(context)}
@@ -181,7 +181,7 @@ def test_a_second_call_trains_nothing(small: Path, drawn: Path) -> None:
 
 
 def test_a_run_that_fails_does_not_stop_the_others(drawn: Path, tmp_path: Path) -> None:
-    counts = count_clips("drawn", read_manifest(drawn).clips)
+    counts = count_clips("drawn", read_manifest(drawn))
     context = PlanContext(counts, recipes.experiments_smoke())
     bad = context.run("resnet50", learning_rate=1e30, size_px=33)
     good = context.run("mesoinception4")

@@ -25,10 +25,10 @@ def scores(dataset: Path, quality: str, right: dict[str, int], frames: int = 4) 
     rows = [
         {
             "clip_id": clip.clip_id, "quality": quality, "split": "test", "label": clip.label,
-            "action": clip.action.value, "source_id": clip.source_id, "frame": frame,
-            "logit": 1.0 if (frame < right[clip.source_id]) == (clip.label == "fake") else -1.0,
+            "action": clip.action.value, "source_id": clip.source, "frame": frame,
+            "logit": 1.0 if (frame < right[clip.source]) == (clip.label == "fake") else -1.0,
         }
-        for clip in clips if clip.source_id in right for frame in range(frames)
+        for clip in clips if clip.source in right for frame in range(frames)
     ]  # fmt: skip
     return pl.DataFrame(rows)
 
@@ -179,9 +179,12 @@ def made(quality: str, number: int) -> Clip:
             "action": "yaw",
             "quality": quality,
             "split": "test",
-            "source_id": "a",
+            "identities": ["a", "d"],
+            "method": "fomm",
+            "origin": "built",
+            "source": "a",
             "source_frame": 0,
-            "driver_id": "d",
+            "driver": "d",
             "take": 0,
             "generator": "g",
             "seed": 0,
@@ -204,9 +207,9 @@ def lost(action: str, screening: tuple[Screening, ...]) -> Rejected:
             "label": "fake",
             "action": action,
             "split": "test",
-            "source_id": "a",
+            "source": "a",
             "source_frame": 0,
-            "driver_id": "d",
+            "driver": "d",
             "take": 0,
             "generator": "g",
             "seed": 0,

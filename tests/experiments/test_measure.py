@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from dfmnist import recipes
+from dfmnist.core.config import plain
 from dfmnist.core.files import write_json
 from dfmnist.experiments.execute import Executed, RunOutcome
 from dfmnist.experiments.experiment import headings
@@ -51,6 +52,7 @@ def executed(tmp_path: Path, *right: int, steps: int = 300) -> tuple[Plan, Execu
         run = run_spec(seed)
         folder = tmp_path / f"run-{seed}"
         write_json(folder / "run.json", {"steps": steps, "initialisation": "random"})
+        write_json(folder / "config.json", plain(run.config))
         score = ScoreSpec(run, "ours", "raw")
         scores(count).write_parquet(folder / "scores.parquet")
         found.runs[run], found.scores[score] = RunOutcome(folder), folder / "scores.parquet"

@@ -160,6 +160,17 @@ def test_an_epoch_has_at_least_the_passes_that_the_recipe_asks_for() -> None:
     assert (config.passes, config.epochs) == (4, 1)  # 40 steps a pass, of 120: one validation
 
 
+def test_a_network_of_raw_clips_alone_has_no_other_cell() -> None:
+    of = context()
+    of = replace(of, recipe=replace(of.recipe, raw_only=("resnet50",)))
+    cells = [c for name in ("table3", "table4", "table5") for c in plan(name, of).cells]
+    resnet = [c for c in cells if any(s.run.config.network == "resnet50" for s in c.scores)]
+    assert [(c.row, c.column) for c in resnet] == [("raw", "resnet50")]
+    missing = {c.missing for c in cells if "resnet50" in (c.row, c.column) and not c.scores}
+    assert len(missing) == 3  # one for each table
+    assert all(text.startswith("ResNet-50 is run on raw clips alone") for text in missing)
+
+
 @pytest.mark.parametrize("name", ["table2", "table3", "table5", "figure3", "figure4", "figure5"])
 def test_every_run_of_the_demo_has_its_steps_and_few_validations(name: str) -> None:
     of = context(SMALL, "mesh warp", "face swap")

@@ -28,8 +28,8 @@ def made(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
 @pytest.mark.parametrize("name", SURROGATES)
 def test_splits_are_the_datasets(drawn: Path, made: dict[str, Path], name: str) -> None:
     main, own = read_manifest(drawn), read_manifest(made[name])
-    split_of = {c.source_id: c.split for c in main.clips}
-    assert all(split_of[c.source_id] == c.split for c in own.clips)
+    split_of = {c.source: c.split for c in main.clips}
+    assert all(split_of[c.source] == c.split for c in own.clips)
     assert_disjoint([*main.clips, *own.clips])
     assert {c.split for c in own.clips if c.label == "fake"} == {"train", "validation", "test"}
     assert {c.quality for c in own.clips} == {c.quality for c in main.clips}
@@ -37,7 +37,7 @@ def test_splits_are_the_datasets(drawn: Path, made: dict[str, Path], name: str) 
 
 @pytest.mark.parametrize("name", SURROGATES)
 def test_it_holds_what_was_planned(drawn: Path, made: dict[str, Path], name: str) -> None:
-    assert planned(name, read_manifest(drawn)) == count_clips(name, read_manifest(made[name]).clips)
+    assert planned(name, read_manifest(drawn)) == count_clips(name, read_manifest(made[name]))
 
 
 @pytest.mark.parametrize("name", SURROGATES)
@@ -59,10 +59,10 @@ def test_every_file_says_what_it_is_in_a_tag_of_one_length(
 def test_a_swap_takes_another_person_of_the_same_split(made: dict[str, Path]) -> None:
     clips = read_manifest(made[FACE_SWAP]).clips
     fakes = [c for c in clips if c.label == "fake"]
-    assert all(c.driver_id != c.source_id for c in fakes)
+    assert all(c.driver != c.source for c in fakes)
     # a real clip for each, coded again as the fake was
-    reals = {(c.source_id, c.action, c.quality) for c in clips if c.label == "real"}
-    assert reals == {(c.source_id, c.action, c.quality) for c in fakes}
+    reals = {(c.source, c.action, c.quality) for c in clips if c.label == "real"}
+    assert reals == {(c.source, c.action, c.quality) for c in fakes}
 
 
 def test_a_built_clip_is_not_built_again(drawn: Path, made: dict[str, Path]) -> None:
@@ -79,7 +79,7 @@ def test_what_cannot_be_made_says_why(drawn: Path, tmp_path: Path) -> None:
     main = read_manifest(drawn)
     elsewhere = Manifest(tmp_path, main.clips)
     assert "sources/" in unavailable(MESH_WARP, elsewhere)
-    alone = Manifest(drawn, tuple(c for c in main.clips if c.source_id in ("a1", "a3", "a5")))
+    alone = Manifest(drawn, tuple(c for c in main.clips if c.source in ("a1", "a3", "a5")))
     assert unavailable(FACE_SWAP, alone) == "nobody to swap with in test, train, validation"
     write_manifest(tmp_path, main.clips)
     with pytest.raises(InputError, match="no mesh warp can be made"):

@@ -11,6 +11,7 @@ from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import Performance
 from dfmnist.actors.render import Renderer
 from dfmnist.core.errors import InputError
+from dfmnist.faces import mtcnn as module
 from dfmnist.faces.mtcnn import WEIGHTS, Mtcnn, mtcnn
 
 Image8 = npt.NDArray[np.uint8]
@@ -116,3 +117,14 @@ def test_a_photo_and_an_actor_are_found_where_the_package_mtcnn_found_them(
         assert found.scores[0] == pytest.approx(score, abs=1e-3)
         np.testing.assert_allclose(found.boxes_xyxy[0], box, atol=0.05)
         np.testing.assert_allclose(found.points[0], points, atol=0.05)
+
+
+def test_a_large_picture_is_searched_at_a_fraction_of_its_size(
+    portrait: Image8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = mtcnn().detect(portrait)
+    monkeypatch.setattr(module, "MAX_SIDE_PX", max(portrait.shape) - 1)
+    reduced = mtcnn().detect(portrait)
+    assert len(reduced) == len(whole) == 1
+    assert np.abs(reduced.boxes_xyxy - whole.boxes_xyxy).max() < 0.05 * max(portrait.shape)
+    assert np.abs(reduced.points - whole.points).max() < 0.05 * max(portrait.shape)

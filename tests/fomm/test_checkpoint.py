@@ -1,18 +1,22 @@
 """Weights files are written and read, and errors name what is wrong with a file."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tests.fomm.test_networks import tiny
 
+from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import (
     SHIPPED,
     load_networks,
     read_provenance,
     save_networks,
+    training_seeds,
     weights_id,
 )
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
@@ -155,3 +159,49 @@ def test_a_motion_model_with_nan_is_refused(tmp_path: Path, suffix: str) -> None
 def test_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder; expected a First Order"):
         load_networks(tmp_path)
+
+
+def with_record(path: Path, record: Any) -> Path:
+    """The tiny model at `path`, with another record in its header."""
+    saved(path)
+    text = record if isinstance(record, str) else json.dumps(record)
+    save_file(load_file(path), path, metadata={"dfmnist": text})
+    return path
+
+
+@pytest.mark.parametrize("record", ["no JSON", '{"config":' * 100_000, [], 7, {"config": {}}])
+def test_a_header_that_is_no_record_of_ours_is_refused(tmp_path: Path, record: Any) -> None:
+    path = with_record(tmp_path / "x.safetensors", record)
+    for read in (load_networks, read_provenance, training_seeds):
+        with pytest.raises(InputError, match=r"x\.safetensors: (has no|its metadata)"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        *(({"kp_blocks": value}, "kp_blocks") for value in ([2], None, "2", -1, 0, 2.5, 10**6)),
+        *(({"num_kp": value}, "num_kp") for value in (10**12, True)),
+        *(({"temperature": value}, "temperature") for value in (float("nan"), float("inf"))),
+        *(({"kp_scale": value}, "kp_scale") for value in (float("nan"), 1e-300, "1/4", 2.0)),
+        *(({"kp_padding": value}, "kp_padding") for value in (-5, 8, "0")),
+        ({"image_size": 10**6}, "image_size"),
+        ({"blend": 7}, "blend"),
+    ],
+)
+def test_a_setting_beyond_its_bounds_is_named(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    config = {**plain(tiny(blend=True)), **changes}
+    path = with_record(tmp_path / "x.safetensors", {"config": config, "provenance": {}})
+    with pytest.raises(InputError, match=rf"x\.safetensors: .*{said}") as caught:
+        load_networks(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seeds", ["abc", 7, None, [{}], ["7"]])
+def test_seeds_of_a_training_are_numbers(tmp_path: Path, seeds: Any) -> None:
+    record = {"config": plain(tiny(blend=True)), "provenance": {"identity_seeds": seeds}}
+    path = with_record(tmp_path / "x.safetensors", record)
+    with pytest.raises(InputError, match="its identity_seeds are no list of numbers"):
+        training_seeds(path)

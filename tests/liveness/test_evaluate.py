@@ -20,7 +20,8 @@ from dfmnist.core.actions import Action
 from dfmnist.core.choices import Attack
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
-from dfmnist.dataset.manifest import Clip, clip_file_name, read_manifest, write_manifest
+from dfmnist.dataset.clip import Clip, Screening
+from dfmnist.dataset.manifest import clip_file_name, read_manifest, write_manifest
 from dfmnist.experiments.liveness import write_results
 from dfmnist.experiments.results import read_result
 from dfmnist.liveness import assess, load
@@ -64,9 +65,12 @@ def written(root: Path, clip_id: str, person: str, label: Any, frames: Image8) -
     fake = label == "fake"
     return Clip(
         file_name=name, clip_id=clip_id, label=label, action=Action.NOD, quality="raw",
-        split="test", source_id=person, source_frame=0 if fake else None,
-        driver_id="driver" if fake else "", take=0, generator="test@0" if fake else "", seed=0,
-        screening=(), fps="25", num_frames=len(frames), width=frames.shape[2],
+        split="test", source=person, source_frame=0 if fake else None,
+        identities=(person, "driver") if fake else (person,), method="fomm" if fake else "",
+        origin="built", driver="driver" if fake else "", take=0,
+        generator="test@0" if fake else "", seed=0,
+        screening=(Screening(detector="x", live=True, score=1.0, reason=""),),
+        fps="25", num_frames=len(frames), width=frames.shape[2],
         height=frames.shape[1], sha256=sha256_file(root / name), licence="CC0-1.0", consent="none",
     )  # fmt: skip
 
@@ -242,10 +246,31 @@ def test_people_take_turns_and_drive_each_other(dataset: Path, tmp_path: Path) -
     drivers = {job.source.stem: job.driver and job.driver.stem for job in planned.attacks
                if job.kind == "mesh_warp"}  # fmt: skip
     assert drivers == {"real-ann": "real-bob", "real-bob": "real-ann"}
-    alone = type(manifest)(manifest.root, tuple(c for c in manifest.clips if c.source_id == "ann"))
+    alone = type(manifest)(manifest.root, tuple(c for c in manifest.clips if c.source == "ann"))
     planned = plan(alone, tmp_path, (Attack.MESH_WARP, Attack.STILL), 5)
     assert [job.kind for job in planned.attacks] == ["still"]
     assert planned.without_driver == 1
+
+
+def test_other_peoples_clips(dataset: Path, tmp_path: Path) -> None:
+    """An imported clip may have no action, any quality and method, and an odd name."""
+    manifest = read_manifest(dataset)
+    imported = tuple(
+        Clip(file_name=name, label=label, split="test", identities=people, method=method,
+             clip_id=clip_id, quality="hq")
+        for name, label, people, method, clip_id in (
+            ("r/a.mp4", "real", ("a",), "", "../../a"), ("r/b.mp4", "real", ("b",), "", "b"),
+            ("f/ab.mp4", "fake", ("a", "b"), "faceswap", "ab"),
+        )
+    )  # fmt: skip
+    planned = plan(type(manifest)(manifest.root, imported), tmp_path, tuple(Attack), 9)
+    by_name = {(p.kind, p.clip_id): p for p in planned.presentations}
+    assert by_name["faceswap", "ab"].person == by_name[BONA_FIDE, "b"].person == "a"
+    made = [path for job in planned.attacks for _, path in job.targets]
+    assert len(made) == 2 * 5
+    for place in (*made, *(tmp_path / p.name for p in planned.presentations)):
+        assert place.resolve().is_relative_to(tmp_path)
+    assert by_name["still", "b"].action is None
 
 
 def test_what_cannot_be_evaluated_is_one_line(

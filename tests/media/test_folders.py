@@ -1,6 +1,7 @@
 """Folders as people have them: which files count, what they are, and whom they show."""
 
 import io
+import os
 import unicodedata
 from pathlib import Path, PurePath
 
@@ -49,6 +50,13 @@ def test_a_kind_by_the_first_bytes(tmp_path: Path, head: bytes, kind: str | None
     (tmp_path / "x.mp4").write_bytes(b"damaged")
     assert media_kind(tmp_path / "x.mp4") == "video"
     assert media_kind(tmp_path / "missing.jpg") == "photo"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mp4")
+    os.mkfifo(tmp_path / "a.txt")
+    assert media_kind(tmp_path / "a.mp4") == "video"  # by its name; reading it is refused
+    assert media_kind(tmp_path / "a.txt") is None
 
 
 def test_hidden_and_system_files_are_nobody(

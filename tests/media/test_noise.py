@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 
 from dfmnist.media.noise import add_camera_noise
@@ -51,10 +49,3 @@ def test_luma_dominates_and_chroma_is_smooth() -> None:
 def test_no_wrap_at_the_ends() -> None:
     assert residual(0).max() < 40
     assert residual(255).min() > -40
-
-
-def test_rate() -> None:
-    frames = np.full((20, 256, 256, 3), 128, np.uint8)
-    start = time.process_time()
-    add_camera_noise(frames, 0)
-    assert 20 / (time.process_time() - start) > 40  # 400 alone on a core

@@ -94,7 +94,7 @@ def test_files_of_names_that_look_alike_stay_apart(filmed: Path) -> None:
     assert len({pair.clip_id for pair in pairs}) == len(names) ** 2
     assert len({real_id(f) for f in everyone}) == len(names)
     made = FakeJob(filmed.parent, SMALL, Pair(everyone[-1], everyone[-2]), FACE, f"{long}@1").run()
-    assert made.clips[0].source_id == f"{long}b"
+    assert made.clips[0].source == f"{long}b"
     assert (filmed.parent / made.clips[0].file_name).is_file()
 
 
@@ -170,8 +170,8 @@ def test_a_real_clip_that_fails_is_missing_and_listed(
     kept, failed = built._compress_reals(
         state, inputs, attempts, dict.fromkeys(("ann-nod-0", "bob-nod-0"), check)
     )
-    assert {clip.source_id for clip in kept} == {"bob"}
-    assert [r.source_id for r in failed] == ["ann"]
+    assert {clip.source for clip in kept} == {"bob"}
+    assert [r.source for r in failed] == ["ann"]
 
 
 def test_crops_made_before_are_not_cropped_again(

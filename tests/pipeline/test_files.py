@@ -14,6 +14,7 @@ import pytest
 import torch
 from matplotlib import cbook
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from tests.fomm.test_networks import tiny
 from tests.living import Living
 from tests.media.test_opening import encode
@@ -260,6 +261,19 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_does_not_stop_the_work(
     assert f"{kept} is damaged" in capsys.readouterr().err
     assert np.array_equal(look(), first)
     assert len(looked) == 2  # the damaged file was replaced
+    tensors = load_file(kept)
+    nan = torch.full_like(tensors["value"], float("nan"))
+    for changes in (
+        {"value": nan},
+        {"value": tensors["value"][:, :1].clone()},
+        {"landmarks": tensors["landmarks"][:1].clone()},
+        {name: tensor[:1].clone() for name, tensor in tensors.items()},
+        {name: tensor.half() for name, tensor in tensors.items()},
+        {"more": torch.zeros(1)},
+    ):
+        save_file({**tensors, **changes}, kept)
+        assert np.array_equal(look(), first)
+        assert f"{kept} is damaged" in capsys.readouterr().err
     shutil.rmtree(tmp_path / "cache" / "motion")
     (tmp_path / "cache" / "motion").write_text("where the folder should be")
     assert np.array_equal(look(), first)

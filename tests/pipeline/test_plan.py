@@ -122,8 +122,8 @@ def test_every_fake_gets_its_own_sources_clip_as_real() -> None:
 
 def test_photos_are_matched_by_other_people_of_the_split() -> None:
     photo = Footage(Path("x.png"), "x", Action.TALK, split="train")
-    fakes = pairs([photo], [person("d", Action.NOD)], Action.NOD, "train", 0)
-    assert fakes == [] or fakes[0].source is photo
+    (one,) = pairs([photo], [person("d", Action.NOD)], Action.NOD, "train", 0)
+    assert one.source is photo
     fakes = [p for a in TEN for p in pairs([photo], [person("d", a)], a, "train", 0)]
     reals = [person("y"), person("z", split="test")]
     assert {r.identity for r in match_reals(fakes, reals)} == {"y"}
@@ -139,7 +139,8 @@ def test_the_film_plan_is_balanced_and_disjoint(tmp_path: Path) -> None:
         assert max(each.values()) - min(each.values()) <= 1
         actions = Counter(f.action for f in here)
         assert actions[Action.TALK] == len(here) // 11
-        assert all(actions[a] >= clips - 2 for a in TEN)
+        lost = Counter(clips - actions[a] for a in TEN)  # a talking clip takes an action's place
+        assert lost == {0: 10 - actions[Action.TALK], 1: actions[Action.TALK]}
     splits_of: dict[str, set[str]] = {}
     for f in (*people, *drivers):
         splits_of.setdefault(f.identity, set()).add(f.split)

@@ -152,9 +152,9 @@ def test_a_fake_that_a_detector_refuses_is_listed_and_not_kept(
 ) -> None:
     stage.refuse = True
     root = made(tmp_path)
-    assert {c.source_id for c in clips(root, label="fake")} == {"p0", "p2"}
+    assert {c.source for c in clips(root, label="fake")} == {"p0", "p2"}
     refused = [r for r in read_rejected(root) if r.label == "fake"]
-    assert {(r.source_id, r.action) for r in refused} == {(REFUSED, a) for a in ACTIONS}
+    assert {(r.source, r.action) for r in refused} == {(REFUSED, a) for a in ACTIONS}
     yaw = next(r for r in refused if r.action is Action.YAW)
     assert yaw.reason == "action: too bright; universal: too bright"
     assert [(v.detector, v.live) for v in yaw.screening] == [
@@ -186,7 +186,7 @@ def test_the_source_is_the_frame_that_was_chosen(usual: tuple[Path, Stage]) -> N
         assert clip.source_frame == SOURCE_FRAME
         kept = read_image(root / "sources" / f"{clip.clip_id}.png")
         assert int(kept[-1, 0, 0]) == 60 + 15 * SOURCE_FRAME
-        assert int(kept[0, 0, 0]) == seed_of(clip.source_id) % 100 + 60
+        assert int(kept[0, 0, 0]) == seed_of(clip.source) % 100 + 60
 
 
 def noise_of(root: Path) -> dict[str, float]:
@@ -237,7 +237,7 @@ def test_the_three_qualities_differ_as_they_are_named(usual: tuple[Path, Stage])
         assert size["raw"] > 1.3 * size["c23"]
         assert size["c23"] > 1.3 * size["c40"]
     settings = {
-        (c.quality.value, factor)
+        (c.quality, factor)
         for c in clips(root)
         for factor in ("18.0", "23.0", "40.0")
         if f"crf={factor}".encode() in (root / c.file_name).read_bytes()
@@ -253,14 +253,14 @@ def test_the_provenance_says_what_a_clip_is(usual: tuple[Path, Stage]) -> None:
         label, detail = found
         assert label == clip.label
         if clip.label == "fake":
-            moved = f"{clip.source_id} moved as {clip.driver_id} {clip.action.value}"
+            moved = f"{clip.source} moved as {clip.driver} {clip.action.value}"
             assert detail == f"AI-generated: {moved}, by {clip.generator}"
         else:
-            assert detail == f"camera footage: {clip.source_id} {clip.action.value}"
+            assert detail == f"camera footage: {clip.source} {clip.action.value}"
 
 
 def test_drivers_of_one_split_serve_that_split_alone(usual: tuple[Path, Stage]) -> None:
-    served = {(c.split, c.driver_id) for c in clips(usual[0], label="fake")}
+    served = {(c.split, c.driver) for c in clips(usual[0], label="fake")}
     assert served == {("train", "d0"), ("validation", "d1"), ("test", "d2")}
 
 
@@ -268,7 +268,7 @@ def test_a_shared_driver_serves_every_split(stage: Stage, tmp_path: Path) -> Non
     config = replace(CONFIG, driver_protocol="shared", qualities=(Quality.RAW,))
     fakes = clips(made(tmp_path, config, drivers=1), label="fake")
     assert {c.split for c in fakes} == {"train", "validation", "test"}
-    assert {c.driver_id for c in fakes} == {"d0"}
+    assert {c.driver for c in fakes} == {"d0"}
 
 
 def test_a_dataset_that_gives_the_class_away_is_not_published(stage: Stage, tmp_path: Path) -> None:
@@ -287,7 +287,8 @@ def test_nobody_is_in_two_splits(
 
     def confused(*given: Any) -> Any:
         *others, who, people = given
-        return real(*others, {**who, "source_id": "p0"}, people)
+        same = [replace(people[0], identity="p0"), *people[1:]]
+        return real(*others, {**who, "source": "p0"}, same)
 
     monkeypatch.setattr(jobs, "_records", confused)
     with pytest.raises(InputError, match="p0"):

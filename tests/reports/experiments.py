@@ -205,7 +205,7 @@ def figure7(fakes: Sequence[Clip]) -> ResultTable:
             clip_id=clip.clip_id,
             label=clip.label,
             action=clip.action.value,
-            quality=clip.quality.value,
+            quality=clip.quality,
         )
         for line, (group, detail) in enumerate(groups)
         for index, clip in enumerate(fakes)

@@ -12,7 +12,7 @@ import pytest
 
 from dfmnist.core.errors import InputError
 from dfmnist.media.video import probe
-from dfmnist.reports.page import ReportContext, write_report
+from dfmnist.reports.page import ReportContext, recorded_synthetic, write_report
 
 VOID = {"meta", "link", "img", "source", "br", "input", "path", "rect"}
 
@@ -233,3 +233,33 @@ def test_a_broken_audit_is_one_line(made: Any, tmp_path: Path) -> None:
     (copy / "audit.json").write_text('{"passed": true}')
     with pytest.raises(InputError, match=r"audit\.json: no audit report"):
         write_report(copy, tmp_path / "out", runs=made.runs)
+
+
+@pytest.mark.parametrize(
+    ("text", "synthetic"),
+    [('{"config": {"synthetic": true}}', True), ('{"config": [1]}', False), ("{}", False)],
+)
+def test_who_the_people_are_is_read_from_the_build(
+    tmp_path: Path, text: str, synthetic: bool
+) -> None:
+    assert not recorded_synthetic(tmp_path)
+    (tmp_path / "build.json").write_text(text)
+    assert recorded_synthetic(tmp_path) is synthetic
+
+
+def test_settings_of_a_build_that_are_no_object_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "build.json").write_text("[1]")
+    with pytest.raises(InputError, match=r"build\.json: holds a list; expected a JSON object"):
+        recorded_synthetic(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no curve\n", "epoch,train_loss,val_accuracy\n1,a,b\n"], ids=["", "text", "words"]
+)
+def test_a_curve_that_cannot_be_drawn_is_named(made: Any, tmp_path: Path, text: str) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(made.runs, runs)
+    for run in runs.iterdir():
+        (run / "metrics.csv").write_text(text)
+    with pytest.raises(InputError, match=r"metrics\.csv: cannot be read .*; expected the epochs"):
+        write_report(made.dataset, tmp_path / "out", runs=runs)

@@ -30,6 +30,7 @@ def test_the_finding_is_the_best_detectors() -> None:
     found = text.main_finding(cells("resnet50", 0.5) | cells("efficientnet_lite0", 0.77))
     assert not found.not_learnt
     assert found.text.startswith("On raw clips, EfficientNet-Lite0 classifies 77.0%")
+    assert "Over whole raw clips it ranks fakes above real ones with an AUC of" in found.text
 
 
 @pytest.mark.parametrize(("value", "learnt"), [(0.66, True), (0.64, False)])

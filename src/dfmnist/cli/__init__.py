@@ -1,5 +1,6 @@
 """The `dfmnist` command: the tree of its commands, users' first; each file holds one group."""
 
+import io
 import logging
 import signal
 import sys
@@ -68,7 +69,10 @@ for panel, functions in {
     for function in functions:
         app.command(rich_help_panel=panel)(function)
 app.add_typer(
-    _group("Check a dataset folder.", audit=dataset.audit, verify=dataset.verify),
+    _group(
+        "Import a dataset that somebody else made, and check one.",
+        **{"import": dataset.import_, "audit": dataset.audit, "verify": dataset.verify},
+    ),
     name="dataset",
     rich_help_panel=MAKE,
 )
@@ -140,6 +144,9 @@ def settings(
 def main() -> None:
     """Run the command line. Bad input is one line on standard error and exit code 2."""
     start = time.perf_counter()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files that are no UTF-8 are escaped
+            stream.reconfigure(errors="backslashreplace")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
     arguments = legacy.translated(sys.argv[1:])

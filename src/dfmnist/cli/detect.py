@@ -1,5 +1,6 @@
 """`dfmnist train`, `score`, `compare`, `detect`: a detector from a dataset, and what it says."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,18 +16,31 @@ from dfmnist.cli.options import (
     print_json,
     set_option,
 )
-from dfmnist.core.choices import DeviceName, Precision, Quality, Split
+from dfmnist.core.choices import QUALITIES, DeviceName, Precision, Split
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_settings
-from dfmnist.detectors.config import TrainConfig, TrainQuality
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.names import NetworkName
+
+
+def _qualities(incomplete: str) -> list[str]:
+    """Completions of a quality; a dataset may have others."""
+    return [q for q in (*QUALITIES, "original", "mixed") if q.startswith(incomplete)]
 
 
 def train(
     dataset: Dataset,
     network: Annotated[NetworkName, field(TrainConfig, "network")] = TrainConfig.network,
-    quality: Annotated[TrainQuality, field(TrainConfig, "quality")] = TrainConfig.quality,
+    quality: Annotated[
+        str | None,
+        field(
+            TrainConfig,
+            "quality",
+            more="Default: raw, or the best that the dataset has.",
+            autocompletion=_qualities,
+        ),
+    ] = None,
     weights: Annotated[
         str, field(TrainConfig, "weights", metavar="NAME|FILE|RUN")
     ] = TrainConfig.weights,
@@ -49,11 +63,11 @@ def train(
     from dfmnist.core.lightning import is_main
     from dfmnist.dataset.manifest import dataset_folder
     from dfmnist.detectors.run import RUN
-    from dfmnist.detectors.train import train
+    from dfmnist.detectors.train import default_quality, train
 
     config = TrainConfig(
         network=network,
-        quality=quality,
+        quality=quality or TrainConfig.quality,
         weights=weights,
         epochs=epochs,
         batch_size=batch_size,
@@ -61,7 +75,10 @@ def train(
         seed=seed,
     )
     places = Devices(device, devices, nodes)
-    folder = train(with_settings(config, settings), dataset_folder(dataset), out, devices=places)
+    config = with_settings(config, settings)
+    if quality is None and not any(s.partition("=")[0].strip() == "quality" for s in settings):
+        config = replace(config, quality=default_quality(dataset))
+    folder = train(config, dataset_folder(dataset), out, devices=places)
     if is_main():
         typer.echo(f"{folder}: {_in_words(read_json(folder / RUN))}")
 
@@ -80,8 +97,8 @@ def score(
     dataset: Dataset,
     split: Annotated[Split, typer.Option(help="Part of the dataset to score.")] = "test",
     quality: Annotated[
-        list[Quality] | None,
-        typer.Option(help="Compression quality to score; repeatable. Default: the run's own."),
+        list[str] | None,
+        typer.Option(help="Quality to score, such as c23; repeatable. Default: the run's own."),
     ] = None,
     backend: Backend = "auto",
     precision: PrecisionOption = "auto",
@@ -126,7 +143,12 @@ def compare(
     from dfmnist.detectors.scores import read_scores
     from dfmnist.detectors.summary import comparison
 
-    found = compare(read_scores(scores_a), read_scores(scores_b))
+    tables = []
+    for path in (scores_a, scores_b):
+        tables.append(read_scores(path))
+        if tables[-1]["logit"].drop_nulls().is_empty():
+            raise InputError.of(path, "holds no score of a clip", "at least one")
+    found = compare(*tables)
     if as_json:
         print_json(found)
     else:

@@ -109,8 +109,11 @@ def in_disguise(path: Path) -> str:
 def _zip_in_words(path: Path) -> str:
     if not zipfile.is_zipfile(path):
         return "is truncated: the end of the archive is missing"
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError):
+        return "is a damaged archive"
     if any(name.endswith("data.pkl") for name in names):
         return ""
     first = f" (holds {names[0][:80]})" if names else ""

@@ -50,6 +50,14 @@ PersonRule = Literal["file", "folder"]
 """Who is who in a folder of footage: one person in each file, or in each subfolder."""
 DriverProtocol = Literal["disjoint", "shared"]
 """Whether each split has drivers of its own, or every driver serves every split."""
+DatasetKind = Literal[
+    "folder", "deepfake-mnist-plus", "voxceleb1", "adfes", "faceforensics", "celeb-df-v1",
+    "celeb-df-v2", "dfdc", "deeperforensics", "uadfv", "forgerynet", "df40",
+]  # fmt: skip
+"""How a dataset that somebody else made lies on disk; `folder` has subfolders real and fake."""
+SplitRule = Literal["identity", "paper", "official"]
+"""How splits are made. `identity`: nobody, seen or driving, is in two of them. `paper`: 70, 15 and
+15 percent of the clips of each action. `official`: as the makers of the dataset published them."""
 EngineName = Literal["local", "ray"]
 """What runs jobs. `local`: processes of this machine. `ray`: tasks on the cluster that
 `RAY_ADDRESS` names, else on one that is started here; needs the extra `dfmnist[ray]`."""

@@ -56,3 +56,13 @@ def first_problem(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     said = str(first["msg"]).removeprefix("Value error, ")
     return f"{place}: {said}" if place else said
+
+
+def problems_by_field(error: ValidationError) -> list[str]:
+    """The first problem that pydantic found of each field, as `first_problem` words it."""
+    found: dict[str, str] = {}
+    for one in error.errors(include_url=False):
+        place = ".".join(str(part) for part in one["loc"])
+        said = str(one["msg"]).removeprefix("Value error, ")
+        found.setdefault(str(one["loc"][:1]), f"{place}: {said}" if place else said)
+    return list(found.values())

@@ -26,6 +26,7 @@ from dfmnist.core.files import read_json, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.classify import CrossValidation, cross_validate, one_feature_auc
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
+from dfmnist.dataset.people import groups_of
 from dfmnist.media.inspect import protocol_facts, signal_facts
 
 Facts = Mapping[str, str | float]
@@ -108,7 +109,7 @@ def audit(dataset: Path | Manifest) -> AuditReport:
         part, some = [clips[i] for i in chosen], [facts[i] for i in chosen]
         if not _both_labels(part):
             continue
-        by_quality[quality.value] = _estimate(part, some)
+        by_quality[quality] = _estimate(part, some)
         for feature in _features(part, some):
             if feature.name not in features or feature.auc > features[feature.name].auc:
                 features[feature.name] = feature
@@ -186,9 +187,9 @@ def _both_labels(clips: Sequence[Clip]) -> bool:
 
 def _estimate(clips: Sequence[Clip], facts: Sequence[Facts]) -> CrossValidation:
     """Cross-validated AUC of `facts`, with the quality as one more fact."""
-    table = [{**f, "quality": c.quality.value} for f, c in zip(facts, clips, strict=True)]
+    table = [{**f, "quality": c.quality} for f, c in zip(facts, clips, strict=True)]
     return cross_validate(
-        _encode(table), _is_fake(clips), [c.source_id for c in clips], [c.clip_id for c in clips]
+        _encode(table), _is_fake(clips), groups_of(clips), [c.clip_id for c in clips]
     )
 
 
@@ -244,7 +245,7 @@ def _commonest(values: Sequence[str | float]) -> str:
 
 def _missing_qualities(clips: Sequence[Clip]) -> dict[str, Feature]:
     """Leak that no single quality shows: one class has more files of a quality than the other."""
-    qualities: list[str | float] = [clip.quality.value for clip in clips]
+    qualities: list[str | float] = [clip.quality for clip in clips]
     fake = _is_fake(clips)
     auc = one_feature_auc(qualities, fake)
     if auc < LIMIT:
@@ -266,9 +267,9 @@ def _signal(
             clips = [clips[i] for i in sorted(order)]
         table = _measure(signal_facts, manifest, clips, f"audit: signal {quality}")
         values = np.array([[float(v) for v in facts.values()] for facts in table])
-        estimates[quality.value] = cross_validate(
-            values, _is_fake(clips), [c.source_id for c in clips], [c.clip_id for c in clips]
+        estimates[quality] = cross_validate(
+            values, _is_fake(clips), groups_of(clips), [c.clip_id for c in clips]
         )
         ranked = sorted(_features(clips, table), key=lambda f: (-f.auc, f.name))
-        features[quality.value] = tuple(ranked)
+        features[quality] = tuple(ranked)
     return estimates, features

@@ -118,7 +118,7 @@ def _counts(summary: Summary) -> str:
     actions = {INFO[Action(name)].title: row for name, row in summary.by_action.items()}
     return "\n\n".join(
         [
-            _table("Action", ("real", "fake"), actions),
+            *([_table("Action", ("real", "fake"), actions)] if actions else []),
             _table("Split", ("real", "fake", "identities"), summary.by_split),
             _table("Quality (files)", ("real", "fake"), summary.by_quality),
         ]

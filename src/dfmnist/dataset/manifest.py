@@ -7,149 +7,63 @@ comes first.
 
 import json
 import os
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ValidationError
 
 from dfmnist.core.actions import Action
-from dfmnist.core.choices import Quality, Split
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, sha256_text, write_text
-from dfmnist.core.records import first_problem
+from dfmnist.core.records import problems_by_field
 from dfmnist.core.text import key_of
+from dfmnist.dataset.clip import (
+    NAMES_IN_1,
+    SCHEMA_VERSION,
+    Clip,
+    Label,
+    Rejected,
+    Screening,
+    as_json,
+    clip_line,
+    problems_of_built,
+    upgraded,
+    with_extra,
+)
+from dfmnist.dataset.info import DatasetInfo, read_info
+from dfmnist.dataset.splits import check_splits
 from dfmnist.stats.intervals import Rate
+
+__all__ = [
+    "DRIVERS",
+    "METADATA",
+    "REJECTED",
+    "SCHEMA_VERSION",
+    "Clip",
+    "Label",
+    "Manifest",
+    "Rejected",
+    "Screening",
+    "acceptance",
+    "clip_file_name",
+    "dataset_folder",
+    "driver_file_name",
+    "manifest_hash",
+    "read_manifest",
+    "read_rejected",
+    "write_manifest",
+    "write_rejected",
+]
 
 METADATA = "metadata.jsonl"
 REJECTED = "rejected.jsonl"
 DRIVERS = "drivers"
 """Folder of the cropped driving clips, which are no clips of the dataset."""
-SCHEMA_VERSION: Literal[1] = 1
-
-MAX_FRAMES = 10**8
-"""Largest number of frames of a clip: more than a month at 25 a second."""
-MAX_SIDE_PX = 65_536
-"""Largest width and height of a clip in pixels."""
 MAX_LINE = 1 << 20
 """Largest length of a line of a manifest, in characters."""
-
-Label = Literal["real", "fake"]
-Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
-
-
-def _relative(name: str) -> str:
-    parts = name.split("/")
-    if "" in parts or ".." in parts or "\\" in name or ":" in parts[0]:
-        raise ValueError(f"'{name}' leaves the dataset folder")
-    return name
-
-
-@lru_cache(maxsize=64)
-def _rate(text: str) -> str:
-    if not re.fullmatch(r"\d{1,7}(/0*[1-9]\d{0,6})?", text, re.ASCII):
-        raise ValueError(f"'{text[:40]}' is no frame rate such as 25 or 30000/1001")
-    rate = Fraction(text)
-    if rate <= 0 or str(rate) != text:
-        raise ValueError(f"'{text}' is no positive frame rate in lowest terms")
-    return text
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Screening(_Record):
-    """Answer of one liveness detector about the clip."""
-
-    detector: Text
-    live: bool
-    score: Annotated[float, Field(allow_inf_nan=False)]
-    reason: str
-
-
-class Clip(_Record):
-    """One video file of the dataset."""
-
-    file_name: Annotated[str, AfterValidator(_relative)]
-    """POSIX path inside the dataset folder."""
-    clip_id: Text
-    """Name shared by the clip's qualities."""
-    label: Label
-    action: Action
-    """Action performed; `talk` for talking."""
-    quality: Quality
-    split: Split
-    source_id: Text
-    """Person seen in the clip."""
-    source_frame: Annotated[int, Field(ge=0)] | None
-    """Frame of the source that was animated; None for real clips."""
-    driver_id: str
-    """Person whose motion is shown; empty for real clips."""
-    take: Annotated[int, Field(ge=0)]
-    generator: str
-    """Name of the animator and hash of its weights; empty for real clips."""
-    seed: int
-    screening: tuple[Screening, ...]
-    fps: Annotated[str, AfterValidator(_rate)]
-    """Frames a second, such as `25` or `30000/1001`."""
-    num_frames: Annotated[int, Field(gt=0, le=MAX_FRAMES)]
-    width: Annotated[int, Field(gt=0, le=MAX_SIDE_PX)]
-    height: Annotated[int, Field(gt=0, le=MAX_SIDE_PX)]
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    licence: Text
-    consent: Text
-    schema_version: Literal[1] = SCHEMA_VERSION
-
-    @model_validator(mode="after")
-    def _fits_label(self) -> "Clip":
-        made = (self.driver_id != "", self.generator != "", self.source_frame is not None)
-        if self.label == "real" and any(made):
-            raise ValueError("a real clip has no driver_id, generator or source_frame")
-        if self.label == "fake" and not all(made):
-            raise ValueError("a fake clip needs driver_id, generator and source_frame")
-        return self
-
-    @property
-    def rate(self) -> Fraction:
-        """Frames a second."""
-        return Fraction(self.fps)
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the clip in seconds."""
-        return float(self.num_frames / self.rate)
-
-
-class Rejected(_Record):
-    """Attempt that did not become a clip, and why. The spoof rate counts these too."""
-
-    attempt_id: Text
-    label: Label
-    action: Action | None
-    """Action attempted; None if nothing was screened (a source photo without a face, a failure)."""
-    split: Split | None
-    source_id: Text
-    source_frame: Annotated[int, Field(ge=0)] | None
-    driver_id: str
-    take: Annotated[int, Field(ge=0)]
-    generator: str
-    seed: int
-    screening: tuple[Screening, ...]
-    reason: Text
-    schema_version: Literal[1] = SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -157,11 +71,19 @@ class Manifest:
     """All clips of one dataset folder."""
 
     root: Path
+    """Folder of the manifest."""
     clips: tuple[Clip, ...]
+    info: DatasetInfo = field(default_factory=DatasetInfo)
+    """What `dataset.json` says; without such a file, that the files lie in `root`."""
+
+    @property
+    def files(self) -> Path:
+        """Folder below which the clips' files lie."""
+        return self.root / self.info.root
 
     def path(self, clip: Clip) -> Path:
         """Path of the clip's file."""
-        return self.root / clip.file_name
+        return self.root / self.info.root / clip.file_name
 
     def select(
         self,
@@ -180,12 +102,12 @@ class Manifest:
             and label in (None, clip.label)
             and action in (None, clip.action)
         )
-        return Manifest(self.root, kept)
+        return Manifest(self.root, kept, self.info)
 
     @cached_property
     def identities(self) -> tuple[str, ...]:
-        """Names of the people seen (`source_id`), sorted."""
-        return tuple(sorted({clip.source_id for clip in self.clips}))
+        """Names of the people seen (`source`), sorted."""
+        return tuple(sorted({clip.source for clip in self.clips}))
 
 
 def clip_file_name(clip_id: str, quality: str) -> str:
@@ -213,8 +135,10 @@ def dataset_folder(dataset: str | Path) -> Path:
 def read_manifest(path: Path) -> Manifest:
     """Read and validate the manifest of a dataset folder, or of the given `.jsonl` file.
 
-    Raises `InputError` naming the file and line if a line is not JSON, a field is missing, unknown
-    or wrong, a path leaves the folder, a clip is listed twice, or qualities of one clip disagree.
+    Raises `InputError` naming the file and line if a line is not JSON, fields are missing or wrong
+    (all of them), a path leaves the folder of the files, a clip is listed twice, qualities of one
+    clip disagree, or the splits are not those that `dataset.json` records. Unknown columns are an
+    error for a built clip; those of an imported one are kept in `extra`.
     """
     file = Path(path)
     if file.is_dir():
@@ -225,8 +149,10 @@ def read_manifest(path: Path) -> Manifest:
     if not clips:
         raise InputError.of(file, "holds no clips", "one record or more")
     _check_unique(file, clips)
-    _check_links(file, clips)
-    return Manifest(file.parent, tuple(clips))
+    info = read_info(file.parent)
+    _check_links(file, file.parent / info.root, clips)
+    check_splits(clips, info, file)
+    return Manifest(file.parent, tuple(clips), info)
 
 
 def read_rejected(root: Path) -> tuple[Rejected, ...]:
@@ -239,13 +165,13 @@ def write_manifest(root: Path, clips: Iterable[Clip], name: str = METADATA) -> P
     """Write `clips`, sorted by file name. It is the last file of a dataset to be written."""
     ordered = sorted(clips, key=lambda clip: clip.file_name)
     _check_unique(Path(root) / name, ordered)
-    return _write_lines(Path(root) / name, ordered)
+    return _write_lines(Path(root) / name, map(clip_line, ordered))
 
 
 def write_rejected(root: Path, rejected: Iterable[Rejected]) -> Path:
     """Write the rejected attempts, sorted by their id, completely or not at all."""
     ordered = sorted(rejected, key=lambda attempt: attempt.attempt_id)
-    return _write_lines(Path(root) / REJECTED, ordered)
+    return _write_lines(Path(root) / REJECTED, (one.model_dump_json() for one in ordered))
 
 
 def manifest_hash(root: Path) -> str:
@@ -256,14 +182,14 @@ def manifest_hash(root: Path) -> str:
     return sha256_text(" ".join(sha256_file(f) if f.is_file() else "-" for f in files))
 
 
-def _write_lines(file: Path, records: Sequence[BaseModel]) -> Path:
-    write_text(file, "".join(f"{record.model_dump_json()}\n" for record in records))
+def _write_lines(file: Path, lines: Iterable[str]) -> Path:
+    write_text(file, "".join(f"{line}\n" for line in lines))
     return file
 
 
 def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
     records: list[_R] = []
-    validate, every = kind.model_validate_json, set(kind.model_fields)
+    share = _shared()
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -271,35 +197,98 @@ def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
                     what = f"the line has {len(line):,} characters"
                     raise InputError.of(f"{file}:{number}", what, f"{MAX_LINE:,} at most")
                 if line.strip():
-                    try:
-                        record = validate(line)
-                    except ValidationError as error:
-                        raise _bad_line(file, number, line, error) from None
-                    if "schema_version" not in record.model_fields_set:
-                        raise InputError.of(
-                            f"{file}:{number}",
-                            "schema_version: Field required",
-                            f"a record of schema {SCHEMA_VERSION}",
-                        )
-                    if record.model_fields_set == every:
-                        # one set for all: each record's own takes three quarters of its memory
-                        object.__setattr__(record, "__pydantic_fields_set__", every)
+                    record = _read_line(file, number, line, kind)
+                    share(record)
                     records.append(record)
     except UnicodeDecodeError as error:
         raise InputError.of(file, f"is not UTF-8 text ({error.reason})", "JSON lines") from None
     return records
 
 
-def _bad_line(file: Path, number: int, line: str, error: ValidationError) -> InputError:
+def _shared() -> Callable[[BaseModel], None]:
+    """A function that lets a record share the equal parts of earlier ones.
+
+    A set of fields, a tuple of people and an empty `extra` of each record's own would take three
+    quarters of a large manifest's memory.
+    """
+    sets: dict[frozenset[str], set[str]] = {}
+    people: dict[tuple[str, ...], tuple[str, ...]] = {}
+    nothing: dict[str, Any] = {}
+
+    def share(record: BaseModel) -> None:
+        own = record.model_fields_set
+        object.__setattr__(record, "__pydantic_fields_set__", sets.setdefault(frozenset(own), own))
+        if isinstance(record, Clip):
+            values = record.__dict__
+            values["identities"] = people.setdefault(record.identities, record.identities)
+            values["extra"] = record.extra or nothing
+
+    return share
+
+
+def _read_line(file: Path, number: int, line: str, kind: type[_R]) -> _R:
+    """The record in one line, in schema 2 whatever its own. Raises `InputError`."""
+    old = '"schema_version":1' in line or '"schema_version": 1' in line
+    text = _rewritten(line, kind) if old else line
     try:
-        json.loads(line)
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        if not old and (text := _rewritten(line, kind)) != line:
+            try:
+                return kind.model_validate_json(text)
+            except ValidationError as second:
+                raise _bad_line(file, number, line, kind, second) from None
+        raise _bad_line(file, number, line, kind, error) from None
+
+
+def _rewritten(line: str, kind: type[BaseModel]) -> str:
+    """The line with a record of schema 1 upgraded, and unknown columns of a clip in `extra`.
+
+    A line that needs neither, or is no JSON object, is returned as it is.
+    """
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(values, dict):
+        return line
+    new = upgraded(values)
+    new = with_extra(new) if kind is Clip else new
+    return line if new is values else as_json(new)
+
+
+def _bad_line(
+    file: Path, number: int, line: str, kind: type[BaseModel], error: ValidationError
+) -> InputError:
+    """All problems of a line in one message; each field is named once."""
+    try:
+        values = json.loads(line)
     except (ValueError, RecursionError):  # also nested too deeply, or a number of too many digits
         return InputError.of(f"{file}:{number}", "not valid JSON", "one JSON record a line")
-    expected = f"a record of schema {SCHEMA_VERSION}"
-    return InputError.of(f"{file}:{number}", first_problem(error), expected)
+    found = problems_by_field(error)
+    schema: int = SCHEMA_VERSION
+    if isinstance(values, dict):
+        missing = problems_of_built(upgraded(values)) if kind is Clip else []
+        found = list(dict.fromkeys([*found, *missing]))
+        if values.get("schema_version") == 1:
+            schema, found = 1, _named_as_in_1(found)
+    return InputError.of(f"{file}:{number}", "; ".join(found), f"a record of schema {schema}")
+
+
+def _named_as_in_1(problems: Sequence[str]) -> list[str]:
+    """Problems of an upgraded record with the names that its own schema has for the fields."""
+    named = []
+    for problem in problems:
+        name, colon, rest = problem.partition(":")
+        if name not in ("identities", "method"):
+            named.append(f"{NAMES_IN_1.get(name, name)}{colon}{rest}")
+    return named or list(problems)
 
 
 _PER_FILE = frozenset({"file_name", "quality", "sha256"})
+"""Fields in which the qualities of a clip may differ."""
+_PER_FILE_IMPORTED = _PER_FILE | {"fps", "num_frames", "width", "height", "extra"}
+"""Fields in which the qualities of a clip that somebody else made may differ."""
 
 
 def _check_unique(file: Path, clips: Iterable[Clip]) -> None:
@@ -309,7 +298,7 @@ def _check_unique(file: Path, clips: Iterable[Clip]) -> None:
     for clip in clips:
         if clip.file_name in names:
             raise InputError.of(file, f"lists {clip.file_name} twice", "each file once")
-        pair = (clip.clip_id, clip.quality.value)
+        pair = (clip.clip_id, clip.quality)
         if pair in pairs:
             raise InputError.of(file, f"lists clip {pair[0]} in {pair[1]} twice", "each once")
         names.add(clip.file_name)
@@ -326,23 +315,24 @@ def _check_unique(file: Path, clips: Iterable[Clip]) -> None:
 def _disagree(a: Clip, b: Clip) -> str | None:
     """First field in which two qualities of one clip differ but must not; None if there is none."""
     ours, theirs = a.__dict__, b.__dict__
-    for field, value in ours.items():
-        if field not in _PER_FILE and value != theirs[field]:
-            return field
+    own = _PER_FILE if a.origin == "built" else _PER_FILE_IMPORTED
+    for name, value in ours.items():
+        if name not in own and value != theirs[name]:
+            return name
     return None
 
 
-def _check_links(file: Path, clips: Iterable[Clip]) -> None:
-    """Raise `InputError` if a symbolic link leads a clip out of the dataset folder.
+def _check_links(file: Path, files: Path, clips: Iterable[Clip]) -> None:
+    """Raise `InputError` if a symbolic link leads a clip out of `files`, the folder of the files.
 
     Links into the stores of Hugging Face's cache and of git-annex are how these tools lay files
     out; they are followed.
     """
-    root = file.parent.resolve()
+    root = Path(os.path.realpath(files))
     allowed = (root, *_link_stores(root))
 
     def leads_out(path: Path) -> bool:
-        target = path.resolve()
+        target = Path(os.path.realpath(path))  # `resolve` raises for a link to itself
         return not any(target.is_relative_to(place) for place in allowed)
 
     outside: dict[str, bool] = {}
@@ -375,9 +365,11 @@ def acceptance(
 ) -> dict[Action, Rate]:
     """Rate of accepted clips of `label` among all attempts, for each action that was attempted.
 
-    For fakes this is the spoof rate (paper, section 3.3).
+    For fakes this is the spoof rate (paper, section 3.3). Imported clips were not screened and are
+    not counted.
     """
-    accepted = {(clip.clip_id, clip.action) for clip in clips if clip.label == label}
+    built = [clip for clip in clips if clip.origin == "built"]
+    accepted = {(clip.clip_id, clip.action) for clip in built if clip.label == label}
     won = [action for _, action in accepted]
     lost = [r.action for r in rejected if r.label == label and r.action is not None]
     return {

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dfmnist.core.actions import Action
-from dfmnist.core.choices import SPLITS, Quality
-from dfmnist.dataset.manifest import Manifest, Rejected, acceptance
+from dfmnist.core.choices import SPLITS
+from dfmnist.core.errors import InputError
+from dfmnist.dataset.headers import header_of
+from dfmnist.dataset.manifest import Clip, Manifest, Rejected, acceptance
+from dfmnist.dataset.qualities import qualities_of
 from dfmnist.stats.intervals import Rate
 
 
@@ -22,11 +25,11 @@ class Summary:
     """Number of people seen."""
     drivers: int
     hours: float
-    """Length of all distinct clips in hours."""
+    """Length of all distinct clips in hours; a file that cannot be read counts nothing."""
     bytes: int
     """Size of the files that exist."""
     by_action: dict[str, dict[str, int]]
-    """Number of clips: action → label → count."""
+    """Number of clips: action → label → count; clips without an action are not counted."""
     by_split: dict[str, dict[str, int]]
     """Number of clips: split → label → count, and split → `identities` → number of people."""
     by_quality: dict[str, dict[str, int]]
@@ -40,7 +43,7 @@ class Summary:
 def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:
     """Count the clips of `manifest` and, for the spoof rate, the `rejected` attempts."""
     distinct = list({clip.clip_id: clip for clip in manifest.clips}.values())
-    people = {split: len({c.source_id for c in distinct if c.split == split}) for split in SPLITS}
+    people = {split: len({c.source for c in distinct if c.split == split}) for split in SPLITS}
     by_split = _table(((c.split, c.label) for c in distinct), SPLITS)
     files = [manifest.path(clip) for clip in manifest.clips]
     return Summary(
@@ -49,18 +52,27 @@ def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:
         real=sum(clip.label == "real" for clip in distinct),
         fake=sum(clip.label == "fake" for clip in distinct),
         identities=len(manifest.identities),
-        drivers=len({clip.driver_id for clip in distinct if clip.driver_id}),
-        hours=sum(clip.duration_s for clip in distinct) / 3600,
+        drivers=len({clip.driver for clip in distinct if clip.driver}),
+        hours=sum(_duration_s(manifest, clip) for clip in distinct) / 3600,
         bytes=sum(file.stat().st_size for file in files if file.exists()),
-        by_action=_table(((c.action.value, c.label) for c in distinct), Action),
+        by_action=_table(((c.action_name, c.label) for c in distinct), Action),
         by_split={
             s: by_split.get(s, {"real": 0, "fake": 0}) | {"identities": n}
             for s, n in people.items()
         },
-        by_quality=_table(((c.quality.value, c.label) for c in manifest.clips), Quality),
+        by_quality=_table(
+            ((c.quality, c.label) for c in manifest.clips), qualities_of(manifest.clips)
+        ),
         fake_attempts=acceptance(manifest.clips, rejected, "fake"),
         real_attempts=acceptance(manifest.clips, rejected, "real"),
     )
+
+
+def _duration_s(manifest: Manifest, clip: Clip) -> float:
+    try:
+        return header_of(manifest, clip).duration_s
+    except InputError:
+        return 0.0
 
 
 def _table(pairs: Iterable[tuple[str, str]], rows: Iterable[str]) -> dict[str, dict[str, int]]:

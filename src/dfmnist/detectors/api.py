@@ -1,12 +1,13 @@
 """What `import dfmnist` offers of this room: `train`, `score`, `evaluate` and `detect`."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
 import polars as pl
 
-from dfmnist.core.choices import BackendName, DeviceName, Precision, QualityName, Split
+from dfmnist.core.choices import BackendName, DeviceName, Precision, Split
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_values
@@ -46,6 +47,8 @@ def train(
     True
     """
     config = with_values(TrainConfig(), settings)
+    if "quality" not in settings:
+        config = replace(config, quality=training.default_quality(Path(dataset)))
     places = Devices(device, devices, nodes)
     return training.train(config, dataset_folder(dataset), Path(out), devices=places)
 
@@ -54,7 +57,7 @@ def score(
     run: str | Path,
     dataset: str | Path,
     split: Split = "test",
-    qualities: Sequence[QualityName] | None = None,
+    qualities: Sequence[str] | None = None,
     out: str | Path | None = None,
     *,
     backend: BackendName = "auto",

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from dfmnist.core.errors import InputError
-from dfmnist.detectors.scores import CLIP, clip_scores, scored, threshold_logit, unscored
+from dfmnist.detectors.scores import CLIP, clip_scores, groups, scored, threshold_logit, unscored
 from dfmnist.stats.binary_metrics import weighted_metrics
 from dfmnist.stats.delong import DeLong, delong
 from dfmnist.stats.intervals import Estimate, draw_identities, interval
@@ -58,7 +58,7 @@ def compare(
             raise InputError(f"clip {first} has another {column} in B; expected the same clips")
     labels = (a["label"] == "fake").to_numpy()
     logits = [c["logit"].to_numpy().astype(np.float64) for c in clips]
-    identities = a["source_id"].to_numpy().astype(np.str_)
+    identities = groups(a).to_numpy().astype(np.str_)
     counts, index = draw_identities(identities, draws, np.random.default_rng(seed))
     counts = np.vstack([np.ones((1, counts.shape[1])), counts])
     found = [

@@ -4,11 +4,12 @@ Reading this module imports no torch, so that a report can read finished runs wi
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from dfmnist.core.actions import TEN
-from dfmnist.core.choices import QUALITIES, Precision, QualityName
+from dfmnist.core.choices import QUALITIES, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import check_choices
 from dfmnist.detectors.networks.names import (
@@ -22,7 +23,6 @@ from dfmnist.detectors.networks.names import (
     published_size_px,
 )
 
-TrainQuality = Literal["raw", "c23", "c40", "mixed"]
 Balance = Literal["none", "loss"]
 Augmentation = Literal["none", "flip", "strong"]
 Pairing = Literal["auto", "none"]
@@ -48,9 +48,9 @@ class TrainConfig:
 
     network: NetworkName = "resnet50"
     """The network to train."""
-    quality: TrainQuality = "raw"
-    """Compression quality of the training clips. `mixed` draws one of raw, c23 and c40 for each
-    clip anew in every epoch (the paper, section 5.2)."""
+    quality: str = "raw"
+    """Quality of the training clips, such as raw, c23, c40 or original. `mixed` draws one of raw,
+    c23 and c40 for each clip anew in every epoch (the paper, section 5.2)."""
     actions: tuple[str, ...] = ()
     """Train only on fakes of these actions, and on as many real clips; empty means all actions
     (the paper's Figure 5 trains on one action at a time)."""
@@ -152,6 +152,9 @@ class TrainConfig:
 
     def _check_choices(self) -> None:
         check_choices(self)
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", self.quality):
+            expected = "mixed, or a quality such as raw, c23, c40 or original"
+            raise InputError(f"quality is '{self.quality}'; expected {expected}")
         for action in self.actions:
             _one_of("actions", action, tuple(a.value for a in TEN))
 
@@ -181,7 +184,7 @@ class TrainConfig:
             raise InputError(f"poly_power is {self.poly_power}; expected 0 or more")
 
     @property
-    def qualities(self) -> tuple[QualityName, ...]:
+    def qualities(self) -> tuple[str, ...]:
         """The qualities of the training clips."""
         return QUALITIES if self.quality == "mixed" else (self.quality,)
 

@@ -17,7 +17,9 @@ from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.core.jobs import cpu_count
 from dfmnist.core.prefetch import prefetch_map
+from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import Clip, Manifest
+from dfmnist.dataset.qualities import qualities_of
 from dfmnist.media.sample import evenly, sample_frames
 
 RAM_BUDGET_BYTES = 4 * 1024**3
@@ -53,9 +55,9 @@ class Sample:
     num_frames: int
     """Number of frames used of each file."""
     action: str
-    """The action performed, as in the manifest; `talk` for talking."""
+    """The action performed, as in the manifest; `talk` for talking, empty where none is known."""
     identity: str
-    """The person who is seen: the manifest's source_id."""
+    """The person who is seen: the manifest's `source`."""
 
 
 def select_samples(
@@ -71,7 +73,9 @@ def select_samples(
             by_clip.setdefault(clip.clip_id, []).append(clip)
     asked = f"{split} clips in {' and '.join(qualities)}"
     if not by_clip:
-        raise InputError.of(manifest.root, f"holds no {asked}", "some of both classes")
+        there = qualities_of(manifest.select(split=split).clips)
+        expected = f"one of {', '.join(there)}" if there else "some of both classes"
+        raise InputError.of(manifest.root, f"holds no {asked}", expected)
     samples = []
     for clip_id, clips in sorted(by_clip.items()):
         if len(clips) != len(qualities):
@@ -79,10 +83,11 @@ def select_samples(
             what = f"clip {clip_id} is there in {found} only"
             raise InputError.of(manifest.root, what, " and ".join(qualities))
         paths = tuple(manifest.path(c) for c in clips)
-        used = len(evenly(min(c.num_frames for c in clips), frames_per_clip))
+        shortest = min(header_of(manifest, c).num_frames for c in clips)
+        used = len(evenly(shortest, frames_per_clip))
         one = clips[0]
         samples.append(
-            Sample(clip_id, one.label == "fake", paths, used, str(one.action), one.source_id)
+            Sample(clip_id, one.label == "fake", paths, used, one.action_name, one.source)
         )
     if len({s.fake for s in samples}) == 1:
         only = "fake" if samples[0].fake else "real"
@@ -95,7 +100,8 @@ def select_samples(
 
 def native_side_px(manifest: Manifest, qualities: Sequence[str]) -> int:
     """The side in pixels that most clips in `qualities` have (the longer one of a rectangle)."""
-    sides = Counter(max(c.width, c.height) for c in manifest.clips if c.quality in qualities)
+    clips = [c for c in manifest.clips if c.quality in qualities]
+    sides = Counter(header_of(manifest, c).side_px for c in clips)
     return sides.most_common(1)[0][0]
 
 

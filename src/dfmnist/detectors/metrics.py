@@ -6,7 +6,14 @@ import numpy as np
 import polars as pl
 
 from dfmnist.core.actions import TEN, Action
-from dfmnist.detectors.scores import CLIP, clip_scores, scored, threshold_logit, unscored
+from dfmnist.detectors.scores import (
+    CLIP,
+    clip_scores,
+    groups,
+    scored,
+    threshold_logit,
+    unscored,
+)
 from dfmnist.stats.intervals import Estimate, metric_intervals
 
 
@@ -21,6 +28,7 @@ class Evaluation:
     num_frames: int
     num_clips: int
     num_identities: int
+    """Number of people seen, or of groups of people where clips show several of them."""
     num_unscored: int
     """Number of clips that could not be scored; no metric counts them."""
 
@@ -38,7 +46,7 @@ def evaluate(scores: pl.DataFrame, *, draws: int = 1000, seed: int = 0) -> Evalu
         return metric_intervals(
             (table["label"] == "fake").to_numpy(),
             table["logit"].to_numpy().astype(np.float64),
-            table["source_id"].to_numpy().astype(np.str_),
+            groups(table).to_numpy().astype(np.str_),
             draws=draws,
             generator=generator,
             threshold_logit=threshold,
@@ -49,7 +57,7 @@ def evaluate(scores: pl.DataFrame, *, draws: int = 1000, seed: int = 0) -> Evalu
         measure(clips),
         len(frames),
         len(clips),
-        frames["source_id"].n_unique(),
+        groups(frames).n_unique(),
         len(unscored(scores)),
     )
 
@@ -59,7 +67,7 @@ class ActionCounts:
     """Number of clips and frames called fake and real: fakes of one action, or all real clips."""
 
     action: str | None
-    """The fakes' action; None for the real clips, whatever they perform."""
+    """The fakes' action, empty where none is known; None for the real clips, whatever they do."""
     clips_fake: int
     """Number of clips whose mean logit is at the threshold or above."""
     clips_real: int
@@ -79,7 +87,7 @@ def counts_by_action(scores: pl.DataFrame) -> list[ActionCounts]:
     A clip counts once for each of its qualities. Raises `InputError` for several thresholds.
     """
     threshold = threshold_logit(scores)
-    row = pl.when(pl.col("label") == "fake").then(pl.col("action"))
+    row = pl.when(pl.col("label") == "fake").then(pl.col("action").fill_null(""))
     called = pl.col("logit") >= threshold
     table = scores.with_columns(row=row)
     clips = clip_scores(scores).with_columns(row=row)

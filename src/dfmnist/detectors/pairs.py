@@ -26,8 +26,8 @@ def counterparts(samples: Sequence[Sample]) -> list[tuple[int, int]]:
     reals: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, sample in enumerate(samples):
         if not sample.fake:
-            reals[sample.identity, sample.action].append(index)
-            reals[sample.identity, ""].append(index)
+            for action in {sample.action, ""}:
+                reals[sample.identity, action].append(index)
     used: dict[tuple[str, str], int] = defaultdict(int)
     pairs = []
     for index, sample in enumerate(samples):

@@ -30,6 +30,8 @@ METRICS = "metrics.csv"
 """The training's history, one row an epoch."""
 CHECKPOINT = "last.ckpt"
 """The state after the last whole epoch, kept while a run trains."""
+MAX_STEPS = 10**12
+"""Largest number of steps that a record may state."""
 _OLD_PRECISION = {"32": "f32"}
 """Names that earlier versions wrote into config.json and precision.json."""
 
@@ -46,12 +48,26 @@ class RunRecord:
     @property
     def calibration(self) -> Calibration:
         """The temperature and threshold that were fitted on the validation split."""
-        return Calibration(**self.record.get("calibration", {}))
+        return Calibration(**self._checked.calibration.model_dump())
 
     @property
     def frame_px(self) -> int:
         """Side in pixels of the whole frames that the network scores."""
-        return int(self.record.get("frame_px", self.config.input_size_px))
+        return self._checked.frame_px or self.config.input_size_px
+
+    @property
+    def steps(self) -> int:
+        """The number of optimiser steps; 0 if the record does not say."""
+        return self._checked.steps
+
+    @property
+    def initialisation(self) -> str:
+        """Where the training started, in words."""
+        return self._checked.initialisation
+
+    @property
+    def _checked(self) -> "_Checked":
+        return _Checked.model_validate(self.record)
 
     @property
     def seen(self) -> str:
@@ -71,11 +87,13 @@ class _CheckedCalibration(BaseModel):
 
 
 class _Checked(BaseModel):
-    """The parts of run.json that scoring relies on."""
+    """The parts of run.json that scoring and the report rely on."""
 
     calibration: _CheckedCalibration = _CheckedCalibration()
     frame_px: Annotated[int, Field(ge=32, le=MAX_SIDE_PX)] | None = None
     trained_weights_sha256: str | None = None
+    steps: Annotated[int, Field(ge=0, le=MAX_STEPS)] = 0
+    initialisation: str = "not recorded"
 
 
 @dataclass(frozen=True)
@@ -148,6 +166,8 @@ def load_run(folder: Path) -> Run:
     from dfmnist.detectors.networks.builders import build
 
     run = read_run(folder)
+    if not (folder / WEIGHTS).is_file():
+        raise InputError.of(folder / WEIGHTS, "no such file", "the weights of a finished run")
     known = run.record.get("trained_weights_sha256")
     if known is not None and known != sha256_file(folder / WEIGHTS):
         what = "is not the file that this run ended with (its SHA-256 is another)"

@@ -17,16 +17,19 @@ from scipy.special import expit
 
 from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure, published
-from dfmnist.core.choices import QUALITIES, SPLITS
+from dfmnist.core.choices import SPLITS
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.core.prefetch import prefetch_map
-from dfmnist.dataset.manifest import METADATA, Clip, manifest_hash, read_manifest
-from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.dataset.headers import header_of
+from dfmnist.dataset.manifest import METADATA, Clip, Manifest, manifest_hash, read_manifest
+from dfmnist.dataset.people import groups_of, people_of
+from dfmnist.dataset.qualities import qualities_of
+from dfmnist.dataset.splits import assert_fair
 from dfmnist.detectors.backends import DetectorBackend, Logits, choose_backend, score_clips
 from dfmnist.detectors.data import decode
 from dfmnist.detectors.run import Run, load_run
-from dfmnist.detectors.scores import SCHEMA, unscored, write_scores
+from dfmnist.detectors.scores import GROUP, SCHEMA, unscored, write_scores
 from dfmnist.media.sample import evenly
 
 CLIP_SCORE = "mean logit"
@@ -55,15 +58,15 @@ def score(
     the run has not finished, there are no such clips, or none could be scored.
     """
     run = load_run(run_dir)
-    root, clips = _clips(manifest, split, qualities or run.config.qualities)
+    dataset, clips = _clips(manifest, split, qualities or run.config.qualities)
     model = choose_backend(run.network, backend, precision, run.frame_px)
     tables = []
     with progress_bar() as bar:
         task = bar.add_task(f"score {run.config.network}", total=len(clips), visible=not quiet)
-        for table in _score_all(run, model, root, clips):
+        for table in _score_all(run, model, dataset, clips):
             tables.append(table)
             bar.advance(task)
-    scores = pl.concat(tables)
+    scores = _with_groups(pl.concat(tables), clips)
     failed = unscored(scores)
     if len(failed) == len(clips):
         what = (
@@ -71,7 +74,7 @@ def score(
         )
         raise InputError.of(manifest, what, "the videos that the manifest names")
     if out is not None:
-        write_scores(scores, out, notes(run, model, root))
+        write_scores(scores, out, notes(run, model, dataset.root))
     return scores
 
 
@@ -90,32 +93,31 @@ def notes(run: Run, model: DetectorBackend, root: Path) -> dict[str, str]:
     }
 
 
-def _clips(path: Path, split: str, qualities: Sequence[str]) -> tuple[Path, list[Clip]]:
-    """The dataset's folder and the requested clips. Raises `InputError`."""
+def _clips(path: Path, split: str, qualities: Sequence[str]) -> tuple[Manifest, list[Clip]]:
+    """The dataset and the requested clips. Raises `InputError`."""
     if split not in SPLITS:
         raise InputError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
-    if unknown := [q for q in qualities if q not in QUALITIES]:
-        raise InputError(f"quality is '{unknown[0]}'; expected one of {', '.join(QUALITIES)}")
     if path.is_file() and path.name != METADATA:
         # a score's dataset is named by the hash of its folder's metadata.jsonl
         raise InputError.of(path, "not a manifest", f"a dataset folder or its {METADATA}")
     manifest = read_manifest(path)
-    assert_disjoint(manifest.clips, drivers=False)  # a person of the training tests nothing
+    assert_fair(manifest.clips, manifest.info)  # a person of the training tests nothing
     wanted = dict.fromkeys(qualities)
     clips = [c for q in wanted for c in manifest.select(split=split, quality=q).clips]
     if not clips:
+        there = qualities_of(manifest.select(split=split).clips)
         what = f"holds no {split} clips in {' or '.join(wanted)}"
-        raise InputError.of(path, what, "clips to score")
-    return manifest.root, clips
+        raise InputError.of(path, what, f"one of {', '.join(there)}" if there else "clips to score")
+    return manifest, clips
 
 
 def _score_all(
-    run: Run, model: DetectorBackend, root: Path, clips: Sequence[Clip]
+    run: Run, model: DetectorBackend, dataset: Manifest, clips: Sequence[Clip]
 ) -> Iterator[pl.DataFrame]:
     """Yield the table of each clip in order; clips are decoded while others are scored."""
     size_px, count = run.frame_px, run.config.frames_per_clip
     outcomes: deque[Indices | str] = deque()
-    decoded = partial(_decode, root, count=count, size_px=size_px, consecutive=model.consecutive)
+    decoded = partial(_decode, dataset, count=count, size_px=size_px, consecutive=model.consecutive)
     threads = torch.get_num_threads()
 
     def frames() -> Iterator[Frames]:
@@ -134,16 +136,26 @@ def _score_all(
         yield _table(run, clip, outcome, logits)
 
 
-def _decode(root: Path, clip: Clip, count: int, size_px: int, consecutive: int) -> Decoded:
-    path = root / clip.file_name
+def _decode(dataset: Manifest, clip: Clip, count: int, size_px: int, consecutive: int) -> Decoded:
+    path = dataset.path(clip)
     try:
         indices, frames = decode(path, count, size_px, consecutive)
+        num_frames = header_of(dataset, clip).num_frames
     except Exception as error:
         return published(failure(error, path), path)
-    if not np.array_equal(indices, evenly(clip.num_frames, count)):
+    if not np.array_equal(indices, evenly(num_frames, count)):
         what = "not as long as the manifest says"
-        return str(InputError.of(path.name, what, f"{clip.num_frames} frames"))
+        return str(InputError.of(path.name, what, f"{num_frames} frames"))
     return indices, frames
+
+
+def _with_groups(scores: pl.DataFrame, clips: Sequence[Clip]) -> pl.DataFrame:
+    """The table with the column `GROUP` where a clip shows several people, else as it is."""
+    if all(len(people_of(clip, drivers=False)) == 1 for clip in clips):
+        return scores
+    names = {"clip_id": [c.clip_id for c in clips], GROUP: groups_of(clips)}
+    groups = pl.DataFrame(names).unique("clip_id")
+    return scores.join(groups, on="clip_id", how="left", maintain_order="left")
 
 
 def _table(run: Run, clip: Clip, outcome: Indices | str, raw: Logits) -> pl.DataFrame:
@@ -160,9 +172,9 @@ def _table(run: Run, clip: Clip, outcome: Indices | str, raw: Logits) -> pl.Data
         "quality": str(clip.quality),
         "split": str(clip.split),
         "label": str(clip.label),
-        "action": str(clip.action),
-        "source_id": clip.source_id,
-        "driver_id": clip.driver_id,
+        "action": clip.action_name or None,
+        "source_id": clip.source,
+        "driver_id": clip.driver,
         "threshold": run.calibration.threshold,
         "reason": outcome if failed else None,
         "run": run.hash,

@@ -30,8 +30,13 @@ SCHEMA = {
 """Columns of the table. `frame` is the index in the clip; `logit` is calibrated, `p_fake` is its
 sigmoid; a P(fake) of `threshold` or more is called fake; `reason` says why `frame`, `p_fake` and
 `logit` are null."""
+GROUP = "group"
+"""Column of a table whose clips show several people each, such as face swaps: the connected
+component of people that a clip belongs to. Other tables do not have it."""
 NEEDED = ("clip_id", "quality", "label", "action", "source_id", "logit")
 """Columns that a table must have to be evaluated."""
+LABELS = ("real", "fake")
+"""What the column `label` may hold."""
 CLIP = ("clip_id", "quality")
 """Columns that identify a clip; its qualities count as different clips."""
 
@@ -43,17 +48,43 @@ def write_scores(scores: pl.DataFrame, path: Path, notes: Mapping[str, str]) -> 
 
 
 def read_scores(path: Path) -> pl.DataFrame:
-    """The table of scores in the file `path`. Raises `InputError` if there is none."""
+    """The table of scores in the file `path`.
+
+    Raises `InputError` if there is none, and for columns, labels, logits or thresholds that
+    `dfmnist score` does not write.
+    """
     expected = "scores (Parquet) written by `dfmnist score`"
     if not path.is_file():
         raise InputError.of(path, "no such file", expected)
     try:
         scores = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    # a damaged file can also end the reader in a panic, which is no `Exception`
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise InputError.of(path, f"cannot be read ({error})", expected) from None
-    if missing := [name for name in NEEDED if name not in scores.columns]:
-        raise InputError.of(path, f"has no column '{missing[0]}'", expected)
+    if problem := _problem(scores):
+        raise InputError.of(path, problem, expected)
     return scores
+
+
+def _problem(scores: pl.DataFrame) -> str:
+    """The first thing that is wrong with a table of scores; empty if nothing is."""
+    for name in NEEDED:
+        if name not in scores.columns:
+            return f"has no column '{name}'"
+    for name in sorted({*NEEDED, "threshold"} & set(scores.columns)):
+        kind, wanted = scores.schema[name], SCHEMA[name]
+        if kind != pl.Null and not (kind.is_float() if wanted.is_float() else kind == wanted):
+            return f"its column '{name}' holds {kind}"
+    if odd := scores.filter(~pl.col("label").is_in(LABELS))["label"].to_list():
+        return f"holds the label {odd[0][:40]!r}"
+    if not scores["logit"].cast(pl.Float64).drop_nulls().is_finite().all():
+        return "holds a logit that is not a finite number"
+    try:
+        if len(scores):
+            threshold_logit(scores)
+    except InputError as error:
+        return str(error).partition(";")[0]
+    return ""
 
 
 def scored(scores: pl.DataFrame) -> pl.DataFrame:
@@ -85,9 +116,15 @@ def threshold_logit(scores: pl.DataFrame) -> float:
     return Calibration(threshold=found[0]).threshold_logit
 
 
+def groups(scores: pl.DataFrame) -> pl.Series:
+    """The group of people of each row, whose members a bootstrap draws together."""
+    return scores[GROUP if GROUP in scores.columns else "source_id"]
+
+
 def clip_scores(scores: pl.DataFrame) -> pl.DataFrame:
     """One row for each clip and quality, with the mean `logit` of its scored frames."""
     keys = ["clip_id", "quality", "label", "action", "source_id"]
+    keys += [GROUP] if GROUP in scores.columns else []
     return (
         scores.drop_nulls("logit")
         .group_by(keys, maintain_order=True)

@@ -26,7 +26,7 @@ def training_part(samples: Sequence[Sample], config: TrainConfig) -> list[Sample
     if config.actions:
         present = {s.action for s in fakes}
         if unknown := [a for a in config.actions if a not in present]:
-            names = ", ".join(sorted(present))
+            names = ", ".join(sorted(present - {""})) or "a dataset that states actions"
             raise InputError(
                 f"actions {unknown[0]}: no fake training clip; expected one of {names}"
             )

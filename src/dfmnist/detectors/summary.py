@@ -70,7 +70,7 @@ def _row(found: ActionCounts) -> list[str]:
         found.frames_fake,
         found.frames_real,
     )
-    name = "real clips" if found.action is None else f"fake {found.action}"
+    name = "real clips" if found.action is None else f"fake {found.action}".rstrip()
     return [name, *(str(n) for n in numbers)]
 
 

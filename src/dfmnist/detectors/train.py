@@ -20,7 +20,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, folder_lock, read_json, sha256_file, write_json
 from dfmnist.core.lightning import BatchProgress, is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
-from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.dataset.qualities import qualities_of
+from dfmnist.dataset.splits import assert_fair
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, native_side_px, select_samples
 from dfmnist.detectors.module import DetectorModule, best_epoch
@@ -90,6 +91,11 @@ def train(
     return folder
 
 
+def default_quality(dataset: Path) -> str:
+    """The quality to train on where none is named: raw, or the best that the dataset has."""
+    return qualities_of(read_manifest(dataset).clips)[0]
+
+
 def _train(
     config: TrainConfig,
     source: Source,
@@ -100,7 +106,7 @@ def _train(
 ) -> None:
     """Train in `folder`, whole or from its last epoch on."""
     manifest = read_manifest(manifest_root)
-    assert_disjoint(manifest.clips, drivers=False)
+    assert_fair(manifest.clips, manifest.info)
     training, validation = (
         select_samples(manifest, split, config.qualities, config.frames_per_clip)
         for split in ("train", "validation")

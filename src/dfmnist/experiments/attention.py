@@ -99,7 +99,7 @@ def _draw(made: Made, folder: Path) -> ResultTable:
     ran, lead = made.executed.runs, made.plan.more_runs[0]
     if ran[lead].folder is None:
         return made.not_run(ran[lead].reason)
-    tested = {clip.quality.value for clip in made.main.select(split="test", label="fake").clips}
+    tested = {clip.quality for clip in made.main.select(split="test", label="fake").clips}
     chosen = [s for s in shown_beside(lead, list(ran)) if s.config.quality in tested]
     folders = [ran[spec].folder for spec in (lead, *chosen)]
     runs = [load_run(path) for path in folders if path is not None]
@@ -107,7 +107,9 @@ def _draw(made: Made, folder: Path) -> ResultTable:
         rows = draw_maps(made.main, runs)
     except InputError as error:
         return made.not_run(str(error))
-    stacks = [(INFO[r.clip.action].title, np.concatenate([r.frame, r.maps[0].image])) for r in rows]
+    stacks = [
+        (INFO[r.clip.performed].title, np.concatenate([r.frame, r.maps[0].image])) for r in rows
+    ]
     sheet = images.sheet(folder / "figure7.jpg", stacks, columns=5)
     tiles = [t for index, run in enumerate((None, *runs)) for t in _tiles(folder, rows, run, index)]
     looks = "; ".join(f"{where}: {what}" for where, what in FIGURE7_WORDS.items())
@@ -140,11 +142,11 @@ def _tiles(
     """One line of Figure 7, a tile an action: plain frames (`run` None) or a detector's maps."""
     tiles = []
     for row in rows:
-        action = INFO[row.clip.action].title
-        path = folder / f"figure7-{index:02d}-{row.clip.action.value}.jpg"
+        action = INFO[row.clip.performed].title
+        path = folder / f"figure7-{index:02d}-{row.clip.performed.value}.jpg"
         write_image(path, row.maps[index - 1].image if run else row.frame)
         if run is None:
-            group, detail = "Frame", f"{row.clip.quality.value}, untouched"
+            group, detail = "Frame", f"{row.clip.quality}, untouched"
             alt, note = f"{action}: the frame itself", ""
         else:
             group = MODEL_TITLES.get(run.config.network, run.config.network)
@@ -212,7 +214,7 @@ def _first_clips(manifest: Manifest, qualities: Sequence[str]) -> list[dict[str,
         by_clip: dict[str, dict[str, Clip]] = {}
         for clip in manifest.select(split="test", label="fake", action=action.value).clips:
             if clip.quality in qualities:
-                by_clip.setdefault(clip.clip_id, {})[clip.quality.value] = clip
+                by_clip.setdefault(clip.clip_id, {})[clip.quality] = clip
         complete = [name for name, clips in by_clip.items() if len(clips) == len(qualities)]
         if complete:
             found.append(by_clip[min(complete)])
@@ -367,7 +369,7 @@ def _action_cells(
 ) -> list[ResultCell]:
     share = np.concatenate([f.share for f in found])
     area = np.concatenate([f.area for f in found])
-    people = np.concatenate([[f.clip.source_id] * len(f.share) for f in found])
+    people = np.concatenate([[f.clip.source] * len(f.share) for f in found])
     kept = ~np.isnan(share[:, 0])
     share, area, people = share[kept], area[kept], people[kept]
     left_out = int((~kept).sum())

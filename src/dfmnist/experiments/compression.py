@@ -52,7 +52,7 @@ def _cell(
     published: PaperValue | None,
 ) -> CellSpec:
     """The cell in `place` (row, column): `model` trained and tested in two `qualities`."""
-    if why := context.left_out(table, model):
+    if why := context.left_out(table, model, qualities):
         return CellSpec(*place, published, missing=why)
     trained, tested = qualities
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.core.arrays import Floats
 from dfmnist.core.choices import QUALITIES
-from dfmnist.detectors.scores import scored, threshold_logit
+from dfmnist.detectors.scores import groups, scored, threshold_logit
 from dfmnist.experiments.actions import ALL_ACTIONS, figure5, figure6
 from dfmnist.experiments.charts import (
     BOTTOM_IN,
@@ -480,15 +480,16 @@ def _drawn(
 def _counts(score: ScoreSpec, part: str, executed: Executed) -> _Counts:
     table = scores_of(score, executed)
     called = pl.col("logit") >= threshold_logit(table)
+    frames = part_of(scored(table), part)
     rows = (
-        part_of(scored(table), part)
+        frames.with_columns(person=groups(frames))
         .with_columns(right=called == (pl.col("label") == "fake"))
-        .group_by("source_id")
+        .group_by("person")
         .agg(pl.col("right").sum(), pl.len().alias("frames"))
-        .sort("source_id")
+        .sort("person")
     )
     return _Counts(
-        tuple(rows["source_id"].to_list()),
+        tuple(rows["person"].to_list()),
         rows["right"].to_numpy().astype(np.float64),
         rows["frames"].to_numpy().astype(np.float64),
     )

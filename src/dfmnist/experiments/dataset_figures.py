@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from dfmnist.core.actions import INFO, TEN
-from dfmnist.core.choices import QUALITIES
 from dfmnist.dataset.manifest import Clip, Manifest, driver_file_name, read_rejected
+from dfmnist.dataset.qualities import qualities_of
 from dfmnist.dataset.summary import summarise
 from dfmnist.experiments import images, paper
 from dfmnist.experiments.charts import (
@@ -229,6 +229,10 @@ def _spoof_row(axes: Axes, row: int, rate: SpoofRate, theme: Theme, *, several: 
 # Figures 1, 9 and 10: pictures of clips
 
 
+NO_ACTIONS = "the dataset has no fake of an action"
+"""Why a figure that shows actions is not drawn."""
+
+
 def first_fakes(manifest: Manifest) -> list[Clip]:
     """The first fake of each action by name, from the test split where it has one: no picking."""
     raw = sorted(manifest.clips, key=lambda c: (c.split != "test", c.clip_id, c.quality != "raw"))
@@ -240,7 +244,7 @@ def _strips(
     made: Made, folder: Path, clips: Sequence[Clip], paths: Sequence[Path], what: str
 ) -> ResultTable:
     """Draw a strip of frames for one clip of each action."""
-    titles = [INFO[c.action].title for c in clips]
+    titles = [INFO[c.performed].title for c in clips]
     picture = images.strips(folder, made.experiment.name, list(zip(titles, paths, strict=True)))
     tiles = [
         tile(clip, path, title, f"Six frames of {what}: {title}")
@@ -254,13 +258,15 @@ def _strips(
 def _draw_figure1(made: Made, folder: Path) -> ResultTable:
     """Draw Figure 1: a strip of frames for one fake of each action."""
     if not (clips := first_fakes(made.main)):
-        return made.not_run("the dataset has no fake of an action")
+        return made.not_run(NO_ACTIONS)
     return _strips(made, folder, clips, [made.main.path(c) for c in clips], "an animated clip")
 
 
 def _draw_figure10(made: Made, folder: Path) -> ResultTable:
     """Draw Figure 10: a strip for one driving clip of each action, from the dataset's drivers."""
-    found = [(clip, _driver(made.main, clip)) for clip in first_fakes(made.main)]
+    if not (fakes := first_fakes(made.main)):
+        return made.not_run(NO_ACTIONS)
+    found = [(clip, _driver(made.main, clip)) for clip in fakes]
     used = [(clip, path) for clip, path in found if path.is_file()]
     if not used:
         return made.not_run(
@@ -272,16 +278,17 @@ def _draw_figure10(made: Made, folder: Path) -> ResultTable:
 
 
 def _driver(manifest: Manifest, clip: Clip) -> Path:
-    return manifest.root / driver_file_name(clip.driver_id, clip.action, clip.take)
+    return manifest.root / driver_file_name(clip.driver, clip.performed, clip.take)
 
 
 def _draw_figure9(made: Made, folder: Path) -> ResultTable:
     """Draw Figure 9: one frame in the qualities that there are."""
     if not (first := first_fakes(made.main)[:1]):
-        return made.not_run("the dataset has no fake of an action")
+        return made.not_run(NO_ACTIONS)
     same = [c for c in made.main.clips if c.clip_id == first[0].clip_id]
-    clips = sorted(same, key=lambda c: QUALITIES.index(c.quality.value))
-    frames = [(c.quality.value, sample_frames(made.main.path(c), 1)[1][0]) for c in clips]
+    order = qualities_of(same)
+    clips = sorted(same, key=lambda c: order.index(c.quality))
+    frames = [(c.quality, sample_frames(made.main.path(c), 1)[1][0]) for c in clips]
     window = 64 if frames[0][1].shape[0] >= 128 else 16
     picture = images.details(folder, "figure9", frames, window)
     tiles = [

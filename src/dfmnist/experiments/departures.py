@@ -39,16 +39,16 @@ def sentences(
 
 def _data(context: PlanContext, main: Manifest) -> str:
     counts = context.main
-    consent = sorted({clip.consent for clip in main.clips})[0]
+    consent = sorted({clip.consent for clip in main.clips})[0] or "not stated"
     return (
-        f"{counts.name} trains on {counts.num_fakes:,} fakes of {len(counts.fakes)} actions and "
+        f"{counts.name} trains on {counts.num_fakes:,} fakes of {len(counts.actions)} actions and "
         f"{counts.reals:,} real clips (the paper: {TRAINING_FAKES_OF_AN_ACTION} of each of ten, "
         f"and {TRAINING_REALS:,}); consent of the people: {consent}."
     )
 
 
 def _split(main: Manifest) -> str:
-    people = len({c.source_id for c in main.clips if c.split == "test"})
+    people = len({c.source for c in main.clips if c.split == "test"})
     try:
         assert_disjoint(main.clips)
         how = "by person, seen or driving: nobody is in two splits"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -158,11 +157,3 @@ def score_job(job: ScoreJob) -> None:
         mine = table.filter(pl.col("quality") == quality)
         with atomic_path(path) as temporary:
             mine.write_parquet(temporary, metadata=notes)
-
-
-def record_of(outcome: RunOutcome) -> dict[str, Any]:
-    """The content of a finished run's run.json; empty without a run."""
-    from dfmnist.core.files import read_json
-
-    found: dict[str, Any] = read_json(outcome.folder / "run.json") if outcome.folder else {}
-    return found

@@ -129,7 +129,7 @@ def gallery(
 ) -> ResultTable:
     """The result of a figure of `clips`: one picture, its tiles, what is said, `more` fields."""
     title = made.experiment.title
-    alt = f"{title}: " + ", ".join(INFO[c.action].title for c in clips)
+    alt = f"{title}: " + ", ".join(INFO[c.performed].title for c in clips)
     differs = (
         "Differs from the paper: these are this dataset's people and clips, the first of each "
         "by name, of the test split where it has one."
@@ -146,8 +146,8 @@ def tile(clip: Clip, path: Path, title: str, alt: str, **more: str) -> ResultTil
     """The record of one picture of a clip; `more` are its group, detail and note."""
     return ResultTile(
         file=path.name, title=title, alt=alt, clip_id=clip.clip_id, label=clip.label,
-        action=clip.action.value, quality=clip.quality.value, source_id=clip.source_id,
-        driver_id=clip.driver_id, **more,
+        action=clip.performed.value, quality=clip.quality, source_id=clip.source,
+        driver_id=clip.driver, **more,
     )  # fmt: skip
 
 

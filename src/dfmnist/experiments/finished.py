@@ -44,7 +44,7 @@ def write_run_results(runs: Path, manifest: Manifest, out: Path) -> Path:
     found = _scored_runs(runs, manifest)
     networks = [m for m in ALL_MODELS if any(network == m for _, network in found)]
     main = networks[0] if networks else MAIN_MODEL
-    counts = count_clips(manifest.root.resolve().name, manifest.clips)
+    counts = count_clips(manifest.root.resolve().name, manifest)
     context = PlanContext(counts, _recipe(found, main))
     specs = {key: RunSpec(run.config, counts.name) for key, run in found.items()}
     executed = Executed(
@@ -76,7 +76,7 @@ def _scored_runs(runs: Path, manifest: Manifest) -> _Runs:
         run = read_run(folder)
         if run.record.get("manifest_hash") == made_on and is_whole(run) and _is_scored(run):
             found.append(run)
-    found.sort(key=lambda r: (int(r.record["steps"]), r.folder.name))
+    found.sort(key=lambda r: (r.steps, r.folder.name))
     return {
         (r.config.quality, r.config.network): r for r in found if r.config.network in ALL_MODELS
     }
@@ -84,7 +84,7 @@ def _scored_runs(runs: Path, manifest: Manifest) -> _Runs:
 
 def is_whole(run: RunRecord) -> bool:
     """Whether a run was trained on the whole training split, and not from another run."""
-    c, start = run.config, str(run.record["initialisation"])
+    c, start = run.config, run.initialisation
     part = c.actions or min(c.corpus, c.fakes, c.reals) < 1
     return not part and " from run " not in start and not start.endswith(WEIGHTS)
 

@@ -110,7 +110,7 @@ def _said(found: Evaluation) -> tuple[str, ...]:
                 "The dataset's animations passed its own screening when it was built, so their "
                 "APCER is that of selected clips for the detectors that screened them.",
             )
-            if "animation" in found.attacks
+            if found.screened and "animation" in found.attacks
             else ()
         ),
         *(f"{name} is a service; the tester states: {text}" for name, text in services.items()),

@@ -7,8 +7,9 @@ from statistics import mean, stdev
 import polars as pl
 
 from dfmnist.detectors.metrics import evaluate
+from dfmnist.detectors.run import read_run
 from dfmnist.detectors.scores import read_scores
-from dfmnist.experiments.execute import Executed, record_of
+from dfmnist.experiments.execute import Executed
 from dfmnist.experiments.plan import CellSpec, Plan, RunSpec, ScoreSpec
 from dfmnist.experiments.recipe import CLAIM_STEPS
 from dfmnist.experiments.results import ResultCell, Score, SeedScore, published
@@ -82,13 +83,13 @@ def _seed(score: ScoreSpec, part: str, executed: Executed, draws: int) -> _Seed 
     if frames.is_empty():
         return f"the test split has no {part or 'readable'} clips; run it with another dataset"
     share = int((frames["label"] == "fake").sum()) / len(frames)
-    record, found = record_of(outcome), evaluate(table, draws=draws)
+    run, found = read_run(outcome.folder), evaluate(table, draws=draws)
     seed = SeedScore(
         seed=score.run.config.seed,
         run=outcome.folder.name,
-        steps=int(record["steps"]),
-        initialisation=str(record["initialisation"]),
-        frame_px=int(record.get("frame_px", 0)),
+        steps=run.steps,
+        initialisation=run.initialisation,
+        frame_px=int(run.record.get("frame_px") or 0),
         frame=_defined(found.frame),
         clip=_defined(found.clip),
         unscored=found.num_unscored,

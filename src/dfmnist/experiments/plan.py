@@ -5,13 +5,16 @@ Table 3's ResNet-50 on raw is also that of Tables 2 and 4 and of Figures 3 to 7.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from dfmnist.core.actions import Action
-from dfmnist.dataset.manifest import Clip
-from dfmnist.detectors.config import TrainConfig, TrainQuality
+from dfmnist.core.choices import QUALITIES
+from dfmnist.dataset.headers import header_of
+from dfmnist.dataset.manifest import Manifest
+from dfmnist.dataset.qualities import qualities_of
+from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.paper import MODEL_TITLES, PaperValue
 from dfmnist.experiments.recipe import ExperimentRecipe
 
@@ -30,7 +33,7 @@ class DatasetCounts:
 
     name: str
     fakes: tuple[tuple[str, int], ...]
-    """Number of training fakes by action."""
+    """Number of training fakes by action; those without an action stand under an empty name."""
     reals: int
     """Number of training reals."""
     validation: int
@@ -39,25 +42,33 @@ class DatasetCounts:
     """Number of frames of the shortest clip."""
     talks: bool = False
     """Whether real clips only talk, as the paper's do."""
+    qualities: tuple[str, ...] = QUALITIES
+    """Qualities of the clips, from the best to the worst."""
 
     @property
     def num_fakes(self) -> int:
         """Number of training fakes."""
         return sum(count for _, count in self.fakes)
 
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Actions of the training fakes."""
+        return tuple(action for action, _ in self.fakes if action)
 
-def count_clips(name: str, clips: Iterable[Clip]) -> DatasetCounts:
-    """Count the `clips` of a manifest under the dataset's `name`."""
-    distinct = list({clip.clip_id: clip for clip in clips}.values())
+
+def count_clips(name: str, manifest: Manifest) -> DatasetCounts:
+    """Count the clips of a manifest under the dataset's `name`."""
+    distinct = list({clip.clip_id: clip for clip in manifest.clips}.values())
     train = [c for c in distinct if c.split == "train"]
     return DatasetCounts(
         name,
-        tuple(sorted(Counter(c.action.value for c in train if c.label == "fake").items())),
+        tuple(sorted(Counter(c.action_name for c in train if c.label == "fake").items())),
         sum(c.label == "real" for c in train),
         sum(c.split == "validation" for c in distinct),
         sum(c.split == "test" for c in distinct),
-        min((c.num_frames for c in distinct), default=0),
+        min((header_of(manifest, c).num_frames for c in distinct), default=0),
         all(c.action is Action.TALK for c in distinct if c.label == "real"),
+        tuple(qualities_of(manifest.clips)),
     )
 
 
@@ -74,6 +85,7 @@ def together(name: str, parts: Sequence[DatasetCounts]) -> DatasetCounts:
         sum(p.test for p in parts),
         min(p.frames for p in parts),
         all(p.talks for p in parts),
+        tuple(q for q in parts[0].qualities if all(q in p.qualities for p in parts)),
     )
 
 
@@ -199,16 +211,19 @@ class PlanContext:
     def run(
         self,
         network: str,
-        quality: str = "raw",
+        quality: str | None = None,
         dataset: str | None = None,
         start: RunSpec | None = None,
         seed: int = 0,
         **part: Any,
     ) -> RunSpec:
-        """The run of `network`; `part` are the config's fields of a subset."""
+        """The run of `network`, on the best quality if none is given.
+
+        `part` are the config's fields of a subset.
+        """
         dataset = dataset or self.main.name
-        checked = cast(TrainQuality, quality)  # `TrainConfig` refuses other words
-        config = replace(self.recipe.config(network), quality=checked, seed=seed, **part)
+        quality = quality or self.best_quality
+        config = replace(self.recipe.config(network), quality=quality, seed=seed, **part)
         if start is not None:  # its own initialisation is overwritten by the start's
             config = replace(config, weights="none", freeze=False)
         if self.recipe.steps is not None:
@@ -223,19 +238,37 @@ class PlanContext:
         make: Callable[[int], RunSpec],
         *,
         on: str | None = None,
-        quality: str = "raw",
+        quality: str | None = None,
         part: str = "",
     ) -> CellSpec:
         """A cell that is run: one score for each seed, from the run `make(seed)`."""
-        if why := self._too_few(make(0)):
+        quality = quality or self.best_quality
+        if why := self._lacks(quality, on) or self._too_few(make(0)):
             return CellSpec(row, column, published, missing=why)
         scores = tuple(
             ScoreSpec(make(seed), on or self.main.name, quality) for seed in range(self.seeds)
         )
         return CellSpec(row, column, published, scores, part=part)
 
+    @property
+    def best_quality(self) -> str:
+        """The best quality of the dataset under test."""
+        return next(iter(self.main.qualities), "raw")
+
+    def _lacks(self, quality: str, dataset: str | None) -> str:
+        """Why there is nothing of `quality` to test; empty where there is."""
+        counts = self.counts(dataset or self.main.name)
+        if quality in counts.qualities:
+            return ""
+        return f"{counts.name} has no clips in {quality}, only {', '.join(counts.qualities)}"
+
     def _too_few(self, run: RunSpec) -> str:
         counts = self.counts(run.dataset)
+        lacking = [q for q in run.config.qualities if q not in counts.qualities]
+        if lacking:
+            return self._lacks(lacking[0], run.dataset)
+        if run.config.actions and not counts.actions:
+            return f"{counts.name} states no actions; run it with a dataset whose fakes have one"
         fakes, reals = training_clips(run.config, counts)
         least = self.recipe.least_fakes
         if min(fakes, reals) >= 1 and fakes >= min(least, counts.num_fakes):
@@ -246,11 +279,12 @@ class PlanContext:
             "run it with a larger dataset"
         )
 
-    def left_out(self, table: str, network: str) -> str:
-        """Why a network has no cell in `table`; empty when it has one."""
-        if network in self.recipe.tables.get(table, ()):
+    def left_out(self, table: str, network: str, qualities: Sequence[str]) -> str:
+        """Why a network has no cell of these qualities in `table`; empty when it has one."""
+        if network not in self.recipe.tables.get(table, ()):
+            why = f"is not in the recipe {self.recipe.name}"
+        elif network in self.recipe.raw_only and set(qualities) != {"raw"}:
+            why = f"is run on raw clips alone in the recipe {self.recipe.name}"
+        else:
             return ""
-        return (
-            f"{MODEL_TITLES[network]} is not in the recipe {self.recipe.name}; "
-            f"dfmnist experiment {table} --recipe paper"
-        )
+        return f"{MODEL_TITLES[network]} {why}; dfmnist experiment {table} --recipe paper"

@@ -28,6 +28,8 @@ class ExperimentRecipe:
     steps: Mapping[str, int] | None
     """Optimiser steps of a run of each network, epochs rounded up to them; None: the epochs of
     `training`."""
+    raw_only: tuple[str, ...] = ()
+    """Networks of `tables` that are run on raw clips alone."""
     main: str = MAIN_MODEL
     """The network of Tables 2 and 6 and of the figures."""
     least_fakes: int = 1

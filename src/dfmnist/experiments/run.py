@@ -83,7 +83,7 @@ def dry_run(request: Request) -> PlanCost:
     """What the request takes; nothing is trained or written, one step of each network is timed."""
     main = read_manifest(dataset_folder(request.data))
     others = [
-        count_clips(paper_name(name), read_manifest(dataset_folder(path)).clips)
+        count_clips(paper_name(name), read_manifest(dataset_folder(path)))
         for name, path in request.others
     ]
     if _wants_surrogates(request):
@@ -96,7 +96,7 @@ def dry_run(request: Request) -> PlanCost:
 
 
 def _main_counts(main: Manifest) -> DatasetCounts:
-    return count_clips(main.root.resolve().name, main.clips)
+    return count_clips(main.root.resolve().name, main)
 
 
 def _wants_surrogates(request: Request) -> bool:
@@ -123,7 +123,7 @@ def run_experiments(request: Request, out: Path) -> Path:
     manifests = {name: read_manifest(root) for name, root in roots.items()}
     if counts.name in {paper_name(name) for name, _ in request.others}:
         raise InputError(f"--other {counts.name}: the name of the dataset under test")
-    others = tuple(count_clips(n, m.clips) for n, m in manifests.items() if n != counts.name)
+    others = tuple(count_clips(n, m) for n, m in manifests.items() if n != counts.name)
     context = PlanContext(counts, request.recipe, others, request.seeds)
     plans = {experiment: experiment.plan(context) for experiment in request.chosen}
     for name in sorted({run.dataset for plan in plans.values() for run in plan.runs} - set(roots)):

@@ -29,9 +29,11 @@ def spoof_rates(accepted: Iterable[Clip], rejected: Iterable[Rejected]) -> list[
     """Figure 2's numbers, from the fakes in the manifest and those that were rejected.
 
     A clip counts once, whatever number of qualities it has. An attempt that no detector saw (no
-    face was found in it) counts as one that did not pass.
+    face was found in it) counts as one that did not pass. Imported clips were not screened and are
+    not counted.
     """
-    clips = {clip.clip_id: clip for clip in accepted if clip.label == "fake"}
+    built = [clip for clip in accepted if clip.origin == "built"]
+    clips = {clip.clip_id: clip for clip in built if clip.label == "fake"}
     away = [r for r in rejected if r.label == "fake"]
     rates = []
     for action in TEN:

@@ -5,10 +5,11 @@ people and the encoder are the dataset's. Both are known from the literature in 
 picture moved by a triangulated mesh, and a face pasted over another's and blended.
 """
 
+import math
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,13 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dfmnist.attacks.mesh import mesh_warp, swap_faces
+from dfmnist.core.actions import Action
 from dfmnist.core.choices import Quality
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json
+from dfmnist.core.files import claim_folder, read_json_object
 from dfmnist.core.jobs import run_jobs
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of, slug
+from dfmnist.dataset.clip import method_of
 from dfmnist.dataset.manifest import (
     Clip,
     Manifest,
@@ -31,6 +34,7 @@ from dfmnist.dataset.manifest import (
     write_manifest,
 )
 from dfmnist.dataset.provenance import provenance
+from dfmnist.dataset.qualities import qualities_of
 from dfmnist.experiments.plan import FACE_SWAP, MESH_WARP, DatasetCounts, count_clips
 from dfmnist.media.image import read_image
 from dfmnist.media.noise import add_camera_noise
@@ -66,14 +70,17 @@ class Task:
         if self.kind == "warp":
             return f"warp-{self.like.clip_id.removeprefix('fake-')}"
         assert self.donor is not None
-        return f"swap-{self.like.clip_id.removeprefix('real-')}-{key_of(self.donor.source_id)}"
+        return f"swap-{self.like.clip_id.removeprefix('real-')}-{key_of(self.donor.source)}"
 
 
 def tasks_of(name: str, manifest: Manifest, root: Path) -> list[Task]:
     """The clips of a surrogate: a pure function of the manifest. Raises `InputError`."""
-    qualities = tuple(q for q in Quality if any(c.quality is q for c in manifest.clips))
+    qualities = tuple(q for q in Quality if any(c.quality == q for c in manifest.clips))
     sigma = _noise_of(manifest.root)
-    best = {c.clip_id: c for c in sorted(manifest.clips, key=lambda c: -qualities.index(c.quality))}
+    best = {
+        c.clip_id: c
+        for c in sorted(manifest.clips, key=lambda c: -qualities.index(Quality(c.quality)))
+    }
     reals = sorted((c for c in best.values() if c.label == "real"), key=lambda c: c.clip_id)
     fakes = sorted((c for c in best.values() if c.label == "fake"), key=lambda c: c.clip_id)
 
@@ -82,7 +89,7 @@ def tasks_of(name: str, manifest: Manifest, root: Path) -> list[Task]:
 
     if name == MESH_WARP:
         return [task("warp", clip) for clip in fakes]
-    performed = [c for c in reals if c.action.value != "talk"] or reals
+    performed = [c for c in reals if c.action is not Action.TALK] or reals
     made = [(clip, _donor(clip, reals)) for clip in performed]
     found = [task("swap", clip, donor) for clip, donor in made if donor is not None]
     return [*found, *(task("again", t.like) for t in found)]
@@ -90,21 +97,27 @@ def tasks_of(name: str, manifest: Manifest, root: Path) -> list[Task]:
 
 def _donor(clip: Clip, reals: Sequence[Clip]) -> Clip | None:
     """The clip of another person of the same split, drawn by the clip's name; talking first."""
-    others = [c for c in reals if c.split == clip.split and c.source_id != clip.source_id]
+    others = [c for c in reals if c.split == clip.split and c.source != clip.source]
     if not others:
         return None
-    people = sorted({c.source_id for c in others})
+    people = sorted({c.source for c in others})
     person = people[seed_of("donor", clip.clip_id) % len(people)]
     return min(
-        (c for c in others if c.source_id == person),
-        key=lambda c: (c.action.value != "talk", c.clip_id),
+        (c for c in others if c.source == person),
+        key=lambda c: (c.action is not Action.TALK, c.clip_id),
     )
 
 
 def _noise_of(dataset: Path) -> float:
     """The camera noise with which the dataset was built."""
     path = dataset / "build.json"
-    return float(read_json(path)["config"]["noise_sigma"]) if path.is_file() else 2.0
+    if not path.is_file():
+        return 2.0
+    config = read_json_object(path).get("config")
+    sigma = config.get("noise_sigma") if isinstance(config, dict) else None
+    if not isinstance(sigma, int | float) or not 0 <= sigma < math.inf:
+        raise InputError.of(path, "has no noise_sigma", "the settings of `dfmnist build`")
+    return float(sigma)
 
 
 def planned(name: str, manifest: Manifest) -> DatasetCounts:
@@ -112,18 +125,21 @@ def planned(name: str, manifest: Manifest) -> DatasetCounts:
     tasks = tasks_of(name, manifest, Path("-"))
     if name == MESH_WARP:
         clips = [*(t.like for t in tasks), *(c for c in manifest.clips if c.label == "real")]
-        return count_clips(name, clips)
+        return count_clips(name, Manifest(manifest.root, tuple(clips), manifest.info))
     as_fakes = [
         t.like.model_copy(
             update={"clip_id": t.clip_id, "label": "fake" if t.kind == "swap" else "real"}
         )
         for t in tasks
     ]
-    return count_clips(name, as_fakes)
+    counts = count_clips(name, Manifest(manifest.root, tuple(as_fakes), manifest.info))
+    return replace(counts, qualities=tuple(qualities_of(manifest.clips)))
 
 
 def unavailable(name: str, manifest: Manifest) -> str:
     """Why a surrogate cannot be made of this dataset; empty when it can."""
+    if any(clip.origin != "built" for clip in manifest.clips):
+        return "its clips were imported, not built by `dfmnist build`"
     if name == FACE_SWAP:
         tasks = [t for t in tasks_of(name, manifest, Path("-")) if t.kind == "swap"]
         lacking = {"train", "validation", "test"} - {str(t.like.split) for t in tasks}
@@ -192,9 +208,9 @@ def _write(task: Task, frames_rgb_u8: npt.NDArray[np.uint8]) -> tuple[Clip, ...]
     fake, like = task.kind != "again", task.like
     label = "fake" if fake else "real"
     attack = FACE_SWAP if task.kind == "swap" else MESH_WARP
-    what = f"{attack} of {like.source_id}" if fake else f"{like.source_id} {like.action.value}"
+    what = f"{attack} of {like.source}" if fake else f"{like.source} {like.performed.value}"
     files = compress(
-        frames_rgb_u8, Fraction(like.fps), task.root, task.clip_id, provenance(label, what),
+        frames_rgb_u8, Fraction(like.fps or 0), task.root, task.clip_id, provenance(label, what),
         task.qualities,
     )  # fmt: skip
     changes: dict[str, object] = {
@@ -203,9 +219,12 @@ def _write(task: Task, frames_rgb_u8: npt.NDArray[np.uint8]) -> tuple[Clip, ...]
         "screening": (),
     }
     if fake:
-        changes |= {"label": "fake", "generator": f"{slug(attack)}@{VERSION}", "source_frame": 0}
+        generator = f"{slug(attack)}@{VERSION}"
+        changes |= {"label": "fake", "generator": generator, "source_frame": 0}
+        changes["method"] = method_of(generator)
     if task.donor is not None:
-        changes["driver_id"] = task.donor.source_id
+        changes["driver"] = task.donor.source
+        changes["identities"] = [like.source, task.donor.source]
     return tuple(
         Clip.model_validate(
             {
@@ -226,4 +245,4 @@ def _source(task: Task) -> Path:
 
 def _driver(task: Task) -> Path:
     like = task.like
-    return task.dataset / driver_file_name(like.driver_id, like.action, like.take)
+    return task.dataset / driver_file_name(like.driver, like.performed, like.take)

@@ -28,6 +28,8 @@ CELL_PX = 12
 """Side in pixels of the area that P-Net judges."""
 STRIDE_PX = 2
 """Distance in pixels between areas that P-Net judges."""
+MAX_SIDE_PX = 8192
+"""Longest side of a picture that is searched at its full size; a longer one takes gigabytes."""
 FILLED_MARGIN = 0.3
 """Margin of the second search around a picture, as a share of its longer side."""
 FILLED_FACE = 0.5
@@ -130,8 +132,11 @@ class Mtcnn:
         """The faces in one image (h, w, 3), the most certain first; possibly none.
 
         A face that fills the picture beyond its edges is found in a second search, with a margin
-        around the picture.
+        around the picture. A picture of more than `MAX_SIDE_PX` is searched at a fraction of its
+        size.
         """
+        if max(image_rgb_u8.shape[:2]) > MAX_SIDE_PX:
+            return self._reduced(image_rgb_u8)
         found = self._search(image_rgb_u8)
         if len(found):
             return found
@@ -140,6 +145,16 @@ class Mtcnn:
         around = self._search(wide, min(image_rgb_u8.shape[:2]) * FILLED_FACE)
         shifted = around.boxes_xyxy - np.float32(margin), around.points - np.float32(margin)
         return Detections(shifted[0], around.scores, shifted[1])
+
+    def _reduced(self, image_rgb_u8: RgbImage) -> Detections:
+        """The faces in a picture that is searched at 1/2, 1/3, … of its size."""
+        height, width = image_rgb_u8.shape[:2]
+        step = -(-max(height, width) // MAX_SIDE_PX)
+        small = np.asarray(Image.fromarray(image_rgb_u8).reduce(step))
+        found = self.detect(small)
+        scale_xy = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
+        boxes = found.boxes_xyxy * np.tile(scale_xy, 2)
+        return Detections(boxes, found.scores, found.points * scale_xy)
 
     def _search(self, image_rgb_u8: RgbImage, min_face_px: float = 0) -> Detections:
         with torch.inference_mode():

@@ -107,8 +107,7 @@ def read_provenance(path: Path | None = None) -> dict[str, Any]:
     """Record of the training in our safetensors file: seeds, recipe, steps."""
     path = _existing(path)
     with _safetensors(path) as file:
-        value: dict[str, Any] = _about(file, path)["provenance"]
-    return value
+        return _about(file, path)["provenance"]
 
 
 def training_seeds(path: Path | None = None) -> frozenset[int]:
@@ -119,7 +118,10 @@ def training_seeds(path: Path | None = None) -> frozenset[int]:
     path = _existing(path)
     if path.suffix != ".safetensors":
         return frozenset()
-    return frozenset(int(seed) for seed in read_provenance(path).get("identity_seeds", ()))
+    seeds = read_provenance(path).get("identity_seeds", [])
+    if not isinstance(seeds, list) or not all(isinstance(seed, int) for seed in seeds):
+        raise InputError.of(path, "its identity_seeds are no list of numbers", EXPECTED)
+    return frozenset(seeds)
 
 
 def resolve_weights(weights: Path) -> Path:
@@ -150,13 +152,19 @@ def check_published(name: str, file: Path) -> None:
         raise InputError.of(file, f"is another motion model ({config})", f"the {name} network")
 
 
-def _about(file: Any, path: Path) -> dict[str, Any]:
+def _about(file: Any, path: Path) -> dict[str, dict[str, Any]]:
     """Config and provenance from the metadata of an open safetensors file of ours."""
     metadata = file.metadata() or {}
     if METADATA_KEY not in metadata:
         raise InputError.of(path, "has no config in its metadata", EXPECTED)
-    about: dict[str, Any] = json.loads(metadata[METADATA_KEY])
-    return about
+    try:
+        about: Any = json.loads(metadata[METADATA_KEY])
+    except (ValueError, RecursionError):
+        raise InputError.of(path, "its metadata is not valid JSON", EXPECTED) from None
+    for name in ("config", "provenance"):
+        if not isinstance(about, dict) or not isinstance(about.get(name), dict):
+            raise InputError.of(path, f"has no {name} in its metadata", EXPECTED)
+    return {"config": about["config"], "provenance": about["provenance"]}
 
 
 def _existing(path: Path | None) -> Path:
@@ -203,7 +211,11 @@ def _problems(config: FommConfig, state: State) -> list[str]:
 
 def _config_of(state: State) -> FommConfig:
     """Config of a published checkpoint: vox-256, or one inferred from shapes that fits better."""
-    published, inferred = FommConfig(), infer_config(state)
+    published = FommConfig()
+    try:
+        inferred = infer_config(state)
+    except InputError:  # shapes of no network; the comparison with vox-256 names them
+        return published
     if len(_problems(inferred, state)) < len(_problems(published, state)):
         return inferred
     return published
@@ -243,7 +255,7 @@ def _networks_in(path: Path, value: Mapping[str, Any]) -> State:
         found = value.get(name, {})
         found = unnested(found) if isinstance(found, Mapping) else found
         if not isinstance(found, Mapping) or not all(
-            isinstance(tensor, Tensor) for tensor in found.values()
+            isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in found.items()
         ):
             raise InputError.of(path, f"its {name} is not a table of tensors", EXPECTED)
         state[name] = {bare_name(key): tensor for key, tensor in found.items()}

@@ -2,9 +2,20 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dfmnist.core.errors import InputError
+from dfmnist.core.records import read_config
+
+MOST = 65_536
+"""Largest value of a setting: number of features, of keypoints, of channels."""
+MOST_OF = {"image_size": 4096, "kp_kernel": 63, "motion_kernel": 63, "final_kernel": 63}
+"""Largest values of settings for which `MOST` would take all memory."""
+MOST_BLOCKS = 64
+"""Largest number of blocks of one kind."""
+MOST_REDUCTION = 64
+"""Largest reduction of the frames for keypoint detector and dense motion."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +62,28 @@ class FommConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, bool) and field.name != "kp_padding" and value <= 0:
-                raise InputError(f"motion model: {field.name} is {value}; expected more than 0")
+            if not isinstance(value, bool) and field.name != "kp_padding":
+                most = MOST_OF.get(field.name, MOST_BLOCKS if "blocks" in field.name else MOST)
+                if not 0 < value <= most:  # also NaN
+                    what = f"motion model: {field.name} is {value}"
+                    raise InputError(f"{what}; expected more than 0, and {most} at most")
+        if not 0 <= self.kp_padding <= self.kp_kernel:
+            what = f"motion model: kp_padding is {self.kp_padding}"
+            raise InputError(f"{what}; expected 0 to {self.kp_kernel}, which is kp_kernel")
         for name in ("kp_scale", "motion_scale"):
             inverse = 1 / getattr(self, name)
-            if abs(inverse - round(inverse)) > 1e-6 or inverse < 1:
+            if abs(inverse - round(inverse)) > 1e-6 or not 1 <= inverse <= MOST_REDUCTION:
                 raise InputError(f"motion model: {name} is {1 / inverse}; expected 1, 1/2, 1/4, …")
+
+        for name, scale, blocks in (
+            ("kp_blocks", self.kp_scale, self.kp_blocks),
+            ("motion_blocks", self.motion_scale, self.motion_blocks),
+            ("generator_down_blocks", 1, self.generator_down_blocks),
+        ):
+            step = round(2**blocks / scale)
+            if self.image_size % step:
+                what = f"motion model: image_size is {self.image_size}"
+                raise InputError(f"{what}; expected a multiple of {step}, for {name} {blocks}")
 
     def at_size(self, image_size: int) -> "FommConfig":
         """The config of the same network for smaller or larger frames.
@@ -78,7 +105,7 @@ class FommConfig:
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InputError.of(origin, f"unknown model settings {', '.join(unknown)}", "ours")
-        return cls(**values)
+        return read_config(Path(origin), cls, values)
 
 
 def actors(num_kp: int = 20) -> FommConfig:

@@ -22,6 +22,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, holds_folder, write_json, write_text
 from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.manifest import Manifest, manifest_hash, read_manifest
+from dfmnist.dataset.qualities import in_order
 from dfmnist.liveness.assess import AssessedClip, assess_all
 from dfmnist.liveness.base import Verdict
 from dfmnist.liveness.chosen import DEFAULT, ChosenDetector, choose_detectors
@@ -111,6 +112,8 @@ class Evaluation:
     attacks: tuple[str, ...]
     counts: dict[str, int]
     """Number of presentations by kind, over all qualities."""
+    screened: bool
+    """Whether the dataset's fakes had to pass liveness detectors when it was built."""
     not_made: tuple[str, ...]
     """Why attacks were not made, a line each."""
     rates: tuple[ErrorRate, ...]
@@ -170,14 +173,13 @@ def _selected(manifest: Manifest, config: EvaluationConfig) -> Manifest:
     kept = tuple(
         clip
         for clip in manifest.clips
-        if clip.split == config.split
-        and (not config.qualities or clip.quality.value in config.qualities)
+        if clip.split == config.split and (not config.qualities or clip.quality in config.qualities)
     )
     if not any(clip.label == "real" for clip in kept):
         what = f"no real clip of split {config.split}"
         what += f" in {', '.join(config.qualities)}" if config.qualities else ""
         raise InputError.of(manifest.root, what, "real clips, which are the bona fide ones")
-    return Manifest(manifest.root, kept)
+    return Manifest(manifest.root, kept, manifest.info)
 
 
 def evaluation_of(
@@ -200,8 +202,10 @@ def evaluation_of(
     ]
     if len(chosen) > 1:
         verdicts += list(_together(verdicts))
-    qualities = tuple(dict.fromkeys(sorted({p.quality for p in shown}, key=_place)))
-    kinds = [kind for kind in (BONA_FIDE, *Attack) if any(p.kind == kind for p in shown)]
+    qualities = tuple(in_order(p.quality for p in shown))
+    known = (BONA_FIDE, *(one.value for one in Attack))
+    present = {p.kind for p in shown}
+    kinds = [kind for kind in (*known, *sorted(present - set(known))) if kind in present]
     names = [detector.name for detector in chosen] + [EVERY] * (len(chosen) > 1)
     rates: list[ErrorRate] = []
     curves: list[Curve] = []
@@ -219,16 +223,12 @@ def evaluation_of(
         qualities,
         tuple(kind for kind in kinds if kind != BONA_FIDE),
         {kind: sum(p.kind == kind for p in shown) for kind in kinds},
+        any(clip.screening for clip in manifest.clips if clip.label == "fake"),
         tuple(not_made),
         tuple(rates),
         tuple(curves),
         tuple(verdicts),
     )
-
-
-def _place(quality: str) -> tuple[int, str]:
-    order = ("original", "raw", "c23", "c40")
-    return (order.index(quality) if quality in order else len(order), quality)
 
 
 def _together(verdicts: Sequence[Shown]) -> Iterator[Shown]:
@@ -270,7 +270,7 @@ def _rates(shown: Sequence[Shown], detector: str, quality: str) -> Iterator[Erro
     if not shown:
         return
     scores = _scores(shown)
-    actions = np.array([one.presentation.action.value for one in shown])
+    actions = np.array([one.presentation.action_name for one in shown])
     for action in (ALL, *(a.value for a in Action)):
         mine = scores if action == ALL else scores.where(actions == action)
         if not len(mine.people):
@@ -337,7 +337,7 @@ def _rate_row(rate: ErrorRate) -> tuple[object, ...]:
 
 def _verdict_row(one: Shown) -> tuple[object, ...]:
     shown, verdict = one.presentation, one.verdict
-    place = (one.detector, shown.kind, shown.quality, shown.action.value, shown.person)
+    place = (one.detector, shown.kind, shown.quality, shown.action_name, shown.person)
     return (*place, shown.clip_id, verdict.word, verdict.score, verdict.reason)
 
 

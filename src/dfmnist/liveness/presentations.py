@@ -22,7 +22,11 @@ from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure, published
 from dfmnist.core.choices import Attack, Quality
 from dfmnist.core.config import seed_of
-from dfmnist.dataset.manifest import Clip, Manifest
+from dfmnist.core.text import key_of
+from dfmnist.dataset.clip import Clip
+from dfmnist.dataset.manifest import Manifest
+from dfmnist.dataset.people import groups_of
+from dfmnist.dataset.qualities import qualities_of
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import probe, read_frames, write_video
 
@@ -52,16 +56,22 @@ class Presentation:
     """`BONA_FIDE`, or a type of attack."""
     clip_id: str
     """Name of the clip, or of the real clip that the attack is made from."""
-    action: Action
+    action: Action | None
+    """The action requested: the one that the clip is said to show; None where none is known."""
     quality: str
     person: str
-    """The person seen."""
+    """Group of people that the clip counts to (`dataset.people.groups_of`)."""
     path: Path
 
     @property
     def name(self) -> str:
         """The presentation's own path in the folder of an evaluation, without a suffix."""
-        return f"{self.kind.replace(' ', '_')}/{self.quality}/{self.clip_id}"
+        return "/".join(map(key_of, (self.kind, self.quality, self.clip_id)))
+
+    @property
+    def action_name(self) -> str:
+        """Name of the action; empty where none is known."""
+        return "" if self.action is None else self.action.value
 
 
 @dataclass(frozen=True)
@@ -93,11 +103,14 @@ def plan(manifest: Manifest, folder: Path, kinds: Sequence[Attack], per_action: 
     `per_action`: number of real clips of each action that attacks are made from; people take
     turns.
     """
+    groups = dict(
+        zip((c.file_name for c in manifest.clips), groups_of(manifest.clips), strict=True)
+    )
     found = [
-        Presentation(BONA_FIDE if clip.label == "real" else "animation", clip.clip_id,
-                     clip.action, clip.quality.value, clip.source_id, manifest.path(clip))
+        Presentation(_kind(clip), clip.clip_id, clip.action, clip.quality,
+                     groups[clip.file_name], manifest.path(clip))
         for clip in manifest.clips
-        if clip.label == "real" or "animation" in kinds
+        if clip.label == "real" or Attack.ANIMATION in kinds
     ]  # fmt: skip
     jobs: list[AttackJob] = []
     lonely = 0
@@ -111,20 +124,28 @@ def plan(manifest: Manifest, folder: Path, kinds: Sequence[Attack], per_action: 
             job = _job(manifest, clips, driver, kind, folder / MADE)
             jobs.append(job)
             first = clips[0]
+            person = groups[first.file_name]
             found += [
-                Presentation(kind, first.clip_id, first.action, quality, first.source_id, path)
+                Presentation(kind, first.clip_id, first.action, quality, person, path)
                 for quality, path in job.targets
             ]
     warps = any(kind.endswith("_warp") for kind in kinds)
     return Plan(tuple(found), tuple(jobs), lonely if warps else 0)
 
 
+def _kind(clip: Clip) -> str:
+    """Kind of a dataset's clip: an animation, or the method by which others made their fake."""
+    if clip.label == "real":
+        return BONA_FIDE
+    return "animation" if clip.method in ("", "fomm") else clip.method
+
+
 def _real_clips(manifest: Manifest) -> list[list[Clip]]:
     """The real clips, each with its qualities from the best to the worst."""
-    order = {quality.value: place for place, quality in enumerate(Quality)}
+    order = {name: place for place, name in enumerate(qualities_of(manifest.clips))}
     real = sorted(
         (clip for clip in manifest.clips if clip.label == "real"),
-        key=lambda clip: (clip.clip_id, order.get(clip.quality.value, -1)),
+        key=lambda clip: (clip.clip_id, order[clip.quality]),
     )
     return [list(clips) for _, clips in groupby(real, key=lambda clip: clip.clip_id)]
 
@@ -132,12 +153,12 @@ def _real_clips(manifest: Manifest) -> list[list[Clip]]:
 def attacked(clips: Sequence[list[Clip]], per_action: int) -> list[list[Clip]]:
     """The first `per_action` real clips of each action, each person's first one before seconds."""
     kept: list[list[Clip]] = []
-    for action in Action:
+    for action in (*Action, None):
         mine = [found for found in clips if found[0].action is action]
         turn: dict[str, int] = {}
         ranked = []
         for found in mine:
-            person = found[0].source_id
+            person = found[0].source
             turn[person] = turn.get(person, -1) + 1
             ranked.append((turn[person], person, found))
         kept += [found for _, _, found in sorted(ranked, key=lambda r: r[:2])[:per_action]]
@@ -149,7 +170,7 @@ def _driver(clip: Clip, clips: Sequence[list[Clip]]) -> Clip | None:
     same = [
         found[0]
         for found in clips
-        if found[0].action is clip.action and found[0].source_id != clip.source_id
+        if found[0].action is clip.action and found[0].source != clip.source
     ]
     later = [other for other in same if other.clip_id > clip.clip_id]
     return next(iter((*later, *same)), None)
@@ -160,7 +181,7 @@ def _job(
 ) -> AttackJob:
     first = clips[0]
     targets = tuple(
-        (clip.quality.value, folder / kind / clip.quality.value / f"{first.clip_id}.mp4")
+        (clip.quality, folder / kind / key_of(clip.quality) / f"{key_of(first.clip_id)}.mp4")
         for clip in clips
     )
     driving = manifest.path(driver) if driver is not None and kind.endswith("_warp") else None

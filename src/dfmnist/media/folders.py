@@ -3,6 +3,7 @@
 Every command that reads a folder of footage follows these rules.
 """
 
+import contextlib
 import os
 import re
 import unicodedata
@@ -57,11 +58,11 @@ def media_kind(path: Path) -> MediaKind | None:
     A file whose content says nothing is judged by its suffix, so that a damaged video is still
     treated, and rejected, as a video.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
-        head = b""
+    head = b""
+    with contextlib.suppress(OSError):
+        if path.is_file():  # to open a pipe would wait for its writer
+            with path.open("rb") as file:
+                head = file.read(_HEAD_BYTES)
     return _kind_of(head, path.suffix.lower())
 
 

@@ -43,6 +43,12 @@ class DrivingMotion:
             return np.ones(count, bool)
         return np.asarray(np.isfinite(self.landmarks).all(axis=(1, 2)), np.bool_)
 
+    @property
+    def is_finite(self) -> bool:
+        """True if every keypoint is a number."""
+        value, jacobian = self.keypoints.value, self.keypoints.jacobian
+        return bool(value.isfinite().all() and jacobian.isfinite().all())
+
     def held(self) -> Keypoints:
         """The keypoints (n, k, …), where a frame without a face holds the pose before it.
 
@@ -95,8 +101,16 @@ def save_motion(
 
 
 def load_motion(path: Path) -> DrivingMotion:
-    """Read the motion that `save_motion` wrote."""
+    """Read the motion that `save_motion` wrote. Raises `InputError` for other tensors."""
     tensors = load_file(path)
+    count, num_kp = (*tensors.get("value", torch.zeros(0)).shape, 0, 0)[:2]
+    shapes = {"value": (count, num_kp, 2), "jacobian": (count, num_kp, 2, 2)}
+    if "landmarks" in tensors:
+        shapes["landmarks"] = (count, 68, 2)
+    if {name: (*t.shape, t.dtype) for name, t in tensors.items()} != {
+        name: (*shape, torch.float32) for name, shape in shapes.items()
+    }:
+        raise InputError.of(path, "holds other tensors", "the motion of a driving clip")
     landmarks = tensors.pop("landmarks", None)
     return DrivingMotion(Keypoints(**tensors), None if landmarks is None else landmarks.numpy())
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from dfmnist import __version__
 from dfmnist.core.actions import TEN
 from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
@@ -20,8 +21,9 @@ from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_fil
 from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
+from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
-from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.dataset.splits import assert_disjoint, split_info
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
 from dfmnist.media.folders import VIDEOS
 from dfmnist.pipeline.config import BuildConfig
@@ -354,6 +356,10 @@ def _publish(
     write_audit(state.root, report)
     report.require_pass()
     write_card(manifest, tuple(rejected), report, _card_text(state.config))
+    drivers = state.config.driver_protocol == "disjoint"
+    splits = split_info(clips, "identity", state.config.seed, drivers=drivers)
+    made_by = f"dfmnist {__version__}"
+    write_info(state.root, DatasetInfo(kind="built", made_by=made_by, splits=splits))
     write_manifest(state.root, clips)
     return state.root
 

@@ -31,6 +31,7 @@ from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, holds_folder, read_json, write_json
 from dfmnist.core.jobs import run_jobs
+from dfmnist.dataset.clip import AnyClip, method_of
 from dfmnist.dataset.manifest import Clip, write_manifest, write_rejected
 from dfmnist.dataset.provenance import provenance
 from dfmnist.faces.crop import crop_clip
@@ -67,7 +68,7 @@ class GroupJob:
     def run(self) -> list[Clip]:
         """Make the group's clips, or take up their record."""
         if self.record.is_file():
-            return TypeAdapter(list[Clip]).validate_python(read_json(self.record))
+            return TypeAdapter(list[AnyClip]).validate_python(read_json(self.record))
         clips: list[Clip] = []
         filmed = {
             (person, action): self._film(person, action)
@@ -129,9 +130,12 @@ class GroupJob:
                     "action": action.value,
                     "quality": file.quality.value,
                     "split": self.split,
-                    "source_id": f"a{person}",
+                    "source": f"a{person}",
                     "source_frame": 0 if fake else None,
-                    "driver_id": driver,
+                    "driver": driver,
+                    "identities": list(dict.fromkeys([f"a{person}", *filter(None, [driver])])),
+                    "method": method_of(generator) if fake else "",
+                    "origin": "built",
                     "take": 0,
                     "generator": generator,
                     "seed": seed,

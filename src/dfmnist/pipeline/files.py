@@ -5,6 +5,7 @@ kept in the cache. After that each output frame is made and written before the n
 driver or a large folder takes no more memory than a small one.
 """
 
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -27,7 +28,7 @@ from dfmnist.dataset.provenance import moved_as, provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
-from dfmnist.fomm.checkpoint import weights_id
+from dfmnist.fomm.checkpoint import SHIPPED, weights_id
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
 from dfmnist.media.folders import find_media, media_kind
@@ -105,7 +106,7 @@ def animate_folder(
     """
     if out.is_file() or (out.suffix.lower() == ".mp4" and not out.is_dir()):
         raise InputError.of(out, "is one file, the source is a folder", "a folder to write to")
-    if out.resolve().is_relative_to(folder.resolve()):
+    if _real(out).is_relative_to(_real(folder)):
         raise InputError.of(out, "lies in the folder of sources", "another folder")
     named = _outputs(folder, out)
     _refuse_inputs(named.values(), [*named, driving])
@@ -137,10 +138,15 @@ def _model(config: AnimateConfig) -> Animator:
 
 
 def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    used = {path.resolve() for path in inputs}
+    used = {_real(path) for path in inputs}
     for path in outputs:
-        if path.resolve() in used:
+        if _real(path) in used:
             raise InputError.of(path, "is an input", "another file to write to")
+
+
+def _real(path: Path) -> Path:
+    """`path` without links; `Path.resolve` raises for a link that leads to itself."""
+    return Path(os.path.realpath(path))
 
 
 def _outputs(folder: Path, out: Path) -> dict[Path, Path]:
@@ -191,7 +197,7 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
         "face": config.face,
     }
     kept = cache_dir() / "motion" / f"{config_hash(made_with)}.safetensors"
-    motion = _kept_motion(kept) if config.cache else None
+    motion = _kept_motion(kept, count, _model(config).config.num_kp) if config.cache else None
     if motion is None:
         frames = _faces(driving, count, config, bar)
         frames = _counted(frames, "find the driver's keypoints", count, bar)
@@ -199,6 +205,9 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
             made = Path(folder) / kept.name
             save_motion(made, frames, _model(config), landmarks=True)
             motion = load_motion(made)
+            if not motion.is_finite:
+                what = f"finds keypoints in {driving.name} that are no numbers"
+                raise InputError.of(config.weights or SHIPPED, what, "a working motion model")
             if config.cache:
                 _keep(made, kept)
     missing = int((~motion.shows_face).sum())
@@ -208,12 +217,17 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
     return _Driver(driving, sha256, times, motion, generator)
 
 
-def _kept_motion(path: Path) -> DrivingMotion | None:
-    """The motion in the cache; None if there is none, or the file is damaged."""
+def _kept_motion(path: Path, count: int, num_kp: int) -> DrivingMotion | None:
+    """The motion of `count` frames in the cache; None if there is none, or it is damaged."""
     if not path.is_file():
         return None
     try:
-        return load_motion(path)
+        motion = load_motion(path)
+        if motion.keypoints.value.shape != (count, num_kp, 2):
+            raise InputError.of(path, "is of another clip or model", f"{count} frames")
+        if not motion.is_finite:
+            raise InputError.of(path, "holds NaN or infinite values", "keypoints")
+        return motion
     except Exception as error:
         say(f"  {path} is damaged ({type(error).__name__}); the keypoints are found anew")
         return None

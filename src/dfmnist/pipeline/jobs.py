@@ -16,6 +16,7 @@ from dfmnist.core.batch import failure, published
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of
+from dfmnist.dataset.clip import AnyClip, AnyRejected, method_of
 from dfmnist.dataset.manifest import (
     Clip,
     Rejected,
@@ -56,8 +57,8 @@ class ClipResult(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    clips: tuple[Clip, ...]
-    rejected: Rejected | None
+    clips: tuple[AnyClip, ...]
+    rejected: AnyRejected | None
 
 
 @dataclass(frozen=True)
@@ -230,9 +231,9 @@ class FakeJob(BuildJob):
             "clip_id": pair.clip_id,
             "label": "fake",
             "action": pair.action.value,
-            "source_id": pair.source.identity,
+            "source": pair.source.identity,
             "source_frame": self.choice.source_frame,
-            "driver_id": pair.driver.identity,
+            "driver": pair.driver.identity,
             "take": pair.driver.take,
             "generator": self.generator,
             "seed": self.noise_seed(pair.clip_id),
@@ -262,9 +263,9 @@ class RealJob(BuildJob):
             "clip_id": clip_id,
             "label": "real",
             "action": footage.action.value,
-            "source_id": footage.identity,
+            "source": footage.identity,
             "source_frame": None,
-            "driver_id": "",
+            "driver": "",
             "take": footage.take,
             "generator": "",
             "seed": self.noise_seed(clip_id),
@@ -304,9 +305,9 @@ def _rejected_footage(
         label="fake" if photo else "real",
         action=None if photo else footage.action,
         split=footage.split,  # type: ignore[arg-type]  # checked when read
-        source_id=footage.identity,
+        source=footage.identity,
         source_frame=None,
-        driver_id="",
+        driver="",
         take=footage.take,
         generator="",
         seed=0,
@@ -360,6 +361,9 @@ def _records(
             {
                 **who,
                 "file_name": file.file_name,
+                "identities": tuple(dict.fromkeys(f.identity for f in people)),
+                "method": method_of(str(who["generator"])) if who["generator"] else "",
+                "origin": "built",
                 "quality": file.quality.value,
                 "split": split,
                 "screening": screening,

@@ -76,13 +76,13 @@ def describe_corpus(corpus: Path) -> dict[str, Any]:
 
 def _split(clips: list[Clip]) -> dict[str, Any]:
     raw = [c for c in clips if c.quality == clips[0].quality]
-    people = sorted({c.source_id for c in clips})
+    people = sorted({c.source for c in clips})
     return {
         "people": len(people),
         "first_person": people[0],
         "last_person": people[-1],
         "qualities": sorted({c.quality for c in clips}),
         "clips_each_quality": dict(sorted(Counter(c.label for c in raw).items())),
-        "actions": dict(sorted(Counter(str(c.action) for c in raw).items())),
+        "actions": dict(sorted(Counter(c.action_name for c in raw).items())),
         "generators": dict(sorted(Counter(c.generator for c in raw if c.generator).items())),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.core.files import atomic_path
 from dfmnist.dataset.manifest import Clip, Manifest, driver_file_name
+from dfmnist.dataset.qualities import in_order
 from dfmnist.media.image import read_image, write_image
 from dfmnist.media.sample import sample_frames
 
@@ -27,7 +28,7 @@ class ShownClip:
     @property
     def any_fake(self) -> Clip:
         """The fake's record in its best quality."""
-        return self.fake.get("raw") or next(iter(self.fake.values()))
+        return next(iter(self.fake.values()))
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def pick(manifest: Manifest) -> list[ShownClip]:
         first = min(fakes, key=lambda c: (c.split != "test", c.clip_id))
         reals = manifest.select(label="real", split=first.split).clips
         real = min(
-            (r for r in reals if r.source_id == first.source_id or r.action is action),
-            key=lambda r: (r.source_id != first.source_id, r.action is not action, r.clip_id),
+            (r for r in reals if r.source == first.source or r.action is action),
+            key=lambda r: (r.source != first.source, r.action is not action, r.clip_id),
             default=None,
         )
         samples.append(
@@ -81,8 +82,8 @@ def pick(manifest: Manifest) -> list[ShownClip]:
 
 
 def _qualities(clips: Sequence[Clip], one: Clip) -> dict[str, Clip]:
-    found = {c.quality.value: c for c in clips if c.clip_id == one.clip_id}
-    return {q: found[q] for q in ("raw", "c23", "c40") if q in found}
+    found = {c.quality: c for c in clips if c.clip_id == one.clip_id}
+    return {q: found[q] for q in in_order(found)}
 
 
 def rows(
@@ -117,14 +118,14 @@ def _tiles(manifest: Manifest, sample: ShownClip, out: Path, who: str) -> list[C
     if source.is_file():
         path = out / "assets" / "clips" / f"{name}-source.jpg"
         write_image(path, read_image(source))
-        alt = f"Still face of {fake.source_id}, the picture that was animated"
+        alt = f"Still face of {fake.source}, the picture that was animated"
         src = path.relative_to(out).as_posix()
         tiles.append(ClipTile("source", "Photo", f"one frame of {who}", alt, src, video=False))
-    driver = manifest.root / driver_file_name(fake.driver_id, fake.action, fake.take)
+    driver = manifest.root / driver_file_name(fake.driver, sample.action, fake.take)
     if driver.is_file():
         src = _copy(driver, out, f"{name}-driver.mp4")
         poster = _poster(driver, out, f"{name}-driver.jpg")
-        alt = f"Driving clip: {fake.driver_id} performs {title}"
+        alt = f"Driving clip: {fake.driver} performs {title}"
         tiles.append(ClipTile("driver", "Driver", "someone else performs", alt, src, poster))
     tiles.append(
         _player(
@@ -133,8 +134,12 @@ def _tiles(manifest: Manifest, sample: ShownClip, out: Path, who: str) -> list[C
     )
     if sample.real:
         real = next(iter(sample.real.values()))
-        same = "the same person" if real.source_id == fake.source_id else "another person"
-        did = "" if real.action is sample.action else f" ({INFO[real.action].title.lower()})"
+        same = "the same person" if real.source == fake.source else "another person"
+        did = (
+            ""
+            if real.action in (sample.action, None)
+            else f" ({INFO[real.performed].title.lower()})"
+        )
         said = f"{same}, filmed{did}"
         tiles.append(_player(manifest, sample.real, out, "real", f"{name}-real", said))
     return tiles
@@ -149,7 +154,8 @@ def _player(
     shown = SHOWN_QUALITY if SHOWN_QUALITY in clips else next(iter(clips))
     clip = clips[shown]
     poster = _poster(manifest.path(clip), out, f"{stem}.jpg")
-    alt = f"{role.title()} clip: {clip.source_id}, {INFO[clip.action].title.lower()}"
+    did = f", {INFO[clip.action].title.lower()}" if clip.action else ""
+    alt = f"{role.title()} clip: {clip.source}{did}"
     return ClipTile(role, role.title(), caption, alt, by_quality[shown], poster, by_quality)
 
 

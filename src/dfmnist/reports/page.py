@@ -16,10 +16,10 @@ import jinja2
 from markupsafe import Markup
 
 from dfmnist import __version__
-from dfmnist.core.choices import QUALITIES
-from dfmnist.core.files import claim_folder, read_json, write_text
+from dfmnist.core.files import claim_folder, read_json_object, write_text
 from dfmnist.core.text import percent, plural
 from dfmnist.dataset.audit import AuditReport, read_audit
+from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import (
     Clip,
     Manifest,
@@ -28,6 +28,7 @@ from dfmnist.dataset.manifest import (
     read_manifest,
     read_rejected,
 )
+from dfmnist.dataset.qualities import in_order
 from dfmnist.dataset.summary import Summary, summarise
 from dfmnist.detectors.run import RunRecord
 from dfmnist.experiments.charts import training_curves
@@ -227,8 +228,8 @@ def _drop_unused(out: Path, html: str) -> None:
 def recorded_synthetic(root: Path) -> bool:
     """Whether the dataset was built of synthetic actors; False where that is not recorded."""
     path = root / "build.json"
-    recorded = read_json(path) if path.is_file() else {}
-    return recorded.get("config", {}).get("synthetic") is True
+    config = read_json_object(path).get("config") if path.is_file() else None
+    return isinstance(config, dict) and config.get("synthetic") is True
 
 
 def headline(found: Evidence, context: ReportContext) -> tuple[str, ...]:
@@ -263,13 +264,13 @@ def _page(found: Evidence, context: ReportContext, out: Path) -> dict[str, Any]:
     paper = results_section(found.results, out, found.table3)
     liveness = liveness_section(found.liveness, out)
     samples = pick(found.manifest)
-    shown = [q for q in QUALITIES if any(q in s.fake for s in samples)]
+    shown = in_order(q for s in samples for q in s.fake)
     sample_rows = rows(found.manifest, samples, out, synthetic=bool(context.synthetic))
     page = {
         **_opening(found, context, sample_rows, paper),
         "clips_intro": text.CLIPS,
         "rows": sample_rows,
-        "switch": [(q, sections.SHORT_TITLES[q]) for q in shown],
+        "switch": [(q, sections.SHORT_TITLES.get(q, q)) for q in shown],
         "shown_quality": SHOWN_QUALITY if SHOWN_QUALITY in shown else next(iter(shown), ""),
         "dataset_text": text.dataset_text(found.summary),
         "splits_caption": sections.splits_caption(found.manifest.clips),
@@ -293,7 +294,8 @@ def _opening(
     paper: ResultsSection | None,
 ) -> dict[str, Any]:
     first = found.manifest.clips[0]
-    size = f"{first.width} × {first.height} pixels, {first.duration_s:g} s"
+    header = header_of(found.manifest, first)
+    size = f"{header.width} × {header.height} pixels, {header.duration_s:g} s"
     num_maps = sum(view.num_maps for view in paper.results) if paper else 0
     steps = text.steps(found.summary, found.rates, len(found.runs), num_maps, size)
     hero = opening_of(sample_rows)
@@ -336,7 +338,7 @@ def _rest(found: Evidence, context: ReportContext, said: Sequence[str]) -> dict[
 
 def _provenance(found: Evidence, context: ReportContext) -> list[tuple[str, str]]:
     clips = found.manifest.clips
-    first = clips[0]
+    first = header_of(found.manifest, clips[0])
     lines = [
         ("Recipe", context.recipe or "none named"),
         ("Motion model", context.animator or _each(clips, "generator")),

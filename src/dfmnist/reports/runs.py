@@ -20,13 +20,13 @@ def finished_runs(root: Path, dataset_hash: str) -> list[RunRecord]:
     """
     found = [read_run(p) for p in root.glob("*") if p.is_dir() and is_finished(p)]
     networks = {name: index for index, name in enumerate(ALL_MODELS)}
-    qualities = (*QUALITIES, "mixed")
+    rank = {name: index for index, name in enumerate((*QUALITIES, "mixed"))}
     return sorted(
         (run for run in found if run.record.get("manifest_hash") == dataset_hash),
         key=lambda run: (
             networks.get(run.config.network, len(ALL_MODELS)),
-            qualities.index(run.config.quality),
-            int(run.record["steps"]),
+            rank.get(run.config.quality, len(rank)),
+            run.steps,
             run.folder.name,
         ),
     )
@@ -41,11 +41,11 @@ def setting(run: RunRecord) -> str:
     """Words for a run's part of the data, initialisation, frames and epochs."""
     c = run.config
     part = trained_part(run)
-    start = str(run.record["initialisation"]) + (", frozen but for its head" if c.freeze else "")
+    start = run.initialisation + (", frozen but for its head" if c.freeze else "")
     return (
         f"{f'trained on {part}; ' if part else ''}start: {start}; {run.seen}, "
         f"{c.frames_per_clip} frames a clip, "
-        f"{c.epochs} epoch{'s' * (c.epochs != 1)} ({run.record['steps']:,} steps)"
+        f"{c.epochs} epoch{'s' * (c.epochs != 1)} ({run.steps:,} steps)"
     )
 
 
@@ -63,7 +63,8 @@ def training_curve(run: RunRecord) -> Curve:
     path = run.folder / METRICS
     try:
         table = pl.read_csv(path)
-        loss, accuracy = (table[name].to_list() for name in ("train_loss", "val_accuracy"))
+        columns = (table[name].cast(pl.Float64) for name in ("train_loss", "val_accuracy"))
+        loss, accuracy = (column.to_list() for column in columns)
     except (OSError, pl.exceptions.PolarsError) as error:
         what = f"cannot be read ({str(error).splitlines()[0]})"
         raise InputError.of(path, what, "the epochs of a run (CSV)") from None

@@ -134,7 +134,7 @@ def split_rows(summary: Summary, clips: Sequence[Clip]) -> list[SplitRow]:
     rows = []
     for split in ("train", "validation", "test"):
         counts = summary.by_split.get(split, {})
-        drivers = {c.driver_id for c in clips if c.split == split and c.driver_id}
+        drivers = {c.driver for c in clips if c.split == split and c.driver}
         rows.append(
             SplitRow(
                 split,

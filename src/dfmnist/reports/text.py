@@ -173,6 +173,7 @@ def main_finding(
         apart = heavy.high < found.low or heavy.low > found.high
         said += f" With heavy compression it is {percent(heavy.value)} ({span(heavy)})"
         said += "." if apart else ", and the intervals overlap, so the difference is not settled."
+    said += clip_words(cell.score)
     if talks:
         said += (
             " Real clips only talk, as in the paper: part of this, or all, may be the action and "
@@ -180,6 +181,17 @@ def main_finding(
         )
         said += f" {shortcut_words(acting)}" if acting is not None else ""
     return MainFinding(said)
+
+
+def clip_words(score: Score | None) -> str:
+    """Sentence on whole clips: the area under the ROC curve; empty where it is not known."""
+    area = score.clip.get("auc") if score is not None else None
+    if area is None:
+        return ""
+    return (
+        f" Over whole raw clips it ranks fakes above real ones with an AUC of {area.value:.2f} "
+        f"({area.low:.2f} to {area.high:.2f}; guessing gives 0.50)."
+    )
 
 
 def learnt(cell: ResultCell) -> bool:
@@ -367,10 +379,10 @@ def lead(*, synthetic: bool) -> str:
 
 def people_shown(clip: Clip) -> str:
     """Consent and licence, for a page that shows people."""
+    consent, licence = (text.rstrip(".") or "not stated" for text in (clip.consent, clip.licence))
     return (
-        f"The people shown agreed as follows: {clip.consent.rstrip('.')}. Licence: "
-        f"{clip.licence.rstrip('.')}. The numbers hold for these people and this animator; they "
-        "do not measure real-world performance."
+        f"The people shown agreed as follows: {consent}. Licence: {licence}. The numbers hold for "
+        "these people and this animator; they do not measure real-world performance."
     )
 
 

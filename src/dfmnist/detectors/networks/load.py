@@ -107,8 +107,8 @@ def _read(network: Detector, path: Path) -> Mapping[str, Tensor]:
             problem = in_disguise(path) or f"cannot be read ({error})"
             raise InputError.of(path, problem, "safetensors") from None
     state = unnested(read_pickle(path, _expected(network)))
-    if not all(isinstance(value, Tensor) for value in state.values()):
-        odd = next(key for key, value in state.items() if not isinstance(value, Tensor))
-        problem = f"'{odd}' in it is no tensor"
+    odd = [k for k, v in state.items() if not (isinstance(k, str) and isinstance(v, Tensor))]
+    if odd:
+        problem = f"'{odd[0]}' in it is no tensor with a name"
         raise InputError.of(path, problem, "parameter names and tensors (a state dict)")
     return state

@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import read_json_object, sha256_file
+from dfmnist.core.files import sha256_file
 from dfmnist.core.published_weights import IMAGENET, PUBLISHED, get
 from dfmnist.detectors import shipped
 from dfmnist.detectors.networks.builders import new_network
 from dfmnist.detectors.networks.load import fitting_state
 from dfmnist.detectors.networks.names import NETWORKS, is_mesonet, published_size_px
-from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS
+from dfmnist.detectors.run import RUN, WEIGHTS, read_config
 
 IMAGENET_CLASSES = 1000
 
@@ -87,12 +87,11 @@ def _published(name: str) -> Source:
 
 
 def _run(network: str, folder: Path, size_px: int | None) -> Source:
-    config = read_json_object(folder / CONFIG)
-    other = str(config.get("network"))
-    if other != network:
-        raise InputError.of(folder, f"is a run of {other}", f"a run of {network}")
+    config = read_config(folder)
+    if config.network != network:
+        raise InputError.of(folder, f"is a run of {config.network}", f"a run of {network}")
     if is_mesonet(network) and size_px is not None:
-        found = int(config.get("size_px") or published_size_px(network))
+        found = config.size_px or published_size_px(network)
         if found != size_px:
             what = f"is a run at {found} px, whose first linear layer is of another size"
             raise InputError.of(folder, what, f"a run of {network} at {size_px} px")

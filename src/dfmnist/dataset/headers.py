@@ -1,0 +1,49 @@
+"""Frame rate, length and size of a clip: as its record states them, else as its file does."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+from dfmnist.dataset.manifest import Clip, Manifest
+from dfmnist.media.video import VideoInfo, probe
+
+
+@dataclass(frozen=True)
+class ClipHeader:
+    """Frame rate, number of frames and size in pixels of a clip."""
+
+    fps: Fraction
+    """Frames a second."""
+    num_frames: int
+    width: int
+    height: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the clip in seconds."""
+        return float(self.num_frames / self.fps)
+
+    @property
+    def side_px(self) -> int:
+        """The longer side in pixels."""
+        return max(self.width, self.height)
+
+
+def header_of(manifest: Manifest, clip: Clip) -> ClipHeader:
+    """The header of a clip; the file is opened only for what its record does not state.
+
+    A file is opened once in a process. Raises `InputError` for a file that cannot be read.
+    """
+    stated = (clip.fps, clip.num_frames, clip.width, clip.height)
+    if None in stated:
+        read = _probe(manifest.path(clip))
+        found = (read.fps, read.num_frames, read.width, read.height)
+        stated = tuple(f if s is None else s for s, f in zip(stated, found, strict=True))  # type: ignore[assignment]
+    fps, num_frames, width, height = stated
+    return ClipHeader(Fraction(fps or 0), int(num_frames or 0), int(width or 0), int(height or 0))
+
+
+@lru_cache(maxsize=1 << 17)
+def _probe(path: Path) -> VideoInfo:
+    return probe(path)

@@ -1,0 +1,43 @@
+"""Face crops of an imported dataset: made once, and one bad clip ends nothing."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import cbook
+from PIL import Image
+from tests.running import called
+
+from dfmnist.dataset import cropping
+from dfmnist.dataset.headers import header_of
+from dfmnist.dataset.manifest import read_manifest
+from dfmnist.media.video import read_frames, write_video
+
+
+def test_crop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    face = np.asarray(Image.open(picture).convert("RGB").resize((256, 300)))
+    wall = np.random.default_rng(0).integers(60, 190, face.shape).astype(np.uint8)
+    root, out = tmp_path / "files", tmp_path / "set"
+    for number, who in enumerate("abc"):
+        for label in ("real", "fake"):
+            frames = np.stack([np.roll(face, 2 * k + number, axis=1) for k in range(3)])
+            write_video(root / label / f"{who}.mp4", frames, Fraction(30), crf=18)
+    write_video(root / "real/a_2.mp4", np.stack([wall] * 3), Fraction(30), crf=18)
+    way = ["dataset", "import", "folder", root, "--out", out, "--crop"]
+    code, said, err = called(capsys, *way)
+    assert code == 0, err
+    assert f"{out}: 6 files, 1 left out" in said
+    assert "real/a_2.mp4: no face found" in err
+    found = read_manifest(out)
+    assert found.info.root == "."
+    for clip in found.clips:
+        header = header_of(found, clip)
+        assert (header.width, header.height, header.num_frames, header.fps) == (256, 256, 3, 30)
+        assert read_frames(found.path(clip)).shape == (3, 256, 256, 3)
+    monkeypatch.setattr(cropping, "_crop", None)  # nothing is cropped again
+    assert called(capsys, *way)[0] == 0
+    assert read_manifest(out).clips == found.clips
