@@ -24,7 +24,8 @@ TREE = {
     "demo", "fetch", "actors", "build", "animate", "dataset import", "dataset audit",
     "dataset verify", "train",
     "score", "compare", "detect", "experiment", "report", "animator train", "animator evaluate",
-    "animator convert", "detector average", "detector film", "detector pack", "liveness fit", "liveness benchmark",
+    "animator convert", "detector average", "detector film", "detector pack", "liveness fit",
+    "liveness benchmark",
 }  # fmt: skip
 
 
