@@ -35,13 +35,15 @@ def header_of(manifest: Manifest, clip: Clip) -> ClipHeader:
 
     A file is opened once in a process. Raises `InputError` for a file that cannot be read.
     """
-    stated = (clip.fps, clip.num_frames, clip.width, clip.height)
-    if None in stated:
+    fps = None if clip.fps is None else Fraction(clip.fps)
+    num_frames, width, height = clip.num_frames, clip.width, clip.height
+    if fps is None or num_frames is None or width is None or height is None:
         read = _probe(manifest.path(clip))
-        found = (read.fps, read.num_frames, read.width, read.height)
-        stated = tuple(f if s is None else s for s, f in zip(stated, found, strict=True))  # type: ignore[assignment]
-    fps, num_frames, width, height = stated
-    return ClipHeader(Fraction(fps or 0), int(num_frames or 0), int(width or 0), int(height or 0))
+        fps = read.fps if fps is None else fps
+        num_frames = read.num_frames if num_frames is None else num_frames
+        width = read.width if width is None else width
+        height = read.height if height is None else height
+    return ClipHeader(fps, num_frames, width, height)
 
 
 @lru_cache(maxsize=1 << 17)
