@@ -1,6 +1,7 @@
 """Import of a dataset that somebody else made: a manifest beside its files, which stay in place."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,7 +166,7 @@ def _present(
     names = [clip.file_name for clip in listed]
     known = set(names)
     if len(known) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(names).most_common(1)[0]
         raise InputError.of(root, f"lists {twice} twice", "each file once")
     folder = find_media(root, VIDEOS)
     extra = [

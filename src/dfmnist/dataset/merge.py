@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from dfmnist.core.choices import SplitRule
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, read_json, write_json
-from dfmnist.core.text import slug
+from dfmnist.core.text import key_of
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import (
     Clip,
@@ -41,7 +41,7 @@ def join_datasets(parts: Mapping[str, Path], root: Path) -> Path:
     _assert_disjoint(list(manifests.values()))
     for name, manifest in manifests.items():
         for clip in manifest.clips:
-            clip_id = f"{slug(name)}--{clip.clip_id}"
+            clip_id = f"{key_of(name)}--{clip.clip_id}"
             file_name = _file_name(clip, clip_id)
             _link(manifest.path(clip), root / file_name)
             new = {"clip_id": clip_id, "file_name": file_name}
