@@ -182,7 +182,7 @@ def export(
             "and its private key, both in PEM.",
         ),
     ] = None,
-    settings: Annotated[list[str] | None, set_option(ExportConfig, "version=1.1.0")] = None,
+    settings: Annotated[list[str], set_option(ExportConfig, "version=1.1.0")] = [],  # noqa: B006
     workers: Workers = None,
 ) -> None:
     """Publish a dataset: one folder for each split, a card, Croissant metadata and checksums.
@@ -203,7 +203,7 @@ def export(
         qualities=tuple(quality or ()),
         webdataset=webdataset,
     )
-    made = export_dataset(dataset_folder(dataset), out, with_settings(given, settings or ()), c2pa)
+    made = export_dataset(dataset_folder(dataset), out, with_settings(given, settings), c2pa)
     for note in made.notes:
         say(f"  {note}")
     counts = ", ".join(f"{split} {count:,}" for split, count in made.counts.items())

@@ -190,31 +190,41 @@ def _distribution(
 
 
 def _record_set(splits: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
+    """The fields of all columns but those of objects, which mlcroissant 1.1.1 cannot read."""
     rows = [row for part in splits.values() for row in part]
+    samples = {name: _sample([row[name] for row in rows]) for name in rows[0]}
+    objects = [name for name, one in samples.items() if isinstance(one, dict)]
+    said = f" Left out are the columns of objects: {', '.join(objects)}." if objects else ""
     return {
         "@type": "cr:RecordSet",
         "@id": "clips",
         "name": "clips",
-        "description": "One record for each file, of all splits.",
+        "description": f"One record for each file, of all splits.{said}",
         "key": [{"@id": "clips/split"}, {"@id": "clips/file_name"}],
-        "field": [_field(name, rows) for name in rows[0]],
+        "field": [
+            _field(name, one, isinstance(rows[0][name], list))
+            for name, one in samples.items()
+            if name not in objects
+        ],
     }
 
 
-def _field(name: str, rows: Sequence[Row]) -> dict[str, Any]:
-    value = next((row[name] for row in rows if row[name] not in (None, [], "")), "")
-    one = value[0] if isinstance(value, list) and value else value
+def _sample(values: Sequence[Any]) -> Any:
+    """One value of a column, or one item where the values are lists; empty text if none."""
+    value = next((v for v in values if v not in (None, [], "")), "")
+    return value[0] if isinstance(value, list) else value
+
+
+def _field(name: str, value: Any, several: bool) -> dict[str, Any]:
     field: dict[str, Any] = {
         "@type": "cr:Field",
         "@id": f"clips/{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}",
         "name": name,
         "description": DESCRIPTIONS.get(name, "A further column of the dataset."),
-        "dataType": _data_type(name, one),
+        "dataType": _data_type(name, value),
         "source": {"fileSet": {"@id": "records"}, "extract": {"column": name}},
     }
-    if isinstance(value, list):
-        field |= {"isArray": True, "arrayShape": "-1"}
-    return field
+    return field | ({"isArray": True, "arrayShape": "-1"} if several else {})
 
 
 def _data_type(name: str, value: Any) -> Any:
