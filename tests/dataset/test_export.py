@@ -293,6 +293,21 @@ def test_a_clip_that_names_a_folder_is_refused(
     assert f"the first: {clips[0].file_name}: holds the path {root}/… of this machine" in line
 
 
+def test_a_path_is_found_wherever_it_stands_and_no_part_of_another(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    edge = b"x" * (export_files._CHUNK - 4)
+    for data, found in (
+        (b"from /videos/a.mp4", "/videos/"),
+        (edge + b"'/videos/a.mp4", "/videos/"),
+        (b"fake/videos/a.mp4", ""),
+        (edge + b"fake/videos/a.mp4", ""),
+    ):
+        file.write_bytes(data)
+        digest, size, named = export_files.hash_and_search(file, (b"/videos/",))
+        assert (digest, size, named) == (sha256_file(file), len(data), found)
+    assert export_files.secrets_of(Path("/d")) == export_files.secrets_of()
+
+
 def test_text_that_names_a_folder_is_refused(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"README\.md: holds the path"):
         export_dataset(tiny, tmp_path / "out", ExportConfig(description=f"Made in {tiny}/."))

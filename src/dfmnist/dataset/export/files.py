@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from dfmnist.dataset.headers import ClipHeader, header_of
 from dfmnist.dataset.manifest import Manifest
 
 _CHUNK = 1 << 20
+_MIN_SECRET = 6
+"""Length in bytes of the shortest path that is searched for, such as `/root/`."""
 _MAX_NAME = 200
 """Longest name of a published file in bytes."""
 
@@ -99,13 +102,22 @@ def hash_and_search(path: Path, secrets: Iterable[bytes]) -> tuple[str, int, str
             digest.update(chunk)
             size += len(chunk)
             text = end + chunk
-            found = found or next((os.fsdecode(s) for s in secrets if s in text), "")
-            end = text[-longest:]
+            found = found or next((os.fsdecode(s) for s in secrets if _holds(text, s)), "")
+            end = text[-longest - 1 :]
     return digest.hexdigest(), size, found
 
 
+def _holds(text: bytes, path: bytes) -> bool:
+    """Whether `text` names the absolute `path`, which is no part of a longer one."""
+    return path in text and re.search(rb"(?<![\w./-])" + re.escape(path), text) is not None
+
+
 def secrets_of(*folders: Path) -> tuple[bytes, ...]:
-    """The absolute paths of `folders`, of the home folder and of the working folder, as bytes."""
+    """The absolute paths of `folders`, of the home folder and of the working folder, as bytes.
+
+    Those shorter than `_MIN_SECRET` are left out: a video's bytes hold them by chance.
+    """
     every = {*folders, Path.home(), Path.cwd()}
     paths = {p for folder in every for p in (folder.absolute(), folder.resolve())}
-    return tuple(sorted(os.fsencode(f"{path}/") for path in paths if path.name))
+    found = (os.fsencode(f"{path}/") for path in paths)
+    return tuple(sorted(path for path in found if len(path) >= _MIN_SECRET))
