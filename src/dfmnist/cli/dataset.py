@@ -1,4 +1,4 @@
-"""`dfmnist dataset import`, `audit` and `verify`: read others' datasets, check a dataset."""
+"""`dfmnist dataset import`, `audit`, `verify`, `export`: others' datasets, checks, publishing."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +7,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dfmnist.cli.options import Dataset, Json, Workers, print_json, use_engine
+from dfmnist.cli.options import Dataset, Json, Workers, field, print_json, set_option, use_engine
 from dfmnist.core.choices import DatasetKind, SplitRule
 from dfmnist.core.errors import InputError
+from dfmnist.core.settings import with_settings
+from dfmnist.dataset.export.config import ExportConfig
 
 
 def audit(
@@ -157,3 +159,52 @@ def import_(
         real, fake = counts[split, "real"], counts[split, "fake"]
         typer.echo(f"{split}: {real} real and {fake} fake clips")
     typer.echo(f"{out}: {plural(len(made.clips), 'file')}, {len(made.problems)} left out")
+
+
+def export(
+    ctx: typer.Context,
+    dataset: Dataset,
+    out: Annotated[Path, typer.Option(help="Folder for the published dataset.")],
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(help="Quality to publish, such as raw or c23; repeatable. Default: all."),
+    ] = None,
+    licence: Annotated[str, field(ExportConfig, "licence")] = ExportConfig.licence,
+    consent: Annotated[str, field(ExportConfig, "consent")] = ExportConfig.consent,
+    webdataset: Annotated[
+        bool, typer.Option("--webdataset", help="Write WebDataset shards too, for clusters.")
+    ] = False,
+    c2pa: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="CERT KEY",
+            help="Sign each clip that dfmnist made with Content Credentials: a certificate chain "
+            "and its private key, both in PEM.",
+        ),
+    ] = None,
+    settings: Annotated[list[str], set_option(ExportConfig, "version=1.1.0")] = [],  # noqa: B006
+    workers: Workers = None,
+) -> None:
+    """Publish a dataset: one folder for each split, a card, Croissant metadata and checksums.
+
+    `datasets.load_dataset(OUT)` gives train, validation and test. Files are hard links where the
+    file system allows them, else copies. A clip without a licence or a consent is not published,
+    nor is a file that names a folder of this machine.
+    """
+    from dfmnist.core.console import say
+    from dfmnist.core.text import plural
+    from dfmnist.dataset.export.exporting import export_dataset
+    from dfmnist.dataset.manifest import dataset_folder
+
+    use_engine(ctx, workers)
+    given = ExportConfig(
+        licence=licence,
+        consent=consent,
+        qualities=tuple(quality or ()),
+        webdataset=webdataset,
+    )
+    made = export_dataset(dataset_folder(dataset), out, with_settings(given, settings), c2pa)
+    for note in made.notes:
+        say(f"  {note}")
+    counts = ", ".join(f"{split} {count:,}" for split, count in made.counts.items())
+    typer.echo(f"{out}: {plural(sum(made.counts.values()), 'file')} ({counts})")

@@ -17,7 +17,7 @@ from dfmnist.core.text import plural
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.layouts.base import Layout
-from dfmnist.dataset.manifest import write_manifest
+from dfmnist.dataset.manifest import read_manifest, write_manifest
 from dfmnist.dataset.splits import (
     THREE_PARTS,
     WITHOUT_TEST,
@@ -85,7 +85,7 @@ def import_dataset(
     lists them.
     """
     options = options or ImportOptions()
-    _check_root(layout, root, others)
+    _check_root(layout, root, out, others)
     listed = list(layout.read(root))
     if not listed:
         raise InputError.of(root, "holds no clips", layout.expected)
@@ -120,12 +120,16 @@ def import_dataset(
     return Imported(out, tuple(clips), (*problems, *more), left_out, info.notes)
 
 
-def _check_root(layout: Layout, root: Path, others: Sequence[Layout]) -> None:
-    """Raise `InputError` for a folder that is empty or lies as another dataset does."""
+def _check_root(layout: Layout, root: Path, out: Path, others: Sequence[Layout]) -> None:
+    """Raise `InputError` for a folder that is empty, a dataset, or lies as another dataset does."""
     if not root.is_dir():
         raise InputError.of(root, "no such folder", layout.expected)
     if not any(root.iterdir()):
         raise InputError.of(root, "is empty", layout.expected)
+    if root.resolve() != out.resolve() and _is_dataset(root):
+        raise InputError.of(
+            root, "is a dataset already", "it as it is, where a dataset is asked for"
+        )
     if layout.looks_like(root):
         return
     for other in others:
@@ -136,6 +140,15 @@ def _check_root(layout: Layout, root: Path, others: Sequence[Layout]) -> None:
                 f"`dfmnist dataset import {other.kind}`, or {layout.expected}",
             )
     raise InputError.of(root, f"is not {layout.title}", layout.expected)
+
+
+def _is_dataset(root: Path) -> bool:
+    """Whether the folder has a manifest that can be read."""
+    try:
+        read_manifest(root)
+    except InputError:
+        return False
+    return True
 
 
 def declared_root(root: Path, out: Path) -> str:

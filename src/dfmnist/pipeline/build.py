@@ -359,7 +359,13 @@ def _publish(
     drivers = state.config.driver_protocol == "disjoint"
     splits = split_info(clips, "identity", state.config.seed, drivers=drivers)
     made_by = f"dfmnist {__version__}"
-    write_info(state.root, DatasetInfo(kind="built", made_by=made_by, splits=splits))
+    info = DatasetInfo(
+        kind="built",
+        made_by=made_by,
+        splits=splits,
+        synthetic_actors=state.config.synthetic,
+    )
+    write_info(state.root, info)
     write_manifest(state.root, clips)
     return state.root
 
