@@ -145,7 +145,9 @@ def _screening(summary: Summary) -> str:
 
 
 def _audit(report: AuditReport) -> str:
-    verdict = "passed" if report.passed else "FAILED"
+    verdict = "passed" if "protocol" not in report.failed else "FAILED"
+    if report.protocol is None:
+        return "Protocol and signal were not measured, since all clips have one label."
     p = report.protocol.auc
     rows = [
         (quality, f"{auc.value:.3f}", f"{auc.low:.3f} to {auc.high:.3f}")
