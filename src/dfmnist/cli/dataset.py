@@ -149,6 +149,14 @@ def import_(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the splits that are made.")] = 0,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Take the fakes of this method alone, such as face2face, with all real clips; "
+            "repeatable.",
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the dataset. Default: that of KIND.")] = "",
     allow_missing: Annotated[
         bool,
@@ -179,7 +187,7 @@ def import_(
     from dfmnist.dataset.layouts.kinds import OTHERS, layout_of
 
     use_engine(ctx, workers)
-    options = ImportOptions(splits, seed, name, allow_missing, crop)
+    options = ImportOptions(splits, seed, name, allow_missing, crop, methods=tuple(method or ()))
     made = import_dataset(layout_of(kind, root, identity), root, out, options, others=OTHERS)
     for note in made.notes:
         say(f"  {note}")

@@ -26,7 +26,7 @@ from dfmnist.core.files import read_json, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.core.text import plural
 from dfmnist.dataset.classify import CrossValidation
-from dfmnist.dataset.fingerprint import Hash, fingerprint
+from dfmnist.dataset.fingerprint import Hashes, fingerprint
 from dfmnist.dataset.leaks import CopyCheck, PeopleCheck, check_copies, check_people
 from dfmnist.dataset.manifest import Clip, Manifest, read_manifest
 from dfmnist.dataset.qualities import qualities_of
@@ -314,7 +314,7 @@ class _Measured:
         """The result of `function` by file name, for the clips of which it gives one."""
         return self._each(function, clips, describe)
 
-    def hashes(self, clips: Sequence[Clip]) -> dict[str, Hash]:
+    def hashes(self, clips: Sequence[Clip]) -> dict[str, Hashes]:
         """The perceptual hash by file name, for the clips that can be decoded."""
         return self._each(fingerprint, clips, "audit: copies")
 

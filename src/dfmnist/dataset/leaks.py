@@ -14,7 +14,7 @@ import numpy as np
 
 from dfmnist.core.choices import SPLITS
 from dfmnist.dataset.clip import Clip
-from dfmnist.dataset.fingerprint import Hash, near_pairs
+from dfmnist.dataset.fingerprint import Hashes, near_pairs
 from dfmnist.dataset.info import DatasetInfo
 from dfmnist.dataset.people import groups_of
 from dfmnist.dataset.splits import role_of
@@ -76,7 +76,7 @@ class CopyCheck:
 
 
 def check_people(clips: Iterable[Clip], info: DatasetInfo) -> tuple[PeopleCheck, frozenset[str]]:
-    """Find the people in two splits or more, seen or driving, and the names of the declared ones."""
+    """Find the people in two splits or more, seen or driving, and the names of declared ones."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for clip in clips:
         for person in clip.identities:
@@ -108,7 +108,7 @@ def _is_declared(roles: Mapping[str, set[str]], info: DatasetInfo) -> bool:
 
 
 def check_copies(
-    clips: Sequence[Clip], hashes: Sequence[Hash], allowed: frozenset[str]
+    clips: Sequence[Clip], hashes: Sequence[Hashes], allowed: frozenset[str]
 ) -> CopyCheck:
     """Find clips that show the recording of a clip of another split.
 

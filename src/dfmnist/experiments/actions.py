@@ -41,6 +41,7 @@ def figure5(context: PlanContext) -> Plan:
         row, published = INFO[action].title, paper.FIGURE5_SINGLE_ACTION[action]
         if action.value not in present:
             why = f"{context.main.name} has no training fake of it; run it with another dataset"
+            why = why if context.main.actions else context.states_no_action
             cells.append(CellSpec(row, "raw", published, missing=why))
             continue
 
@@ -82,6 +83,9 @@ def figure6(context: PlanContext) -> Plan:
 
             row, part = place_of(action)
             published = paper.figure6(action, quality)
+            if action is not None and not context.main.actions:
+                cells.append(CellSpec(row, quality, published, missing=context.states_no_action))
+                continue
             cells.append(context.cell(row, quality, published, make, quality=quality, part=part))
     return Plan(tuple(cells))
 
