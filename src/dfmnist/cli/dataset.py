@@ -104,8 +104,8 @@ def verify(
 
     use_engine(ctx, workers)
     folder = dataset_folder(dataset)
-    problems = verify(folder, drivers=not shared_drivers)
     manifest, digest = read_manifest(folder), manifest_hash(folder)
+    problems = verify(manifest, drivers=not shared_drivers)
     count, said = len(manifest.clips), notes(manifest)
     if as_json:
         print_json({"files": count, "manifest_sha256": digest, "problems": problems, "notes": said})
