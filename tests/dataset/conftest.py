@@ -81,9 +81,9 @@ def _rejection() -> Callable[..., Rejected]:
 
 
 def frames_of(person: int, label: str, n: int) -> np.ndarray:
-    """Moving gradients before a person's own backdrop; fakes and reals are alike."""
+    """Moving gradients before a backdrop of the clip's own; fakes and reals are alike."""
     rng = np.random.default_rng([person, len(label), ord(label[0])])
-    backdrop = np.random.default_rng(person).uniform(-60, 60, (8, 8, 1)).repeat(4, 0).repeat(4, 1)
+    backdrop = rng.uniform(-60, 60, (8, 8, 1)).repeat(4, 0).repeat(4, 1)
     y, x, t = np.mgrid[:SIZE, :SIZE, :n].astype(np.float64)
     waves = [120 + 60 * np.sin(x / 6 + t / 4 + rng.uniform(0, 6)) * np.cos(y / 7) for _ in "rgb"]
     return (

@@ -68,6 +68,6 @@ def test_the_page_says_what_the_audit_found(made: Any) -> None:
     assert first.bad
     assert first.said.endswith("cannot be read, such as a.mp4 (is cut)")
     tile = text._audit_fact(broken)
-    assert (tile.value, tile.detail) == ("failed", "failed: files; see “Is the comparison fair?”")
+    assert (tile.number, tile.more) == ("failed", "failed: files; see “Is the comparison fair?”")
     old = replace(report, people=None, copies=None, broken=None)
     assert audit_lines(old) == []

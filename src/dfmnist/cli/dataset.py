@@ -74,7 +74,7 @@ def _show_audit(report: "AuditReport") -> None:
     if measured.row_count:
         console.print(measured)
     if report.leaks:
-        leaks = Table("What gives the class away", "AUC alone", "Real", "Fake")
+        leaks = Table("Leak", "AUC alone", "Real", "Fake")
         for feature in report.leaks[:SHOWN_FEATURES]:
             leaks.add_row(feature.name, f"{feature.auc:.2f}", feature.real, feature.fake)
         console.print(leaks)
