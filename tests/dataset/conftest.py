@@ -81,11 +81,14 @@ def _rejection() -> Callable[..., Rejected]:
 
 
 def frames_of(person: int, label: str, n: int) -> np.ndarray:
-    """Moving gradients with a person's own colours; fakes and reals are alike."""
+    """Moving gradients before a backdrop of the clip's own; fakes and reals are alike."""
     rng = np.random.default_rng([person, len(label), ord(label[0])])
+    backdrop = rng.uniform(-60, 60, (8, 8, 1)).repeat(4, 0).repeat(4, 1)
     y, x, t = np.mgrid[:SIZE, :SIZE, :n].astype(np.float64)
     waves = [120 + 60 * np.sin(x / 6 + t / 4 + rng.uniform(0, 6)) * np.cos(y / 7) for _ in "rgb"]
-    return np.stack(waves, -1).transpose(2, 0, 1, 3).round().astype(np.uint8)
+    return (
+        (np.stack(waves, -1) + backdrop[..., None]).transpose(2, 0, 1, 3).round().astype(np.uint8)
+    )
 
 
 Change = Callable[[Path, np.ndarray], dict[str, Any]]

@@ -152,7 +152,9 @@ def screening_text(summary: Summary) -> str:
 
 def audit_text(report: AuditReport) -> str:
     """Result of the audit: the protocol's AUC, and the signal's as a baseline."""
-    verdict = "passed" if report.passed else "FAILED"
+    verdict = "passed" if "protocol" not in report.failed else "FAILED"
+    if report.protocol is None:
+        return "Protocol and signal were not measured, since all clips have one label."
     p = report.protocol.auc
     rows = [
         (quality, f"{auc.value:.3f}", f"{auc.low:.3f} to {auc.high:.3f}")

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +52,8 @@ class ImportOptions:
     """Whether to crop every clip to its face, into a cache beside the manifest."""
     size_px: int = 256
     """Side in pixels of the crops."""
+    methods: tuple[str, ...] = ()
+    """Methods whose fakes are taken, with all real clips; empty takes all."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def import_dataset(
     if not listed:
         raise InputError.of(root, "holds no clips", layout.expected)
     claim_folder(out, KIND)
-    found, problems, left_out = _present(layout, root, out, listed)
+    listed, unwanted = _of_methods(layout, root, listed, options.methods)
+    found, problems, left_out = _present(layout, root, out, listed, unwanted)
     write_text(out / PROBLEMS, "".join(f"{problem}\n" for problem in problems))
     _tell(out, problems, len(listed), options)
     division, rule = _split(layout, found, options)
@@ -118,6 +121,19 @@ def import_dataset(
     write_info(out, info)
     write_manifest(out, clips)
     return Imported(out, tuple(clips), (*problems, *more), left_out, info.notes)
+
+
+def _of_methods(
+    layout: Layout, root: Path, listed: list[Clip], methods: Collection[str]
+) -> tuple[list[Clip], list[Clip]]:
+    """The clips that are real or of the methods wanted, and the others."""
+    known = {clip.method for clip in listed if clip.method}
+    if unknown := sorted(set(methods) - known):
+        expected = f"some of {', '.join(sorted(known)) or 'no method'}"
+        raise InputError.of(root, f"holds no fakes of {unknown[0]}", expected)
+    taken = [c for c in listed if not methods or c.label == "real" or c.method in methods]
+    names = {clip.file_name for clip in taken}
+    return taken, [clip for clip in listed if clip.file_name not in names]
 
 
 def _check_root(layout: Layout, root: Path, out: Path, others: Sequence[Layout]) -> None:
@@ -173,12 +189,15 @@ class _Found:
 
 
 def _present(
-    layout: Layout, root: Path, out: Path, listed: Sequence[Clip]
+    layout: Layout, root: Path, out: Path, listed: Sequence[Clip], unwanted: Sequence[Clip]
 ) -> tuple[list[Clip], list[str], str]:
-    """The clips whose files can be read, with their headers; problems; what else was left out."""
+    """The clips whose files can be read, with their headers; problems; what else was left out.
+
+    Files of `unwanted` clips belong to the dataset, and are neither read nor a problem.
+    """
     names = [clip.file_name for clip in listed]
-    known = set(names)
-    if len(known) < len(names):
+    known = {*names, *(clip.file_name for clip in unwanted)}
+    if len(set(names)) < len(names):
         twice, _ = Counter(names).most_common(1)[0]
         raise InputError.of(root, f"lists {twice} twice", "each file once")
     folder = find_media(root, VIDEOS)

@@ -28,8 +28,8 @@ EVALUATION = "liveness"
 """Folder that `dfmnist liveness evaluate` may have written into the dataset's folder."""
 
 
-def verify(root: Path, *, drivers: bool = True) -> list[str]:
-    """List the problems of the dataset in `root`, one line each; empty if there are none.
+def verify(dataset: Path | Manifest, *, drivers: bool = True) -> list[str]:
+    """List the problems of a dataset, its folder or its manifest, one line each; empty if none.
 
     Checked are: every file exists, has its hash and holds what its record says; its provenance
     tag agrees with its label; the manifest lists every video in the folder, except for driving
@@ -40,7 +40,7 @@ def verify(root: Path, *, drivers: bool = True) -> list[str]:
     or made by clip.
     Raises `InputError` if there is no valid manifest.
     """
-    manifest = read_manifest(root)
+    manifest = dataset if isinstance(dataset, Manifest) else read_manifest(dataset)
     read_rejected(manifest.root)
     check = partial(_check_clip, manifest)
     results = run_jobs(check, manifest.clips, describe="verify", pool_from=500)

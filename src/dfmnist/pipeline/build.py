@@ -23,7 +23,7 @@ from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
-from dfmnist.dataset.splits import assert_disjoint, split_info
+from dfmnist.dataset.splits import split_info
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
 from dfmnist.media.folders import VIDEOS
 from dfmnist.pipeline.config import BuildConfig
@@ -343,7 +343,8 @@ def _publish(
     failed = [a.result.rejected for a in attempts if a.result.rejected is not None]
     rejected = [*failed, *unusable]
     clips = [*fakes, *reals]
-    assert_disjoint(clips, drivers=state.config.driver_protocol == "disjoint")
+    drivers = state.config.driver_protocol == "disjoint"
+    splits = split_info(clips, "identity", state.config.seed, drivers=drivers)
     write_rejected(state.root, rejected)
     _summarise(attempts)
     if not fakes:
@@ -351,20 +352,17 @@ def _publish(
             f"{state.root}: 0 of {len(attempts)} animations passed the screening, so there is no "
             "dataset; expected at least one (rejected.jsonl names the reasons)"
         )
-    manifest = Manifest(state.root, tuple(clips))
+    info = DatasetInfo(
+        kind="built",
+        made_by=f"dfmnist {__version__}",
+        splits=splits,
+        synthetic_actors=state.config.synthetic,
+    )
+    manifest = Manifest(state.root, tuple(clips), info)
     report = audit(manifest)
     write_audit(state.root, report)
     report.require_pass()
     write_card(manifest, tuple(rejected), report, _card_text(state.config))
-    drivers = state.config.driver_protocol == "disjoint"
-    splits = split_info(clips, "identity", state.config.seed, drivers=drivers)
-    made_by = f"dfmnist {__version__}"
-    info = DatasetInfo(
-        kind="built",
-        made_by=made_by,
-        splits=splits,
-        synthetic_actors=state.config.synthetic,
-    )
     write_info(state.root, info)
     write_manifest(state.root, clips)
     return state.root
