@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from dfmnist import __version__
-from dfmnist.core.actions import TEN
+from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
@@ -281,27 +281,32 @@ def _animate_and_screen(
         for action in TEN
         for split in SPLITS
     }
-    attempts: dict[str, Attempt] = {}
+    attempts: list[Attempt] = []
+    results: dict[tuple[Action, str], dict[Pair, bool]] = {place: {} for place in tables}
     while True:
-        results = {name: a.result.rejected is None for name, a in attempts.items()}
         batch = [
             pair
-            for (_, split), table in tables.items()
+            for (action, split), table in tables.items()
             for pair in next_round(
-                table, results, wanted[split], wanted[split] * config.attempts_per_clip
+                table,
+                results[action, split],
+                wanted[split],
+                wanted[split] * config.attempts_per_clip,
             )
         ]
         if not batch:
-            return list(attempts.values())
+            return attempts
         jobs = [
             FakeJob(state.root, config, pair, checks[pair.source.key].choice, state.generator)
             for pair in batch
         ]
+        failed: list[Rejected | None] = []
         done = run_jobs(run, jobs, describe="animate and screen")
         for pair, result in zip(batch, done, strict=True):
             assert isinstance(result, ClipResult)
-            attempts[pair.clip_id] = Attempt(pair, result)
-        failed = [attempts[pair.clip_id].result.rejected for pair in batch]
+            attempts.append(Attempt(pair, result))
+            results[pair.action, pair.split][pair] = result.rejected is None
+            failed.append(result.rejected)
         _tell("animations", [r.reason if r and r.action is None else "" for r in failed])
 
 
