@@ -15,7 +15,19 @@ pytestmark = pytest.mark.soak
 ray = pytest.importorskip("ray", reason="needs the extra dfmnist[ray]")
 
 
-@pytest.fixture
+def process(_: int) -> tuple[int, str | None]:
+    return os.getpid(), os.environ.get("DFMNIST_CACHE")
+
+
+def test_no_cluster_answers() -> None:
+    with (
+        engine("ray", address="127.0.0.1:9"),
+        pytest.raises(InputError, match=r"^--address 127.0.0.1:9: no Ray cluster can be used"),
+    ):
+        list(run_jobs(process, [0], describe="t"))
+
+
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[object]:
     """A head without CPUs, and two machines of one."""
     from ray.cluster_utils import Cluster
@@ -56,6 +68,7 @@ def test_a_lost_machine_and_a_new_one(cluster, tmp_path: Path) -> None:
         found += [next(results) for _ in range(8)]
         cluster.remove_node(nodes[1], allow_graceful=False)
         found += results
+    cluster.add_node(num_cpus=1)
     assert found == [n * n for n in range(40)]
 
 
@@ -88,10 +101,6 @@ def test_every_machine_must_see_the_files(cluster, tmp_path: Path, monkeypatch) 
         assert list(run_jobs(slow_square, jobs, describe="t", seen=[tmp_path / "x"])) == [1]
 
 
-def process(_: int) -> tuple[int, str | None]:
-    return os.getpid(), os.environ.get("DFMNIST_CACHE")
-
-
 def test_processes_stay_for_the_next_stage_and_no_longer(cluster, monkeypatch) -> None:
     monkeypatch.setenv("DFMNIST_CACHE", "/somewhere")
     with engine("ray", address=cluster.address):
@@ -101,15 +110,27 @@ def test_processes_stay_for_the_next_stage_and_no_longer(cluster, monkeypatch) -
     assert len(first) == 2
     assert {cache for _, cache in first} == {"/somewhere"}
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and any(Path(f"/proc/{p}").exists() for p, _ in first):
+    while time.monotonic() < deadline and ray.available_resources().get("CPU") != 2:
         time.sleep(0.2)
-    assert not any(Path(f"/proc/{p}").exists() for p, _ in first)
     assert ray.available_resources()["CPU"] == 2
 
 
-def test_no_cluster_answers() -> None:
-    with (
-        engine("ray", address="127.0.0.1:9"),
-        pytest.raises(InputError, match=r"^--address 127.0.0.1:9: no Ray cluster can be used"),
-    ):
-        list(run_jobs(process, [0], describe="t"))
+def gpu_of(_: int) -> tuple[int, str | None]:
+    time.sleep(0.5)
+    return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_jobs_share_gpus_where_there_are_any(cluster) -> None:
+    """Ray takes the number of GPUs that it is told."""
+    with engine("ray", address=cluster.address):
+        before = set(run_jobs(gpu_of, range(6), describe="t", gpu=0.5))
+        assert len(before) == 2  # one CPU each
+        assert {gpu for _, gpu in before} <= {None, ""}
+        large = cluster.add_node(num_cpus=8, num_gpus=1)
+        shared = set(run_jobs(gpu_of, range(12), describe="t", gpu=0.5))
+        assert {gpu for _, gpu in shared} == {"0"}
+        assert len(shared) == 2
+        alone = set(run_jobs(gpu_of, range(4), describe="t", gpu=1))
+        assert {gpu for _, gpu in alone} == {"0"}
+        assert len(alone) == 1
+    cluster.remove_node(large)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dfmnist import __version__
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError, StorageError
 from dfmnist.core.extras import need
 from dfmnist.core.scheduling import LostJob
@@ -23,6 +24,8 @@ POLL_S = 2.0
 """Seconds between two looks at how many processes the cluster has room for."""
 SEE_S = 30.0
 """Seconds that a machine has to see a file which was just written on another."""
+SAY_AFTER_S = 60.0
+"""Seconds without any process after which it is printed what is waited for."""
 BAD_STARTS = 5
 """Number of processes in a row that may end as they start."""
 PASSED_ON = ("DFMNIST_CACHE", "ONEDNN_MAX_CPU_ISA")
@@ -95,6 +98,7 @@ class RayWorkers:
         self._busy: dict[Any, Any] = {}
         self._bad_starts = 0
         self._looked_s = -POLL_S
+        self._alone_since_s: float | None = time.monotonic()
         self._grow()
 
     def free(self) -> bool:
@@ -111,6 +115,7 @@ class RayWorkers:
     def wait(self, running: Collection[Any]) -> Collection[Any]:
         """Wait until a job has ended or an actor has started; returns the jobs that ended."""
         self._grow()
+        self._tell_if_alone()
         awaited = [*running, *self._starting]
         if not awaited:
             time.sleep(POLL_S)
@@ -170,6 +175,16 @@ class RayWorkers:
         for _ in range(wanted - len(self._idle) - len(self._busy) - len(self._starting)):
             actor = kind.remote(os.getcwd(), environment, self._enter)
             self._starting[actor.look.remote(self._seen)] = actor
+
+    def _tell_if_alone(self) -> None:
+        """Print once that no machine has room, where there has been none for a while."""
+        if self._idle or self._busy:
+            self._alone_since_s = None
+        elif self._alone_since_s is None:
+            self._alone_since_s = time.monotonic()
+        elif time.monotonic() > self._alone_since_s + SAY_AFTER_S:
+            say("  no machine of the Ray cluster has a free CPU; waiting for one")
+            self._alone_since_s = float("inf")
 
     def _room(self) -> int:
         """Number of actors for which the cluster has CPUs and GPUs."""
