@@ -58,10 +58,10 @@ def _show_audit(report: "AuditReport") -> None:
     """Print an audit for people: counts, AUCs, what gives the class away, and the verdicts."""
     console = Console()
     counts = Table("Clips", "", "Real", "Fake", "People")
-    for field, rows in (report.counts or {}).items():
+    for name, rows in (report.counts or {}).items():
         for value, row in rows.items():
             people = f"{row['people']:,}" if "people" in row else ""
-            counts.add_row(field, value, f"{row['real']:,}", f"{row['fake']:,}", people)
+            counts.add_row(name, value, f"{row['real']:,}", f"{row['fake']:,}", people)
     console.print(counts)
     measured = Table("Audit", "Of", "AUC", "95% interval", "Verdict")
     parts = (report.protocol_by_quality, report.protocol_by_method or {}, report.signal)

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from dfmnist import __version__
-from dfmnist.core.actions import TEN
+from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_file, write_json
-from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.info import DatasetInfo, write_info
@@ -43,7 +42,7 @@ from dfmnist.pipeline.jobs import (
     PersonJob,
     RealJob,
     SourceCheck,
-    run,
+    run_all,
     unused,
 )
 from dfmnist.pipeline.plan import Pair, match_reals, next_round, pairs, targets, with_splits
@@ -110,6 +109,8 @@ def _tell_longer(drivers: Sequence[Footage], clip_s: Fraction) -> None:
         )
 
 
+GPU_SHARE = 0.25
+"""Share of a GPU for each process that uses the motion model: most of its time is the CPU's."""
 TOLERANCE_S = 0.25
 """Length in seconds by which a driving clip may exceed the dataset's without a word."""
 
@@ -122,6 +123,8 @@ class State:
     config: BuildConfig
     generator: str
     """Name of the motion model and hash of its weights."""
+    seen: tuple[Path, ...] = ()
+    """Files that all machines of a cluster must see."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,8 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
-    return State(root, config, generator)
+    samples = (path, inputs.people[0].path, inputs.drivers[0].path)
+    return State(root, config, generator, tuple(p for p in samples if p.exists()))
 
 
 def _completed(settings: Any) -> Any:
@@ -232,7 +236,7 @@ def _refuse_trained_on(inputs: Inputs, seeds: frozenset[int], generator: str) ->
 def _select(state: State, inputs: Inputs) -> dict[str, SourceCheck]:
     people = inputs.people
     jobs = [PersonJob(state.root, state.config, f) for f in people]
-    found = run_jobs(run, jobs, describe="select and crop")
+    found = run_all(jobs, "select and crop", seen=state.seen)
     checks = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
     rejected = [unused(f, checks[f.key]) for f in people]
     _tell("clips and photos", [r.reason if r else "" for r in rejected])
@@ -251,7 +255,7 @@ def _animatable(check: SourceCheck) -> bool:
 def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
     drivers = inputs.drivers
     jobs = [DriverJob(state.root, state.config, f) for f in drivers]
-    reasons = list(run_jobs(run, jobs, describe="crop drivers"))
+    reasons = list(run_all(jobs, "crop drivers", gpu=GPU_SHARE, seen=state.seen))
     _tell("driving clips", [str(r) for r in reasons])
     usable = [d for d, reason in zip(drivers, reasons, strict=True) if not reason]
     if not usable:
@@ -281,27 +285,32 @@ def _animate_and_screen(
         for action in TEN
         for split in SPLITS
     }
-    attempts: dict[str, Attempt] = {}
+    attempts: list[Attempt] = []
+    results: dict[tuple[Action, str], dict[Pair, bool]] = {place: {} for place in tables}
     while True:
-        results = {name: a.result.rejected is None for name, a in attempts.items()}
         batch = [
             pair
-            for (_, split), table in tables.items()
+            for (action, split), table in tables.items()
             for pair in next_round(
-                table, results, wanted[split], wanted[split] * config.attempts_per_clip
+                table,
+                results[action, split],
+                wanted[split],
+                wanted[split] * config.attempts_per_clip,
             )
         ]
         if not batch:
-            return list(attempts.values())
+            return attempts
         jobs = [
             FakeJob(state.root, config, pair, checks[pair.source.key].choice, state.generator)
             for pair in batch
         ]
-        done = run_jobs(run, jobs, describe="animate and screen")
+        failed: list[Rejected | None] = []
+        done = run_all(jobs, "animate and screen", gpu=GPU_SHARE, seen=state.seen)
         for pair, result in zip(batch, done, strict=True):
             assert isinstance(result, ClipResult)
-            attempts[pair.clip_id] = Attempt(pair, result)
-        failed = [attempts[pair.clip_id].result.rejected for pair in batch]
+            attempts.append(Attempt(pair, result))
+            results[pair.action, pair.split][pair] = result.rejected is None
+            failed.append(result.rejected)
         _tell("animations", [r.reason if r and r.action is None else "" for r in failed])
 
 
@@ -329,7 +338,8 @@ def _compress_reals(
     if len(chosen) < len(fakes):
         say(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
     jobs = [RealJob(state.root, state.config, f, checks[f.key]) for f in chosen]
-    done = [o for o in run_jobs(run, jobs, describe="compress real clips") if _is_result(o)]
+    results = run_all(jobs, "compress real clips", seen=state.seen)
+    done = [result for result in results if _is_result(result)]
     failed = [o.rejected for o in done if o.rejected is not None]
     _tell("real clips", [*(r.reason for r in failed), *("" for o in done if o.clips)])
     return [c for o in done for c in o.clips], failed

@@ -9,6 +9,7 @@ import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from dfmnist.core.actions import Action, parse_action
@@ -66,7 +67,7 @@ class Footage:
         """True for a photo."""
         return media_kind(self.path) == "photo"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name for files made from this footage, unique within one kind of footage."""
         return f"{key_of(self.identity)}-{self.action.value}-{self.take}"
