@@ -77,7 +77,7 @@ def _hash(
     parts = spectrum.reshape(len(luma), -1) * pictures[:, None]
     parts /= np.maximum(np.linalg.norm(parts, axis=1, keepdims=True), 1e-6)
     parts /= np.sqrt(max(int(pictures.sum()), 1))
-    whole: NDArray[np.float32] = parts.ravel()
+    whole: NDArray[np.float32] = parts.ravel().astype(np.float32)
     return whole
 
 
