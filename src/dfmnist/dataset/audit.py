@@ -41,7 +41,7 @@ from dfmnist.dataset.shortcuts import (
 from dfmnist.media.inspect import protocol_facts, signal_facts
 
 AUDIT = "audit.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Literal[2] = 2
 SIGNAL_CLIPS = 400
 """Number of clips decoded of each quality, enough for a narrow interval of the baseline."""
 _POOL_FROM = 200

@@ -68,13 +68,17 @@ def hashes_of(frames_rgb_u8: NDArray[np.uint8]) -> Hashes:
     return np.stack(hashes).astype(np.float16)
 
 
-def _hash(luma: NDArray[np.float32], pictures: NDArray[np.bool_], cut: float) -> NDArray:
+def _hash(
+    luma: NDArray[np.float32], pictures: NDArray[np.bool_], cut: float
+) -> NDArray[np.float32]:
     """The hash (values,) of frames (`FRAMES`, side, side) without a share `cut` at each edge."""
     cosines, weights = _cosines(cut), np.arange(FREQUENCIES, dtype=np.float32)
     spectrum = cosines @ luma @ cosines.T * np.hypot(weights[:, None], weights)
     parts = spectrum.reshape(len(luma), -1) * pictures[:, None]
     parts /= np.maximum(np.linalg.norm(parts, axis=1, keepdims=True), 1e-6)
-    return (parts / np.sqrt(max(int(pictures.sum()), 1))).ravel()
+    parts /= np.sqrt(max(int(pictures.sum()), 1))
+    whole: NDArray[np.float32] = parts.ravel().astype(np.float32)
+    return whole
 
 
 @cache
@@ -84,9 +88,9 @@ def _cosines(cut: float) -> NDArray[np.float32]:
     at = np.arange(SIDE_PX) + 0.5
     share = np.clip(np.minimum(at + 0.5, end) - np.maximum(at - 0.5, start), 0, 1)
     turns = np.arange(FREQUENCIES)[:, None] * (np.clip(at, start, end) - start) / (end - start)
-    rows = np.cos(np.pi * turns) * share
+    rows: NDArray[np.float32] = (np.cos(np.pi * turns) * share).astype(np.float32)
     rows[0] /= np.sqrt(2)
-    return rows.astype(np.float32)
+    return rows
 
 
 def _mirror() -> NDArray[np.float32]:
