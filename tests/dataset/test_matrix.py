@@ -60,9 +60,10 @@ def verified(data: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def audited(data: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The audit ends with its verdict, whichever that is."""
-    code, said, err = called(capsys, "dataset", "audit", data)
+    code, said, err = called(capsys, "dataset", "audit", data, "--save")
     assert "protocol" in said, err
     assert code == (2 if "FAILED" in said else 0), err
+    assert verify(data) == []
 
 
 def imported(data: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,6 +77,9 @@ def exported(data: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0, err
     assert verify(out) == []
     assert split_of(out) == split_of(data)
+    with_audit = (data / "audit.json").is_file()
+    assert with_audit == (out / "audit.json").is_file()
+    assert with_audit == ("## Audit" in (out / "README.md").read_text())
 
 
 def merged(data: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,9 +20,13 @@ def published_files(root: Path) -> list[str]:
     return sorted(name for name in names if name not in (SUMS, MARKER, LOCK))
 
 
-def write_sums(root: Path, known: Mapping[str, str]) -> Path:
-    """Write `SHA256SUMS` for all files below `root`. `known` are hashes that were computed."""
-    sums = {name: known.get(name) or sha256_file(root / name) for name in published_files(root)}
+def write_sums(root: Path, known: Mapping[str, str], changing: Iterable[str] = ()) -> Path:
+    """Write `SHA256SUMS` for all files below `root`. `known` are hashes that were computed.
+
+    Files named in `changing` are left out, since a command may write them anew.
+    """
+    names = [name for name in published_files(root) if name not in set(changing)]
+    sums = {name: known.get(name) or sha256_file(root / name) for name in names}
     write_text(root / SUMS, "".join(f"{_line(name, digest)}\n" for name, digest in sums.items()))
     return root / SUMS
 

@@ -184,7 +184,7 @@ def _distribution(
             "name": "clips-files",
             "description": "The clips of all splits.",
             "encodingFormat": sorted({_MIME.get(s.lower(), "video/mp4") for s in suffixes}),
-            "includes": [f"{split}/*{suffix}" for split in splits for suffix in suffixes],
+            "includes": [f"{split}/**/*{suffix}" for split in splits for suffix in suffixes],
         },
     ]
 
@@ -202,8 +202,8 @@ def _record_set(splits: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
         "description": f"One record for each file, of all splits.{said}",
         "key": [{"@id": "clips/split"}, {"@id": "clips/file_name"}],
         "field": [
-            _field(name, one, isinstance(rows[0][name], list))
-            for name, one in samples.items()
+            _field(name, position, one, isinstance(rows[0][name], list))
+            for position, (name, one) in enumerate(samples.items())
             if name not in objects
         ],
     }
@@ -215,10 +215,11 @@ def _sample(values: Sequence[Any]) -> Any:
     return value[0] if isinstance(value, list) else value
 
 
-def _field(name: str, value: Any, several: bool) -> dict[str, Any]:
+def _field(name: str, position: int, value: Any, several: bool) -> dict[str, Any]:
+    plain = re.fullmatch(r"[A-Za-z0-9._-]+", name) is not None
     field: dict[str, Any] = {
         "@type": "cr:Field",
-        "@id": f"clips/{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}",
+        "@id": f"clips/{name if plain else f'column-{position}'}",
         "name": name,
         "description": DESCRIPTIONS.get(name, "A further column of the dataset."),
         "dataType": _data_type(name, value),

@@ -21,7 +21,7 @@ from dfmnist.core.files import (
 )
 from dfmnist.core.jobs import run_jobs
 from dfmnist.core.text import plural
-from dfmnist.dataset.audit import read_audit, write_audit
+from dfmnist.dataset.audit import AUDIT, read_audit, write_audit
 from dfmnist.dataset.clip import Clip, as_json
 from dfmnist.dataset.export.card import published_card
 from dfmnist.dataset.export.checksums import published_files, write_sums
@@ -104,7 +104,7 @@ def export_dataset(
     if config.webdataset:
         write_shards(out, rows, config.shard_mb * 1_000_000)
     _search(out, secrets, known)
-    write_sums(out, known)
+    write_sums(out, known, changing=(AUDIT,))  # `dataset audit --save` writes it
     return Exported(out, {s: len(part) for s, part in rows.items()}, _notes(facts, signing))
 
 
