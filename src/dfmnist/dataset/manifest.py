@@ -54,6 +54,7 @@ __all__ = [
     "manifest_hash",
     "read_manifest",
     "read_rejected",
+    "sharing",
     "write_manifest",
     "write_rejected",
 ]
@@ -189,7 +190,7 @@ def _write_lines(file: Path, lines: Iterable[str]) -> Path:
 
 def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
     records: list[_R] = []
-    share = _shared()
+    share = sharing()
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -205,7 +206,7 @@ def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
     return records
 
 
-def _shared() -> Callable[[BaseModel], None]:
+def sharing() -> Callable[[BaseModel], None]:
     """A function that lets a record share the equal parts of earlier ones.
 
     A set of fields, a tuple of people and an empty `extra` of each record's own would take three
