@@ -51,6 +51,8 @@ DRIVING_CLIPS = 200
 """Number of driving clips that are assumed: twenty of each action."""
 ATTEMPTS = 137 / 108
 """Attempts for each fake that was kept, in the demo's build."""
+ANIMATIONS = 10
+"""Number of animations that are timed, and one that is not, which loads the model."""
 QUALITIES = ("raw", "c23", "c40")
 CONFIG = BuildConfig(licence="CC0-1.0", consent="none needed", synthetic=True)
 
@@ -131,7 +133,7 @@ def stages(work: Path) -> None:
         attempts = run(
             (
                 FakeJob(root, CONFIG, pair, check_of[pair.source.key].choice, generator)
-                for pair in made_pairs(people, drivers)
+                for pair in made_pairs(people, drivers)[: ANIMATIONS + 1]
             ),
             "animate",
             "screen",

@@ -19,10 +19,20 @@ def process(_: int) -> tuple[int, str | None]:
     return os.getpid(), os.environ.get("DFMNIST_CACHE")
 
 
-def test_no_cluster_answers() -> None:
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("127.0.0.1:9", "Connection refused"),
+        ("ray://127.0.0.1:9", "Connection refused"),
+        ("127.0.0.1", "names no port"),
+        ("127.0.0.1:99999999999", "expected"),
+        ("no.such.host.invalid:1", "expected"),
+    ],
+)
+def test_no_cluster_answers(address: str, why: str) -> None:
     with (
-        engine("ray", address="127.0.0.1:9"),
-        pytest.raises(InputError, match=r"^--address 127.0.0.1:9: no Ray cluster can be used"),
+        engine("ray", address=address),
+        pytest.raises(InputError, match=rf"^--address {address}: no Ray cluster can.*{why}"),
     ):
         list(run_jobs(process, [0], describe="t"))
 

@@ -47,6 +47,8 @@ def connect(address: str | None) -> Any:
 
     if ray.is_initialized():
         return ray
+    named = address or os.environ.get("RAY_ADDRESS")
+    _check_answers(named)
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -55,15 +57,33 @@ def connect(address: str | None) -> Any:
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError.of(
-            f"--address {address or os.environ.get('RAY_ADDRESS', '')}".strip(),
-            f"no Ray cluster can be used ({said[0]})",
-            "the HOST:PORT that `ray start --head` printed",
-        ) from None
+        raise _no_cluster(named, said[0]) from None
     finally:
         if main:  # Ray replaces the handler by its own
             signal.signal(signal.SIGTERM, handler)
     return ray
+
+
+def _check_answers(address: str | None) -> None:
+    """Raise `InputError` if nothing answers at HOST:PORT, for which Ray would wait for minutes."""
+    if address in (None, "auto", "local"):
+        return
+    host, colon, port = str(address).removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        raise _no_cluster(address, "names no port")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        said = error.strerror if isinstance(error, OSError) else None
+        raise _no_cluster(address, said or str(error)) from None
+
+
+def _no_cluster(address: str | None, said: str) -> InputError:
+    return InputError.of(
+        f"--address {address}" if address else "--engine ray",
+        f"no Ray cluster can be used ({said})",
+        "the HOST:PORT that `ray start --head` printed",
+    )
 
 
 class RayWorkers:

@@ -56,6 +56,7 @@ __all__ = [
     "manifest_hash",
     "read_manifest",
     "read_rejected",
+    "sharing",
     "write_manifest",
     "write_rejected",
 ]
@@ -216,7 +217,7 @@ def _write_lines(file: Path, lines: Iterable[str]) -> Path:
 def _read_lines(file: Path, kind: type[_R], convert: Convert | None = None) -> list[_R]:
     """The records in `file`. `convert` is applied to the values of lines that are none as such."""
     records: list[_R] = []
-    share = _shared()
+    share = sharing()
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -232,7 +233,7 @@ def _read_lines(file: Path, kind: type[_R], convert: Convert | None = None) -> l
     return records
 
 
-def _shared() -> Callable[[BaseModel], None]:
+def sharing() -> Callable[[BaseModel], None]:
     """A function that lets a record share the equal parts of earlier ones.
 
     A set of fields, a tuple of people and an empty `extra` of each record's own would take three

@@ -5,11 +5,11 @@ At the end the dataset is audited and published; the manifest is written last.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from dfmnist import __version__
 from dfmnist.core.actions import TEN, Action
@@ -21,7 +21,14 @@ from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_fil
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.info import DatasetInfo, write_info
-from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
+from dfmnist.dataset.manifest import (
+    Clip,
+    Manifest,
+    Rejected,
+    sharing,
+    write_manifest,
+    write_rejected,
+)
 from dfmnist.dataset.splits import split_info
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
 from dfmnist.media.folders import VIDEOS
@@ -203,8 +210,8 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
-    samples = (path, inputs.people[0].path, inputs.drivers[0].path)
-    return State(root, config, generator, tuple(p for p in samples if p.exists()))
+    samples = (path, config.weights, inputs.people[0].path, inputs.drivers[0].path)
+    return State(root, config, generator, tuple(p for p in samples if p and p.exists()))
 
 
 def _completed(settings: Any) -> Any:
@@ -306,16 +313,21 @@ def _animate_and_screen(
         ]
         failed: list[Rejected | None] = []
         done = run_all(jobs, "animate and screen", gpu=GPU_SHARE, seen=state.seen)
-        for pair, result in zip(batch, done, strict=True):
-            assert isinstance(result, ClipResult)
+        for pair, result in zip(batch, _clip_results(done), strict=True):
             attempts.append(Attempt(pair, result))
             results[pair.action, pair.split][pair] = result.rejected is None
             failed.append(result.rejected)
         _tell("animations", [r.reason if r and r.action is None else "" for r in failed])
 
 
-def _is_result(value: object) -> TypeGuard[ClipResult]:
-    return isinstance(value, ClipResult)
+def _clip_results(results: Iterable[object]) -> Iterator[ClipResult]:
+    """The results of jobs that make clips; equal parts of their records are in memory once."""
+    share = sharing()
+    for result in results:
+        assert isinstance(result, ClipResult)
+        for clip in result.clips:
+            share(clip)
+        yield result
 
 
 def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> list[Footage]:
@@ -339,7 +351,7 @@ def _compress_reals(
         say(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
     jobs = [RealJob(state.root, state.config, f, checks[f.key]) for f in chosen]
     results = run_all(jobs, "compress real clips", seen=state.seen)
-    done = [result for result in results if _is_result(result)]
+    done = list(_clip_results(results))
     failed = [o.rejected for o in done if o.rejected is not None]
     _tell("real clips", [*(r.reason for r in failed), *("" for o in done if o.clips)])
     return [c for o in done for c in o.clips], failed
