@@ -259,7 +259,7 @@ def test_a_copy_in_another_split(make_dataset, how: str) -> None:
     frames = read_frames(root / train.file_name)
     changed = {
         "encoded": frames,
-        "small": resize_frames(frames, (24, 24)),
+        "small": resize_frames(frames, (28, 28)),
         "cut": np.ascontiguousarray(frames[:, 2:-2, 2:-2]),
         "mirrored": np.ascontiguousarray(frames[:, :, ::-1]),
         "faster": frames,

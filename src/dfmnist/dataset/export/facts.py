@@ -88,8 +88,8 @@ class Facts:
         parts = []
         if built:
             parts.append(
-                f"{plural(built, 'file')} made by dfmnist say so in the container's comment field: "
-                "`dfmnist fake: AI-generated: …` or `dfmnist real: …`, equally long."
+                f"{plural(built, 'file')} made by dfmnist say in the container's comment field "
+                "whether they are real or fake, and that fakes are AI-generated."
             )
         if built < len(self.clips):
             others = plural(len(self.clips) - built, "file is", "files are")
