@@ -25,6 +25,7 @@ from dfmnist.core.files import sha256_file
 from dfmnist.dataset.export import files as export_files
 from dfmnist.dataset.export.config import ExportConfig
 from dfmnist.dataset.export.exporting import export_dataset
+from dfmnist.dataset.export.terms import Terms
 from dfmnist.dataset.info import DatasetInfo, read_info, write_info
 from dfmnist.dataset.manifest import (
     Clip,
@@ -501,3 +502,9 @@ def test_a_split_of_another_folder_is_refused(exported: Path, tmp_path: Path) ->
         InputError, match=r"test/metadata\.jsonl:1: states split train; expected test"
     ):
         read_manifest(copy)
+
+
+def test_a_semicolon_within_brackets_parts_no_licences() -> None:
+    assert Terms(("CC0-1.0 (a; b)",), ()).spdx == ("CC0-1.0",)
+    assert Terms(("MIT; CC0-1.0 (a; b)",), ()).spdx == ("MIT", "CC0-1.0")
+    assert Terms(("MIT; as told",), ()).spdx == ()

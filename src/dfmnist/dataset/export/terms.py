@@ -32,6 +32,8 @@ SLUGS = {name: name.lower() for name in _SAME} | _OTHERS
 
 From https://huggingface.co/docs/hub/repositories-licenses.
 """
+_PARTS = re.compile(r";(?![^(]*\))")
+"""What parts the licences of several people in a statement: a semicolon outside brackets."""
 _BY_LOWER_CASE = {name.lower(): name for name in SLUGS}
 
 
@@ -45,7 +47,7 @@ class Terms:
     @property
     def spdx(self) -> tuple[str, ...]:
         """SPDX identifiers of the licences; empty if one of them is not in `SLUGS`."""
-        found = [spdx_of(part) for text in self.licences for part in text.split(";")]
+        found = [spdx_of(part) for text in self.licences for part in _PARTS.split(text)]
         known = dict.fromkeys(name for name in found if name)
         return tuple(known) if all(found) else ()
 
