@@ -162,7 +162,7 @@ def print_stages(of: dict[type, Times], audits: Times, kept: int, attempts: int)
         ("crop drivers, keypoints", DRIVING_CLIPS, driver.mean("job")),
         ("animate", tries, animate),
         ("screen", tries, screen),
-        ("compress fakes", tries, rest),
+        ("compress fakes and write records", tries, rest),
         ("compress real clips", CLIPS, real.mean("job")),
         ("audit: protocol", 2 * CLIPS * len(QUALITIES), audits.mean("protocol")),
         ("audit: signal", auditing.SIGNAL_CLIPS * len(QUALITIES), audits.mean("signal")),
