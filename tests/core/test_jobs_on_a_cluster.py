@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.clusters import two_machines
 from tests.core.test_jobs import given_up, square_or_die
 
 from dfmnist.core.errors import InputError, StorageError
@@ -39,15 +40,8 @@ def test_no_cluster_answers(address: str, why: str) -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[object]:
-    """A head without CPUs, and two machines of one."""
-    from ray.cluster_utils import Cluster
-
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    found.add_node(num_cpus=1)
-    found.add_node(num_cpus=1)
-    yield found
-    ray.shutdown()
-    found.shutdown()
+    with two_machines() as found:
+        yield found
 
 
 def test_killed_processes_cost_their_own_jobs_alone(cluster, tmp_path: Path) -> None:

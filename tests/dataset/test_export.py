@@ -57,7 +57,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     splits = split_info(read_manifest(root).clips, "identity", 0)
     made = {"kind": "built", "made_by": "dfmnist 0.1.0", "synthetic_actors": True}
     write_info(root, DatasetInfo(splits=splits, **made))
-    reason = f"{root}/work/x.mp4: no face found"
+    reason = f"{root}/kept/x.mp4: no face found"
     write_rejected(root, [rejection(action="blink", reason=reason)])
     return root
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.clusters import two_machines
 from tests.pipeline.test_promises import CONFIG, footage, staged
 
 from dfmnist.core.actions import Action
@@ -24,7 +25,7 @@ from dfmnist.pipeline.jobs import AnyJob, FakeJob, PersonJob
 from dfmnist.recipes import smoke
 
 pytestmark = pytest.mark.soak
-ray = pytest.importorskip("ray", reason="needs the extra dfmnist[ray]")
+pytest.importorskip("ray", reason="needs the extra dfmnist[ray]")
 
 
 def test_a_dataset_is_that_of_one_process(tmp_path: Path) -> None:
@@ -68,14 +69,8 @@ def troubled(job: AnyJob) -> object:
 
 @pytest.fixture
 def cluster() -> Iterator[object]:
-    from ray.cluster_utils import Cluster
-
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    found.add_node(num_cpus=1)
-    found.add_node(num_cpus=1)
-    yield found
-    ray.shutdown()
-    found.shutdown()
+    with two_machines() as found:
+        yield found
 
 
 def lose_a_machine(cluster, root: Path) -> threading.Thread:

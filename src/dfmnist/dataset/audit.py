@@ -8,7 +8,6 @@ sizes, quantiser, noise, sharpness, brightness, motion) cannot fail, since it is
 itself: it is the baseline that every detector must beat.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +37,7 @@ from dfmnist.dataset.shortcuts import (
     audit_signal,
     both_labels,
 )
+from dfmnist.dataset.summary import count_labels
 from dfmnist.media.inspect import protocol_facts, signal_facts
 
 AUDIT = "audit.json"
@@ -193,11 +193,14 @@ def _failed(
 def count_clips(clips: Sequence[Clip]) -> Counts:
     """Number of clips by split, action, quality and method; see `AuditReport.counts`."""
     distinct = list({clip.clip_id: clip for clip in clips}.values())
+    actions = [(clip.action_name, clip.label) for clip in distinct]
+    methods = [(clip.method, clip.label) for clip in distinct]
+    files = [(clip.quality, clip.label) for clip in clips]
     counts = {
-        "split": _by_label([(clip.split, clip.label) for clip in distinct], SPLITS),
-        "action": _by_label([(clip.action_name, clip.label) for clip in distinct]),
-        "quality": _by_label([(clip.quality, clip.label) for clip in clips], qualities_of(clips)),
-        "method": _by_label([(clip.method, clip.label) for clip in distinct]),
+        "split": count_labels([(clip.split, clip.label) for clip in distinct], SPLITS),
+        "action": count_labels(actions, _stated(actions)),
+        "quality": count_labels(files, qualities_of(clips)),
+        "method": count_labels(methods, _stated(methods)),
     }
     for split, row in counts["split"].items():
         row["people"] = len(
@@ -206,14 +209,9 @@ def count_clips(clips: Sequence[Clip]) -> Counts:
     return counts
 
 
-def _by_label(
-    pairs: Sequence[tuple[str, str]], order: Sequence[str] = ()
-) -> dict[str, dict[str, int]]:
-    """Counts value → label → number, without values that are empty."""
-    counts = Counter(pairs)
-    values = {value for value, _ in counts if value}
-    ordered = [v for v in order if v in values] or sorted(values)
-    return {v: {label: counts[v, label] for label in ("real", "fake")} for v in ordered}
+def _stated(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The different values of pairs (value, label), sorted, without the empty one."""
+    return sorted({value for value, _ in pairs if value})
 
 
 def _broken_in_words(broken: Sequence[BrokenFile], files: int) -> str:

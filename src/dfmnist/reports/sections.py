@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dfmnist.core.actions import INFO
 from dfmnist.core.errors import InputError
-from dfmnist.dataset.audit import AuditReport
+from dfmnist.dataset.audit import AuditReport, Check
 from dfmnist.dataset.manifest import Clip, Rejected
 from dfmnist.dataset.qualities import in_order
 from dfmnist.dataset.splits import assert_disjoint
@@ -133,7 +133,11 @@ class AuditLine:
     bad: bool
 
 
-_CHECKS = {"files": "Broken files", "people": "People", "copies": "Near-duplicates"}
+_CHECKS: dict[Check, str] = {
+    "files": "Broken files",
+    "people": "People",
+    "copies": "Near-duplicates",
+}
 
 
 def audit_lines(report: AuditReport) -> list[AuditLine]:
@@ -142,7 +146,7 @@ def audit_lines(report: AuditReport) -> list[AuditLine]:
     return [
         AuditLine(title, said, check in report.failed)
         for check, title in _CHECKS.items()
-        if (said := next((text for name, text in found.items() if name == check), ""))
+        if (said := found.get(check, ""))
     ]
 
 
