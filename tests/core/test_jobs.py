@@ -1,5 +1,6 @@
 """Jobs over processes."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -86,6 +87,19 @@ def test_processes_are_kept_until_a_job_fails() -> None:
     with pytest.raises(ValueError, match="negative"):
         run(square, [-1, 2, 3], 2)
     assert not set(run(where, range(20), 2)) & first
+
+
+def imported(name: str) -> int:
+    return int(importlib.import_module(name).VALUE)
+
+
+def test_processes_find_modules_of_a_path_that_was_added_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(where, range(4), 2)
+    (tmp_path / "added_later.py").write_text("VALUE = 7")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert run(imported, ["added_later", "added_later"], 2) == [7, 7]
 
 
 def threads(_: int) -> tuple[str | None, int]:

@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import socket
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar

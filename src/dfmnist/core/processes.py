@@ -21,6 +21,8 @@ _POOLS: dict[Key, ProcessPoolExecutor] = {}
 """Pools of one process each, by place, number of GPUs, and whether they print nothing. A process
 that is killed takes no other job with it, and it is known which job it had. Processes are kept from
 stage to stage, since each takes seconds to start."""
+_SEARCHED: list[str] = []
+"""The `sys.path` with which they started."""
 
 
 class Processes:
@@ -41,6 +43,8 @@ class Processes:
         self._free = list(range(places))[::-1]
         self._place_of: dict[Future[Any], int] = {}
         self._used: set[int] = set()
+        if sys.path != _SEARCHED:
+            _end_idle()
 
     def free(self) -> bool:
         """Whether a place has no job."""
@@ -53,7 +57,7 @@ class Processes:
         try:
             future = self._submit(place, job)
         except BrokenProcessPool:  # it was killed while it had no job
-            _POOLS.pop(self._key(place)).shutdown(wait=False)
+            _drop(self._key(place))
             future = self._submit(place, job)
         self._place_of[future] = place
         return future
@@ -86,7 +90,7 @@ class Processes:
         try:
             return handle.result()
         except BrokenProcessPool:
-            _POOLS.pop(self._key(place)).shutdown(wait=False)
+            _drop(self._key(place))
             raise LostJob("its process was lost") from None
 
     def stop(self) -> None:
@@ -99,6 +103,18 @@ class Processes:
                     process.terminate()
         for pool in pools:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_idle() -> None:
+    """End all processes when they have no job: they would not find modules of a newer path."""
+    for key in list(_POOLS):
+        _drop(key)
+    _SEARCHED[:] = sys.path
+
+
+def _drop(key: Key) -> None:
+    if (pool := _POOLS.pop(key, None)) is not None:
+        pool.shutdown(wait=False)
 
 
 @contextlib.contextmanager
