@@ -1,0 +1,155 @@
+"""Every code block of the pages is run as it is printed, or says why it is not."""
+
+import re
+import shutil
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import cbook
+from PIL import Image
+from tests.dataset.trees import differ
+from tests.dataset.test_layouts import celeb_df
+from tests.detectors.conftest import clip_frames, make_dataset
+from tests.docs.blocks import RUN, SHOWN, Block, blocks_of, shell
+
+from dfmnist.core.files import cache_dir
+from dfmnist.media.image import write_image
+from dfmnist.media.video import write_video
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted({ROOT / "README.md", *DOCS.rglob("*.md")} - {DOCS / "CLI.md"})
+Make = Callable[[Path], object]
+
+
+def nothing(folder: Path) -> None:
+    """The page needs nothing."""
+
+
+def portrait(folder: Path) -> None:
+    """`photo.jpg` and `video.mp4` of one face, and a tiny dataset `mydata`."""
+    make_dataset(folder / "mydata")
+    picture = Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    face = np.asarray(picture.convert("RGB"))[:480, :480]
+    write_image(folder / "photo.jpg", face)
+    write_video(folder / "video.mp4", np.stack([face] * 3), Fraction(25), crf=18)
+
+
+def dataset(folder: Path) -> None:
+    """A tiny dataset `mydata`, whose fakes are blurred."""
+    make_dataset(folder / "mydata")
+
+
+def downloads(folder: Path) -> None:
+    """`Celeb-DF-v2` as it is unpacked, and a folder of other people's clips."""
+    celeb_df(folder / "Celeb-DF-v2")
+    differ(folder / "Celeb-DF-v2")
+    for index, who in enumerate("abcdef"):
+        for label in ("real", "fake"):
+            clip = folder / "theirs" / label / who / "1.mp4"
+            clip.parent.mkdir(parents=True)
+            write_video(clip, clip_frames(index, label == "fake"), Fraction(25), crf=23)
+
+
+QUICK: dict[str, Make] = {
+    "docs/api.md": portrait,
+    "docs/contribute.md": nothing,
+    "docs/guides/check-a-video.md": portrait,
+    "docs/guides/judge-your-detector.md": dataset,
+    "docs/guides/public-dataset.md": downloads,
+    "docs/install.md": nothing,
+}
+"""Pages whose blocks take seconds, with what they need."""
+
+
+@pytest.fixture(scope="session")
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the tutorial was followed."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    follow("docs/tutorial.md", folder, tmp_path_factory.mktemp("tools"), here=False)
+    return folder
+
+
+def after_the_tutorial(folder: Path, tutorial: Path) -> None:
+    """`runs/smoke` of the tutorial, and a clip of it."""
+    shutil.copytree(tutorial / "runs", folder / "runs")
+    portrait(folder)
+    clips = sorted((folder / "runs" / "smoke" / "footage" / "people").rglob("*surprise*.mp4"))
+    shutil.copyfile(clips[0], folder / "clip.mp4")
+
+
+def recordings(folder: Path, tutorial: Path) -> None:
+    """The tutorial's footage, laid out as somebody's own: `people` and `moves`."""
+    footage = tutorial / "runs" / "smoke" / "footage"
+    for clip in sorted((footage / "people").rglob("*.mp4")):
+        place = folder / "people" / f"{clip.parent.name}#{clip.stem}.mp4"
+        place.parent.mkdir(exist_ok=True)
+        shutil.copyfile(clip, place)
+
+
+LONG: dict[str, Callable[[Path, Path], object]] = {
+    "docs/guides/liveness-service.md": after_the_tutorial,
+    "docs/guides/reproduce-the-paper.md": after_the_tutorial,
+    "docs/guides/train-an-animator.md": after_the_tutorial,
+    "docs/guides/your-own-videos.md": recordings,
+}
+"""Pages whose blocks take minutes, with what they need of the tutorial."""
+
+
+def named(page: Path) -> str:
+    """Path of a page below the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: str) -> list[Block]:
+    """The blocks of a page."""
+    return blocks_of((ROOT / page).read_text("utf-8"))
+
+
+def follow(page: str, folder: Path, tools: Path, *, here: bool) -> None:
+    """Run all blocks of a page in `folder`."""
+    with shell(folder, tools, here=here) as opened:
+        for block in blocks(page):
+            if (block.language in RUN and not block.reason) or block.is_file:
+                opened.run(block)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of its own with the models that are in the user's, so that nothing is left there."""
+    own = tmp_path_factory.mktemp("cache")
+    for name in ("actors", "faces", "imagenet"):
+        if (cache_dir() / name).exists():
+            (own / name).symlink_to(cache_dir() / name)
+    monkeypatch.setenv("DFMNIST_CACHE", str(own))
+
+
+@pytest.mark.parametrize("page", QUICK)
+def test_a_page_can_be_followed(
+    page: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    QUICK[page](tmp_path)
+    follow(page, tmp_path, tmp_path_factory.mktemp("tools"), here=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("page", LONG)
+def test_a_long_page_can_be_followed(
+    page: str, tutorial: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    LONG[page](tmp_path, tutorial)
+    follow(page, tmp_path, tmp_path_factory.mktemp("tools"), here=False)
+
+
+@pytest.mark.parametrize("page", map(named, PAGES))
+def test_every_block_is_run_or_says_why_not(page: str) -> None:
+    followed = {"docs/tutorial.md", *QUICK, *LONG}
+    for block in blocks(page):
+        where = f"{page}, line {block.line}"
+        if block.language in SHOWN or block.is_file or block.reason:
+            continue
+        assert block.language in RUN, f"{where}: a block of language {block.language!r}"
+        assert page in followed, f"{where}: no test follows this page"
