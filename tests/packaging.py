@@ -1,8 +1,8 @@
 """Build the wheel and the sdist, check them, and use them as someone does who installs them.
 
-    python tests/packaging.py check                        # build both, check what is in them
-    python tests/packaging.py install                      # … and use the wheel in a bare environment
-    python tests/packaging.py install --python python3.13  # … of another Python
+    python tests/packaging.py check                        # build, and check what is in both
+    python tests/packaging.py install                      # and use the wheel in a bare environment
+    python tests/packaging.py install --python python3.13  # of another Python
     python tests/packaging.py docker                       # the Dockerfile's steps, without Docker
 
 `build` and `hatchling` have to be installed (extra `dev`). `install` and `docker` download the
@@ -28,19 +28,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MAX_WHEEL_MB = 40
-USED = "import importlib, pkgutil, dfmnist; dfmnist.InputError"
 SMOKE = ["demo", "--recipe", "smoke", "--workers", "1", "--out"]
 """A build, detectors and a report at the smallest size."""
 
 
-def run(*words: object, **more: object) -> str:
+def run(*words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
     """Standard output of a command; raises CalledProcessError after showing what it printed."""
-    print("+", shlex.join(map(str, words)), flush=True)
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, **more)  # type: ignore[call-overload]
+    asked = [str(word) for word in words]
+    print("+", shlex.join(asked), flush=True)
+    done = subprocess.run(asked, capture_output=True, text=True, cwd=cwd, env=env)
     if done.returncode:
         print(done.stdout[-4000:], done.stderr[-4000:], sep="\n")
         done.check_returncode()
-    return str(done.stdout)
+    return done.stdout
 
 
 def kept() -> list[str]:
@@ -67,7 +67,9 @@ def problems_of_wheel(wheel: Path, files: Sequence[str]) -> list[str]:
     found += [f"{name}: does not belong into it" for name in sorted(there - code)]
     found += [f"{name}: empty" for name in there if inside[name] == 0 and "/weights/" in name]
     licences = {Path(name).name for name in inside if "/licenses/" in name}
-    found += [f"{n}: no such notice" for n in PROJECT["license-files"] if Path(n).name not in licences]
+    found += [
+        f"{n}: no such notice" for n in PROJECT["license-files"] if Path(n).name not in licences
+    ]
     if wheel.stat().st_size > MAX_WHEEL_MB * 1e6:
         found.append(f"{wheel.name}: {wheel.stat().st_size / 1e6:.0f} MB")
     for key, value in (
@@ -77,7 +79,9 @@ def problems_of_wheel(wheel: Path, files: Sequence[str]) -> list[str]:
         if about[key] != value:
             found.append(f"{key}: {about[key]}; expected {value}")
     extras = set(about.get_all("Provides-Extra") or [])
-    return found + [f"{extra}: no such extra" for extra in PROJECT["optional-dependencies"].keys() - extras]
+    return found + [
+        f"{extra}: no such extra" for extra in PROJECT["optional-dependencies"].keys() - extras
+    ]
 
 
 def problems_of_sdist(sdist: Path, files: Sequence[str]) -> list[str]:
@@ -116,7 +120,9 @@ def install(wheel: Path, place: Path, python: str) -> None:
     run(of_it / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir",
         "--constraint", ROOT / "constraints.txt", asked, env=own)  # fmt: skip
     use(of_it / "dfmnist", place, own)
-    typed = run(of_it / "python", "-c", "import dfmnist; print(dfmnist.__path__[0])", cwd=place, env=own)
+    typed = run(
+        of_it / "python", "-c", "import dfmnist; print(dfmnist.__path__[0])", cwd=place, env=own
+    )
     assert (Path(typed.strip()) / "py.typed").exists(), "py.typed is not installed"
     assert str(ROOT) not in typed, typed
 

@@ -1,6 +1,5 @@
 """Every code block of the pages is run as it is printed, or says why it is not."""
 
-import re
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,8 +9,8 @@ import numpy as np
 import pytest
 from matplotlib import cbook
 from PIL import Image
-from tests.dataset.trees import differ
 from tests.dataset.test_layouts import celeb_df
+from tests.dataset.trees import differ
 from tests.detectors.conftest import clip_frames, make_dataset
 from tests.docs.blocks import RUN, SHOWN, Block, blocks_of, shell
 
