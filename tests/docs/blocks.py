@@ -1,8 +1,8 @@
 """The code blocks of a Markdown page, and a shell that runs them as a reader would.
 
-A block is run exactly as it is printed: `sh` by bash, `python` as a script in this process. A block
-whose title is the name of a file is written to that file. A title that begins with "Not run" says
-why a block is not run.
+A block is run exactly as it is printed: `sh` by bash, `python` in this process. A block whose title
+is the name of a file is written to that file. A title, or a comment in the first line, that begins
+with "Not run" says why a block is not run.
 """
 
 import contextlib
@@ -62,7 +62,8 @@ class Block:
     @property
     def reason(self) -> str:
         """Why the block is not run; empty if it is."""
-        return self.title if self.title.startswith("Not run") else ""
+        first = self.text.partition("\n")[0].removeprefix("# ")
+        return next((line for line in (self.title, first) if line.startswith("Not run")), "")
 
 
 def blocks_of(page: str) -> list[Block]:
