@@ -228,15 +228,7 @@ def _start_worker(started: Any, gpus: int, quiet: bool) -> None:
 
     The process exits when its parent dies. Jobs that a job starts run in the job's own process.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    exit_with_parent()
     _ENGINE.set(Engine("local", 1))
     set_quiet(quiet)
     with started.get_lock():
@@ -246,6 +238,19 @@ def _start_worker(started: Any, gpus: int, quiet: bool) -> None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % gpus]
     settle_numerics()
+
+
+def exit_with_parent() -> None:
+    """Ignore SIGINT in this process, which the parent handles, and exit when the parent dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def settle_numerics() -> None:

@@ -24,8 +24,9 @@ from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
 from dfmnist.dataset.splits import assert_disjoint, split_info
-from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.fomm.checkpoint import training_seeds
 from dfmnist.media.folders import VIDEOS
+from dfmnist.pipeline.animators import end_animators, generator_of
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
 from dfmnist.pipeline.footage import (
@@ -67,7 +68,10 @@ def build(
     state = _open(root, config, inputs)
     checks = _select(state, inputs)
     usable = _crop_drivers(state, inputs)
-    attempts = _animate_and_screen(state, inputs, usable, checks)
+    try:
+        attempts = _animate_and_screen(state, inputs, usable, checks)
+    finally:
+        end_animators()
     kept, failed = _compress_reals(state, inputs, attempts, checks)
     unusable = [r for f in inputs.people if (r := unused(f, checks[f.key])) is not None]
     return _publish(state, attempts, kept, [*failed, *unusable])
@@ -121,7 +125,9 @@ class State:
     root: Path
     config: BuildConfig
     generator: str
-    """Name of the motion model and hash of its weights."""
+    """Name of the motion model and hash of its weights, or those of another animator."""
+    method: str = ""
+    """Method of the fakes; empty if the generator's name states it."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +186,10 @@ def _assign_splits(
 
 def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
     """Claim the folder. Raises `InputError` if it was begun with other settings or inputs."""
+    made_by = generator_of(config)
     claim_folder(root, "dataset")
-    generator = weights_id(config.weights)
-    if config.synthetic:
+    generator = made_by.text
+    if config.synthetic and config.animator is None:
         _refuse_trained_on(inputs, training_seeds(config.weights), generator)
     footage = (*inputs.people, *inputs.drivers)
     hashes = {path: _hash(path) for path in {f.path for f in footage}}
@@ -196,11 +203,14 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         recorded["terms"] = terms
     settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
     path = root / "build.json"
-    if path.exists() and _completed(read_json(path)) != json.loads(json.dumps(settings)):
-        raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
-    return State(root, config, generator)
+    elif (begun := _completed(read_json(path))) != json.loads(json.dumps(settings)):
+        what = "other settings or inputs"
+        if isinstance(begun, dict) and begun.get("generator") != generator:
+            what = f"the animator {begun.get('generator')}, now it is {generator}"
+        raise InputError.of(root, f"was begun with {what}", "a new folder")
+    return State(root, config, generator, made_by.method)
 
 
 def _completed(settings: Any) -> Any:
@@ -294,9 +304,12 @@ def _animate_and_screen(
         if not batch:
             return list(attempts.values())
         jobs = [
-            FakeJob(state.root, config, pair, checks[pair.source.key].choice, state.generator)
+            FakeJob(
+                state.root, config, pair, checks[pair.source.key].choice,
+                state.generator, state.method,
+            )
             for pair in batch
-        ]
+        ]  # fmt: skip
         done = run_jobs(run, jobs, describe="animate and screen")
         for pair, result in zip(batch, done, strict=True):
             assert isinstance(result, ClipResult)

@@ -7,9 +7,12 @@ from pathlib import Path
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import BackendName, DriverProtocol, Motion, Precision, Quality
 from dfmnist.core.errors import InputError
+from dfmnist.core.plugins import check_limit, is_function_name, split_command
 from dfmnist.core.settings import check_choices
 
 HIGHEST_FPS = 240
+PLACEHOLDERS = ("{source}", "{driver}", "{out}")
+"""Words of an animator's command that stand for the files of one pair."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,21 @@ class BuildConfig:
     """Take all footage as square crops of a face already; find no face and crop nothing."""
     synthetic: bool = False
     """True if the people shown are synthetic actors."""
+    animator: str | None = None
+    """Other animator than the motion model: a command line with {source}, {driver} and {out}, or a
+    Python function as module:function (docs/ANIMATORS.md)."""
+    animator_name: str | None = None
+    """Name of the other animator, which becomes the `method` of its clips; none is the name of
+    the program's or the function's file."""
+    animator_version: str | None = None
+    """Version of the other animator, for the clips' `generator`; none is the version that a
+    function's module states."""
+    animator_limit_s: float = 600.0
+    """Seconds that the other animator has for one clip."""
 
     def __post_init__(self) -> None:
         """Check what the user typed. Raises `InputError`."""
+        self._check_animator()
         check_choices(self)
         for name, least in (("per_action", 1), ("attempts_per_clip", 1), ("num_frames", 1)):
             if getattr(self, name) < least:
@@ -91,6 +106,29 @@ class BuildConfig:
             value = getattr(self, name)
             if value is not None and not value.strip():
                 raise InputError(f"--{name} is empty; expected the {name} that covers the footage")
+
+    def _check_animator(self) -> None:
+        """Check the settings of another animator. Raises `InputError`."""
+        check_limit(self.animator_limit_s, "animator_limit_s")
+        if self.animator is None:
+            if self.animator_name or self.animator_version:
+                raise InputError("--animator-name and --animator-version name an --animator")
+            return
+        if self.weights is not None or self.motion != BuildConfig.motion:
+            raise InputError("--weights and --motion have no effect with --animator")
+        for name in ("animator_name", "animator_version"):
+            if (value := getattr(self, name)) is not None and not value.strip():
+                raise InputError(f"--{name.replace('_', '-')} is empty; expected a text")
+        if is_function_name(self.animator):
+            return
+        words = split_command(self.animator, "--animator")
+        missing = [one for one in PLACEHOLDERS if not any(one in word for word in words)]
+        if missing:
+            raise InputError.of(
+                f"--animator '{self.animator}'",
+                f"lacks {', '.join(missing)}",
+                f"a command with {', '.join(PLACEHOLDERS)}, or module:function",
+            )
 
 
 @dataclass(frozen=True)
