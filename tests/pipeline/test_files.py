@@ -28,6 +28,7 @@ from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 from dfmnist.media.image import write_image
 from dfmnist.media.video import frame_times, read_frames, write_video
+from dfmnist.pipeline import driver as drivers
 from dfmnist.pipeline import files
 from dfmnist.pipeline.animate import DrivingMotion, animate, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
@@ -214,12 +215,15 @@ def test_no_failure_of_one_source_stops_the_others_but_a_full_disk_does(
             raise failing[path.stem]
         return "made"
 
-    def write(source: Path, picture: object, driver: object, out: Path, *_: object) -> str:
+    def write(source: object, driver: object, out: Path, *_: object) -> str:
         return out.name
 
-    keypoints = SimpleNamespace(value=[0])
-    driver = SimpleNamespace(motion=SimpleNamespace(keypoints=keypoints))
-    for function, stub in (("_look_at", lambda *_: driver), ("_model", lambda _: None)):
+    stubs: dict[str, object] = {
+        "look_at": lambda *_: SimpleNamespace(indices=range(1)),
+        "check_driver": lambda *_: None,
+        "motion_model": lambda _: SimpleNamespace(size=32),
+    }
+    for function, stub in stubs.items():
         monkeypatch.setattr(files, function, stub)
     monkeypatch.setattr(files, "_label", label)
     monkeypatch.setattr(files, "_write", write)
@@ -243,13 +247,13 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_does_not_stop_the_work(
     monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
     write_video(tmp_path / "d.mp4", noise(2, 40, 40, 3), Fraction(25), crf=18)
     looked = []
-    save = files.save_motion
-    monkeypatch.setattr(files, "save_motion", lambda *a, **k: (looked.append(1), save(*a, **k)))
+    save = drivers.save_motion
+    monkeypatch.setattr(drivers, "save_motion", lambda *a, **k: (looked.append(1), save(*a, **k)))
     config = config_of(weights, cache=True, backend="torch")
 
     def look() -> np.ndarray:
         with progress_bar() as bar:
-            driver = files._look_at(tmp_path / "d.mp4", config, bar)
+            driver = drivers.look_at(tmp_path / "d.mp4", config, bar)
         return driver.motion.keypoints.value.numpy()
 
     first = look()

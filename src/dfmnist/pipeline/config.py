@@ -1,5 +1,6 @@
 """Settings of filming, building and animating. Importing this module loads no torch."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -153,6 +154,23 @@ class AnimateConfig:
     """Frame of a source video to animate, counted from 0; none is the first."""
     source_time_s: float | None = None
     """Frame of a source video to animate, in seconds after the first frame."""
+    source_face: int | None = None
+    """Which face of the source to animate, counted from 1 from left to right in its first picture
+    with a face; none is the largest."""
+    frame_by_frame: bool = False
+    """Animate a source video frame by frame: the driver's motion is added to the source's own,
+    until the shorter of the two ends."""
+    start_s: float = 0.0
+    """Start of the stretch of the driver that is used, in seconds after its first frame."""
+    end_s: float | None = None
+    """End of the stretch of the driver that is used, in seconds; none is the driver's end."""
+    sound: bool = False
+    """Give the result the driver's sound."""
+    paste_back: bool = False
+    """Put the animated face back into the full picture or video of the source, at its own size."""
+    frames: Path | None = None
+    """New folder for the frames as PNG, beside the MP4; for a folder of sources, it gets a folder
+    for each."""
     cache: bool = True
     """Keep the driver's keypoints in the cache for the next time."""
     backend: BackendName = "auto"
@@ -173,8 +191,27 @@ class AnimateConfig:
             raise InputError(f"--face {self.face}; expected 1 or more, without --no-crop")
         if self.source_frame is not None and self.source_time_s is not None:
             raise InputError("--source-frame and --source-time are both given; expected one")
+        self._check_stretch()
+        if self.source_face is not None and (self.source_face < 1 or not self.crop):
+            raise InputError(
+                f"--source-face {self.source_face}; expected 1 or more, without --no-crop"
+            )
+        if self.paste_back and not self.crop:
+            raise InputError("--paste-back needs the crop; expected no --no-crop")
+        if self.frame_by_frame and self.picks_frame:
+            raise InputError(
+                "--frame-by-frame takes all frames; expected no --source-frame or --source-time"
+            )
         if self.source_frame is not None and self.source_frame < 0:
             raise InputError(f"--source-frame {self.source_frame}; expected 0 or more")
+
+    def _check_stretch(self) -> None:
+        """Check start and end. Raises `InputError`."""
+        for name, value in (("--start", self.start_s), ("--end", self.end_s or 0.0)):
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"{name} {value:g}; expected seconds, 0 or more")
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise InputError(f"--end {self.end_s:g}; expected more than --start {self.start_s:g}")
 
     @property
     def picks_frame(self) -> bool:
