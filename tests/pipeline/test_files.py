@@ -321,6 +321,22 @@ def test_a_stretch_of_the_driver_is_as_if_it_were_cut(weights: Path, tmp_path: P
             animate_file(tmp_path / "s.png", tmp_path / "d.mkv", out, config_of(weights, **more))
 
 
+def test_stretches_of_one_length_are_not_mixed_up_in_the_cache(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
+    write_video(tmp_path / "d.mp4", noise(6, 32, 32, 3), Fraction(25), crf=18)
+    found = []
+    with progress_bar() as bar:
+        for start_s, end_s in ((0.0, 0.12), (0.12, 0.24), (0.0, 0.12)):
+            config = config_of(weights, cache=True, start_s=start_s, end_s=end_s)
+            driver = drivers.look_at(tmp_path / "d.mp4", config, bar)
+            found.append(driver.motion.keypoints.value)
+    assert torch.equal(found[0], found[2])
+    assert found[0].shape == found[1].shape
+    assert not torch.equal(found[0], found[1])
+
+
 def test_frames_as_png_with_the_label_or_nothing(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
