@@ -50,11 +50,11 @@ class Animated:
 
 
 def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) -> Animated:
-    """Animate `source`, a photo or a frame of a video, as `driving` moves; write the MP4 `out`.
+    """Animate `source`, a photo or a video, as `driving` moves; write the MP4 `out`.
 
-    The output has the driver's number of frames, each shown when the driver's is. Raises
-    `InputError` for a file that cannot be read, is truncated or shows no face; then there is no
-    output.
+    The output has a frame for each of the driver's, or of its stretch, shown when the driver's is;
+    with `config.frame_by_frame` it ends when the source does. Raises `InputError` for a file that
+    cannot be read, is truncated or shows no face; then there is no output.
     """
     if out.is_dir() or out.suffix.lower() != ".mp4":
         raise InputError.of(out, "is no name of an MP4", "a file to write that ends in .mp4")
@@ -161,8 +161,10 @@ def _write(
             made = (frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2] for frame in made)
         sound = driver.sound(count) if config.sound else None
         crf = Quality.RAW.crf
-        write_video(out, made, times.fps, crf=crf, comment=label, times=times, sound=sound)
-    return Animated(out, count, times.fps, driver.indices.start + reference, frames)
+        written = write_video(
+            out, made, times.fps, crf=crf, comment=label, times=times, sound=sound
+        )
+    return Animated(out, written, times.fps, driver.indices.start + reference, frames)
 
 
 def _animated(

@@ -16,6 +16,9 @@ from dfmnist.media.opening import MAX_PIXELS, FrameTimes
 from dfmnist.media.video import frame_index_at, frame_times, frames_at, iter_frames_at, probe
 from dfmnist.pipeline.config import AnimateConfig
 
+MAX_SIDE_PX = 16_384
+"""Longest side of a video in pixels that the encoder takes."""
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -110,9 +113,10 @@ def _square(path: Path, frames: Iterator[Frames], config: AnimateConfig) -> Floa
 
 
 def _bounded(path: Path, picture: RgbImage, config: AnimateConfig) -> RgbImage:
-    """The picture. Raises `InputError` if a video of its size could not be read again."""
+    """The picture. Raises `InputError` if it is too large for a video."""
     height, width = picture.shape[:2]
-    if config.paste_back and width * height > MAX_PIXELS:
-        raise InputError.of(path, f"has {width}x{height} pixels",
-                            f"at most {MAX_PIXELS} for --paste-back")  # fmt: skip
+    large = width * height > MAX_PIXELS or max(width, height) > MAX_SIDE_PX
+    if config.paste_back and large:
+        most = f"at most {MAX_PIXELS} and {MAX_SIDE_PX} a side, for --paste-back"
+        raise InputError.of(path, f"has {width}x{height} pixels", most)
     return picture
