@@ -22,6 +22,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.media.opening import DECODE, FrameTimes, Opened, opened, times_of
 from dfmnist.media.rgb import EXACT, RgbConverter, resize_frames, shown_size
+from dfmnist.media.sound import Sound, SoundWriter
 from dfmnist.media.truncation import is_truncated
 
 __all__ = [
@@ -298,6 +299,7 @@ def write_video(
     crf: int,
     comment: str = "",
     times: FrameTimes | None = None,
+    sound: Sound | None = None,
 ) -> int:
     """Encode `frames`, each RGB (h, w, 3) uint8 of one even size, as H.264 MP4; returns how many.
 
@@ -305,8 +307,8 @@ def write_video(
     every 25 frames, fixed frame types, one thread, no date and no encoder version in the
     container. The same frames give the same bytes. `comment` is the container's comment field.
     With `times` of a variable rate, each frame is shown when the frame of that video is, counted
-    from its first; else all are shown at `fps`. Raises `InputError` if there is no frame, or a
-    frame of another or an odd size.
+    from its first; else all are shown at `fps`. `sound` is a track to add, as AAC. Raises
+    `InputError` if there is no frame, or a frame of another or an odd size.
     """
     path = Path(path)
     count = 0
@@ -321,10 +323,12 @@ def write_video(
         if comment:
             container.metadata["comment"] = comment
         stream: VideoStream | None = None
+        track: SoundWriter | None = None
         for image in frames:
             if stream is None:
                 stream = _add_stream(path, container, image, fps, crf)
                 stream.codec_context.time_base = tick_s
+                track = SoundWriter(sound, container) if sound else None
             if image.shape != (stream.height, stream.width, 3):
                 raise InputError.of(
                     path,
@@ -334,10 +338,14 @@ def write_video(
             frame = _from_rgb(image)
             frame.pts, frame.time_base = next(ticks), tick_s
             container.mux(stream.encode(frame))
+            if track:
+                track.write_until(frame.pts * tick_s)
             count += 1
         if stream is None:
             raise InputError.of(path, "no frames to write", "one frame or more")
         container.mux(stream.encode(None))
+        if track:
+            track.finish()
     return count
 
 
