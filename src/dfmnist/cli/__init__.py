@@ -23,6 +23,7 @@ from dfmnist.cli import (
     detector,
     experiment,
     fetch,
+    judge,
     legacy,
     liveness,
     report,
@@ -63,7 +64,7 @@ app = typer.Typer(
 for panel, functions in {
     START: (demo.demo, fetch.fetch),
     MAKE: (build.actors, build.build, animate.animate),
-    DETECT: (detect.train, detect.score, detect.compare, detect.detect),
+    DETECT: (detect.train, detect.score, detect.compare, judge.detect),
     STUDY: (experiment.experiment, report.report),
 }.items():
     for function in functions:
@@ -88,9 +89,10 @@ app.add_typer(
 )
 app.add_typer(
     _group(
-        "Make the detector that ships: film its clips, average trained runs, pack one.",
+        "Make the detector that ships: film its clips, average trained runs, measure what one knows, pack it.",
         film=detector.film,
         average=detector.average,
+        know=detector.know,
         pack=detector.pack,
     ),
     name="detector",

@@ -1,4 +1,4 @@
-"""`dfmnist train`, `score`, `compare`, `detect`: a detector from a dataset, and what it says."""
+"""`dfmnist train`, `score`, `compare`: a detector from a dataset, and how good it is."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -153,70 +153,3 @@ def compare(
         print_json(found)
     else:
         typer.echo("\n".join(comparison(found)))
-
-
-def detect(
-    videos: Annotated[
-        list[Path],
-        typer.Argument(metavar="VIDEO...", help="Videos, each of one person, or folders."),
-    ],
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Run folder that `dfmnist train` printed. Default: the detector that ships, which "
-            "was trained on synthetic actors."
-        ),
-    ] = None,
-    cropped: Annotated[
-        bool, typer.Option("--cropped", help="Take the videos as face crops; find no face.")
-    ] = False,
-    face: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Face to follow, counted from 1 from left to right in the first frame that shows "
-            "one; none is the largest.",
-        ),
-    ] = None,
-    backend: Backend = "auto",
-    precision: PrecisionOption = "auto",
-    as_json: Json = False,
-) -> None:
-    """Say whether videos are fake: P(fake) of each (0 is real), and the detector's verdict.
-
-    The detector that ships knows animations of synthetic actors; `docs/DETECTORS.md` says how
-    often it is wrong on real people. A video that cannot be scored is named; the others are
-    scored, and the exit code is 2.
-    """
-    from dfmnist.core.console import say
-    from dfmnist.detectors import shipped
-    from dfmnist.detectors.predict import Unscored, VideoScore, detect_videos, find_videos
-    from dfmnist.detectors.run import load_run
-
-    if cropped and face is not None:
-        raise InputError(f"--face {face} with --cropped; expected one of them")
-    loaded = load_run(run or shipped.FOLDER)
-    paths = find_videos(videos)
-    found: list[VideoScore | Unscored] = []
-    scored = detect_videos(
-        paths, loaded, cropped=cropped, face=face, backend=backend, precision=precision
-    )
-    for one in scored:
-        found.append(one)
-        if as_json:
-            continue
-        if isinstance(one, Unscored):
-            say(one.error)
-            continue
-        typer.echo(
-            f"{one.path}: P(fake) {one.p_fake:.3f}, {'fake' if one.fake else 'real'} "
-            f"(fake from {loaded.calibration.threshold:.3f}), {len(one.frames)} frames"
-        )
-    if as_json:
-        print_json(found)
-    elif run is None and any(isinstance(one, VideoScore) for one in found):
-        say(f"judged by {shipped.WORDS}; docs/DETECTORS.md says how well it knows real people")
-    if failed := [one.error for one in found if isinstance(one, Unscored)]:
-        if len(found) == 1:
-            raise InputError(failed[0])
-        raise InputError(f"{len(failed)} of {len(found)} videos not scored, the first: {failed[0]}")
