@@ -89,7 +89,7 @@ app.add_typer(
 )
 app.add_typer(
     _group(
-        "Make the detector that ships: film its clips, average trained runs, measure what one knows, pack it.",
+        "Make the detector that ships: film its clips, average runs, measure what one knows, pack.",
         film=detector.film,
         average=detector.average,
         know=detector.know,

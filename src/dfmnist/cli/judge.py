@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfmnist.cli.options import Backend, Json, PrecisionOption, print_json
-from dfmnist.core.choices import Precision
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ def detect(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="Photos, videos, folders of them, or patterns such as 'clips/*.mp4'; - is standard "
-            "input.",
+            help="Photos, videos, folders of them, or patterns such as 'clips/*.mp4'; - is "
+            "standard input.",
         ),
     ],
     run: Annotated[

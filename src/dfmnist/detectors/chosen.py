@@ -137,8 +137,8 @@ def guessed(validation: Validation | None, clips: Sequence[int]) -> str:
     if low > 0.5:
         return ""
     return (
-        f"on its own {sum(clips)} validation clips it was not above chance (AUC {auc:.3f}, of which "
-        f"{low:.3f} is sure; 0.5 is guessing)"
+        f"on its own {sum(clips)} validation clips it was not above chance (AUC {auc:.3f}; the "
+        f"95% interval begins at {low:.3f}, and 0.5 is guessing)"
     )
 
 

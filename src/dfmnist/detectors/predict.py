@@ -43,7 +43,7 @@ from dfmnist.detectors.watch import (
     watch_photo,
     watch_video,
 )
-from dfmnist.media.folders import MEDIA, MediaKind, find_media, media_kind
+from dfmnist.media.folders import MEDIA, find_media, media_kind
 from dfmnist.media.image import read_image
 from dfmnist.media.sample import each_rgb, sample_frames
 from dfmnist.media.video import probe, resize_frames
@@ -234,7 +234,8 @@ def _look_at_video(path: Path, judge: "_Judge", looking: Looking, quiet: bool) -
     with progress_bar() as bar:
         task = bar.add_task(f"look at {path.name}", total=len(seen.indices), visible=not quiet)
         looked = partial(bar.advance, task)
-        for size, faces in watch_video(seen, consecutive=judge.consecutive, looked=looked):
+        for shown, faces in watch_video(seen, consecutive=judge.consecutive, looked=looked):
+            size = shown
             for face in faces:
                 judge.see(face)
     return _Facts(seen, size)

@@ -7,6 +7,7 @@ and a test compares the two. Nothing here imports torch.
 import csv
 import io
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -228,7 +229,7 @@ def sparkline(face: FaceVerdict) -> str:
     values = [moment.p_fake for moment in face.timeline]
     width = min(_WIDE, len(values))
     edges = [round(i * len(values) / width) for i in range(width + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     return "".join(_BARS[min(int(mean * len(_BARS)), len(_BARS) - 1)] for mean in means)
 
 
