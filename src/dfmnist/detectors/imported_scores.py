@@ -19,8 +19,8 @@ from dfmnist.core.files import sha256_file
 from dfmnist.core.text import plural, slug
 from dfmnist.dataset.manifest import Clip, Manifest, manifest_hash, read_manifest
 from dfmnist.dataset.qualities import qualities_of
-from dfmnist.detectors.external import NEAREST
 from dfmnist.detectors.score import CLIP_SCORE, clip_table, clips_to_score, with_groups
+from dfmnist.detectors.score_external import NEAREST
 from dfmnist.detectors.scores import EXTERNAL, write_scores
 
 Positive = Literal["fake", "real"]

@@ -117,6 +117,14 @@ def read_scores(path: Path) -> pl.DataFrame:
     return scores
 
 
+def read_notes(path: Path) -> dict[str, str]:
+    """The metadata of the table of scores in the file `path`; empty if it cannot be read."""
+    try:
+        return dict(pl.read_parquet_metadata(path))
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return {}
+
+
 def _problem(scores: pl.DataFrame) -> str:
     """The first thing that is wrong with a table of scores; empty if nothing is."""
     for name in NEEDED:

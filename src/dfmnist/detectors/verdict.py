@@ -19,7 +19,6 @@ from dfmnist.media.folders import MediaKind
 Word = Literal["fake", "real", "outside", "none"]
 """A verdict. `outside`: the face is unlike all that the detector was validated on, so its P(fake)
 means nothing. `none`: the detector gives no verdict at all."""
-SCHEMA_VERSION = 1
 SCHEMA_FILE = Path(__file__).with_name("detect.schema.json")
 """JSON Schema of what `dfmnist detect --json` prints; it is part of this package."""
 DECIDING = 5
@@ -159,7 +158,7 @@ class FileVerdict(_Record):
 class Answer(_Record):
     """What `dfmnist detect --json` prints."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     detector: DetectorFacts
     interval: str = INTERVAL
     """What the bounds `low` and `high` are."""
