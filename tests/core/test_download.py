@@ -65,9 +65,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.0)
 
 
-def test_a_broken_download_goes_on_by_itself(
-    server: Server, tmp_path: Path, at_once: None
-) -> None:
+def test_a_broken_download_goes_on_by_itself(server: Server, tmp_path: Path, at_once: None) -> None:
     server.breaks_after = 700_000
     download(server.url("w.pth"), tmp_path / "w.pth", accept, HOW)
     assert server.ranges == [None, "bytes=700000-", "bytes=1400000-"]

@@ -21,7 +21,9 @@ from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_settings
 from dfmnist.detectors.config import TrainConfig
-from dfmnist.detectors.networks.names import NetworkName
+from dfmnist.detectors.networks.names import NETWORKS
+
+NETWORKS_HELP = f"One of {', '.join(NETWORKS)}, timm:NAME."
 
 
 def _qualities(incomplete: str) -> list[str]:
@@ -29,9 +31,17 @@ def _qualities(incomplete: str) -> list[str]:
     return [q for q in (*QUALITIES, "original", "mixed") if q.startswith(incomplete)]
 
 
+def _networks(incomplete: str) -> list[str]:
+    """Completions of a network."""
+    return [name for name in (*NETWORKS, "timm:") if name.startswith(incomplete)]
+
+
 def train(
     dataset: Dataset,
-    network: Annotated[NetworkName, field(TrainConfig, "network")] = TrainConfig.network,
+    network: Annotated[
+        str,
+        field(TrainConfig, "network", metavar="NAME", more=NETWORKS_HELP, autocompletion=_networks),
+    ] = TrainConfig.network,
     quality: Annotated[
         str | None,
         field(

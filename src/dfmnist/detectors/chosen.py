@@ -19,7 +19,7 @@ from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.familiar import Familiar, read_familiar
 from dfmnist.detectors.networks.builders import build, new_network
 from dfmnist.detectors.networks.load import fitting_state
-from dfmnist.detectors.networks.names import NETWORKS, NetworkName
+from dfmnist.detectors.networks.names import NETWORKS
 from dfmnist.detectors.networks.weights import check
 from dfmnist.detectors.run import (
     RUN,
@@ -171,7 +171,7 @@ def _cannot_tell(run: Run, known: Familiar | None) -> tuple[str, ...]:
     else:
         told.append(
             f"Where a face's features lie further from those of {known.people} validation people "
-            "than 97.5% of their clips do, it says so in place of a verdict; a face within that "
+            "than 95% of their clips do, it says so in place of a verdict; a face within that "
             "limit can still be a kind of fake that it does not know."
         )
     return tuple(told)
@@ -215,9 +215,9 @@ def _published(name: str) -> ChosenDetector:
     return _foreign(path, name, known.network, known.trained_on)
 
 
-def _foreign(path: Path, name: str, network: NetworkName | str, trained_on: str) -> ChosenDetector:
+def _foreign(path: Path, name: str, network: str, trained_on: str) -> ChosenDetector:
     """A detector that comes without a run's record."""
-    config = TrainConfig(network=network)  # type: ignore[arg-type]
+    config = TrainConfig(network=network)
     net = build(network, path, **config.network_options)
     calibration = read_calibration(path) if path.suffix == ".safetensors" else None
     record = {} if calibration is None else {"calibration": vars(calibration)}

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from dfmnist.core.arrays import Floats32
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
-from dfmnist.detectors.backends import TorchDetectorBackend
+from dfmnist.detectors.backends import choose_backend
 from dfmnist.detectors.data import ClipFrames, select_samples
 from dfmnist.detectors.familiar import FILE, LEAST_PEOPLE, fit_familiar, write_familiar
 from dfmnist.detectors.networks.base import Detector
@@ -23,11 +22,11 @@ def validation_outputs(
 ) -> Iterator[tuple[int, Floats32]]:
     """Yield the number of each clip's sample and its outputs (n, 1 + k), in every quality.
 
-    The first column is the raw logit of a frame, the others are its pooled features. Plain torch
-    in float32 on the CPU computes them: one pass is not worth compiling.
+    The first column is the raw logit of a frame, the others are its pooled features; all are
+    computed in float32.
     """
     keys = [(i, q) for i in range(len(frames.samples)) for q in range(frames.num_qualities)]
-    model = TorchDetectorBackend(network, torch.device("cpu"), frame_px=frame_px, features=True)
+    model = choose_backend(network, precision="f32", frame_px=frame_px, features=True)
     with progress_bar() as bar:
         task = bar.add_task("look at the validation clips", total=len(keys), visible=not quiet)
         for (sample, _), clip in zip(keys, frames.clips(keys, most=2), strict=True):

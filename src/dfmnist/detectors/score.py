@@ -94,9 +94,7 @@ def notes(run: Run, model: DetectorBackend, root: Path) -> dict[str, str]:
     }
 
 
-def clips_to_score(
-    path: Path, split: str, qualities: Sequence[str]
-) -> tuple[Manifest, list[Clip]]:
+def clips_to_score(path: Path, split: str, qualities: Sequence[str]) -> tuple[Manifest, list[Clip]]:
     """The dataset in `path` and its clips of one split in `qualities`. Raises `InputError`."""
     if split not in SPLITS:
         raise InputError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
@@ -120,7 +118,9 @@ def _score_all(
     """Yield the table of each clip in order; clips are decoded while others are scored."""
     size_px, count = run.frame_px, run.config.frames_per_clip
     outcomes: deque[Indices | str] = deque()
-    decoded = partial(decode_clip, dataset, count=count, size_px=size_px, consecutive=model.consecutive)
+    decoded = partial(
+        decode_clip, dataset, count=count, size_px=size_px, consecutive=model.consecutive
+    )
     threads = torch.get_num_threads()
 
     def frames() -> Iterator[Frames]:

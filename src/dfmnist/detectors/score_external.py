@@ -67,8 +67,9 @@ def score_external(
     """The scores that a detector of the user's gives one split, with the columns of `SCHEMA`.
 
     Each frame that a function judged is a row; a detector that judges whole clips gives one row a
-    clip, without a frame, and a program that prints a list one row for each number. A clip that cannot be read, and one for which the detector answers None
-    (or null), is a row with a reason. `qualities` None means all that the split has. `function` is
+    clip, without a frame, and a program that prints a list one row for each number. A clip that
+    cannot be read, and one for which the detector answers None (or null), is a row with a reason.
+    `qualities` None means all that the split has. `function` is
     the function itself, in place of its name. Nothing is written, and `InputError` is raised, if
     the detector raises, or answers with anything but numbers from 0 to 1, one for each frame or one
     for the clip.

@@ -53,8 +53,8 @@ class Known(_Record):
     """Number of validation clips, each quality counted."""
     people: int
     limit: float
-    """Distance of the features from which on a face is outside; 97.5% of the clips of people left
-    out lie within it."""
+    """Distance of the features from which on a face is outside; 95% of the clips of people left out
+    lie within it."""
 
 
 class DetectorFacts(_Record):

@@ -182,7 +182,10 @@ def score_job(job: ScoreJob) -> None:
 
 
 def external_job(job: ExternalJob) -> str:
-    """Score the qualities asked for with a detector of the user's; why there are no scores, or ""."""
+    """Score the qualities asked for with a detector of the user's.
+
+    Returns why there are no scores; empty where there are.
+    """
     from dfmnist.detectors.score_external import notes, score_external
 
     qualities = tuple(quality for quality, _ in job.files)

@@ -83,7 +83,8 @@ def _brought(runs: Path, manifest: Manifest) -> dict[ExternalDetector, Path]:
 
     `dfmnist score --detector` and `dfmnist score import` leave them.
     """
-    made_on, found = manifest_hash(manifest.root), {}
+    made_on = manifest_hash(manifest.root)
+    found: dict[ExternalDetector, Path] = {}
     for path in sorted(runs.glob(f"*/{SCORES}")):
         if is_finished(path.parent):
             continue

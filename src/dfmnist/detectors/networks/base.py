@@ -28,6 +28,10 @@ class Detector(nn.Module):
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     head: str
     """Name of the last linear layer, the one that a new task replaces."""
+    has_maps: bool = True
+    """True if the last features are maps (n, k, i, j), of which class activation maps are made."""
+    averages: bool = True
+    """True if the last maps are averaged and one linear layer follows, so that CAM is possible."""
 
     def normalise(self, frames_u8: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Frames of 0..255 scaled to the network's input range, in channels-last memory."""
