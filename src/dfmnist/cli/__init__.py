@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 import typer.main
+from typer.core import TyperGroup
 
 from dfmnist import __version__
 from dfmnist.cli import (
@@ -27,6 +28,7 @@ from dfmnist.cli import (
     legacy,
     liveness,
     report,
+    score,
 )
 from dfmnist.core.console import set_quiet
 from dfmnist.core.errors import InputError
@@ -45,8 +47,8 @@ START, MAKE, DETECT, STUDY, MAKERS = (
 log = logging.getLogger("dfmnist")
 
 
-def _group(text: str, **commands: Any) -> typer.Typer:
-    group = typer.Typer(help=text, no_args_is_help=True, rich_markup_mode="markdown")
+def _group(text: str, cls: type[TyperGroup] | None = None, **commands: Any) -> typer.Typer:
+    group = typer.Typer(help=text, no_args_is_help=True, rich_markup_mode="markdown", cls=cls)
     for name, function in commands.items():
         group.command(name)(function)
     return group
@@ -64,11 +66,20 @@ app = typer.Typer(
 for panel, functions in {
     START: (demo.demo, fetch.fetch),
     MAKE: (build.actors, build.build, animate.animate),
-    DETECT: (detect.train, detect.score, detect.compare, judge.detect),
+    DETECT: (detect.train, detect.compare, judge.detect),
     STUDY: (experiment.experiment, report.report),
 }.items():
     for function in functions:
         app.command(rich_help_panel=panel)(function)
+app.add_typer(
+    _group(
+        "Score a dataset with a run or your own detector, or take scores that were made elsewhere.",
+        cls=score.ScoreGroup,
+        **{"run": score.run, "import": score.import_},
+    ),
+    name="score",
+    rich_help_panel=DETECT,
+)
 app.add_typer(
     _group(
         "Import a dataset that somebody else made, and check one.",

@@ -1,4 +1,4 @@
-"""`dfmnist train`, `score`, `compare`: a detector from a dataset, and how good it is."""
+"""`dfmnist train` and `compare`: a detector from a dataset, and how it compares."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,16 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from dfmnist.cli.options import (
-    Backend,
     Dataset,
     Json,
-    PrecisionOption,
-    Run,
     field,
     print_json,
     set_option,
 )
-from dfmnist.core.choices import QUALITIES, DeviceName, Precision, Split
+from dfmnist.core.choices import QUALITIES, DeviceName, Precision
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_settings
@@ -100,43 +97,6 @@ def _in_words(record: dict[str, Any]) -> str:
         f"{best['val_accuracy']:.3f}, AUC {best['val_auc']:.3f}, temperature "
         f"{fitted['temperature']:.2f}, fake from P(fake) {fitted['threshold']:.3f} on"
     )
-
-
-def score(
-    run: Run,
-    dataset: Dataset,
-    split: Annotated[Split, typer.Option(help="Part of the dataset to score.")] = "test",
-    quality: Annotated[
-        list[str] | None,
-        typer.Option(help="Quality to score, such as c23; repeatable. Default: the run's own."),
-    ] = None,
-    backend: Backend = "auto",
-    precision: PrecisionOption = "auto",
-    out: Annotated[
-        Path | None, typer.Option(help="Parquet to write; default: scores-SPLIT.parquet in RUN.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Score each frame of a split with a finished run; write Parquet and print the metrics.
-
-    A score is P(fake). Any run scores any dataset. Intervals are 95%, over people.
-    """
-    from dfmnist.detectors.metrics import counts_by_action, evaluate
-    from dfmnist.detectors.score import score
-    from dfmnist.detectors.summary import by_action, counts, metric_lines
-
-    path = out or run / f"scores-{split}.parquet"
-    table = score(run, dataset, split, quality, path, backend=backend, precision=precision)
-    result = evaluate(table)
-    threshold = table[0, "threshold"]
-    if as_json:
-        actions = counts_by_action(table)
-        print_json({"scores": path, "threshold": threshold, **vars(result), "by_action": actions})
-        return
-    typer.echo(path)
-    called = [f"called fake from P(fake) {threshold:.3f} on; a clip by its mean logit"]
-    blocks = (counts(table, result) + called, metric_lines(result), by_action(table))
-    typer.echo("\n\n".join("\n".join(lines) for lines in blocks))
 
 
 def compare(

@@ -58,13 +58,13 @@ def choose_detector(text: str | Path | None = None) -> ChosenDetector:
     one of the networks), or a name of `PUBLISHED` that was fetched. Raises `InputError`.
     """
     if text is None:
-        return _of_run(load_run(shipped.FOLDER), shipped.NAME)
+        return chosen_run(load_run(shipped.FOLDER), shipped.NAME)
     path = Path(text)
     if is_finished(path):
-        return _of_run(load_run(path), path.resolve().name)
+        return chosen_run(load_run(path), path.resolve().name)
     if path.is_file():
         if path.name == WEIGHTS and is_finished(path.parent):
-            return _of_run(load_run(path.parent), path.resolve().parent.name)
+            return chosen_run(load_run(path.parent), path.resolve().parent.name)
         return _of_file(path)
     if str(text) in PUBLISHED:
         return _published(str(text))
@@ -81,7 +81,8 @@ def _is_detector(name: str) -> bool:
     return bool(known.network) and known.trained_on != IMAGENET
 
 
-def _of_run(run: Run, name: str) -> ChosenDetector:
+def chosen_run(run: Run, name: str) -> ChosenDetector:
+    """A finished run as a detector under `name`. Raises `InputError` for a damaged file of it."""
     sha256 = sha256_file(run.folder / WEIGHTS)
     known = read_familiar(run.folder, sha256)
     validation = _validation(run.record)

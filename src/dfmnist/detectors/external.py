@@ -52,14 +52,16 @@ class ExternalDetector:
         return f"{self.name}-{self.hash}"
 
 
-def parse_external(
-    text: str, *, name: str = "", threshold: float = 0.5, frames: int = FRAMES
-) -> ExternalDetector:
+def parse_external(given: str, *, threshold: float = 0.5, frames: int = FRAMES) -> ExternalDetector:
     """The detector that a value of `--detector` stands for.
 
     `module:function` is a function; anything else is a program with its arguments. The words
-    `python:` and `command:` before them say it where it is not clear. Raises `InputError`.
+    `python:` and `command:` before them say it where it is not clear, and `NAME=` before all of it
+    names the detector. Raises `InputError`.
     """
+    name, equals, text = given.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", name):
+        name, text = "", given
     if not 0 < threshold < 1:
         raise InputError(f"--threshold {threshold}; expected more than 0 and less than 1")
     if frames < 1:

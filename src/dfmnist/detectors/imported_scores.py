@@ -7,12 +7,12 @@ the scores of this package's own detectors.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Literal
 
 import numpy as np
 import polars as pl
 from scipy.special import expit, logit
 
+from dfmnist.core.choices import Positive, ScoreScale
 from dfmnist.core.config import config_hash
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
@@ -23,10 +23,6 @@ from dfmnist.detectors.score import CLIP_SCORE, clip_table, clips_to_score, with
 from dfmnist.detectors.score_external import NEAREST
 from dfmnist.detectors.scores import EXTERNAL, write_scores
 
-Positive = Literal["fake", "real"]
-"""The class of which a high score speaks."""
-Scale = Literal["probability", "logit"]
-"""The unit of scores: from 0 to 1, or the logarithm of the odds."""
 MAX_BYTES = 1 << 30
 """Largest CSV that is read."""
 
@@ -45,7 +41,7 @@ class CsvColumns:
     """Column of the frame's index; empty if a row is a whole clip."""
     positive: Positive = "fake"
     """The class of which a high score speaks."""
-    scale: Scale = "probability"
+    scale: ScoreScale = "probability"
     """Whether scores are probabilities or logits."""
     threshold: float = 0.5
     """P(fake) from which on a frame or clip is called fake."""

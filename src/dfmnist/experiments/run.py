@@ -1,6 +1,5 @@
 """`dfmnist experiment`: from names of tables and figures to results, each run made once."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from dfmnist.core.files import claim_folder, holds_folder
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import Manifest, dataset_folder, read_manifest
 from dfmnist.dataset.merge import join_datasets
-from dfmnist.detectors.external import ExternalDetector, parse_external
+from dfmnist.detectors.external import ExternalDetector
 from dfmnist.experiments import (
     actions,
     attention,
@@ -77,14 +76,6 @@ class Request:
     def chosen(self) -> tuple[Experiment, ...]:
         """The experiments, in the paper's order."""
         return tuple(e for n, e in EXPERIMENTS.items() if "all" in self.names or n in self.names)
-
-
-def parse_detector(text: str) -> ExternalDetector:
-    """The detector in `[NAME=]DETECTOR`. Raises `InputError`."""
-    name, equals, rest = text.partition("=")
-    if equals and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", name):
-        return parse_external(rest, name=name)
-    return parse_external(text)
 
 
 def parse_other(text: str) -> tuple[str, Path]:
