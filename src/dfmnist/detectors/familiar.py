@@ -122,13 +122,13 @@ def _roots(features: Floats32) -> Floats:
 
 
 def write_familiar(known: Familiar, path: Path, notes: dict[str, str]) -> None:
-    """Write `known` as safetensors with float16 axes, completely or not at all.
+    """Write `known` as safetensors, completely or not at all.
 
     `notes` are kept as the file's metadata, such as what the description was made of.
     """
     arrays: dict[str, NDArray[Any]] = {
         "mean": known.mean,
-        "axes": known.axes.astype(np.float16),
+        "axes": known.axes,
         "variances": known.variances,
     }
     about = notes | {name: repr(getattr(known, name)) for name in _NUMBERS}

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from dfmnist.core.text import duration_text, number, plural
 from dfmnist.media.folders import MediaKind
@@ -28,6 +28,8 @@ INTERVAL = (
     "neighbouring frames: it tells how much these frames agree, not how often the detector is wrong"
 )
 """What `low` and `high` are."""
+Text = Annotated[str, PlainValidator(str), WithJsonSchema({"type": "string"})]
+"""Text that may hold the name of a file which is no UTF-8; pydantic's own check refuses it."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -112,7 +114,7 @@ class FaceVerdict(_Record):
     `outside`. None where the detector has no limit."""
     timeline: tuple[Moment, ...]
     """Every frame in which the face was judged, in order."""
-    cam: str | None = None
+    cam: Text | None = None
     """File of the class activation map; None where none was asked for."""
 
     @property
@@ -124,7 +126,7 @@ class FaceVerdict(_Record):
 class FileVerdict(_Record):
     """One photo or video and the verdicts on its faces."""
 
-    path: str
+    path: Text
     kind: MediaKind | None
     """None where the file could not be read."""
     verdict: Word
@@ -141,7 +143,7 @@ class FileVerdict(_Record):
     passed_over: int = 0
     """Number of faces that are in too few of these frames to be judged."""
     faces: tuple[FaceVerdict, ...] = ()
-    error: str | None = None
+    error: Text | None = None
     """Why the file could not be judged, in one line; None if it was."""
 
     @property
@@ -268,4 +270,4 @@ def as_csv(files: Iterable[FileVerdict]) -> str:
                 "last_s": round(face.timeline[-1].time_s, 3),
             }
             writer.writerow(about | row | spans)
-    return text.getvalue()
+    return text.getvalue().encode("utf-8", "backslashreplace").decode()
