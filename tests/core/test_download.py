@@ -100,6 +100,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://ann:secret@127.0.0.1:{server.server_port}")
     monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr(request, "_opener", None)  # it remembers the proxies of its first use
     monkeypatch.setattr(module, "urlopen", request.urlopen)  # no request leaves this machine
     with pytest.raises(InputError) as raised:
         download("http://weights.invalid/w.pth", tmp_path / "w.pth", accept, HOW)

@@ -29,7 +29,7 @@ def test_without_timm_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_name_that_is_neither_ours_nor_timms() -> None:
     for name in ("resnet5", "timm:", "timm:../x", "Timm:resnet18"):
-        with pytest.raises(InputError, match="expected one of resnet50, .*, or timm:NAME"):
+        with pytest.raises(InputError, match=r"expected one of resnet50, .*, or timm:NAME"):
             TrainConfig(network=name)
 
 

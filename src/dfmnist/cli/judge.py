@@ -1,6 +1,5 @@
 """`dfmnist detect`: whether photos and videos are fake, face by face."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,9 +138,7 @@ def detect(
     if table is not None:
         write_text(table, as_csv(found))
     if as_json:
-        print_json(
-            json.loads(Answer(detector=detector.facts, files=tuple(found)).model_dump_json())
-        )
+        print_json(Answer(detector=detector.facts, files=tuple(found)).model_dump())
     elif any(one.error is None for one in found):
         say("\n".join(facts_lines(detector.facts)))
     _end(found, exit_code)

@@ -28,10 +28,13 @@ Threshold = Annotated[
 class ScoreGroup(TyperGroup):
     """The commands of `dfmnist score`, of which `run` is taken where none is named."""
 
+    default = "run"
+    """The command that is taken."""
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """The arguments, with `run` before them unless they begin with a command."""
         if args and args[0] not in self.commands:
-            args = ["run", *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 

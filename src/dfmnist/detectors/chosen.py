@@ -132,8 +132,8 @@ def guessed(validation: Validation | None, clips: Sequence[int]) -> str:
     fakes, reals = (max(count, 1) for count in clips)
     both, twice = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     square = auc * (1 - auc) + (fakes - 1) * (both - auc**2) + (reals - 1) * (twice - auc**2)
-    # where every pair is ordered rightly the formula is 0; a clip less must still be above chance
-    error = max(sqrt(max(square, 0) / (fakes * reals)), 0.5 / sqrt(fakes * reals))
+    # the formula is 0 where all clips are in order, which happens by chance with a few of them
+    error = max(sqrt(max(square, 0) / (fakes * reals)), 1 / sqrt(fakes * reals))
     low = auc - Z95 * error
     if low > 0.5:
         return ""

@@ -128,7 +128,7 @@ def write_familiar(known: Familiar, path: Path, notes: dict[str, str]) -> None:
     """
     arrays: dict[str, NDArray[Any]] = {
         "mean": known.mean,
-        "axes": known.axes,
+        "axes": np.ascontiguousarray(known.axes),  # safetensors writes memory as it lies
         "variances": known.variances,
     }
     about = notes | {name: repr(getattr(known, name)) for name in _NUMBERS}

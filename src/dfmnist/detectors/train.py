@@ -20,6 +20,7 @@ from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, folder_lock, read_json, sha256_file, write_json
 from dfmnist.core.lightning import BatchProgress, is_main, quiet_lightning, run
+from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.dataset.qualities import qualities_of
 from dfmnist.dataset.splits import assert_fair
@@ -62,7 +63,7 @@ def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path, source
     # the same weights in another place give the same run
     same = dataclasses.replace(config, weights=source.sha256 or "none")
     digest = config_hash(same, manifest_hash(manifest_root))
-    return runs_root / f"{config.network}-{config.quality}-{digest}"
+    return runs_root / f"{slug(config.network)}-{config.quality}-{digest}"
 
 
 def train(
