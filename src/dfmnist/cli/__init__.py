@@ -11,7 +11,6 @@ from typing import Annotated, Any, cast
 
 import typer
 import typer.main
-from typer.core import TyperGroup
 
 from dfmnist import __version__
 from dfmnist.cli import (
@@ -47,8 +46,8 @@ START, MAKE, DETECT, STUDY, MAKERS = (
 log = logging.getLogger("dfmnist")
 
 
-def _group(text: str, cls: type[TyperGroup] | None = None, **commands: Any) -> typer.Typer:
-    group = typer.Typer(help=text, no_args_is_help=True, rich_markup_mode="markdown", cls=cls)
+def _group(text: str, **commands: Any) -> typer.Typer:
+    group = typer.Typer(help=text, no_args_is_help=True, rich_markup_mode="markdown")
     for name, function in commands.items():
         group.command(name)(function)
     return group
@@ -71,15 +70,12 @@ for panel, functions in {
 }.items():
     for function in functions:
         app.command(rich_help_panel=panel)(function)
-app.add_typer(
-    _group(
-        "Score a dataset with a run or your own detector, or take scores that were made elsewhere.",
-        cls=score.ScoreGroup,
-        **{"run": score.run, "import": score.import_},
-    ),
-    name="score",
-    rich_help_panel=DETECT,
+scoring = _group(
+    "Score a dataset with a run or your own detector, or take scores that were made elsewhere.",
+    **{"run": score.run, "import": score.import_},
 )
+scoring.info.cls = score.ScoreGroup
+app.add_typer(scoring, name="score", rich_help_panel=DETECT)
 app.add_typer(
     _group(
         "Import a dataset that somebody else made, and check one.",

@@ -180,7 +180,8 @@ def _cannot_tell(run: Run, known: Familiar | None) -> tuple[str, ...]:
 
 def _of_file(path: Path) -> ChosenDetector:
     """A file of weights, whose network is the one that fits it."""
-    known = next((k for k in PUBLISHED.values() if _is_published_file(k.sha256, path)), None)
+    found = sha256_file(path)
+    known = next((k for k in PUBLISHED.values() if k.sha256 and found.startswith(k.sha256)), None)
     if known is not None and _is_detector(known.name):
         return _foreign(path, path.name, known.network, known.trained_on)
     fits = [name for name in NETWORKS if _fits(name, path)]
@@ -192,10 +193,6 @@ def _of_file(path: Path) -> ChosenDetector:
         )
     trained_on = f"something that the file does not say ({UNKNOWN})"
     return _foreign(path, path.name, fits[0], trained_on)
-
-
-def _is_published_file(sha256: str, path: Path) -> bool:
-    return bool(sha256) and sha256_file(path).startswith(sha256)
 
 
 def _fits(name: str, path: Path) -> bool:
