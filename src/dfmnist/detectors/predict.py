@@ -212,11 +212,10 @@ def _look_at_photo(path: Path, judge: "_Judge", looking: Looking, quiet: bool) -
     if looking.cropped:
         image = read_image(path)
         size = (image.shape[1], image.shape[0])
-        judge.see(_whole([0], image[None], size))
+        judge.see([_whole([0], image[None], size)])
         return _Facts(one, size)
     size, faces = watch_photo(path)
-    for face in faces:
-        judge.see(face)
+    judge.see(faces)
     return _Facts(one, size)
 
 
@@ -228,7 +227,7 @@ def _look_at_video(path: Path, judge: "_Judge", looking: Looking, quiet: bool) -
         indices, frames = sample_frames(path, count, side, consecutive=judge.consecutive)
         seen = film(path, least=least, looks=count)
         info = probe(path)
-        judge.see(_whole(indices.tolist(), frames, (info.width, info.height)))
+        judge.see([_whole(indices.tolist(), frames, (info.width, info.height))])
         return _Facts(seen, (info.width, info.height))
     seen, size = film(path, least=least, looks=looking.looks), (0, 0)
     with progress_bar() as bar:
@@ -236,8 +235,7 @@ def _look_at_video(path: Path, judge: "_Judge", looking: Looking, quiet: bool) -
         looked = partial(bar.advance, task)
         for shown, faces in watch_video(seen, consecutive=judge.consecutive, looked=looked):
             size = shown
-            for face in faces:
-                judge.see(face)
+            judge.see(faces)
     return _Facts(seen, size)
 
 
@@ -268,16 +266,26 @@ class _Judge:
         self._model = model
         self._people: dict[int, _Seen] = {}
 
-    def see(self, stretch: FaceStretch) -> None:
-        """Score the frames of one face. Raises `InputError` if a score is not finite."""
-        size = (self.frame_px,) * 2
-        frames = each_rgb(stretch.crops_rgb_u8, partial(resize_frames, size_wh=size))
+    def see(self, stretches: Sequence[FaceStretch]) -> None:
+        """Score the frames of some faces. Raises `InputError` if a score is not finite."""
+        if not stretches:
+            return
+        side = self.frame_px
+        crops = np.concatenate([one.crops_rgb_u8 for one in stretches])
+        frames = each_rgb(crops, partial(resize_frames, size_wh=(side, side)))
         step = self._model.batch
         batches = (frames[i : i + step] for i in range(0, len(frames), step))
         outputs = np.concatenate(list(self._model.run(batches)))
         if not np.isfinite(outputs[:, 0]).all():
             what = "the network's output is not a finite number, so there is no verdict"
             raise InputError.of(self.detector.run.folder, what, "a working run")
+        at = 0
+        for one in stretches:
+            self._keep(one, outputs[at : at + len(one.frames)])
+            at += len(one.frames)
+
+    def _keep(self, stretch: FaceStretch, outputs: Floats32) -> None:
+        """Note what the network said (n, 1 + k) of the frames of one face."""
         person = self._people.setdefault(stretch.person, _Seen())
         person.frames += stretch.frames
         person.boxes += list(stretch.boxes_xyxy)
