@@ -283,6 +283,8 @@ def test_folders_patterns_and_standard_input(tmp_path: Path, tiny: ChosenDetecto
     assert piped.path == "-"
     assert piped.faces == straight.faces
     assert empty_pipe.error == "standard input: is empty; expected a photo or a video"
+    (text,) = detect_files([Path("-")], tiny, backend="torch", stdin=io.BytesIO(b"no film"))
+    assert (text.error or "").startswith("standard input: cannot be read as video")
 
 
 def test_equal_names_have_maps_of_their_own(tmp_path: Path, tiny: ChosenDetector) -> None:

@@ -94,7 +94,10 @@ def _on_disk(path: Path, stdin: BinaryIO | None) -> Iterator[Path]:
             shutil.copyfileobj(stdin or sys.stdin.buffer, out, 1 << 20)
         if not file.stat().st_size:
             raise InputError.of("standard input", "is empty", "a photo or a video")
-        yield file
+        try:
+            yield file
+        except InputError as error:
+            raise InputError(str(error).replace(str(file), "standard input")) from None
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,8 @@ def detect_file(
 
     `backend` runs the detector's network with features; pass one to judge many files, else each
     call makes its own. `name` stands for the path in the verdict, and the names of maps begin with
-    `stem`; by default both are the path's. Raises `InputError` for a file
-    that is neither, or shows no face.
+    `stem`; by default both are the path's. Raises `InputError` for a file that is neither, or shows
+    no face.
     """
     looking = looking or Looking()
     run = detector.run
