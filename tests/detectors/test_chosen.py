@@ -63,7 +63,7 @@ def test_a_good_validation_gives_a_verdict(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_of_weights_is_known_by_what_fits_it(tmp_path: Path) -> None:
-    state = build("meso4").state_dict()
+    state = {name: value.contiguous() for name, value in build("meso4").state_dict().items()}
     save_file(state, tmp_path / "m.safetensors", metadata={"threshold": "0.25"})
     found = choose_detector(tmp_path / "m.safetensors")
     assert (found.facts.network, found.facts.threshold) == ("meso4", 0.25)

@@ -134,7 +134,8 @@ def test_scores_are_calibrated_and_carry_their_threshold(
     one = detect_file(video, choose_detector(other), Looking(cropped=True))
     mean = table.filter(pl.col("clip_id") == "g-fake")["logit"].mean()
     assert one.p_fake == pytest.approx(1 / (1 + np.exp(-mean)), rel=1e-4)
-    assert one.verdict == ("fake" if one.p_fake >= 0.9 else "real")
+    assert one.verdict == "none"  # four validation clips of two people are not above chance
+    assert choose_detector(other).facts.threshold == 0.9
 
 
 def test_backends_give_the_same_scores(run: Path, dataset: Path) -> None:
