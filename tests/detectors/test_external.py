@@ -1,5 +1,6 @@
 """Detectors that are not this package's: functions, programs and score files, scored like runs."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import torch
 from tests.running import called, refused_at_last
 
+import dfmnist
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.compare import compare
 from dfmnist.detectors.external import parse_external
@@ -67,6 +69,10 @@ def test_a_function_is_scored_like_a_run(own: Path, dataset: Path) -> None:
     assert read_scores(out).equals(table)
     assert read_notes(out)["external"] == "sharpness"
     assert compare(table, table).test.difference == 0
+    mine = importlib.import_module("mine_18").sharpness
+    straight = dfmnist.score(mine, dataset, qualities=("raw", "c40"))
+    assert straight.group_by("clip_id", "quality").len()["len"].unique().to_list() == [9]
+    assert evaluate(straight.filter(pl.col("quality") == "raw")).clip["auc"].value == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What `import dfmnist` offers of this room: `train`, `score`, `evaluate` and `detect`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -11,14 +11,17 @@ from dfmnist.core.choices import BackendName, DeviceName, Precision, Split
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_values
+from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import dataset_folder
 from dfmnist.detectors import metrics
 from dfmnist.detectors import score as scoring
 from dfmnist.detectors import train as training
 from dfmnist.detectors.chosen import choose_detector
 from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.external import ExternalDetector
 from dfmnist.detectors.metrics import Evaluation
 from dfmnist.detectors.predict import Looking, detect_files
+from dfmnist.detectors.score_external import score_external
 from dfmnist.detectors.scores import read_scores
 from dfmnist.detectors.verdict import FileVerdict
 
@@ -54,7 +57,7 @@ def train(
 
 
 def score(
-    run: str | Path,
+    run: str | Path | Callable[..., Any],
     dataset: str | Path,
     split: Split = "test",
     qualities: Sequence[str] | None = None,
@@ -65,9 +68,12 @@ def score(
 ) -> pl.DataFrame:
     """Score each frame of a dataset's split with a finished run; a score is P(fake).
 
+    `run` may be a function of yours in place of a run's folder: it is given frames (n, h, w, 3),
+    uint8 RGB, and returns P(fake) of each frame or of the clip, or None.
+
     The table has one row a frame and the columns of `detectors.scores.SCHEMA`; it is also written
     to the Parquet file `out`, if that is given. `qualities` None scores the quality that the run
-    was trained on. Raises `InputError`.
+    was trained on, or all of them for a function. Raises `InputError`.
 
     >>> import dfmnist
     >>> run = dfmnist.train(
@@ -78,6 +84,10 @@ def score(
     True
     """
     path = None if out is None else Path(out)
+    if callable(run):
+        name = getattr(run, "__name__", type(run).__name__)
+        own = ExternalDetector(f"{getattr(run, '__module__', '')}:{name}", "function", slug(name))
+        return score_external(own, dataset_folder(dataset), split, qualities, path, function=run)
     return scoring.score(
         Path(run),
         dataset_folder(dataset),
