@@ -6,7 +6,8 @@ the detector have the same weights in both. `detect` looks at two frames a secon
 `--frames` at every frame, which is the plain loop's work. Each measurement has its own process and
 counts everything from Python's start on: imports, models, the verdict.
 
-The clip is a photo (matplotlib's sample) that moves within a 720p frame, with a camera's noise.
+The clip is a photo (matplotlib's sample) that moves within a 720p frame, with a camera's noise; its
+face is about 220 pixels high.
 """
 
 import argparse
@@ -28,19 +29,21 @@ WAYS = ("plain loop", "detect", "detect, every frame")
 def make_clip(path: Path, seconds: int) -> None:
     """Write the clip."""
     from matplotlib import cbook
-    from PIL import Image
+    from PIL import Image, ImageFilter
 
     from dfmnist.media.noise import add_camera_noise
     from dfmnist.media.video import write_video
 
     photo = Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB")
     width, height = SIZE_WH
-    room = photo.resize((width * 2, round(photo.height * width * 2 / photo.width)))
+    room = photo.resize(SIZE_WH).filter(ImageFilter.GaussianBlur(40))
+    person = photo.resize((round(photo.width * height / photo.height), height))
 
     def frame(index: int) -> np.ndarray:
         phase = 2 * np.pi * index / (4 * FPS)
-        left, top = 400 + 60 * np.sin(phase), 300 + 30 * np.cos(phase)
-        picture = room.crop((round(left), round(top), round(left) + width, round(top) + height))
+        picture = room.copy()
+        left, top = (width - person.width) / 2 + 60 * np.sin(phase), 20 * np.cos(phase)
+        picture.paste(person, (round(left), round(top)))
         noisy: np.ndarray = add_camera_noise(np.asarray(picture)[None], seed=index)[0]
         return noisy
 
