@@ -1,9 +1,7 @@
 """Animators of other people in a build: programs and functions that are made here."""
 
 import shlex
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -107,7 +105,7 @@ def test_a_function_gets_both_and_its_frames_are_taken(pair: tuple[np.ndarray, P
 
 def test_a_function_that_fails_is_one_line(pair: tuple[np.ndarray, Path]) -> None:
     for mode, said in {
-        "raises": "mover:move: ValueError: no face at all",
+        "raises": "mover:move: the function raised ValueError: no face at all",
         "nothing": "the function returned None; expected frames (n, h, w, 3)",
         "floats": "values of type float64, some of them NaN or infinite; expected uint8 frames",
         "short": "gave 2 frames; expected 3, one for each of the driver's",
@@ -145,9 +143,7 @@ def test_a_program_gets_files_and_its_video_is_taken(pair: tuple[np.ndarray, Pat
     ("code", "said"),
     [
         ("import sys; print('no\\n  model.pt', file=sys.stderr); sys.exit(3)",
-         "ended with exit code 3 (model.pt); expected exit code 0"),
-        ("raise RuntimeError('broken')", "exit code 1 (RuntimeError: broken)"),
-        ("import os; os.kill(os.getpid(), 9)", "exit code 137"),
+         "the program ended with exit code 3 (model.pt); expected exit code 0 and a video"),
         ("", "ended without the file {out}"),
         ("import sys; open(sys.argv[3], 'w').write('no video')", "out.mp4: cannot be read as vid"),
         ("import time; time.sleep(60)", "did not end within 0.5 s"),
@@ -174,32 +170,6 @@ def test_square_frames_are_resized_and_other_clips_refused(pair: tuple[np.ndarra
     made = moved(pair, copy)
     assert made.shape == (3, 16, 16, 3)
     assert np.abs(made.astype(int) - 77).max() < 3
-
-
-def is_alive(path: Path) -> bool:
-    """True while the process whose number is in `path` runs."""
-    return subprocess.run(["kill", "-0", path.read_text()], capture_output=True).returncode == 0
-
-
-def test_no_program_outlives_a_build_that_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its children end too, though the build can do nothing any more."""
-    monkeypatch.chdir(tmp_path)
-    child = "import os, time; open('child', 'w').write(str(os.getpid())); time.sleep(60)"
-    code = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {child!r}])"
-    words = [sys.executable, "-S", "-c", code]
-    call = f"from dfmnist.core.plugins import run_program; run_program({words!r}, 60)"
-    file = tmp_path / "child"
-    with subprocess.Popen([sys.executable, "-c", call]) as build:
-        deadline = time.monotonic() + 30
-        while not (file.exists() and file.read_text()) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert is_alive(file)
-        build.kill()
-    while is_alive(file) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not is_alive(file)
 
 
 def test_the_generator_says_name_version_and_content(pair: tuple[np.ndarray, Path]) -> None:
@@ -313,7 +283,7 @@ def test_a_build_by_another_animator(stage: Stage, tmp_path: Path) -> None:
     failed = [r for r in read_rejected(root) if r.label == "fake"]
     assert {(r.generator, r.action) for r in failed} == {(generator, None)}
     assert {r.reason.partition(" ended ")[2] for r in failed} == {
-        "with exit code 1 (no memory); expected exit code 0"
+        "with exit code 1 (no memory); expected exit code 0 and a video"
     }
     driver = root / driver_file_name(fakes[0].driver, fakes[0].performed, fakes[0].take)
     frames = [read_frames(path).astype(int) for path in (root / fakes[0].file_name, driver)]

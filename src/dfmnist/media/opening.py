@@ -28,8 +28,9 @@ from dfmnist.media.truncation import is_truncated
 
 MAX_PIXELS = 1 << 26
 """Largest number of pixels in a video frame (8192 by 8192)."""
-MAX_FRAMES = 1 << 18
-"""Largest number of frames in a video: nearly three hours at 25 frames a second."""
+MAX_FRAMES = 1 << 20
+"""Largest number of frames in a video: eleven hours at 25 frames a second. Their times take about
+100 MB."""
 MAX_GAP_S = 600
 """Longest time in seconds from one frame of a video to the next."""
 MAX_BOXES = 10_000

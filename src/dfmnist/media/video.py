@@ -35,7 +35,7 @@ __all__ = [
     "frames_at",
     "is_video",
     "iter_frames",
-    "iter_frames_at",
+    "looks_at",
     "opened",
     "probe",
     "read_comment",
@@ -46,6 +46,9 @@ __all__ = [
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
 
+SEEK_AFTER_S = 10
+"""Time in seconds between two wanted frames from which on decoding begins anew at a key frame; a
+key frame comes every 10 seconds or sooner in most files."""
 GOP = 25
 """Number of frames from one key frame to the next: one second at 25 frames a second."""
 
@@ -254,17 +257,38 @@ def frames_at(
     return kept
 
 
-def iter_frames_at(
+def looks_at(
     path: Path, indices: Sequence[int] | NDArray[np.integer], *, times: FrameTimes
-) -> Iterator[RgbImage]:
-    """Yield the frames at `indices` (ascending) one at a time: RGB (h, w, 3) uint8.
+) -> Iterator[tuple[int, RgbImage]]:
+    """Yield the frames at `indices` (ascending) one at a time: the index and RGB (h, w, 3) uint8.
 
-    `times` is the result of `frame_times`. Fewer come if the file ends. Raises `InputError`.
+    `times` is the result of `frame_times`. Where two frames lie more than `SEEK_AFTER_S` apart,
+    what is between them is passed over without decoding, if the file's times allow it. Fewer come
+    if the file ends. Raises `InputError`.
     """
     wanted = [int(i) for i in indices]
-    if times.identify_frames:
-        wanted = [times.ticks[i] for i in wanted]
-    return _picked(path, wanted, None, by_time=times.identify_frames)
+    if not times.identify_frames:
+        yield from zip(wanted, _picked(path, wanted, None, by_time=False), strict=False)
+        return
+    index_of = {times.ticks[i]: i for i in wanted}
+    far = SEEK_AFTER_S / float(times.time_base)
+    groups: list[list[int]] = []
+    for tick in index_of:
+        if groups and tick - groups[-1][-1] <= far:
+            groups[-1].append(tick)
+        else:
+            groups.append([tick])
+    with opened(path) as video:
+        convert = RgbConverter(video.path, video.pixel_aspect)
+        for number, ticks in enumerate(groups):
+            if number:
+                video.container.seek(ticks[0], stream=video.stream)
+            for frame in _decoded(video, frozenset(ticks)):
+                convert.see(frame)
+                if frame.pts in index_of and frame.pts in ticks:
+                    yield index_of[frame.pts], convert(frame)
+                if frame.pts is not None and frame.pts >= ticks[-1]:
+                    break
 
 
 def _pick(

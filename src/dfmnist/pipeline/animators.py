@@ -24,8 +24,8 @@ import numpy as np
 
 from dfmnist.core.arrays import Frames
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import sha256_file, sha256_text
-from dfmnist.core.plugins import END_S, is_function_name, run_program, split_command
+from dfmnist.core.files import sha256_text
+from dfmnist.core.plugins import END_S, PluginError, code_of, filled, run_program
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.media.image import write_image
 from dfmnist.media.video import frames_at, probe, resize_frames
@@ -33,7 +33,6 @@ from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.function_process import problem_of, shape_problem
 
 HASH_DIGITS = 8
-_SCRIPTS = frozenset({".py", ".sh", ".pl", ".rb", ".js"})
 
 
 @dataclass(frozen=True)
@@ -55,20 +54,20 @@ def generator_of(config: BuildConfig) -> Generator:
     """
     if config.animator is None:
         return Generator(weights_id(config.weights), "")
-    if is_function_name(config.animator):
-        with contextlib.closing(_FunctionProcess(config.animator, config.animator_limit_s)) as one:
-            version, file = one.version, one.file
-        parts = [config.animator, *([sha256_file(file)] if file and file.is_file() else [])]
-        name = config.animator.partition(":")[0]
+    plugin, version = config.own_animator, ""
+    if plugin.kind == "function":
+        name = plugin.text.partition(":")[0]
+        with contextlib.closing(_FunctionProcess(plugin.text, config.animator_limit_s)) as one:
+            version = one.version
     else:
-        words = split_command(config.animator, "--animator")
-        if shutil.which(words[0]) is None:
-            raise InputError.of("--animator", f"there is no program '{words[0]}'", "one that runs")
-        version, parts = "", [_hashed(word) for word in words]
-        name = Path(next((w for w in words if Path(w).suffix in _SCRIPTS), words[0])).stem
+        name = plugin.program_name
+        if shutil.which(plugin.words[0]) is None:
+            raise InputError.of(
+                "--animator", f"there is no program '{plugin.words[0]}'", "one that runs"
+            )
     name = config.animator_name or name
     version = config.animator_version or version
-    digits = sha256_text("\n".join([name, version, *parts]))[:HASH_DIGITS]
+    digits = sha256_text("\n".join([name, version, *code_of(plugin)]))[:HASH_DIGITS]
     shown = "-".join(part for part in (name, version) if part)
     return Generator(f"{' '.join(shown.split())}@{digits}", _method(name))
 
@@ -83,16 +82,6 @@ def _method(name: str) -> str:
     return method
 
 
-def _hashed(word: str) -> str:
-    """A word of a command; of one that names a file, the name and the hash of the content."""
-    option, equals, value = word.partition("=")
-    for before, path in (("", word), (option + equals, value)):
-        with contextlib.suppress(OSError, ValueError):
-            if path and Path(path).is_file():
-                return f"{before}{Path(path).name}:{sha256_file(Path(path))}"
-    return word
-
-
 def animate_by(config: BuildConfig, source_rgb_u8: Frames, driver: Path, folder: Path) -> Frames:
     """Animate the source (h, h, 3) by the animator of `config`: frames (n, h, h, 3).
 
@@ -100,21 +89,19 @@ def animate_by(config: BuildConfig, source_rgb_u8: Frames, driver: Path, folder:
     Square frames of another size are resized. Raises `InputError`, which names the animator, if
     it fails, is too slow, or gives anything but n square frames.
     """
-    assert config.animator is not None
-    clip, side = probe(driver), source_rgb_u8.shape[0]
+    plugin, clip, side = config.own_animator, probe(driver), source_rgb_u8.shape[0]
     with _scratch(folder):
         pair = {"source": folder / "source.png", "driver": driver}
         write_image(pair["source"], source_rgb_u8)
-        if is_function_name(config.animator):
+        if plugin.kind == "function":
             out = _call(config, {**pair, "out": folder / "out.npy"}, clip.fps)
             made = np.load(out, allow_pickle=False, mmap_mode="r")
-            _refuse(config.animator, problem_of(made, clip.num_frames))
+            _refuse(plugin.text, problem_of(made, clip.num_frames))
             return resize_frames(made, (side, side)).copy()
         out = _run(config, {**pair, "out": folder / "out.mp4"})
         found = probe(out)
         shape = (found.num_frames, found.height, found.width, 3)
-        _refuse(split_command(config.animator, "--animator")[0],
-                shape_problem(shape, clip.num_frames))  # fmt: skip
+        _refuse(plugin.program_name, shape_problem(shape, clip.num_frames))
         return frames_at(out, range(clip.num_frames), (side, side))
 
 
@@ -137,25 +124,23 @@ def _refuse(name: str, problem: str) -> None:
 
 def _run(config: BuildConfig, paths: Mapping[str, Path]) -> Path:
     """Run the program for one pair and return the file that it wrote."""
-    assert config.animator is not None
-    words = split_command(config.animator, "--animator")
-    filled = {f"{{{name}}}": str(path.resolve()) for name, path in paths.items()}
-    pattern = "|".join(map(re.escape, filled))
-    run_program(
-        [re.sub(pattern, lambda found: filled[found[0]], word) for word in words],
-        config.animator_limit_s,
-    )
+    plugin = config.own_animator
+    words = filled(plugin.words, {name: str(path.resolve()) for name, path in paths.items()})
+    try:
+        run_program(words, config.animator_limit_s, answer=False)
+    except PluginError as error:
+        raise InputError.of(plugin.program_name, str(error), "exit code 0 and a video") from None
     if not paths["out"].is_file():
-        raise InputError.of(words[0], "ended without the file {out}", "an MP4 there")
+        raise InputError.of(plugin.program_name, "ended without the file {out}", "an MP4 there")
     return paths["out"]
 
 
 def _call(config: BuildConfig, paths: Mapping[str, Path], fps: Fraction) -> Path:
     """Have the function called for one pair and return the file with its frames."""
-    assert config.animator is not None
+    function = config.own_animator.text
     request = {name: str(path) for name, path in paths.items()} | {"fps": str(fps)}
     try:
-        process = _process(config.animator, config.animator_limit_s)
+        process = _process(function, config.animator_limit_s)
         process.ask(request, config.animator_limit_s)
     except _EndedError as error:
         end_animators()  # the next pair gets a new process
@@ -185,7 +170,6 @@ class _FunctionProcess:
             self.close()
             raise
         self.version = about["version"]
-        self.file = Path(about["file"]) if about["file"] else None
 
     def ask(self, request: dict[str, Any], limit_s: float) -> dict[str, str]:
         """The answer to a request. Raises `InputError` if it is an error, or none comes in time."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import BackendName, DriverProtocol, Motion, Precision, Quality
 from dfmnist.core.errors import InputError
-from dfmnist.core.plugins import check_limit, is_function_name, split_command
+from dfmnist.core.plugins import Plugin, check_limit, parse_plugin
 from dfmnist.core.settings import check_choices
 
 HIGHEST_FPS = 240
@@ -108,6 +108,12 @@ class BuildConfig:
             if value is not None and not value.strip():
                 raise InputError(f"--{name} is empty; expected the {name} that covers the footage")
 
+    @property
+    def own_animator(self) -> Plugin:
+        """The program or function of `animator`, which there must be."""
+        assert self.animator is not None
+        return parse_plugin(self.animator, "--animator")
+
     def _check_animator(self) -> None:
         """Check the settings of another animator. Raises `InputError`."""
         check_limit(self.animator_limit_s, "animator_limit_s")
@@ -120,10 +126,10 @@ class BuildConfig:
         for name in ("animator_name", "animator_version"):
             if (value := getattr(self, name)) is not None and not value.strip():
                 raise InputError(f"--{name.replace('_', '-')} is empty; expected a text")
-        if is_function_name(self.animator):
+        plugin = self.own_animator
+        if plugin.kind == "function":
             return
-        words = split_command(self.animator, "--animator")
-        missing = [one for one in PLACEHOLDERS if not any(one in word for word in words)]
+        missing = [one for one in PLACEHOLDERS if not any(one in word for word in plugin.words)]
         if missing:
             raise InputError.of(
                 f"--animator '{self.animator}'",

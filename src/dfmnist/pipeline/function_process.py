@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.plugins import find_function
+from dfmnist.core.plugins import PluginError, find_function, said
+from dfmnist.core.plugins import call as call_function
 from dfmnist.core.processes import exit_with_parent
 from dfmnist.media.image import read_image
 from dfmnist.media.video import read_frames
@@ -43,22 +44,16 @@ def main() -> None:
                 answer = call(function, request)
         except KeyboardInterrupt:
             return
-        except SystemExit:
-            answer = {"error": "the function ended its program; expected frames (n, h, w, 3)"}
+        except (InputError, PluginError) as error:
+            answer = {"error": str(error)}
         except Exception as error:
             answer = {"error": said(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def said(error: Exception) -> str:
-    """The message of an error, on one line, with its type if it is a surprise."""
-    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-    return " ".join(f"{kind}{error}".split())[:500]
-
-
 def about(function: Callable[..., Any], name: str) -> dict[str, str]:
-    """Version and file of the function's module; the version is empty where none is stated."""
+    """Version of the function's module or package; empty where none is stated."""
     module = sys.modules[name.partition(":")[0]]
     package = module.__name__.partition(".")[0]
     version = getattr(module, "__version__", getattr(sys.modules[package], "__version__", ""))
@@ -67,14 +62,14 @@ def about(function: Callable[..., Any], name: str) -> dict[str, str]:
             version = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             version = ""
-    return {"version": str(version), "file": str(getattr(module, "__file__", None) or "")}
+    return {"version": str(version)}
 
 
 def call(function: Callable[..., Any], request: dict[str, str]) -> dict[str, str]:
     """Call the function for one pair; write the frames to the `.npy` file `out`."""
     driver = read_frames(Path(request["driver"]))
     source = read_image(Path(request["source"]))
-    made = function(source, driver.copy(), Fraction(request["fps"]))
+    made = call_function(function, source, driver.copy(), Fraction(request["fps"]))
     if made is None:
         return {"error": "the function returned None; expected frames (n, h, w, 3)"}
     frames = np.asarray(made)
