@@ -35,6 +35,7 @@ __all__ = [
     "frames_at",
     "is_video",
     "iter_frames",
+    "iter_frames_at",
     "looks_at",
     "opened",
     "probe",
@@ -255,6 +256,20 @@ def frames_at(
     if len(kept) < len(wanted):
         raise InputError.of(path, f"no frame {wanted[len(kept)]}", "a longer video")
     return kept
+
+
+def iter_frames_at(
+    path: Path, indices: Sequence[int] | NDArray[np.integer], *, times: FrameTimes
+) -> Iterator[RgbImage]:
+    """Yield the frames at `indices` (ascending) one at a time: RGB (h, w, 3) uint8.
+
+    An index that is repeated gives its frame again. `times` is the result of `frame_times`.
+    Fewer come if the file ends. Raises `InputError`.
+    """
+    wanted = [int(i) for i in indices]
+    if times.identify_frames:
+        wanted = [times.ticks[i] for i in wanted]
+    return _picked(path, wanted, None, by_time=times.identify_frames)
 
 
 def looks_at(
