@@ -41,7 +41,7 @@ soak: setup
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	@for name in animate frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in animate detect frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
 
 docs: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -30,8 +30,9 @@ from dfmnist.dataset.manifest import (
     write_rejected,
 )
 from dfmnist.dataset.splits import split_info
-from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.fomm.checkpoint import training_seeds
 from dfmnist.media.folders import VIDEOS
+from dfmnist.pipeline.animators import end_animators, generator_of
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
 from dfmnist.pipeline.footage import (
@@ -73,7 +74,10 @@ def build(
     state = _open(root, config, inputs)
     checks = _select(state, inputs)
     usable = _crop_drivers(state, inputs)
-    attempts = _animate_and_screen(state, inputs, usable, checks)
+    try:
+        attempts = _animate_and_screen(state, inputs, usable, checks)
+    finally:
+        end_animators()
     kept, failed = _compress_reals(state, inputs, attempts, checks)
     unusable = [r for f in inputs.people if (r := unused(f, checks[f.key])) is not None]
     return _publish(state, attempts, kept, [*failed, *unusable])
@@ -129,7 +133,9 @@ class State:
     root: Path
     config: BuildConfig
     generator: str
-    """Name of the motion model and hash of its weights."""
+    """Name of the motion model and hash of its weights, or those of another animator."""
+    method: str = ""
+    """Method of the fakes; empty if the generator's name states it."""
     seen: tuple[Path, ...] = ()
     """Files that all machines of a cluster must see."""
 
@@ -190,9 +196,10 @@ def _assign_splits(
 
 def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
     """Claim the folder. Raises `InputError` if it was begun with other settings or inputs."""
+    made_by = generator_of(config)
     claim_folder(root, "dataset")
-    generator = weights_id(config.weights)
-    if config.synthetic:
+    generator = made_by.text
+    if config.synthetic and config.animator is None:
         _refuse_trained_on(inputs, training_seeds(config.weights), generator)
     footage = (*inputs.people, *inputs.drivers)
     hashes = {path: _hash(path) for path in {f.path for f in footage}}
@@ -206,12 +213,16 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         recorded["terms"] = terms
     settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
     path = root / "build.json"
-    if path.exists() and _completed(read_json(path)) != json.loads(json.dumps(settings)):
-        raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
+    elif (begun := _completed(read_json(path))) != json.loads(json.dumps(settings)):
+        what = "other settings or inputs"
+        if isinstance(begun, dict) and begun.get("generator") != generator:
+            what = f"the animator {begun.get('generator')}, now it is {generator}"
+        raise InputError.of(root, f"was begun with {what}", "a new folder")
     samples = (path, config.weights, inputs.people[0].path, inputs.drivers[0].path)
-    return State(root, config, generator, tuple(p for p in samples if p and p.exists()))
+    seen = tuple(p for p in samples if p and p.exists())
+    return State(root, config, generator, made_by.method, seen)
 
 
 def _completed(settings: Any) -> Any:
@@ -308,9 +319,12 @@ def _animate_and_screen(
         if not batch:
             return attempts
         jobs = [
-            FakeJob(state.root, config, pair, checks[pair.source.key].choice, state.generator)
+            FakeJob(
+                state.root, config, pair, checks[pair.source.key].choice,
+                state.generator, state.method,
+            )
             for pair in batch
-        ]
+        ]  # fmt: skip
         failed: list[Rejected | None] = []
         done = run_all(jobs, "animate and screen", gpu=GPU_SHARE, seen=state.seen)
         for pair, result in zip(batch, _clip_results(done), strict=True):
