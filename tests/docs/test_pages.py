@@ -14,9 +14,11 @@ from tests.dataset.test_layouts import celeb_df
 from tests.dataset.trees import differ
 from tests.detectors.conftest import clip_frames, make_dataset
 from tests.docs.blocks import RUN, SHOWN, Block, blocks_of, shell
+from tests.media.test_sound import filmed
 
 from dfmnist.core.files import cache_dir
-from dfmnist.media.image import write_image
+from dfmnist.media.image import read_image, write_image
+from dfmnist.media.sound import Sound
 from dfmnist.media.video import write_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,14 +53,46 @@ def downloads(folder: Path) -> None:
     """`Celeb-DF-v2` as it is unpacked, and a folder of other people's clips."""
     celeb_df(folder / "Celeb-DF-v2")
     differ(folder / "Celeb-DF-v2")
+    clips_of_six(folder / "theirs")
+
+
+def clips_of_six(root: Path) -> None:
+    """A real and a fake clip of each of six people: `real/a/a.mp4`, …"""
     for index, who in enumerate("abcdef"):
         for label in ("real", "fake"):
-            clip = folder / "theirs" / label / who / "1.mp4"
+            clip = root / label / who / f"{who}.mp4"
             clip.parent.mkdir(parents=True)
             write_video(clip, clip_frames(index, label == "fake"), Fraction(25), crf=23)
 
 
+def many(folder: Path) -> None:
+    """What `portrait` makes, and folders of videos."""
+    portrait(folder)
+    for name in ("folder", "clips"):
+        (folder / name).mkdir()
+        shutil.copyfile(folder / "video.mp4", folder / name / "one.mp4")
+
+
+def animated(folder: Path) -> None:
+    """A photo of one person and of two, a talk, and a driver of seven seconds with sound."""
+    portrait(folder)
+    face = read_image(folder / "photo.jpg")
+    write_image(folder / "group.jpg", np.concatenate([face, face], 1))
+    write_video(folder / "talk.mp4", np.stack([face] * 45), Fraction(25), crf=18)
+    write_video(
+        folder / "driving.mp4", np.stack([face] * 35), Fraction(5), crf=18,
+        sound=Sound(filmed(folder / "sound.mkv"), Fraction(0), Fraction(7)),
+    )  # fmt: skip
+
+
+def licensed(folder: Path) -> None:
+    """A dataset that states a licence and consents, and a folder of clips."""
+    dataset(folder)
+    clips_of_six(folder / "MYCLIPS")
+
+
 QUICK: dict[str, Make] = {
+    "docs/DATASETS.md": licensed,
     "docs/contribute.md": nothing,
     "docs/guides/judge-your-detector.md": dataset,
     "docs/guides/public-dataset.md": downloads,
@@ -97,6 +131,8 @@ def recordings(folder: Path, tutorial: Path) -> None:
 
 LONG: dict[str, Callable[[Path, Path], object]] = {
     "README.md": after_the_tutorial,
+    "docs/ANIMATE.md": lambda folder, _: animated(folder),
+    "docs/DETECTORS.md": lambda folder, _: many(folder),
     "docs/api.md": after_the_tutorial,
     "docs/guides/check-a-video.md": after_the_tutorial,
     "docs/guides/liveness-service.md": after_the_tutorial,
