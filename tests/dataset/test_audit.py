@@ -250,7 +250,7 @@ def test_a_person_in_two_splits(
     assert ("as dataset.json declares" in report.findings()["people"]) is declared
 
 
-@pytest.mark.parametrize("how", ["encoded", "small", "cut", "mirrored", "faster"])
+@pytest.mark.parametrize("how", ["encoded", "larger", "cut", "mirrored", "faster"])
 def test_a_copy_in_another_split(make_dataset, how: str) -> None:
     """A test clip is a training clip: encoded again, resized, cut, mirrored, at another rate."""
     root = make_dataset()
@@ -259,7 +259,7 @@ def test_a_copy_in_another_split(make_dataset, how: str) -> None:
     frames = read_frames(root / train.file_name)
     changed = {
         "encoded": frames,
-        "small": resize_frames(frames, (24, 24)),
+        "larger": resize_frames(frames, (48, 48)),
         "cut": np.ascontiguousarray(frames[:, 2:-2, 2:-2]),
         "mirrored": np.ascontiguousarray(frames[:, :, ::-1]),
         "faster": frames,
