@@ -51,9 +51,12 @@ CONFIG = BuildConfig(
 
 
 def picture(footage: Footage) -> Frames:
-    """The clip of a person (n, 64, 64, 3): grey, with a mark for the person and the frame."""
+    """The clip of a person (n, 64, 64, 3): grey, with marks for the person and the frame."""
     frames = np.full((FRAMES, SIZE_PX, SIZE_PX, 3), GREY, np.uint8)
-    frames[:, :8, :8] = seed_of(footage.identity) % 100 + 60
+    seed = seed_of(footage.identity)
+    frames[:, :8, :8] = seed % 100 + 60
+    blocks = np.random.default_rng(seed).integers(40, 215, (2, 7, 1), np.uint8)
+    frames[:, 8:24, 8:] = blocks.repeat(8, 0).repeat(8, 1)
     for index in range(FRAMES):
         frames[index, -8:, :8] = 60 + 15 * index
     return frames
