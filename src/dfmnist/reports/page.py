@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from dfmnist import __version__
-from dfmnist.core.files import claim_folder, read_json_object, write_text
+from dfmnist.core.files import holds_folder, read_json_object, write_text
 from dfmnist.core.text import percent, plural
 from dfmnist.dataset.audit import AuditReport, read_audit
 from dfmnist.dataset.headers import header_of
@@ -124,6 +124,7 @@ class Evidence:
         return next((r.table.by_place for r in self.results if r.table.name == name), {})
 
 
+@holds_folder("out", KIND)
 def write_report(
     dataset: Path,
     out: Path,
@@ -149,7 +150,6 @@ def write_report(
         found = gather(dataset, experiments, runs, made)
         if context.synthetic is None:
             context = replace(context, synthetic=recorded_synthetic(found.manifest.root))
-        claim_folder(out, KIND)
         page = _page(found, context, out)
     html = _environment(out).get_template("template.html").render(p=page)
     write_text(out / "index.html", html)

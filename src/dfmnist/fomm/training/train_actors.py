@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, write_json
+from dfmnist.core.files import holds_folder, write_json
 from dfmnist.core.lightning import run, save_checkpoint
-from dfmnist.fomm.checkpoint import load_networks, save_networks, training_seeds
+from dfmnist.fomm.checkpoint import check_weights, load_networks, save_networks, training_seeds
 from dfmnist.fomm.config import FommConfig, actors
 from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d, coordinate_grid
 from dfmnist.fomm.networks.generator import Generated, OcclusionAwareGenerator
@@ -448,7 +448,7 @@ def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[s
     }
 
 
-@holds_folder("out")
+@holds_folder("out", "animator-run")
 def train_animator(
     config: ActorsTrainConfig,
     clips: Path,
@@ -465,7 +465,7 @@ def train_animator(
     is the safetensors file of weights to start from, `stop_after` the number of epochs in this
     call. Raises `InputError`.
     """
-    claim_folder(out, "animator-run")
+    check_weights(initial)
     torch.set_flush_denormal(True)  # Gaussians have denormal tails, which are slow
     if threads:
         torch.set_num_threads(threads)

@@ -15,7 +15,7 @@ from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_file, write_json
 from dfmnist.core.lightning import is_main, run, save_checkpoint
-from dfmnist.fomm.checkpoint import save_networks, training_seeds
+from dfmnist.fomm.checkpoint import check_weights, save_networks, training_seeds
 from dfmnist.fomm.networks.generator import Generated
 from dfmnist.fomm.networks.keypoints import Keypoints
 from dfmnist.fomm.networks.vgg import SOURCE, load_vgg
@@ -78,6 +78,7 @@ def train_published(
         text = f"--batch-size {config.batch_size} for {machine.world} devices"
         raise InputError(f"{text}; expected a multiple: it counts the pairs of all together")
     folder = training_folder(clips)
+    check_weights(initial)
     claim_folder(out, "animator-run")
     people = load_people(folder, out / "clips.json", person=person, skip_broken=skip_broken)
     draws = len(people) * config.repeats
