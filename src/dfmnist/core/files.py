@@ -169,6 +169,7 @@ def folder_lock(folder: Path, kind: str = "") -> Iterator[None]:
     that hold it. The lock ends with its process, however that ends. On a file system without locks
     nothing is held.
     """
+    existed = os.path.isdir(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -180,7 +181,7 @@ def folder_lock(folder: Path, kind: str = "") -> Iterator[None]:
     try:
         with contextlib.ExitStack() as ending:
             if _locked(handle, folder):
-                ending.callback(_let_go, folder)
+                ending.callback(_let_go, folder, remove=not existed)
             claimed = bool(kind) and claim_folder(folder, kind)
             if (folder / MARKER).exists():  # else it may be someone's own folder
                 for left in folder.rglob(f"{TEMPORARY}*"):
@@ -206,17 +207,19 @@ def _locked(handle: int, folder: Path) -> bool:
     return True
 
 
-def _let_go(folder: Path) -> None:
-    """Remove the lock, and `folder` if it is empty."""
+def _let_go(folder: Path, *, remove: bool) -> None:
+    """Remove the lock, and `folder` if it is empty and `remove` says so."""
     (folder / LOCK).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # something was written, or the folder is in use
-        folder.rmdir()
+    if remove:
+        with contextlib.suppress(OSError):  # something was written, or the folder is in use
+            folder.rmdir()
 
 
 def _unclaim(folder: Path) -> None:
     """Remove the marker of a folder that holds nothing but it and the lock."""
-    if {path.name for path in folder.iterdir()} <= {MARKER, LOCK}:
-        (folder / MARKER).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        if {path.name for path in folder.iterdir()} <= {MARKER, LOCK}:
+            (folder / MARKER).unlink()
 
 
 Result = TypeVar("Result")

@@ -18,7 +18,6 @@ from dfmnist.core.console import progress_bar
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import (
-    check_writable,
     claim_folder,
     folder_lock,
     read_json,
@@ -88,7 +87,6 @@ def train(
     if config.batch_size % devices.world:
         text = f"batch_size {config.batch_size} for {devices.world} devices"
         raise InputError(f"{text}; expected a multiple: it counts the frames of all devices")
-    check_writable(runs_root, folder=True)  # weights may have to be downloaded
     source = source_of(config)
     folder = run_folder(config, manifest_root, runs_root, source)
     if is_finished(folder):
