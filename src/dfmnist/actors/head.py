@@ -118,9 +118,7 @@ def _notify(progress: Callable[[str], None] | None) -> None:
     if progress is not None:
         progress(text)
         return
-    from dfmnist.core.console import console
-
-    console.print(text, style="yellow")
+    say(text, style="yellow")
 
 
 def _model(a: dict[str, NDArray[Any]]) -> HeadModel:

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from dfmnist.cli.options import Dataset, Json, Workers, print_json, use_engine
 from dfmnist.core.choices import DatasetKind, SplitRule
+from dfmnist.core.console import say, show
 from dfmnist.core.errors import InputError
 
 
@@ -28,6 +27,7 @@ def audit(
     must beat; it cannot fail.
     """
     from dfmnist.core.files import check_writable
+    from dfmnist.core.text import text_table
     from dfmnist.dataset.audit import AUDIT, audit, write_audit
     from dfmnist.dataset.manifest import dataset_folder
 
@@ -39,19 +39,20 @@ def audit(
     if as_json:
         print_json(report)
     else:
-        table = Table("Audit", "Quality", "AUC", "95% interval", "Verdict")
+        rows = [("Audit", "Quality", "AUC", "95% interval", "Verdict")]
         for quality, found in report.protocol_by_quality.items():
             e = found.auc
             verdict = "passed" if e.value < report.limit else "FAILED"
             interval = f"{e.low:.3f}–{e.high:.3f}"
-            table.add_row("protocol", quality, f"{e.value:.3f}", interval, verdict)
+            rows.append(("protocol", quality, f"{e.value:.3f}", interval, verdict))
         for quality, found in report.signal.items():
             e = found.auc
             interval = f"{e.low:.3f}–{e.high:.3f}"
-            table.add_row("signal", quality, f"{e.value:.3f}", interval, "baseline")
-        Console().print(table)
+            rows.append(("signal", quality, f"{e.value:.3f}", interval, "baseline"))
+        show(*text_table(rows))
     if save:
-        typer.echo(write_audit(folder, report), err=as_json)
+        path = write_audit(folder, report)
+        (say if as_json else show)(str(path))
     report.require_pass()
 
 
@@ -80,11 +81,11 @@ def verify(
         print_json({"files": count, "manifest_sha256": digest, "problems": problems, "notes": said})
     else:
         for line in [*problems, *(f"note: {note}" for note in said)]:
-            typer.echo(line)
+            show(line)
     if problems:
         raise InputError.of(folder, f"{len(problems)} problems", "the dataset of its manifest")
     if not as_json:
-        typer.echo(f"{count} files are as the manifest says ({digest[:12]})")
+        show(f"{count} files are as the manifest says ({digest[:12]})")
 
 
 def import_(
@@ -142,7 +143,6 @@ def import_(
     """
     from collections import Counter
 
-    from dfmnist.core.console import say
     from dfmnist.core.text import plural
     from dfmnist.dataset.importing import ImportOptions, import_dataset
     from dfmnist.dataset.layouts.kinds import OTHERS, layout_of
@@ -158,5 +158,5 @@ def import_(
     counts = Counter((clip.split, clip.label) for clip in distinct)
     for split in ("train", "validation", "test"):
         real, fake = counts[split, "real"], counts[split, "fake"]
-        typer.echo(f"{split}: {real} real and {fake} fake clips")
-    typer.echo(f"{out}: {plural(len(made.clips), 'file')}, {len(made.problems)} left out")
+        show(f"{split}: {real} real and {fake} fake clips")
+    show(f"{out}: {plural(len(made.clips), 'file')}, {len(made.problems)} left out")

@@ -8,6 +8,7 @@ import typer
 
 from dfmnist.cli.options import DATASET_HELP, Workers, print_json, use_engine
 from dfmnist.core.choices import EngineName
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ def experiment(
     )
     use_engine(ctx, workers, engine)
     if not dry_run:
-        typer.echo(run.run_experiments(request, out))
+        show(run.run_experiments(request, out))
     elif as_json:
         print_json(run.dry_run(request))
     else:
-        typer.echo(describe(run.dry_run(request)))
+        show(*describe(run.dry_run(request)).split("\n"))

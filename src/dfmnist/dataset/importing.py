@@ -12,7 +12,7 @@ from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import holds_folder, write_text
 from dfmnist.core.jobs import run_jobs
-from dfmnist.core.text import plural
+from dfmnist.core.text import plural, visible
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.layouts.base import Layout
@@ -89,7 +89,7 @@ def import_dataset(
     if not listed:
         raise InputError.of(root, "holds no clips", layout.expected)
     found, problems, left_out = _present(layout, root, out, listed)
-    write_text(out / PROBLEMS, "".join(f"{problem}\n" for problem in problems))
+    write_text(out / PROBLEMS, "".join(f"{visible(problem)}\n" for problem in problems))
     _tell(out, problems, len(listed), options)
     division, rule = _split(layout, found, options)
     info = DatasetInfo(

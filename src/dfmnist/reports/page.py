@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from dfmnist import __version__
 from dfmnist.core.files import holds_folder, read_json_object, write_text
-from dfmnist.core.text import percent, plural
+from dfmnist.core.text import on_one_line, percent, plural
 from dfmnist.dataset.audit import AuditReport, read_audit
 from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import (
@@ -192,7 +192,10 @@ def _environment(out: Path) -> jinja2.Environment:
         return Markup('width="{}" height="{}"').format(*size_of(out / src))
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FunctionLoader(_resource)
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_resource),
+        finalize=_on_the_page,
     )
     environment.globals |= {
         "box": box,
@@ -200,6 +203,11 @@ def _environment(out: Path) -> jinja2.Environment:
         "js": Markup(_resource("page.js")),
     }
     return environment
+
+
+def _on_the_page(value: Any) -> Any:
+    """A value as the page shows it: text without what would change its direction."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else on_one_line(value)
 
 
 def _drop_unused(out: Path, html: str) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.config import plain
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import holds_folder, write_json
 from dfmnist.core.lightning import run, save_checkpoint
@@ -405,7 +406,7 @@ class _ActorsEpochEnd(L.Callback):
         if trainer.logger is not None:  # the module has logged its losses
             trainer.logger.log_metrics({f"val_{k}": v for k, v in values.items()}, step)
         text = " ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "step")
-        print(f"{time.strftime('%H:%M:%S')} step {step} {text}", flush=True)
+        show(f"{time.strftime('%H:%M:%S')} step {step} {text}")
         about = {"steps": step, "config": plain(config), "identity_seeds": self.seen}
         pl_module.save(self.out / WEIGHTS, about)
         save_checkpoint(trainer, self.out / CHECKPOINT)
