@@ -225,10 +225,11 @@ def test_what_varies_is_listed_worst_first_by_its_worst_quality(make_dataset) ->
     def leaky(path: Path, frames: np.ndarray, crf: int, tag: str) -> int:
         person = int(path.stem.rsplit("-", 1)[1])
         rate = Fraction(30) if person < 2 or crf == 40 else Fraction(25)
-        return write_video(path, frames, rate, crf=crf, comment=tag[: 99 - (person < 1)])
+        comment = tag[:-1] if person < 1 else tag
+        return write_video(path, frames, rate, crf=crf, comment=comment)
 
-    report = audit(make_dataset(qualities=("raw", "c40"), fake_writer=leaky))
+    report = audit(make_dataset(people=4, qualities=("raw", "c40"), fake_writer=leaky))
     found = {f.name: f.auc for f in report.varying}
-    assert found["fps"] == 1.0  # of c40; in raw two of eight fakes differ
+    assert found["fps"] == 1.0  # of c40; in raw two of four fakes differ
     assert list(found.values()) == sorted(found.values(), reverse=True)
     assert len(set(found.values())) > 1

@@ -239,13 +239,20 @@ def test_a_split_by_clip_is_drawn_by_its_seed_within_each_action() -> None:
     clips = [
         imported(f"{action}-{i}", "fake", "p", action=action)
         for action in ("nod", "yaw")
-        for i in range(10)
+        for i in range(11)
     ]
     first = divide(clips, "paper", 0)
     assert splits_hash(first.clips) != splits_hash(divide(clips, "paper", 1).clips)
     for action in ("nod", "yaw"):
         splits = [c.split for c in first.clips if c.action == action]
-        assert [splits.count(s) for s in ("train", "validation", "test")] == [7, 1, 2]
+        assert [splits.count(s) for s in ("train", "validation", "test")] == [8, 1, 2]
+
+
+def test_people_with_many_clips_are_dealt_first() -> None:
+    many = [imported(f"ann-{i}", "real", "ann") for i in range(10)]
+    made = divide([*many, *(imported(f"p{i}", "real", f"p{i}") for i in range(10))], "identity", 0)
+    splits = [c.split for c in made.clips]
+    assert [splits.count(s) for s in ("train", "validation", "test")] == [14, 3, 3]
 
 
 def test_people_who_have_a_split_already_are_counted() -> None:
