@@ -17,7 +17,7 @@ from tests.reports.conftest import make_run
 from tests.running import called, refused
 
 from dfmnist.actors import extract, head
-from dfmnist.core import download, jobs, wheels
+from dfmnist.core import download, jobs, ray_workers, wheels
 from dfmnist.core.choices import Quality
 from dfmnist.faces.weights import models_dir
 from dfmnist.fomm.checkpoint import save_networks
@@ -56,6 +56,13 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     return Given(clip(root / "clip.mp4"), root / "people", root / "drivers", dataset, runs, weights)
 
 
+def _build(given: Given, out: Path) -> list[object]:
+    return [
+        *("--sources", given.people, "--drivers", given.drivers, "--out", out),
+        *("--licence", "CC0-1.0", "--consent", "drawn", "--driver-protocol", "shared"),
+    ]
+
+
 Arguments = Callable[[Given, Path], list[object]]
 WRITES: dict[str, dict[str, Arguments]] = {
     "actors": {"--out": lambda g, out: ["--out", out]},
@@ -75,10 +82,11 @@ WRITES: dict[str, dict[str, Arguments]] = {
         "published": lambda g, out: ["--out", out, "--recipe", "vox256", "--clips", g.people],
     },
     "build": {
-        "--out": lambda g, out: [
-            *("--sources", g.people, "--drivers", g.drivers, "--out", out),
-            *("--licence", "CC0-1.0", "--consent", "drawn", "--driver-protocol", "shared"),
-        ]
+        "--out": _build,
+        "--engine ray": lambda g, out: [*_build(g, out), "--engine", "ray"],
+    },
+    "dataset export": {
+        "--out": lambda g, out: [g.dataset, "--out", out, "--licence", "CC0-1.0"],
     },
     "dataset import": {"--out": lambda g, out: ["folder", g.clip.parent / "two", "--out", out]},
     "demo": {"--out": lambda g, out: ["--out", out]},
@@ -97,6 +105,7 @@ WRITES: dict[str, dict[str, Arguments]] = {
         "--out": lambda g, out: ["--clips", g.clip.parent / "films", "--out", out / "page.md"],
         "--clips": lambda g, out: ["--clips", out, "--out", g.clip.parent / "page.md"],
     },
+    "liveness evaluate": {"--out": lambda g, out: [g.dataset, "--out", out]},
     "liveness fit": {
         "--out": lambda g, out: ["--clips", g.clip.parent / "films", "--out", out / "t.json"],
         "--clips": lambda g, out: ["--clips", out, "--out", g.clip.parent / "t.json"],
@@ -111,7 +120,7 @@ INTO_AN_INPUT: dict[str, Arguments] = {
     "score": lambda g, own: [own, g.dataset],
 }
 """Arguments of the commands that write into a folder which they read."""
-WRITES_NOTHING = {"compare", "dataset verify", "detect"}
+WRITES_NOTHING = {"compare", "dataset verify", "detect", "liveness check"}
 CASES = [
     (f"{command} {what}", command, make)
     for command in WRITES
@@ -132,7 +141,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     for place, name in (
         (av, "open"), (torch.nn.Module, "__call__"), (wheels.subprocess, "run"),
-        (download, "urlopen"), (extract, "extract_head"),
+        (download, "urlopen"), (extract, "extract_head"), (ray_workers, "connect"),
     ):  # fmt: skip
         monkeypatch.setattr(place, name, begun)
     head.load_head.cache_clear()
@@ -223,7 +232,8 @@ def test_weights_that_cannot_be_used_are_refused_before_anything_is_made(
     config = tiny(blend=True)
     bad = tmp_path / "bad.safetensors"
     save_networks(bad, tiny(blend=False), KPDetector(config), OcclusionAwareGenerator(config))
-    monkeypatch.setattr(jobs, "_run_locally", lambda *_: pytest.fail("work has begun"))
+    for name in ("_run", "_run_here"):
+        monkeypatch.setattr(jobs, name, lambda *_: pytest.fail("work has begun"))
     arguments = next(iter(WRITES[command].values()))(given, tmp_path / "out")
     if "--weights" in arguments:
         arguments = arguments[: arguments.index("--weights")]

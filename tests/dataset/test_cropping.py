@@ -12,6 +12,7 @@ from PIL import Image
 from tests.running import called
 
 from dfmnist.dataset import cropping
+from dfmnist.dataset.cropping import crop_name
 from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import read_manifest
 from dfmnist.media.video import read_frames, write_video
@@ -71,3 +72,8 @@ def test_a_crop_is_made_anew_when_its_clip_or_its_size_changes(
     assert made == [64] * 4
     cropping.crop_one(dataclasses.replace(job, size_px=96))
     assert made == [64] * 4 + [96]
+
+
+def test_crops_of_different_clips_never_share_a_file() -> None:
+    names = ("a.mp4", "a.avi", "a.avi.mp4", "b/a.mp4", "converted/a.avi.mp4", "A.avi")
+    assert len({crop_name(name) for name in names}) == len(names)

@@ -21,24 +21,41 @@ def planar_warp(
     `rng` decides their size. The edge of the print repeats outside of it.
     """
     height, width = source.shape[:2]
-    strength = rng.uniform(0.35, 1.0)
-    limits = np.array([0.06, 0.06, 0.07, np.deg2rad(12), np.deg2rad(25), np.deg2rad(25)])
-    tracks = strength * limits[:, None] * np.stack([_drift(num_frames, rng, fps) for _ in limits])
     border = max(height, width)
     padded = np.pad(source, ((border, border), (border, border), (0, 0)), mode="edge")
     photo = Image.fromarray(padded)
     out = np.empty((num_frames, height, width, 3), np.uint8)
-    for index, values in enumerate(tracks.T):
-        back = np.linalg.inv(_photo_homography(values, width, height))
-        back = np.array([[1, 0, border], [0, 1, border], [0, 0, 1.0]]) @ back
-        moved = photo.transform(
-            (width, height),
-            Image.Transform.PERSPECTIVE,
-            tuple((back / back[2, 2]).ravel()[:8].tolist()),
-            Image.Resampling.BICUBIC,
+    for index, moved in enumerate(hand_motion(num_frames, rng, fps, (width, height))):
+        back = np.array([[1, 0, border], [0, 1, border], [0, 0, 1.0]]) @ np.linalg.inv(moved)
+        out[index] = np.asarray(
+            photo.transform(
+                (width, height),
+                Image.Transform.PERSPECTIVE,
+                tuple((back / back[2, 2]).ravel()[:8].tolist()),
+                Image.Resampling.BICUBIC,
+            )
         )
-        out[index] = np.asarray(moved)
     return out
+
+
+def hand_motion(
+    num_frames: int,
+    rng: np.random.Generator,
+    fps: float,
+    size_wh: tuple[int, int],
+    share: float = 1.0,
+) -> Floats:
+    """The homographies (n, 3, 3) of a flat object of `size_wh` pixels that a hand moves and tilts.
+
+    They map the object's pixels to those of the frame; the first is near the identity. The limits
+    of `planar_warp` are scaled by `share`.
+    """
+    width, height = size_wh
+    strength = rng.uniform(0.35, 1.0)
+    limits = np.array([0.06, 0.06, 0.07, np.deg2rad(12), np.deg2rad(25), np.deg2rad(25)])
+    tracks = np.stack([_drift(num_frames, rng, fps) for _ in limits])
+    tracks = share * strength * limits[:, None] * tracks
+    return np.stack([_photo_homography(values, width, height) for values in tracks.T])
 
 
 def _drift(num_frames: int, rng: np.random.Generator, fps: float) -> Floats:

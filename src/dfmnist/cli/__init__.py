@@ -69,8 +69,13 @@ for panel, functions in {
         app.command(rich_help_panel=panel)(function)
 app.add_typer(
     _group(
-        "Import a dataset that somebody else made, and check one.",
-        **{"import": dataset.import_, "audit": dataset.audit, "verify": dataset.verify},
+        "Import a dataset that somebody else made, check one, and publish one.",
+        **{
+            "import": dataset.import_,
+            "audit": dataset.audit,
+            "verify": dataset.verify,
+            "export": dataset.export,
+        },
     ),
     name="dataset",
     rich_help_panel=MAKE,
@@ -97,12 +102,14 @@ app.add_typer(
 )
 app.add_typer(
     _group(
-        "Fit and measure the liveness detectors that screen a dataset.",
+        "Check clips with liveness detectors, yours or the built-in ones; measure detectors.",
+        check=liveness.check,
+        evaluate=liveness.evaluate,
         fit=liveness.fit,
         benchmark=liveness.benchmark,
     ),
     name="liveness",
-    rich_help_panel=MAKERS,
+    rich_help_panel=DETECT,
 )
 
 

@@ -69,6 +69,10 @@ def _reader(name: str) -> Callable[[str, Path], object]:
         from dfmnist.detectors.networks import weights
 
         return weights.check
+    if PUBLISHED[name].is_liveness:
+        from dfmnist.liveness import minifasnet
+
+        return minifasnet.check
     from dfmnist.fomm.checkpoint import check_published
 
     return check_published

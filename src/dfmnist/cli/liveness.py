@@ -1,14 +1,105 @@
-"""`dfmnist liveness fit` and `benchmark`: the liveness detectors that screen a dataset."""
+"""`dfmnist liveness`: check one clip, evaluate detectors, fit and measure the built-in ones."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dfmnist.cli.options import Json, Workers, print_json, use_engine
+from dfmnist.cli.options import Dataset, Json, Workers, print_json, use_engine
+from dfmnist.core.choices import Attack, Split
 from dfmnist.core.console import show
+from dfmnist.core.errors import InputError
 
 Clips = Annotated[Path, typer.Option(help="Folder for the clips to film; finished ones are kept.")]
+
+DETECTOR_HELP = (
+    "Detector: action, universal, minifasnet, command:PROGRAM, python:MODULE:FUNCTION, or a TOML "
+    "or JSON file with settings (docs/LIVENESS.md); repeatable. Default: action and universal."
+)
+Detectors = Annotated[
+    list[str] | None, typer.Option("--detector", metavar="DETECTOR", help=DETECTOR_HELP)
+]
+
+
+def check(
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="Video of one person.")],
+    action: Annotated[
+        str | None,
+        typer.Option(
+            help="Action that the person was asked to perform, such as blink. Without it, "
+            "detectors that judge an action are not asked."
+        ),
+    ] = None,
+    detector: Detectors = None,
+    as_json: Json = False,
+) -> None:
+    """Ask liveness detectors about one clip: live, not live or not assessed, with the reason."""
+    from dfmnist.liveness.assess import check_clip
+
+    verdicts = check_clip(clip, action, detector or ())
+    if as_json:
+        print_json([{"verdict": verdict.word, **vars(verdict)} for verdict in verdicts])
+        return
+    for verdict in verdicts:
+        score = f" (score {verdict.score:.3f})" if verdict.assessed else ""
+        reason = f": {verdict.reason}" if verdict.reason else ""
+        show(f"{verdict.detector}: {verdict.word}{score}{reason}")
+
+
+def evaluate(
+    ctx: typer.Context,
+    dataset: Dataset,
+    detector: Detectors = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for attacks, verdicts and results. `dfmnist report` shows one named "
+            "liveness in the dataset's folder or in that of --experiments."
+        ),
+    ] = Path("runs/liveness"),
+    split: Annotated[Split, typer.Option(help="Part of the dataset to evaluate on.")] = "test",
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(help="Quality of the clips; repeatable. Default: all that there are."),
+    ] = None,
+    attack: Annotated[
+        list[Attack] | None,
+        typer.Option(
+            help="Type of attack: the dataset's animations, or one that is made from its real "
+            "clips; repeatable. Default: all six."
+        ),
+    ] = None,
+    per_action: Annotated[
+        int,
+        typer.Option(min=1, help="Number of real clips of each action that attacks are made from."),
+    ] = 4,
+    as_json: Json = False,
+    workers: Workers = None,
+) -> None:
+    """Measure liveness detectors on a dataset: ISO/IEC 30107-3 error rates with 95% intervals.
+
+    Real clips are bona fide; animations and simulated attacks are given as files. The same command
+    continues after a stop. A clip that a detector cannot judge is counted as non-response.
+    """
+    from dfmnist.experiments.liveness import as_markdown, write_results
+    from dfmnist.liveness.evaluate import EvaluationConfig, as_record, evaluate_detectors
+
+    use_engine(ctx, workers)
+    if detector is not None and len(set(detector)) < len(detector):
+        raise InputError("--detector: the same detector twice; expected each once")
+    config = EvaluationConfig(
+        tuple(detector or EvaluationConfig.detectors),
+        split,
+        tuple(quality or ()),
+        tuple(one for one in Attack if not attack or one in attack),
+        per_action,
+    )
+    found = evaluate_detectors(dataset, config, out)
+    tables = write_results(found, out)
+    if as_json:
+        print_json(as_record(found))
+    else:
+        show(*as_markdown(tables).split("\n"), out)
 
 
 def fit(

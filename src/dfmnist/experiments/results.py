@@ -25,6 +25,10 @@ ORDER = (
 )  # fmt: skip
 """Names of all tables and figures in the order of the paper's text and its appendices A to C; the
 two that this project adds come last."""
+LIVENESS = ("liveness_errors", "liveness_spoof_rate")
+"""Names of the results of `dfmnist liveness evaluate`, which come after all others."""
+LIVENESS_FOLDER = "liveness"
+"""Folder within a dataset's or an experiment's folder in which the report looks for them."""
 MAX_BYTES = 64 * 2**20
 """Largest `result.json` that is read."""
 _EXPECTED = "one written by `dfmnist experiment`"
@@ -246,7 +250,8 @@ class ResultTile(_Record):
     """Words under the picture: `P(fake) 0.93`."""
     clip_id: Key
     label: Key
-    action: Key
+    action: Text
+    """Action of the clip; empty where it has none."""
     quality: Key
     source_id: Text = ""
     driver_id: Text = ""
@@ -388,7 +393,11 @@ def read_result(folder: Path) -> ResultTable:
 
 def read_results(root: Path) -> tuple[ResultTable, ...]:
     """Every result below `root`, in the paper's order. Raises `InputError`: none, or a bad one."""
-    found = tuple(read_result(root / n) for n in ORDER if (root / n / RESULT).is_file())
-    if not found:
+    if not (found := results_below(root, ORDER)):
         raise InputError.of(root, "holds no table and no figure", f"a folder {_EXPECTED}")
     return found
+
+
+def results_below(root: Path, names: Sequence[str]) -> tuple[ResultTable, ...]:
+    """Those of the results `names` that lie below `root`. Raises `InputError` for a bad one."""
+    return tuple(read_result(root / name) for name in names if (root / name / RESULT).is_file())

@@ -31,6 +31,8 @@ FORGET = 20
 """Number of looks after which somebody who is not followed and not seen is forgotten."""
 MAX_SPREAD = 2.5
 """Largest side of the box around all places of a face, in sides of the face."""
+LARGE = 0.5
+"""Smallest side of a second face that counts as company, in sides of the face followed."""
 MIN_SEEN = 0.8
 """Smallest share of the searched frames that must show the face."""
 
@@ -43,6 +45,8 @@ class FaceTrack:
     """The box (4,) in pixels in each searched frame; None where the face is not seen."""
     others: int
     """Number of frames that show faces, but not this one."""
+    company: int = 0
+    """Number of searched frames that show, beside this face, one at least half as large."""
 
     @property
     def seen(self) -> tuple[int, ...]:
@@ -116,7 +120,7 @@ def follow_face(
             scene.look(frame, mtcnn.detect(frame))
     if unseen is not None:  # the last frame
         scene.look(unseen, mtcnn.detect(unseen))
-    return FaceTrack(tuple(scene.boxes), scene.others)
+    return FaceTrack(tuple(scene.boxes), scene.others, scene.company)
 
 
 def chosen_face(found: Detections, face: int | None) -> int | None:
@@ -142,6 +146,7 @@ class _Scene:
         self.boxes: list[Floats32 | None] = []
         """Places of the one who is followed."""
         self.others = 0
+        self.company = 0
         self._face = face
         self._people: list[_Person] = []
         """Everybody; the first is the one who is followed."""
@@ -163,6 +168,10 @@ class _Scene:
         seen = followed is not None and followed.at == now
         self.boxes.append(followed.box if followed and seen else None)
         self.others += not seen and len(found) > 0
+        if followed and seen:
+            sides = (found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2]).max(axis=1)
+            own = float((followed.box[2:] - followed.box[:2]).max())
+            self.company += int((sides >= LARGE * own).sum()) > 1
         self._people = [p for p in self._people if p is followed or now - p.at < FORGET]
 
     def _owners(self, boxes: Floats32, looks: list[Floats32], now: int) -> "list[_Person | None]":

@@ -85,7 +85,7 @@ class ActionDetector:
     def judge(self, found: Signals, fps: Fraction, action: Action) -> Verdict:
         """The same verdict from signals that are measured already."""
         if reason := seen_too_little(found):
-            return Verdict(self.name, False, 0.0, reason)
+            return Verdict.not_assessed(self.name, reason)
         values = movement(found, float(fps)).values()
         bounds = self._thresholds.actions[action.value]
         score, reason = check_bounds(bounds, values, TITLES)

@@ -63,7 +63,7 @@ class UniversalDetector:
     def judge(self, frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> Verdict:
         """The same verdict with a mesh (or None) for each frame that is found already."""
         if reason := seen_too_little(signals(meshes)):
-            return Verdict(self.name, False, 0.0, reason)
+            return Verdict.not_assessed(self.name, reason)
         values = measure(frames_rgb_u8, meshes)
         score, reason = check_bounds(self._thresholds.universal, values, TITLES)
         return Verdict(self.name, not reason, score, reason)

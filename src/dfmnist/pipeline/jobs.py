@@ -4,7 +4,7 @@ Each job writes its record last. A job with a record is not done again, so a kil
 where it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure, published
-from dfmnist.core.config import plain, seed_of
+from dfmnist.core.config import seed_of
+from dfmnist.core.jobs import run_jobs
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of
 from dfmnist.dataset.clip import AnyClip, AnyRejected, method_of
@@ -316,7 +317,10 @@ def _rejected_footage(
     )
 
 
-def run(job: PersonJob | DriverJob | FakeJob | RealJob) -> object:
+AnyJob = PersonJob | DriverJob | FakeJob | RealJob
+
+
+def run(job: AnyJob) -> object:
     """Run any job; at module level, so that another process can import it.
 
     A job that fails gives the result for that, which is not kept: a build that goes on tries it
@@ -329,12 +333,34 @@ def run(job: PersonJob | DriverJob | FakeJob | RealJob) -> object:
         return job.failed(error)
 
 
+def run_all(
+    jobs: Sequence[AnyJob], describe: str, *, gpu: float = 0, seen: Sequence[Path] = ()
+) -> Iterator[object]:
+    """Run jobs of a build on the engine in use, as `core.jobs.run_jobs`; yields their results.
+
+    A job whose process or machine was lost three times gives the result for a job that failed.
+    """
+    return run_jobs(run, jobs, describe=describe, gpu=gpu, failed=give_up, seen=seen)
+
+
+def give_up(job: AnyJob, error: Exception) -> object:
+    """The result of a job that no process could finish."""
+    return job.failed(error)
+
+
 def _reason(error: Exception, path: Path) -> str:
     return published(failure(error, path), path)
 
 
 def _screening(verdicts: tuple[Verdict, ...]) -> tuple[Screening, ...]:
-    return tuple(Screening.model_validate(plain(v)) for v in verdicts)
+    """The verdicts as the manifest has them: a clip not assessed is not live, with its reason."""
+    return tuple(map(_as_screening, verdicts))
+
+
+def _as_screening(verdict: Verdict) -> Screening:
+    return Screening(
+        detector=verdict.detector, live=verdict.live, score=verdict.score, reason=verdict.reason
+    )
 
 
 def _terms(of_each: Sequence[str]) -> str:
@@ -353,9 +379,7 @@ def _records(
     people: Sequence[Footage],
 ) -> tuple[Clip, ...]:
     c = job.config
-    screening = tuple(
-        v if isinstance(v, Screening) else Screening.model_validate(plain(v)) for v in verdicts
-    )
+    screening = tuple(v if isinstance(v, Screening) else _as_screening(v) for v in verdicts)
     return tuple(
         Clip.model_validate(
             {

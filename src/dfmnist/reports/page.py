@@ -35,6 +35,7 @@ from dfmnist.experiments.charts import training_curves
 from dfmnist.experiments.finished import is_whole, write_run_results
 from dfmnist.experiments.paper import CITATION
 from dfmnist.experiments.results import (
+    LIVENESS_FOLDER,
     ORDER,
     Score,
 )
@@ -46,6 +47,8 @@ from dfmnist.reports.results_view import (
     ResultsSection,
     StoredResult,
     check_same_dataset,
+    liveness_results,
+    liveness_section,
     results_section,
     stored_results,
 )
@@ -60,6 +63,7 @@ CONTENTS = (
     ("clips", "Clips"),
     ("dataset", "Dataset"),
     ("screening", "Screening"),
+    ("liveness", "Liveness"),
     ("paper", "The paper"),
     ("training", "Training"),
     ("fairness", "Fairness"),
@@ -98,6 +102,8 @@ class Evidence:
     fingerprint: str
     results: tuple[StoredResult, ...]
     """Tables and figures, in the paper's order."""
+    liveness: tuple[StoredResult, ...] = ()
+    """Results of `dfmnist liveness evaluate` on this dataset."""
 
     @property
     def table3(self) -> text.Cells:
@@ -171,7 +177,8 @@ def gather(
     if experiments is not None:
         stored |= {result.table.name: result for result in stored_results(experiments)}
     results = tuple(stored[name] for name in ORDER if name in stored)
-    check_same_dataset(results, manifest)
+    liveness = _liveness_results(manifest.root, experiments)
+    check_same_dataset((*results, *liveness), manifest)
     folder = runs or (experiments / "runs" if experiments is not None else None)
     return Evidence(
         manifest,
@@ -182,7 +189,16 @@ def gather(
         read_audit(manifest.root),
         fingerprint,
         results,
+        liveness,
     )
+
+
+def _liveness_results(dataset: Path, experiments: Path | None) -> tuple[StoredResult, ...]:
+    """The results of `dfmnist liveness evaluate` beside the experiments, else in the dataset."""
+    for root in (experiments, dataset):
+        if root is not None and (found := liveness_results(root / LIVENESS_FOLDER)):
+            return found
+    return ()
 
 
 def _environment(out: Path) -> jinja2.Environment:
@@ -235,8 +251,10 @@ def headline(found: Evidence, context: ReportContext) -> tuple[str, ...]:
     if tried:
         lines.append(f"spoof rate: {kept} of {tried} ({percent(kept / tried)})")
     if found.audit is not None:
-        state = "passed" if found.audit.passed else "failed"
-        lines.append(f"audit: {state}, protocol AUC {found.audit.protocol.auc.value:.2f}")
+        state = "passed" if found.audit.passed else f"failed ({', '.join(found.audit.failed)})"
+        protocol = found.audit.protocol
+        auc = "not measured" if protocol is None else f"AUC {protocol.auc.value:.2f}"
+        lines.append(f"audit: {state}, protocol {auc}")
     finding = _finding(found, context)
     return (*lines, ("not learnt: " if finding.not_learnt else "") + finding.text)
 
@@ -254,6 +272,7 @@ def _resource(name: str) -> str:
 def _page(found: Evidence, context: ReportContext, out: Path) -> dict[str, Any]:
     """The template's values, section by section."""
     paper = results_section(found.results, out, found.table3)
+    liveness = liveness_section(found.liveness, out)
     samples = pick(found.manifest)
     shown = in_order(q for s in samples for q in s.fake)
     sample_rows = rows(found.manifest, samples, out, synthetic=bool(context.synthetic))
@@ -268,12 +287,13 @@ def _page(found: Evidence, context: ReportContext, out: Path) -> dict[str, Any]:
         "splits": sections.split_rows(found.summary, found.manifest.clips),
         "screening_text": text.SCREENING,
         "spoof": sections.spoof_rows(found.rates, found.rejected),
+        "liveness": liveness,
         "paper": paper,
         "training": _training(found.runs, out),
         "training_note": text.CURVES,
         **_rest(found, context, paper.common if paper else ()),
     }
-    without = {name for name in ("paper", "training") if page[name] is None}
+    without = {name for name in ("liveness", "paper", "training") if page[name] is None}
     return {**page, "contents": [(id, name) for id, name in CONTENTS if id not in without]}
 
 
@@ -317,6 +337,7 @@ def _rest(found: Evidence, context: ReportContext, said: Sequence[str]) -> dict[
     """The last sections; departures that are `said` above the tables are not said again."""
     return {
         "audit": sections.audit_cards(found.audit, found.best_auc) if found.audit else [],
+        "audit_lines": sections.audit_lines(found.audit) if found.audit else [],
         "departures": [d for d in context.departures if d not in said],
         "citation": CITATION,
         "provenance": _provenance(found, context),

@@ -11,11 +11,13 @@ from dfmnist.core.text import percent
 from dfmnist.dataset.manifest import Manifest, manifest_hash
 from dfmnist.experiments.paper import MODEL_TITLES
 from dfmnist.experiments.results import (
+    LIVENESS,
     RESULT,
     ResultCell,
     ResultTable,
     ResultTile,
     read_results,
+    results_below,
 )
 from dfmnist.reports.sections import ChartImage
 from dfmnist.reports.text import INTRO, MAPS_OF_GUESSES, Cells, learnt, span
@@ -30,10 +32,15 @@ OWN = (
     "The last of them are this project’s own: the paper’s conclusions tested on this dataset, and "
     "how much of a detector’s accuracy is the action and not the forgery."
 )
+LIVENESS_SECTION = (
+    "The fakes of this dataset were accepted by liveness detectors. How much that says depends on "
+    "how strong those detectors are: here are their error rates on real clips, on the dataset’s "
+    "animations, and on attacks that need no motion model."
+)
 OWN_RESULTS = ("shortcut", "conclusions")
 LAYOUTS = {"figure1": "strips", "figure9": "details"}
 """How the tiles of a figure lie on the page; tiles with a group lie in a table."""
-KINDS = {".parquet": "Parquet", ".md": "Markdown", ".tex": "LaTeX", ".json": "JSON"}
+KINDS = {".parquet": "Parquet", ".md": "Markdown", ".tex": "LaTeX", ".json": "JSON", ".csv": "CSV"}
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,11 @@ def stored_results(root: Path) -> tuple[StoredResult, ...]:
     return tuple(StoredResult(table, root / table.name) for table in read_results(root))
 
 
+def liveness_results(root: Path) -> tuple[StoredResult, ...]:
+    """The results of `dfmnist liveness evaluate` below `root`; none if there are none."""
+    return tuple(StoredResult(table, root / table.name) for table in results_below(root, LIVENESS))
+
+
 def check_same_dataset(results: Sequence[StoredResult], manifest: Manifest) -> None:
     """Raise `InputError` where a result was made on another dataset."""
     made_on = manifest_hash(manifest.root)
@@ -172,6 +184,14 @@ def results_section(
     own = any(result.table.name in OWN_RESULTS for result in results)
     views = tuple(_view(result.table, common, result.folder, out, table3) for result in results)
     return ResultsSection(f"{SECTION} {OWN}" if own else SECTION, common, views)
+
+
+def liveness_section(results: Sequence[StoredResult], out: Path) -> ResultsSection | None:
+    """View of the liveness results, with their files copied as those of the paper; or None."""
+    if not results:
+        return None
+    views = tuple(_view(result.table, (), result.folder, out, {}) for result in results)
+    return ResultsSection(LIVENESS_SECTION, (), views)
 
 
 def common_sentences(results: Sequence[ResultTable]) -> tuple[str, ...]:
