@@ -17,6 +17,7 @@ from dfmnist.cli.options import (
     set_option,
 )
 from dfmnist.core.choices import QUALITIES, DeviceName, Precision, Split
+from dfmnist.core.console import say, show
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_settings
@@ -80,7 +81,7 @@ def train(
         config = replace(config, quality=default_quality(dataset))
     folder = train(config, dataset_folder(dataset), out, devices=places)
     if is_main():
-        typer.echo(f"{folder}: {_in_words(read_json(folder / RUN))}")
+        show(f"{folder}: {_in_words(read_json(folder / RUN))}")
 
 
 def _in_words(record: dict[str, Any]) -> str:
@@ -123,10 +124,11 @@ def score(
         actions = counts_by_action(table)
         print_json({"scores": path, "threshold": threshold, **vars(result), "by_action": actions})
         return
-    typer.echo(path)
+    show(path)
     called = [f"called fake from P(fake) {threshold:.3f} on; a clip by its mean logit"]
     blocks = (counts(table, result) + called, metric_lines(result), by_action(table))
-    typer.echo("\n\n".join("\n".join(lines) for lines in blocks))
+    for number, lines in enumerate(blocks):
+        show(*[""] * (number > 0), *lines)
 
 
 def compare(
@@ -152,7 +154,7 @@ def compare(
     if as_json:
         print_json(found)
     else:
-        typer.echo("\n".join(comparison(found)))
+        show(*comparison(found))
 
 
 def detect(
@@ -188,7 +190,6 @@ def detect(
     often it is wrong on real people. A video that cannot be scored is named; the others are
     scored, and the exit code is 2.
     """
-    from dfmnist.core.console import say
     from dfmnist.detectors import shipped
     from dfmnist.detectors.predict import Unscored, VideoScore, detect_videos, find_videos
     from dfmnist.detectors.run import load_run
@@ -208,7 +209,7 @@ def detect(
         if isinstance(one, Unscored):
             say(one.error)
             continue
-        typer.echo(
+        show(
             f"{one.path}: P(fake) {one.p_fake:.3f}, {'fake' if one.fake else 'real'} "
             f"(fake from {loaded.calibration.threshold:.3f}), {len(one.frames)} frames"
         )

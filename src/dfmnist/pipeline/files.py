@@ -23,7 +23,7 @@ from dfmnist.core.choices import Quality
 from dfmnist.core.config import config_hash
 from dfmnist.core.console import progress_bar, say
 from dfmnist.core.errors import InputError, StorageError
-from dfmnist.core.files import atomic_path, cache_dir, sha256_file
+from dfmnist.core.files import atomic_path, cache_dir, check_writable, sha256_file
 from dfmnist.dataset.provenance import moved_as, provenance
 from dfmnist.faces.crop import crop_clip, face_box_union, square_crop, squared
 from dfmnist.faces.mesh import face_mesh
@@ -80,8 +80,9 @@ def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) 
     `InputError` for a file that cannot be read, is truncated or shows no face; then there is no
     output.
     """
-    if out.is_dir() or out.suffix.lower() != ".mp4":
+    if os.path.isdir(out) or out.suffix.lower() != ".mp4":
         raise InputError.of(out, "is no name of an MP4", "a file to write that ends in .mp4")
+    check_writable(out)
     _refuse_inputs([out], [source, driving])
     if media_kind(source) == "photo" and config.picks_frame:
         raise InputError.of(source, "is a photo", "a video for --source-frame or --source-time")
@@ -104,8 +105,9 @@ def animate_folder(
     the files made now, and a line for each source that could not be animated. Raises `InputError`
     for a driver that cannot be used, and for an existing output of other settings.
     """
-    if out.is_file() or (out.suffix.lower() == ".mp4" and not out.is_dir()):
+    if os.path.isfile(out) or (out.suffix.lower() == ".mp4" and not os.path.isdir(out)):
         raise InputError.of(out, "is one file, the source is a folder", "a folder to write to")
+    check_writable(out, folder=True)
     if _real(out).is_relative_to(_real(folder)):
         raise InputError.of(out, "lies in the folder of sources", "another folder")
     named = _outputs(folder, out)
@@ -219,7 +221,7 @@ def _look_at(driving: Path, config: AnimateConfig, bar: Progress) -> _Driver:
 
 def _kept_motion(path: Path, count: int, num_kp: int) -> DrivingMotion | None:
     """The motion of `count` frames in the cache; None if there is none, or it is damaged."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     try:
         motion = load_motion(path)
