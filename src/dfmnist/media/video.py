@@ -261,9 +261,10 @@ def frames_at(
 def iter_frames_at(
     path: Path, indices: Sequence[int] | NDArray[np.integer], *, times: FrameTimes
 ) -> Iterator[RgbImage]:
-    """Yield the frames at `indices` (ascending, repeats allowed): RGB (h, w, 3) uint8.
+    """Yield the frames at `indices` (ascending) one at a time: RGB (h, w, 3) uint8.
 
-    `times` is the result of `frame_times`. Fewer come if the file ends. Raises `InputError`.
+    An index that is repeated gives its frame again. `times` is the result of `frame_times`.
+    Fewer come if the file ends. Raises `InputError`.
     """
     wanted = [int(i) for i in indices]
     if times.identify_frames:
