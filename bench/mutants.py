@@ -40,7 +40,7 @@ LIMIT_S = 300
 """Longest processor time for the tests of a mutant, in seconds, and a third of the longest time on
 the clock; a mutant that hangs counts as noticed."""
 LIBRARIES = ("pytest", "numpy", "av", "PIL.Image", "polars", "pydantic", "scipy.signal", "torch",
-             "safetensors.torch", "torchvision", "lightning", "typer", "rich.progress",
+             "safetensors.torch", "lightning", "typer", "rich.progress",
              "matplotlib.pyplot")  # fmt: skip
 """Modules that are loaded once for all mutants."""
 OTHER: dict[type[ast.AST], tuple[str, str]] = {

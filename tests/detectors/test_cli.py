@@ -1,6 +1,7 @@
 """`dfmnist train`, `score`, `compare` and `detect`, one after the other."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def test_train_score_and_detect_from_the_command_line(
     assert code == 2
     assert [set(one) & {"error", "p_fake"} for one in json.loads(said)] == [{"error"}, {"p_fake"}]
     said = call("detect", clip.parent, *options)
-    assert said.count("P(fake)") == len(list(clip.parent.iterdir()))
+    verdicts = re.findall(r"P\(fake\) ([\d.]+), (fake|real) \(fake from ([\d.]+)\)", said)
+    assert len(verdicts) == len(list(clip.parent.iterdir()))
+    assert all((word == "fake") is (p >= limit) for p, word, limit in verdicts if p != limit)
     (found,) = record("detect", clip, *options)
     assert found["path"] == str(clip)
     assert 0 < found["p_fake"] < 1
