@@ -18,6 +18,7 @@ import json
 import math
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -34,11 +35,12 @@ COPIED = ("src", "tests", "docs", "bench", "pyproject.toml", "constraints.txt", 
 MOST_TESTS = 40
 """Largest number of tests that are run for a mutant."""
 MOST_S = 60.0
-"""Largest sum of the tests' usual times for a mutant, in seconds."""
+"""Largest sum of the tests' usual processor times for a mutant, in seconds."""
 LIMIT_S = 300
-"""Longest time on the clock for the tests of a mutant; one that hangs counts as noticed."""
+"""Longest processor time for the tests of a mutant, in seconds, and a third of the longest time on
+the clock; a mutant that hangs counts as noticed."""
 LIBRARIES = ("pytest", "numpy", "av", "PIL.Image", "polars", "pydantic", "scipy.signal", "torch",
-             "safetensors.torch", "torchvision", "lightning", "typer", "rich.progress",
+             "safetensors.torch", "lightning", "typer", "rich.progress",
              "matplotlib.pyplot")  # fmt: skip
 """Modules that are loaded once for all mutants."""
 OTHER: dict[type[ast.AST], tuple[str, str]] = {
@@ -197,7 +199,7 @@ def measure(copy: Path, work: Path, tests: list[str]) -> dict[str, Any]:
     now = f"{state()} {' '.join(tests)}"
     if kept.is_file() and (found := json.loads(kept.read_text()))["state"] == now:
         return dict(found)
-    _run_tests(copy, [*tests, "-p", "mutants"], {"MUTANTS_DATA": str(work)}, timeout=None)
+    _run_tests(copy, [*tests, "-p", "mutants"], {"MUTANTS_DATA": str(work)})
     from coverage import CoverageData
 
     data = CoverageData(str(work / ".coverage"))
@@ -239,17 +241,17 @@ def is_noticed(fault: Fault, copy: Path, tests: list[str]) -> bool:
     later = before + random.Random(repr(fault)).randrange(1, 10**6)
     os.utime(target, (later, later))  # compiled code is known by its file's time and size
     try:
-        code = _run_tests(copy, ["-x", *tests], {}, timeout=LIMIT_S)
+        code = _run_tests(copy, ["-x", *tests], {}, limit_s=LIMIT_S)
     finally:
         target.write_bytes(source)
         os.utime(target, (before, before))
-    if code > 1 and _run_tests(copy, ["-x", *tests], {}, timeout=LIMIT_S):
+    if code > 1 and _run_tests(copy, ["-x", *tests], {}, limit_s=LIMIT_S):
         raise SystemExit(f"these tests end with code {code} without any mutant: {tests}")
     return code != 0
 
 
-def _run_tests(copy: Path, words: list[str], more: dict[str, str], timeout: float | None) -> int:
-    """Exit code of the tests in the copy; 1 if they take longer than `timeout` seconds.
+def _run_tests(copy: Path, words: list[str], more: dict[str, str], limit_s: int = 0) -> int:
+    """Exit code of the tests in the copy; not 0 if they take longer than `limit_s`, unless it is 0.
 
     They run in a fork of this process, which has loaded the libraries but none of the package: to
     load them takes several times as long as most tests.
@@ -257,8 +259,10 @@ def _run_tests(copy: Path, words: list[str], more: dict[str, str], timeout: floa
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
-        _become_pytest(copy, words, more, quiet=timeout is not None)
-    end = time.monotonic() + timeout if timeout is not None else math.inf
+        if limit_s:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+        _become_pytest(copy, words, more, quiet=limit_s > 0)
+    end = time.monotonic() + (3 * limit_s or math.inf)
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -342,14 +346,15 @@ if os.environ.get("MUTANTS_DATA"):  # this file is also the plugin of the run th
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-        """Note under the test's name which lines run during it, its fixtures among them."""
+        """Note under the test's name its time and lines, those of its fixtures among them."""
+        begun = os.times()
         _COVERAGE.switch_context(item.nodeid)
         yield
         _COVERAGE.switch_context("")
+        _SECONDS[item.nodeid] = sum(os.times()[:4]) - sum(begun[:4])
 
     def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-        """Add up the time of a test and its fixtures, and note whether one of them fails."""
-        _SECONDS[report.nodeid] = _SECONDS.get(report.nodeid, 0.0) + report.duration
+        """Note whether a test or one of its fixtures fails."""
         if report.failed:
             _FAILED.add(report.nodeid)
 

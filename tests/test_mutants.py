@@ -50,12 +50,12 @@ def test_the_fastest_tests_of_a_line_run_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("new", "noticed"), [("return None", True), ("a < 3", True), ("a + 2", True), ("- 0", False)]
+    ("new", "noticed"), [("return None", True), ("a < 3", True), ("- 0", False)]
 )
 def test_a_fault_is_noticed_if_a_test_fails_or_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str, noticed: bool
 ) -> None:
-    monkeypatch.setattr(mutants, "LIMIT_S", 300 if new != "a < 3" else 3)
+    monkeypatch.setattr(mutants, "LIMIT_S", 1 if new == "a < 3" else 100)
     source = b"def more(a):\n    if a < 2:\n        a = a + 1\n    return a + 0\n"
     file = Path("src/counted_by_mutants.py")
     (tmp_path / "src").mkdir()
