@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import numpy as np
-
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
 
@@ -217,7 +215,7 @@ def plain_value(value: Any) -> Any:
         return {str(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain_value(item) for item in value]
-    if isinstance(value, np.generic) or getattr(value, "ndim", None) == 0:
+    if getattr(value, "ndim", None) == 0:
         return value.item()
     return value
 
