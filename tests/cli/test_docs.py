@@ -22,6 +22,8 @@ PAGES = sorted(
 )
 SOURCES = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.html"))
 ELLIPSIS = "…"
+SHELL = re.compile(r" (?:\|\|?|\d?[<>]|&&) .*")
+"""What follows a command on its line: a pipe, a file, another command."""
 PLACEHOLDER = re.compile(r"[{<]|[A-Z]{3,}")
 
 
@@ -30,7 +32,7 @@ def blocks(text: str) -> Iterator[str]:
     joined = re.sub(r"\\\n\s*", " ", text)
     for line in joined.splitlines():
         if match := re.match(r"(?:    )?\s*(?:\$ )?(dfmnist(?: .*)?)$", line):
-            yield match[1]
+            yield SHELL.sub("", match[1])
 
 
 def mentions(text: str) -> Iterator[str]:
@@ -65,7 +67,7 @@ def check_options(line: str) -> None:
 def check(line: str) -> None:
     """A whole command can be read, and its settings can be set."""
     command, name, words = find(shlex.split(line, comments=True)[1:])
-    if "--help" in words or "--version" in words:
+    if {"--help", "--version", "--json-schema"} & set(words):
         return
     context = command.make_context(name, words)
     for text in context.params.get("settings") or []:
