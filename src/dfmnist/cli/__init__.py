@@ -26,6 +26,7 @@ from dfmnist.cli import (
     legacy,
     liveness,
     report,
+    serve,
 )
 from dfmnist.core.console import set_quiet
 from dfmnist.core.errors import InputError
@@ -64,7 +65,7 @@ for panel, functions in {
     START: (demo.demo, fetch.fetch),
     MAKE: (build.actors, build.build, animate.animate),
     DETECT: (detect.train, detect.score, detect.compare, detect.detect),
-    STUDY: (experiment.experiment, report.report),
+    STUDY: (experiment.experiment, report.report, serve.serve),
 }.items():
     for function in functions:
         app.command(rich_help_panel=panel)(function)
