@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("gradio", reason="needs the extra 'app'")
 
-from dfmnist.detectors.chosen import choose_detector
 from tests.app.conftest import NASTY
 
 from dfmnist.app import animate as animate_tab
@@ -23,6 +22,7 @@ from dfmnist.app.uploads import problem
 from dfmnist.core.actions import INFO, TEN
 from dfmnist.core.errors import InputError
 from dfmnist.detectors import watch
+from dfmnist.detectors.chosen import choose_detector
 from dfmnist.faces.mtcnn import Detections
 from dfmnist.liveness.base import Verdict
 from dfmnist.media.image import write_image

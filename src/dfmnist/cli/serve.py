@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dfmnist.cli.liveness import Detectors
+from dfmnist.core.console import say, show
 from dfmnist.core.extras import need
 
 
@@ -51,7 +52,6 @@ def serve(
 
     from dfmnist.app.config import ServeConfig
     from dfmnist.app.server import serve as serve_page
-    from dfmnist.core.console import say
 
     config = ServeConfig(
         host=host, port=port, max_upload_mb=max_upload_mb, dataset=dataset, report=report, run=run,
@@ -61,7 +61,7 @@ def serve(
         say(f"listening on {host}: everybody who reaches this address can use the page")
 
     def ready(address: str) -> None:
-        typer.echo(f"{address} (Ctrl-C ends it)")
+        show(f"{address} (Ctrl-C ends it)")
         if open_browser:
             webbrowser.open(address)
 
