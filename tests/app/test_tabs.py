@@ -19,7 +19,7 @@ from dfmnist.app.detect import DetectTab
 from dfmnist.app.folder import PageFolder
 from dfmnist.app.liveness import LivenessTab, instruction, other_action
 from dfmnist.app.uploads import problem
-from dfmnist.core.actions import INFO, TEN
+from dfmnist.core.actions import TEN
 from dfmnist.core.errors import InputError
 from dfmnist.detectors import watch
 from dfmnist.detectors.chosen import choose_detector
@@ -50,8 +50,8 @@ def one_face(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def film(path: Path, count: int = 40) -> Path:
-    shade = np.random.default_rng(0).integers(0, 255, (count, 128, 128, 3), np.uint8)
-    write_video(path, shade, Fraction(25), crf=23)
+    picture = np.random.default_rng(0).integers(0, 255, (1, 16, 16, 3), np.uint8)
+    write_video(path, picture.repeat(8, 1).repeat(8, 2).repeat(count, 0), Fraction(25), crf=23)
     return path
 
 
@@ -120,7 +120,7 @@ def test_leaving_the_page_ends_the_work(
 
 
 def test_liveness_shows_each_detector_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: PageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
@@ -132,10 +132,9 @@ def test_liveness_shows_each_detector_with_its_reason(
         )
 
     monkeypatch.setattr(liveness_tab, "check_clip", check)
-    clip = tmp_path / "me.webm"
-    clip.touch()
-    body = list(LivenessTab(("action", "mine")).check(str(clip), "blink"))[-1]
-    assert asked == [("me.webm", "blink", ("action", "mine"))]
+    clip = film(tmp_path / "me.mp4", 4)
+    body = list(LivenessTab(("action", "mine"), folder).check(str(clip), "blink"))[-1]
+    assert asked == [("me.mp4", "blink", ("action", "mine"))]
     assert "Not live" in body
     assert "too still" in body
     assert "<img" not in body
@@ -149,17 +148,21 @@ def test_liveness_shows_each_detector_with_its_reason(
     ],
 )
 def test_liveness_says_what_all_detectors_say(
-    verdicts: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    verdicts: Any,
+    said: str,
+    folder: PageFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(liveness_tab, "check_clip", lambda *_: verdicts)
-    clip = tmp_path / "me.webm"
-    clip.touch()
-    assert said in list(LivenessTab(()).check(str(clip), "blink"))[-1]
+    clip = film(tmp_path / "me.mp4", 4)
+    assert said in list(LivenessTab((), folder).check(str(clip), "blink"))[-1]
 
 
 def test_liveness_asks_for_an_action_in_words() -> None:
+    assert "close both eyes and open" in instruction("blink")
+    assert "tilt the head to your right shoulder" in instruction("right_slope")
     for action in TEN:
-        assert INFO[action].motion in instruction(action.value)
         assert other_action(action.value) in {each.value for each in TEN} - {action.value}
 
 

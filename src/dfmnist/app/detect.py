@@ -58,11 +58,16 @@ class DetectTab:
                     True, label="Show maps", info="Where the detector looks (CAM, paper 5.5)."
                 )
                 pair = buttons("Detect")
-                gr.HTML(self._about())
+                with gr.Accordion("What judges, and what it cannot tell"):
+                    gr.HTML(self._about())
             with gr.Column(scale=3, min_width=280):
                 verdict = gr.HTML(markup.note("Choose a photo or a video with a face."))
                 gallery = gr.Gallery(
-                    label="Faces and maps", columns=2, object_fit="contain", visible=False
+                    label="Faces and maps",
+                    columns=2,
+                    height=320,
+                    object_fit="contain",
+                    visible=False,
                 )
                 answer = gr.File(label="The answer as JSON", visible=False)
         shown = [verdict, gallery, answer]

@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 
 from dfmnist.app import markup
+from dfmnist.app.folder import PageFolder
+from dfmnist.app.recording import even
 from dfmnist.app.uploads import problem, uploaded
 from dfmnist.app.wiring import at_once, buttons, webcam, work
 from dfmnist.app.work import Progress, Result, run
@@ -20,8 +22,8 @@ from dfmnist.liveness.base import Verdict
 class LivenessTab:
     """What the tab does; `build` makes what it shows."""
 
-    def __init__(self, detectors: Sequence[str]) -> None:
-        self.detectors = tuple(detectors)
+    def __init__(self, detectors: Sequence[str], folder: PageFolder) -> None:
+        self.detectors, self.folder = tuple(detectors), folder
 
     def build(self) -> None:
         """Make the components, within the page."""
@@ -52,18 +54,22 @@ class LivenessTab:
                 if isinstance(step, Progress):
                     yield markup.progress(step)
                 elif isinstance(step, Result):
-                    yield _verdicts(step.value)
+                    said, verdicts = step.value
+                    yield _verdicts(verdicts) + (markup.note(said) if said else "")
         except Exception as error:
             yield markup.note(problem(error), "bad")
 
-    def _work(self, path: Path, action: str, update: Callable[[Any], None]) -> tuple[Verdict, ...]:
+    def _work(
+        self, path: Path, action: str, update: Callable[[Any], None]
+    ) -> tuple[str, tuple[Verdict, ...]]:
         del update  # one clip of a few seconds
-        return check_clip(path, action, self.detectors)
+        recording, said = even(path, self.folder.new("recording.mp4"))
+        return said, check_clip(recording, action, self.detectors)
 
 
 def instruction(action: str) -> str:
     """What the person is asked to do."""
-    motion = INFO[Action(action)].motion
+    motion = INFO[Action(action)].motion.replace("the person's", "your")
     text = f"Look into the camera, be still for a moment, then: {motion}. Two to five seconds."
     return markup.note(text)
 
