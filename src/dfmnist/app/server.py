@@ -140,7 +140,8 @@ def serve(config: ServeConfig, ready: Callable[[str], object]) -> None:
                 server_header=False,
             )
         )  # fmt: skip
-        logging.getLogger("httpx").setLevel(logging.WARNING)
+        # at the end the connections of open pages are cut, which uvicorn logs as errors
+        logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
         ready(f"http://{shown}:{port}/")
         with suppress(KeyboardInterrupt):  # raised again by uvicorn after it has shut down
             server.run(sockets=[listener])
