@@ -13,16 +13,20 @@ import argparse
 import ast
 import difflib
 import hashlib
+import importlib
 import json
+import math
 import os
 import random
+import resource
 import shutil
-import subprocess
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path("src/dfmnist")
@@ -31,9 +35,14 @@ COPIED = ("src", "tests", "docs", "bench", "pyproject.toml", "constraints.txt", 
 MOST_TESTS = 40
 """Largest number of tests that are run for a mutant."""
 MOST_S = 60.0
-"""Largest sum of the tests' usual times for a mutant, in seconds."""
+"""Largest sum of the tests' usual processor times for a mutant, in seconds."""
 LIMIT_S = 300
-"""Longest time on the clock for the tests of a mutant; one that hangs counts as noticed."""
+"""Longest processor time for the tests of a mutant, in seconds, and a third of the longest time on
+the clock; a mutant that hangs counts as noticed."""
+LIBRARIES = ("pytest", "numpy", "av", "PIL.Image", "polars", "pydantic", "scipy.signal", "torch",
+             "safetensors.torch", "lightning", "typer", "rich.progress",
+             "matplotlib.pyplot")  # fmt: skip
+"""Modules that are loaded once for all mutants."""
 OTHER: dict[type[ast.AST], tuple[str, str]] = {
     ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.GtE: (">=", ">"),
     ast.Eq: ("==", "!="), ast.NotEq: ("!=", "=="), ast.Is: ("is", "is not"),
@@ -182,26 +191,30 @@ def state() -> str:
 
 
 def measure(copy: Path, work: Path, tests: list[str]) -> dict[str, Any]:
-    """Which tests run each line, and how long each takes, from one run of `tests` with coverage."""
+    """Which tests run each line, and how long each takes, from one run of `tests` with coverage.
+
+    Tests that fail without any mutant are named, and left out.
+    """
     kept = work / "covered.json"
     now = f"{state()} {' '.join(tests)}"
     if kept.is_file() and (found := json.loads(kept.read_text()))["state"] == now:
         return dict(found)
-    if code := _pytest(copy, [*tests, "-p", "mutants"], {"MUTANTS_DATA": str(work)}, timeout=None):
-        raise SystemExit(f"the tests end with code {code} without any mutant")
+    _run_tests(copy, [*tests, "-p", "mutants"], {"MUTANTS_DATA": str(work)})
     from coverage import CoverageData
 
     data = CoverageData(str(work / ".coverage"))
     data.read()
+    seen = json.loads((work / "tests.json").read_text())
+    for test in seen["failed"]:
+        print(f"fails without any mutant, and is left out: {test}")
     lines: dict[str, dict[str, list[str]]] = {}
     for file in data.measured_files():
         name = Path(file).relative_to(copy).as_posix()
         lines[name] = {
-            str(line): sorted(filter(None, contexts))
+            str(line): sorted({*contexts} - {"", *seen["failed"]})
             for line, contexts in data.contexts_by_lineno(file).items()
         }
-    seconds = json.loads((work / "seconds.json").read_text())
-    found = {"state": now, "lines": lines, "seconds": seconds}
+    found = {"state": now, "lines": lines, "seconds": seen["seconds"]}
     kept.write_text(json.dumps(found))
     return found
 
@@ -223,29 +236,61 @@ def tests_of(fault: Fault, covered: dict[str, Any]) -> list[str]:
 def is_noticed(fault: Fault, copy: Path, tests: list[str]) -> bool:
     """Whether a test fails, or hangs, with the fault in the copy."""
     target = copy / fault.file
-    source = target.read_bytes()
+    source, before = target.read_bytes(), target.stat().st_mtime
     target.write_bytes(fault.applied(source))
+    later = before + random.Random(repr(fault)).randrange(1, 10**6)
+    os.utime(target, (later, later))  # compiled code is known by its file's time and size
     try:
-        code = _pytest(copy, ["-x", *tests], {}, timeout=LIMIT_S)
+        code = _run_tests(copy, ["-x", *tests], {}, limit_s=LIMIT_S)
     finally:
         target.write_bytes(source)
-    if code > 1 and _pytest(copy, ["-x", *tests], {}, timeout=LIMIT_S):
+        os.utime(target, (before, before))
+    if code > 1 and _run_tests(copy, ["-x", *tests], {}, limit_s=LIMIT_S):
         raise SystemExit(f"these tests end with code {code} without any mutant: {tests}")
     return code != 0
 
 
-def _pytest(copy: Path, words: list[str], more: dict[str, str], timeout: float | None) -> int:
-    """Exit code of the tests in the copy; 1 if they take longer than `timeout` seconds."""
-    paths = os.pathsep.join([str(copy / "src"), str(copy / "bench")])
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", **more}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # a mutant may have the size and time of its file
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "not soak", *words]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT} if timeout else {}
+def _run_tests(copy: Path, words: list[str], more: dict[str, str], limit_s: int = 0) -> int:
+    """Exit code of the tests in the copy; not 0 if they take longer than `limit_s`, unless it is 0.
+
+    They run in a fork of this process, which has loaded the libraries but none of the package: to
+    load them takes several times as long as most tests.
+    """
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        if limit_s:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+        _become_pytest(copy, words, more, quiet=limit_s > 0)
+    end = time.monotonic() + (3 * limit_s or math.inf)
+    while time.monotonic() < end:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return 1
+
+
+def _become_pytest(copy: Path, words: list[str], more: dict[str, str], *, quiet: bool) -> NoReturn:
+    """Run the tests in this process, which ends with their exit code."""
+    import pytest
+
+    code = 3
     try:
-        done = subprocess.run(command, cwd=copy, env=environment, timeout=timeout, **quiet)
-        return done.returncode
-    except subprocess.TimeoutExpired:
-        return 1
+        if quiet:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, 1)
+            os.dup2(nothing, 2)
+        os.chdir(copy)
+        paths = [str(copy / "src"), str(copy / "bench"), str(copy)]
+        sys.path[:0] = paths
+        os.environ.update(more, PYTHONPATH=os.pathsep.join(paths))
+        code = int(pytest.main(["-n", "0", "-m", "not soak", *words]))
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def main() -> None:
@@ -258,6 +303,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "mutants")
     given = parser.parse_args()
     drawn = draw(given.rooms, given.each, given.seed)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for name in LIBRARIES:
+        importlib.import_module(name)
     work = given.work.resolve()
     copy = work / "checkout"
     shutil.rmtree(copy, ignore_errors=True)
@@ -291,26 +339,31 @@ if os.environ.get("MUTANTS_DATA"):  # this file is also the plugin of the run th
 
     _WORK = Path(os.environ["MUTANTS_DATA"])
     _SECONDS: dict[str, float] = {}
+    _FAILED: set[str] = set()
     _COVERAGE = coverage.Coverage(data_file=str(_WORK / ".coverage"), source=["src/dfmnist"])
     _COVERAGE.erase()
     _COVERAGE.start()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-        """Note under the test's name which lines run during it, its fixtures among them."""
+        """Note under the test's name its time and lines, those of its fixtures among them."""
+        begun = os.times()
         _COVERAGE.switch_context(item.nodeid)
         yield
         _COVERAGE.switch_context("")
+        _SECONDS[item.nodeid] = sum(os.times()[:4]) - sum(begun[:4])
 
     def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-        """Add up the time of a test and its fixtures."""
-        _SECONDS[report.nodeid] = _SECONDS.get(report.nodeid, 0.0) + report.duration
+        """Note whether a test or one of its fixtures fails."""
+        if report.failed:
+            _FAILED.add(report.nodeid)
 
     def pytest_sessionfinish() -> None:
         """Write what was measured."""
         _COVERAGE.stop()
         _COVERAGE.save()
-        (_WORK / "seconds.json").write_text(json.dumps(_SECONDS))
+        seen = {"seconds": _SECONDS, "failed": sorted(_FAILED)}
+        (_WORK / "tests.json").write_text(json.dumps(seen))
 
 
 if __name__ == "__main__":

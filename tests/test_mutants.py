@@ -1,4 +1,4 @@
-"""The tool that makes mutants: each is another program, and a draw is repeatable."""
+"""The tool that makes mutants: each is another program, a draw is repeatable, and tests decide."""
 
 import ast
 from pathlib import Path
@@ -47,3 +47,24 @@ def test_the_fastest_tests_of_a_line_run_first() -> None:
     assert mutants.tests_of(fault, covered) == ["t::fast"]  # both together take too long
     del lines["3"]
     assert mutants.tests_of(fault, covered) == ["t::other"]
+
+
+@pytest.mark.parametrize(
+    ("new", "noticed"), [("return None", True), ("a < 3", True), ("- 0", False)]
+)
+def test_a_fault_is_noticed_if_a_test_fails_or_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str, noticed: bool
+) -> None:
+    monkeypatch.setattr(mutants, "LIMIT_S", 1 if new == "a < 3" else 100)
+    source = b"def more(a):\n    if a < 2:\n        a = a + 1\n    return a + 0\n"
+    file = Path("src/counted_by_mutants.py")
+    (tmp_path / "src").mkdir()
+    (tmp_path / file).write_bytes(source)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = soak\n")
+    (tmp_path / "test_more.py").write_text(
+        "import time\nfrom counted_by_mutants import more\n"
+        "def test_more():\n    assert more(1) == 2\n    time.sleep(99 * (more(2) > 2))\n"
+    )
+    (fault,) = [f for f in mutants.faults_in(file, source) if new in f.applied(source).decode()]
+    assert mutants.is_noticed(fault, tmp_path, ["test_more.py"]) is noticed
+    assert (tmp_path / file).read_bytes() == source
