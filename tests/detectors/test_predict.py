@@ -166,6 +166,10 @@ def test_a_long_video_is_held_a_stretch_at_a_time(
     monkeypatch.setattr(watch, "_cut", lambda s: held.append(len(s.looks)) or cut(s))
     parts = judged(path, looks=30)
     assert held == [4] * 7 + [2]
+    held.clear()
+    monkeypatch.setattr(watch, "STRETCH_FACES", 3)  # a crowd fills it sooner: two faces a look
+    judged(path, looks=6)
+    assert held == [2, 2, 2]
     assert [m.frame for m in parts.faces[0].timeline] == [m.frame for m in whole.faces[0].timeline]
 
 

@@ -112,7 +112,7 @@ def test_a_function_that_fails_is_one_line(pair: tuple[np.ndarray, Path]) -> Non
         "wide": "gave frames of 16x8; expected square ones",
         "flat": "gave an array of shape (3, 16, 16); expected (3, side, side, 3)",
         "mixed": "mover:move: ValueError: ",
-        "leaves": "the function ended the program",
+        "leaves": "mover:move: the function ended the program",
     }.items():
         with pytest.raises(InputError) as stop:
             moved(pair, mode=mode)

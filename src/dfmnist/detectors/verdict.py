@@ -210,7 +210,7 @@ def _face_lines(face: FaceVerdict, found: FileVerdict) -> list[str]:
     bounds = "" if face.low is None else f" [{number(face.low)}, {number(face.high or 0.0)}]"
     like = ""
     if face.unlikeness is not None:
-        like = f", features at {face.unlikeness:.2f} of the limit"
+        like = f", at {face.unlikeness:.2f} of the limit of what it knows"
     told = [f"face {face.face}: {_words(face.verdict)}, P(fake) {face.p_fake:.3f}{bounds}{like}"]
     if found.kind == "video":
         first, last = face.timeline[0].time_s, face.timeline[-1].time_s
@@ -240,6 +240,8 @@ def facts_lines(facts: DetectorFacts) -> list[str]:
     if facts.validation is not None:
         v = facts.validation
         told.append(f"  on {v.clips} validation clips: AUC {v.auc:.3f} of single frames")
+    if not facts.no_verdict:
+        told.append(f"  a face is called fake from P(fake) {facts.threshold:.3f} on")
     told += [f"  {sentence}" for sentence in facts.cannot_tell]
     if facts.no_verdict:
         told.append(f"  no verdict: {facts.no_verdict}")

@@ -29,6 +29,8 @@ STRETCH_LOOKS = 16
 """Largest number of looks in a stretch."""
 STRETCH_BYTES = 256 << 20
 """Largest size of the frames of a stretch that are held at a time; one frame may be larger."""
+STRETCH_FACES = 1024
+"""Number of faces from which on a stretch ends, all its looks counted together: 200 MB of crops."""
 LOOSE = 1.5
 """Largest side of the box around a face's places in a stretch, in sides of the face, for one square
 that holds them all; a face that moves further is followed by its square, so that it fills it as a
@@ -96,7 +98,8 @@ class _Stretch:
     def is_full(self) -> bool:
         size = self.looks[0][1].nbytes * (1 + bool(self.later)) if self.looks else 0
         most = max(1, min(STRETCH_LOOKS, STRETCH_BYTES // max(size, 1)))
-        return len(self.looks) >= most
+        faces = sum(len(boxes) for boxes in self.people.values())
+        return len(self.looks) >= most or faces >= STRETCH_FACES
 
 
 def watch_video(

@@ -21,7 +21,7 @@ from dfmnist.pipeline.detector_corpus import SETTINGS
 KIND = "shipped detector"
 NEVER_SHOWN = (
     "real people, in real or in fake clips",
-    "animators that are not listed under `generators`",
+    "fakes of other kinds than First Order Motion Models, mesh warps and affine warps make",
     "face swaps, and faces that are generated from nothing",
     "frames in which a face fills much more or less than the face crop's usual share",
 )
