@@ -28,8 +28,8 @@ class ServeConfig:
     run: str | None = None
     """Run folder, file of weights or published name of the detector; none is the one that ships."""
     liveness: tuple[str, ...] = ()
-    """Liveness detectors, as `dfmnist liveness check --detector` takes them; none means the two
-    built-in ones."""
+    """Liveness detectors, as `dfmnist liveness check --detector` takes them; none means the
+    action detector and the universal one."""
 
     def __post_init__(self) -> None:
         """Check what the user typed. Raises `InputError`."""

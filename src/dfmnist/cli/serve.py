@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from dfmnist.cli.liveness import Detectors
 from dfmnist.core.console import say, show
 from dfmnist.core.extras import need
 
@@ -25,7 +24,14 @@ def serve(
             help="Detector, as `dfmnist detect --run` takes it. Default: the one that ships.",
         ),
     ] = None,
-    detector: Detectors = None,
+    liveness: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DETECTOR",
+            help="Liveness detector, as `dfmnist liveness check --detector` takes it; repeatable. "
+            "Default: action and universal.",
+        ),
+    ] = None,
     host: Annotated[
         str,
         typer.Option(
@@ -55,7 +61,7 @@ def serve(
 
     config = ServeConfig(
         host=host, port=port, max_upload_mb=max_upload_mb, dataset=dataset, report=report, run=run,
-        liveness=tuple(detector or ()),
+        liveness=tuple(liveness or ()),
     )  # fmt: skip
     if not config.is_local:
         say(f"listening on {host}: everybody who reaches this address can use the page")
