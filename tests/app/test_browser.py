@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
 ]
 LIMIT_MB = 5
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 expect = sync_api.expect
 
 
