@@ -142,7 +142,7 @@ INTO_AN_INPUT: dict[str, Arguments] = {
     "score run": lambda g, own: [own, g.dataset],
 }
 """Arguments of the commands that write into a folder which they read."""
-WRITES_NOTHING = {"compare", "dataset verify", "liveness check"}
+WRITES_NOTHING = {"compare", "dataset verify", "liveness check", "serve"}
 CASES = [
     (f"{command} {what}", command, make)
     for command in WRITES

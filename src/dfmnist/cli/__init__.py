@@ -27,6 +27,7 @@ from dfmnist.cli import (
     liveness,
     report,
     score,
+    serve,
 )
 from dfmnist.core.console import LogFormatter, set_quiet, show, show_error
 from dfmnist.core.errors import InputError
@@ -65,7 +66,7 @@ for panel, functions in {
     START: (demo.demo, fetch.fetch),
     MAKE: (build.actors, build.build, animate.animate),
     DETECT: (detect.train, detect.compare, judge.detect),
-    STUDY: (experiment.experiment, report.report),
+    STUDY: (experiment.experiment, report.report, serve.serve),
 }.items():
     for function in functions:
         app.command(rich_help_panel=panel)(function)
