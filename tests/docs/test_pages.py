@@ -95,7 +95,6 @@ def licensed(folder: Path) -> None:
 QUICK: dict[str, Make] = {
     "docs/DATASETS.md": licensed,
     "docs/contribute.md": nothing,
-    "docs/guides/judge-your-detector.md": dataset,
     "docs/guides/public-dataset.md": downloads,
     "docs/install.md": nothing,
 }
@@ -136,6 +135,7 @@ LONG: dict[str, Callable[[Path, Path], object]] = {
     "docs/DETECTORS.md": lambda folder, _: many(folder),
     "docs/api.md": after_the_tutorial,
     "docs/guides/check-a-video.md": after_the_tutorial,
+    "docs/guides/judge-your-detector.md": lambda folder, _: dataset(folder),
     "docs/guides/liveness-service.md": after_the_tutorial,
     "docs/guides/reproduce-the-paper.md": after_the_tutorial,
     "docs/guides/train-an-animator.md": after_the_tutorial,
@@ -179,7 +179,7 @@ def test_a_page_can_be_followed(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As on a machine of one core, where jobs run in this process: starting others takes seconds."""
+    """As on a machine of one core, where jobs run in this process; others take seconds to start."""
     monkeypatch.setattr(jobs, "cpu_count", lambda: 1)
     QUICK[page](tmp_path)
     follow(page, tmp_path, tmp_path_factory.mktemp("tools"), here=True)
