@@ -157,7 +157,7 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def docker(place: Path, python: str) -> None:
-    """Carry out the Dockerfile's steps in a bare environment, start its CMD, and ask for its health.
+    """Carry out the Dockerfile's steps in a bare environment, start its CMD, ask for its health.
 
     `/app` stands for the folder `place`/app. `RUN` is run by a shell, as the user that the
     Dockerfile names where this process may change its user; this user must be able to read `place`
