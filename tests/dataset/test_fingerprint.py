@@ -8,7 +8,15 @@ import pytest
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.core.actions import Action
-from dfmnist.dataset.fingerprint import NEAR, distance, fingerprint
+from dfmnist.dataset.fingerprint import (
+    NEAR,
+    distance,
+    fingerprint,
+    first_frames,
+    hashes_in,
+    hashes_of,
+    text_of,
+)
 from dfmnist.media.video import frames_at, read_frames, resize_frames, write_video
 
 SIDE_PX = 128
@@ -61,3 +69,16 @@ def test_real_clips(shared: Path, tmp_path: Path) -> None:
         people[path.stem] = copies(frames, tmp_path)
     assert len(people) == 6
     assert_told_apart(people)
+
+
+def test_frames_in_memory_have_the_hash_of_their_file(tmp_path: Path) -> None:
+    shade = np.random.default_rng(0).integers(0, 255, (4, 8, 8, 3), np.uint8)
+    frames = shade.repeat(15, 0).repeat(16, 1).repeat(16, 2)  # 60 frames, 4 pictures
+    path = tmp_path / "clip.mp4"
+    write_video(path, frames, Fraction(25), crf=10)
+    text = text_of(hashes_of(first_frames(frames, Fraction(25))))
+    assert distance(hashes_in(text)[None], fingerprint(path)[None])[0, 0] < 0.01
+    other = text_of(hashes_of(first_frames(frames[::-1], Fraction(25))))
+    assert distance(hashes_in(other)[None], fingerprint(path)[None])[0, 0] > NEAR
+    assert not hashes_in("").any()
+    assert hashes_in("").shape == hashes_in(text).shape
