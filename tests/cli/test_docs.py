@@ -41,7 +41,11 @@ def find(words: list[str]) -> tuple[Any, str, list[str]]:
     """The command that `words` call, its name, and what follows it."""
     command: Any = typer.main.get_command(app)
     name = []
-    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+    while hasattr(command, "commands") and words:
+        if words[0] not in command.commands and hasattr(command, "default"):
+            words = [command.default, *words]
+        if words[0].startswith("-"):
+            break
         assert words[0] in command.commands, f"no command '{' '.join([*name, words[0]])}'"
         command, words, name = command.commands[words[0]], words[1:], [*name, words[0]]
     return command, " ".join(name), words

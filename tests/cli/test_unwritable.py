@@ -38,6 +38,8 @@ class Given:
     runs: tuple[Path, ...]
     weights: Path
     """A tiny motion model."""
+    table: Path
+    """Scores that were made elsewhere."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,10 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     save_networks(weights, config, KPDetector(config), OcclusionAwareGenerator(config))
     for name in ("real", "fake"):
         clip(root / "two" / name / "a_1.mp4")
-    return Given(clip(root / "clip.mp4"), root / "people", root / "drivers", dataset, runs, weights)
+    table = root / "scores.csv"
+    table.write_text("clip_id,p_fake\na-fake,0.5\n")
+    film = clip(root / "clip.mp4")
+    return Given(film, root / "people", root / "drivers", dataset, runs, weights, table)
 
 
 def _build(given: Given, out: Path) -> list[object]:
@@ -69,6 +74,10 @@ WRITES: dict[str, dict[str, Arguments]] = {
     "animate": {
         "one": lambda g, out: [g.clip, g.clip, out / "o.mp4", "--no-crop", "--weights", g.weights],
         "folder": lambda g, out: [g.people, g.clip, out, "--no-crop", "--weights", g.weights],
+        "--frames": lambda g, out: [
+            *(g.clip, g.clip, g.clip.parent / "o.mp4", "--no-crop", "--weights", g.weights),
+            *("--frames", out),
+        ],
     },
     "animator convert": {"OUT": lambda g, out: [g.weights, out / "c.safetensors"]},
     "animator evaluate": {
@@ -90,6 +99,10 @@ WRITES: dict[str, dict[str, Arguments]] = {
     },
     "dataset import": {"--out": lambda g, out: ["folder", g.clip.parent / "two", "--out", out]},
     "demo": {"--out": lambda g, out: ["--out", out]},
+    "detect": {
+        "--csv": lambda g, out: [g.clip, "--csv", out / "v.csv"],
+        "--cam": lambda g, out: [g.clip, "--cam", out],
+    },
     "detector average": {"--out": lambda g, out: [g.dataset, *g.runs, "--out", out]},
     "detector film": {"--out": lambda g, out: ["--out", out]},
     "detector pack": {"--out": lambda g, out: [g.runs[0], g.dataset, "--out", out]},
@@ -111,16 +124,25 @@ WRITES: dict[str, dict[str, Arguments]] = {
         "--clips": lambda g, out: ["--clips", out, "--out", g.clip.parent / "t.json"],
     },
     "report": {"--out": lambda g, out: [g.dataset, "--runs", g.runs[0].parent, "--out", out]},
-    "score": {"--out": lambda g, out: [g.runs[0], g.dataset, "--out", out / "s.parquet"]},
+    "score run": {
+        "--out": lambda g, out: [g.runs[0], g.dataset, "--out", out / "s.parquet"],
+        "--detector": lambda g, out: [
+            *("--detector", "python:json:loads", g.dataset, "--out", out / "s.parquet"),
+        ],
+    },
+    "score import": {
+        "--out": lambda g, out: [g.table, g.dataset, "--out", out / "s.parquet"],
+    },
     "train": {"--out": lambda g, out: [g.dataset, "--out", out]},
 }
 """Arguments by command and by what of it cannot be written; for `fetch` that is the cache."""
 INTO_AN_INPUT: dict[str, Arguments] = {
     "dataset audit": lambda g, own: [own, "--save"],
-    "score": lambda g, own: [own, g.dataset],
+    "detector know": lambda g, own: [own, g.dataset],
+    "score run": lambda g, own: [own, g.dataset],
 }
 """Arguments of the commands that write into a folder which they read."""
-WRITES_NOTHING = {"compare", "dataset verify", "detect", "liveness check"}
+WRITES_NOTHING = {"compare", "dataset verify", "liveness check", "serve"}
 CASES = [
     (f"{command} {what}", command, make)
     for command in WRITES
@@ -194,7 +216,7 @@ def test_a_read_only_input_that_is_written_into_is_named_before_any_work(
 
 
 @pytest.mark.usefixtures("no_work")
-@pytest.mark.parametrize("command", ["score", "liveness fit", "liveness benchmark"])
+@pytest.mark.parametrize("command", ["score run", "liveness fit", "liveness benchmark"])
 def test_a_folder_in_the_place_of_a_file_is_named_before_any_work(
     capsys: pytest.CaptureFixture[str], given: Given, tmp_path: Path, command: str
 ) -> None:

@@ -22,9 +22,12 @@ from dfmnist.cli import (
     detector,
     experiment,
     fetch,
+    judge,
     legacy,
     liveness,
     report,
+    score,
+    serve,
 )
 from dfmnist.core.console import LogFormatter, set_quiet, show, show_error
 from dfmnist.core.errors import InputError
@@ -62,11 +65,17 @@ app = typer.Typer(
 for panel, functions in {
     START: (demo.demo, fetch.fetch),
     MAKE: (build.actors, build.build, animate.animate),
-    DETECT: (detect.train, detect.score, detect.compare, detect.detect),
-    STUDY: (experiment.experiment, report.report),
+    DETECT: (detect.train, detect.compare, judge.detect),
+    STUDY: (experiment.experiment, report.report, serve.serve),
 }.items():
     for function in functions:
         app.command(rich_help_panel=panel)(function)
+scoring = _group(
+    "Score a dataset with a run or your own detector, or take scores that were made elsewhere.",
+    **{"run": score.run, "import": score.import_},
+)
+scoring.info.cls = score.ScoreGroup
+app.add_typer(scoring, name="score", rich_help_panel=DETECT)
 app.add_typer(
     _group(
         "Import a dataset that somebody else made, check one, and publish one.",
@@ -92,9 +101,10 @@ app.add_typer(
 )
 app.add_typer(
     _group(
-        "Make the detector that ships: film its clips, average trained runs, pack one.",
+        "Make the detector that ships: film its clips, average runs, measure what one knows, pack.",
         film=detector.film,
         average=detector.average,
+        know=detector.know,
         pack=detector.pack,
     ),
     name="detector",

@@ -76,6 +76,13 @@ def build(
     noise: Annotated[float, field(BuildConfig, "noise_sigma", "--noise")] = BuildConfig.noise_sigma,
     motion: Annotated[Motion, field(BuildConfig, "motion")] = BuildConfig.motion,
     weights: Annotated[Path | None, field(BuildConfig, "weights")] = BuildConfig.weights,
+    animator: Annotated[str | None, field(BuildConfig, "animator")] = BuildConfig.animator,
+    animator_name: Annotated[
+        str | None, field(BuildConfig, "animator_name")
+    ] = BuildConfig.animator_name,
+    animator_version: Annotated[
+        str | None, field(BuildConfig, "animator_version")
+    ] = BuildConfig.animator_version,
     driver_protocol: Annotated[
         DriverProtocol, field(BuildConfig, "driver_protocol")
     ] = BuildConfig.driver_protocol,
@@ -103,6 +110,9 @@ def build(
         noise_sigma=noise,
         motion=motion,
         weights=weights,
+        animator=animator,
+        animator_name=animator_name,
+        animator_version=animator_version,
         driver_protocol=driver_protocol,
         seed=seed,
         licence=licence,

@@ -160,8 +160,8 @@ def import_(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Take the fakes of this method alone, such as face2face, with all real clips; "
-            "repeatable.",
+            help="Take the fakes of this method alone, such as face2face, with the real clips that "
+            "belong to them; repeatable.",
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the dataset. Default: that of KIND.")] = "",

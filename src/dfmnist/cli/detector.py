@@ -1,4 +1,4 @@
-"""`dfmnist detector film`, `average`, `pack`: the making of the detector that ships."""
+"""`dfmnist detector film`, `average`, `know`, `pack`: the making of the detector that ships."""
 
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +51,26 @@ def average(
     folder = average_runs(runs, dataset_folder(dataset), out, share)
     found = read_json(folder / RUN)["best_validation"]
     show(f"{folder}: validation accuracy {found['val_accuracy']:.3f}, AUC {found['val_auc']:.3f}")
+
+
+def know(
+    run: Run,
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help=DATASET_HELP)],
+) -> None:
+    """Measure what a finished run knows, on the validation clips of the dataset it was trained on.
+
+    `detect` then says where a face is outside what the detector knows. `train` does this by itself;
+    the command is for runs of earlier versions.
+    """
+    from dfmnist.core.errors import InputError
+    from dfmnist.dataset.manifest import dataset_folder
+    from dfmnist.detectors.familiar import FILE, LEAST_PEOPLE
+    from dfmnist.detectors.heldout import measure_familiar
+
+    if not measure_familiar(run, dataset_folder(dataset)):
+        few = f"its validation clips show fewer than {LEAST_PEOPLE} people"
+        raise InputError.of(dataset, few, "more people: what is known is measured across them")
+    show(run / FILE)
 
 
 def pack(

@@ -51,6 +51,13 @@ def experiment(
             help="Another dataset, under the name that the paper gives it; repeatable.",
         ),
     ] = None,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]MODULE:FUNCTION|PROGRAM",
+            help="Your own detector, which stands beside the paper's in Table 3; repeatable.",
+        ),
+    ] = None,
     recipe: Annotated[
         RecipeName,
         typer.Option(
@@ -82,6 +89,7 @@ def experiment(
     The same command continues after a stop.
     """
     from dfmnist import recipes
+    from dfmnist.detectors.external import parse_external
     from dfmnist.experiments import run
     from dfmnist.experiments.cost import describe
 
@@ -101,6 +109,7 @@ def experiment(
         known[recipe](),
         tuple(map(run.parse_other, other or [])),
         seeds,
+        tuple(map(parse_external, detector or [])),
     )
     use_engine(ctx, workers, engine, address)
     if not dry_run:

@@ -8,6 +8,9 @@ import logging
 import sys
 import threading
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +20,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TimeRemainingColumn,
 )
 from rich.text import Text
@@ -64,8 +68,29 @@ class LogFormatter(logging.Formatter):
         return visible(super().format(record))
 
 
+ProgressWatcher = Callable[[str, float, float | None], None]
+"""A function that is told what is being done, how much of it is done, and the total if known."""
+_WATCHER: ContextVar[ProgressWatcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched_progress(watcher: ProgressWatcher) -> Iterator[None]:
+    """Hand the progress of all stages within this block to `watcher`, and show none of it.
+
+    An exception that `watcher` raises ends the stage: this is how a page cancels its work. It holds
+    for the thread that enters the block.
+    """
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
+
+
 def progress_bar() -> Progress:
     """Progress of long stages, for a `with` block: bars, or plain lines without a terminal."""
+    if (watcher := _WATCHER.get()) is not None:
+        return _WatchedProgress(watcher)
     if not console.is_terminal or console.is_dumb_terminal:
         return _ProgressLines()
     return Progress(
@@ -75,6 +100,26 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
+
+
+class _WatchedProgress(Progress):
+    """Progress that is handed to a function, and not shown."""
+
+    def __init__(self, watcher: ProgressWatcher) -> None:
+        super().__init__(console=console, disable=True)
+        self._watcher = watcher
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._tell(task_id)
+
+    def update(self, task_id: TaskID, *args: Any, **more: Any) -> None:
+        super().update(task_id, *args, **more)
+        self._tell(task_id)
+
+    def _tell(self, task_id: TaskID) -> None:
+        task = next(task for task in self.tasks if task.id == task_id)
+        self._watcher(task.description, task.completed, task.total)
 
 
 class _Description(ProgressColumn):

@@ -63,6 +63,40 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, and rename it to `path` on success.
+
+    After an exception it is removed and `path` is unchanged. A killed process leaves at most a
+    hidden `.tmp-*` folder. Raises `InputError` for a `path` that holds anything, and
+    `StorageError` if it cannot be written.
+    """
+    refuse_taken(path)
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}")  # as in `atomic_path`
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir(mode=0o700)
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+        yield temporary
+        temporary.chmod(0o755)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_taken(folder: Path) -> None:
+    """Raise `InputError` for a file, and for a folder that is not empty."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError.of(folder, "is a file", "a new folder to write to")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError.of(folder, "holds something", "a new folder to write to")
+
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Numbers of the errors of a full or read-only disk."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfmnist.core.checkpoints import in_disguise
 from dfmnist.core.console import say
 from dfmnist.core.download import download
 from dfmnist.core.errors import InputError
@@ -236,5 +237,6 @@ def install(name: str, file: Path, check: Check) -> Path:
 def _check_sum(known: PublishedWeights, file: Path) -> None:
     found = sha256_file(file)
     if not found.startswith(known.sha256):
-        expected = f"one that begins with {known.sha256}"
-        raise InputError.of(file, f"has SHA-256 {found}", expected)
+        other = in_disguise(file)
+        what = f"has SHA-256 {found}" + (f" and {other}" if other else "")
+        raise InputError.of(file, what, f"one that begins with {known.sha256}")

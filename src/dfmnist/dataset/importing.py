@@ -53,7 +53,7 @@ class ImportOptions:
     size_px: int = 256
     """Side in pixels of the crops."""
     methods: tuple[str, ...] = ()
-    """Methods whose fakes are taken, with all real clips; empty takes all."""
+    """Methods whose fakes are taken, with the real clips that belong to them; empty takes all."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +125,17 @@ def import_dataset(
 def _of_methods(
     layout: Layout, root: Path, listed: list[Clip], methods: Collection[str]
 ) -> tuple[list[Clip], list[Clip]]:
-    """The clips that are real or of the methods wanted, and the others."""
+    """The fakes of the methods wanted with the real clips that belong to them, and the others."""
     known = {clip.method for clip in listed if clip.method}
     if unknown := sorted(set(methods) - known):
         expected = f"some of {', '.join(sorted(known)) or 'no method'}"
         raise InputError.of(root, f"holds no fakes of {unknown[0]}", expected)
-    taken = [c for c in listed if not methods or c.label == "real" or c.method in methods]
+    taken = [
+        c
+        for c in listed
+        if not methods
+        or (layout.goes_with(c, methods) if c.label == "real" else c.method in methods)
+    ]
     names = {clip.file_name for clip in taken}
     return taken, [clip for clip in listed if clip.file_name not in names]
 

@@ -33,6 +33,8 @@ MAX_BYTES = 64 * 2**20
 """Largest `result.json` that is read."""
 _EXPECTED = "one written by `dfmnist experiment`"
 
+ELSEWHERE = "elsewhere"
+"""`trained_on` of a detector that was not trained here."""
 State = Literal["run", "not run", "paper", "counted"]
 """`run`: measured here. `not run`: the notes say why, and how to run it. `paper`: only the paper
 has a value. `counted`: a count or a word taken from the dataset or from other results."""

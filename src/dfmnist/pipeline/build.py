@@ -30,7 +30,8 @@ from dfmnist.dataset.manifest import (
     write_rejected,
 )
 from dfmnist.dataset.splits import split_info
-from dfmnist.fomm.checkpoint import check_weights, training_seeds, weights_id
+from dfmnist.fomm.checkpoint import check_weights, training_seeds
+from dfmnist.pipeline.animators import end_animators, generator_of
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
 from dfmnist.pipeline.footage import (
@@ -71,7 +72,10 @@ def build(
     state = _open(root, config, inputs)
     checks = _select(state, inputs)
     usable = _crop_drivers(state, inputs)
-    attempts = _animate_and_screen(state, inputs, usable, checks)
+    try:
+        attempts = _animate_and_screen(state, inputs, usable, checks)
+    finally:
+        end_animators()
     kept, failed = _compress_reals(state, inputs, attempts, checks)
     unusable = [r for f in inputs.people if (r := unused(f, checks[f.key])) is not None]
     return _publish(state, attempts, kept, [*failed, *unusable])
@@ -127,7 +131,9 @@ class State:
     root: Path
     config: BuildConfig
     generator: str
-    """Name of the motion model and hash of its weights."""
+    """Name of the motion model and hash of its weights, or those of another animator."""
+    method: str = ""
+    """Method of the fakes; empty if the generator's name states it."""
     seen: tuple[Path, ...] = ()
     """Files that all machines of a cluster must see."""
 
@@ -189,8 +195,9 @@ def _assign_splits(
 def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
     """Record the inputs. Raises `InputError` for unusable weights, and for a folder of others."""
     check_weights(config.weights)
-    generator = weights_id(config.weights)
-    if config.synthetic:
+    made_by = generator_of(config)
+    generator = made_by.text
+    if config.synthetic and config.animator is None:
         _refuse_trained_on(inputs, training_seeds(config.weights), generator)
     footage = (*inputs.people, *inputs.drivers)
     hashes = {path: _hash(path) for path in {f.path for f in footage}}
@@ -204,12 +211,16 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         recorded["terms"] = terms
     settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
     path = root / "build.json"
-    if path.exists() and _completed(read_json(path)) != json.loads(json.dumps(settings)):
-        raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
+    elif (begun := _completed(read_json(path))) != json.loads(json.dumps(settings)):
+        what = "other settings or inputs"
+        if isinstance(begun, dict) and begun.get("generator") != generator:
+            what = f"the animator {begun.get('generator')}, now it is {generator}"
+        raise InputError.of(root, f"was begun with {what}", "a new folder")
     samples = (path, config.weights, inputs.people[0].path, inputs.drivers[0].path)
-    return State(root, config, generator, tuple(p for p in samples if p and p.exists()))
+    seen = tuple(p for p in samples if p and p.exists())
+    return State(root, config, generator, made_by.method, seen)
 
 
 def _completed(settings: Any) -> Any:
@@ -306,9 +317,12 @@ def _animate_and_screen(
         if not batch:
             return attempts
         jobs = [
-            FakeJob(state.root, config, pair, checks[pair.source.key].choice, state.generator)
+            FakeJob(
+                state.root, config, pair, checks[pair.source.key].choice,
+                state.generator, state.method,
+            )
             for pair in batch
-        ]
+        ]  # fmt: skip
         failed: list[Rejected | None] = []
         done = run_all(jobs, "animate and screen", gpu=GPU_SHARE, seen=state.seen)
         for pair, result in zip(batch, _clip_results(done), strict=True):
