@@ -2,13 +2,16 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dfmnist.actors.film import FilmJob, film
 from dfmnist.core.actions import Action
+from dfmnist.dataset import fingerprint as fingerprints
 from dfmnist.dataset.fingerprint import (
+    FRAMES,
     NEAR,
     distance,
     fingerprint,
@@ -50,6 +53,25 @@ def assert_told_apart(people: dict[str, dict[str, np.ndarray]]) -> None:
     every = np.stack([people[name]["itself"] for name in names])
     apart = distance(every, every)[np.triu_indices(len(names), 1)]
     assert apart.min() > 2 * NEAR, apart.min()
+
+
+def test_the_frames_lie_in_the_middle_of_equal_parts_of_the_first_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+
+    def frames(path: Path, indices: Any, size: tuple[int, int], **_: Any) -> np.ndarray:
+        asked.append([int(i) for i in indices])
+        return np.zeros((len(indices), size[1], size[0], 3), np.uint8)
+
+    monkeypatch.setattr(fingerprints, "frames_at", frames)
+    monkeypatch.setattr(fingerprints, "WINDOW_S", 2)
+    clip = np.zeros((60, 16, 16, 3), np.uint8)
+    for count, length in ((60, 50), (20, 20)):  # 2.4 s, of which 2 s count; 0.8 s
+        write_video(tmp_path / "a.mp4", clip[:count], Fraction(25), crf=40)
+        fingerprint(tmp_path / "a.mp4")
+        part = length / FRAMES
+        assert asked.pop() == [int((i + 0.5) * part) for i in range(FRAMES)]
 
 
 @pytest.mark.soak
