@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test soak bench format clean
+.PHONY: help setup demo test soak mutants bench format clean
 
 help:
 	@echo "make demo   build, train, score and report on synthetic actors (runs/demo/report/index.html)"
 	@echo "make test   format check, lint, types, tests"
 	@echo "make setup  .venv with everything, the face models and the actors' head"
 	@echo "make bench  speed against the usual alternative; make soak  the long tests"
+	@echo "make mutants  faults at random places, and whether the tests notice (hours)"
 
 setup: $(STAMP)
 
@@ -37,6 +38,13 @@ test: setup
 
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak -n 0
+
+# The rooms, the number of faults in each and the draw can be chosen: ROOMS=… EACH=… SEED=…
+ROOMS ?= pipeline dataset liveness detectors experiments/plan.py
+EACH ?= 20
+SEED ?= 0
+mutants: setup
+	$(BIN)/python bench/mutants.py --each $(EACH) --seed $(SEED) $(ROOMS)
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'

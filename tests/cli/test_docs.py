@@ -111,3 +111,10 @@ def test_the_reference_lists_the_settings() -> None:
     for config in SETTINGS.values():
         for field in config.__dataclass_fields__:
             assert f"| `{field}` |" in reference()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_a_document_names_exists(page: Path) -> None:
+    for path, _, name in re.findall(r"`(tests/[\w/]+\.py)(::(\w+))?`", page.read_text()):
+        assert (ROOT / path).is_file(), path
+        assert not name or f"\ndef {name}(" in (ROOT / path).read_text(), f"{path}::{name}"

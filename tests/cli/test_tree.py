@@ -25,7 +25,7 @@ TREE = {
     "dataset verify", "dataset export", "train", "score run", "score import", "compare", "detect",
     "experiment", "report", "animator train", "animator evaluate", "animator convert",
     "detector average", "detector film", "detector know", "detector pack", "liveness check",
-    "liveness evaluate", "liveness fit", "liveness benchmark",
+    "liveness evaluate", "liveness fit", "liveness benchmark", "serve",
 }  # fmt: skip
 
 

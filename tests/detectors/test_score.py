@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.special import expit
 from tests.detectors.conftest import clip_frames, make_dataset
 
 from dfmnist.core.choices import Quality
@@ -52,7 +53,7 @@ def test_scores_are_per_frame_and_separate_the_classes(
     assert len(table) == 4 * 4
     assert table["frame"].unique().sort().to_list() == [1, 3, 5, 7]
     assert set(table["split"]) == {"test"}
-    np.testing.assert_allclose(table["p_fake"], 1 / (1 + np.exp(-table["logit"])), rtol=1e-5)
+    np.testing.assert_allclose(table["p_fake"], expit(table["logit"].to_numpy()), rtol=1e-5)
     assert table["run"].unique().to_list() == [run.name.rsplit("-", 1)[-1]]
     assert evaluate(table).frame["auc"].value > 0.9
     assert read_scores(out).equals(table)
@@ -99,7 +100,7 @@ def test_one_video_gets_the_score_of_its_clip(run: Path, dataset: Path) -> None:
     assert [moment.frame for moment in face.timeline] == [1, 3, 5, 7]
     assert [moment.time_s for moment in face.timeline] == [0.04, 0.12, 0.2, 0.28]
     np.testing.assert_allclose([m.p_fake for m in face.timeline], table["p_fake"], rtol=1e-4)
-    assert face.p_fake == pytest.approx(1 / (1 + np.exp(-table["logit"].mean())), rel=1e-4)
+    assert face.p_fake == pytest.approx(expit(table["logit"].mean()), rel=1e-4)
     assert face.low is not None
     assert face.low <= face.p_fake <= (face.high or 0)
     with pytest.raises(InputError, match=r"g-fake\.mp4: no face found"):
@@ -123,7 +124,7 @@ def test_scores_are_calibrated_and_carry_their_threshold(
     out = tmp_path / "scores.parquet"
     table = score(other, dataset, out=out, quiet=True)
     np.testing.assert_allclose(4 * table["logit"], plain["logit"], rtol=1e-5)
-    np.testing.assert_allclose(table["p_fake"], 1 / (1 + np.exp(-table["logit"])), rtol=1e-5)
+    np.testing.assert_allclose(table["p_fake"], expit(table["logit"].to_numpy()), rtol=1e-5)
     assert set(table["threshold"]) == {0.9}
     notes = pl.read_parquet_metadata(out)
     assert (notes["temperature"], notes["threshold"]) == ("4.0", "0.9")
@@ -133,7 +134,7 @@ def test_scores_are_calibrated_and_carry_their_threshold(
     video = dataset / "clips" / "raw" / "g-fake.mp4"
     one = detect_file(video, choose_detector(other), Looking(cropped=True))
     mean = table.filter(pl.col("clip_id") == "g-fake")["logit"].mean()
-    assert one.p_fake == pytest.approx(1 / (1 + np.exp(-mean)), rel=1e-4)
+    assert one.p_fake == pytest.approx(expit(mean), rel=1e-4)
     assert one.verdict == "none"  # four validation clips of two people are not above chance
     assert choose_detector(other).facts.threshold == 0.9
 

@@ -261,3 +261,47 @@ def test_the_papers_recipe_is_the_papers() -> None:
     of = replace(context(), recipe=recipe.experiments)
     for run in plan("table3", of).runs:
         assert run.config.epochs == 50  # the paper's, not a number of steps
+
+
+def test_datasets_together_have_what_all_of_them_have() -> None:
+    one = DatasetCounts("one", (("nod", 3), ("yaw", 1)), 5, 6, 7, 50, True, ("raw", "c23", "c40"))
+    two = DatasetCounts("two", (("", 2), ("nod", 4)), 10, 20, 30, 8, False, ("c40", "raw"))
+    assert together("both", [one, two]) == DatasetCounts(
+        "both", (("", 2), ("nod", 7), ("yaw", 1)), 15, 26, 37, 8, False, ("raw", "c40")
+    )
+    assert together("same", [one, one]).talks
+
+
+def test_short_clips_and_accumulated_batches_make_fewer_steps() -> None:
+    counts = DatasetCounts("x", (("nod", 10),), 10, 0, 0, frames=4)
+    config = TrainConfig(frames_per_clip=8, batch_size=8, passes=1)
+    assert steps_an_epoch(config, counts) == 20 * 4 // 8
+    assert steps_an_epoch(replace(config, passes=3), counts) == 30
+    assert steps_an_epoch(replace(config, accumulate=4), counts) == 3  # the last one of two
+    assert steps_an_epoch(replace(config, batch_size=1000), counts) == 1
+    assert training_clips(replace(config, actions=("nod",)), replace(counts, reals=30)) == (10, 10)
+
+
+def test_a_cell_says_which_quality_and_which_actions_are_missing() -> None:
+    of = context(SMALL, "other")
+    poor = replace(of, others=(replace(of.others[0], qualities=("c40",)),))
+    cell = poor.cell("r", "c", None, lambda seed: of.run("mesoinception4"), on="other")
+    assert (cell.scores, cell.missing) == ((), "other has no clips in raw, only c40")
+    cell = poor.cell("r", "c", None, lambda seed: of.run("mesoinception4", dataset="other"))
+    assert cell.missing == "other has no clips in raw, only c40"  # nothing to train on
+    silent = replace(of, main=replace(SMALL, fakes=(("", 80),)))
+    cell = silent.cell("r", "c", None, lambda seed: of.run("mesoinception4", actions=("nod",)))
+    assert cell.missing.startswith("ours states no actions")
+    few = replace(of, main=replace(SMALL, fakes=(("nod", 1),), reals=1))
+    assert few.cell("r", "c", None, lambda seed: few.run("mesoinception4")).scores  # all there are
+    none = replace(of, main=replace(SMALL, reals=0))
+    cell = none.cell("r", "c", None, lambda seed: none.run("mesoinception4"))
+    assert "80 fake and 0 real training clips would be left" in cell.missing
+
+
+def test_a_fine_tuning_trains_every_layer_from_its_start() -> None:
+    of = replace(context(LARGE, "DFDC"), recipe=recipes.experiments_paper(Path("weights")))
+    start = of.run("xception")
+    tuned = of.run("xception", dataset="DFDC", start=start)
+    assert start.config.freeze
+    assert (tuned.config.freeze, tuned.config.weights, tuned.start) == (False, "none", start)

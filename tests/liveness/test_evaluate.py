@@ -204,7 +204,7 @@ def test_bad_clips_and_a_broken_detector_are_non_responses(
     assert "real-torn" in reasons["real-torn"]
     assert str(tmp_path) not in reasons["real-torn"]
     said = {v.verdict.reason for v in found.verdicts if v.detector == "broken"}
-    assert "broken: RuntimeError: no licence" in said
+    assert "the function raised RuntimeError: no licence" in said
 
 
 def test_a_service_is_asked_once_a_clip_and_again_after_a_failure(

@@ -332,3 +332,22 @@ def test_the_source_frame_is_the_first_that_is_fit(
     monkeypatch.setattr(select, "signals", lambda track: signals_of(**changes))
     index, reason = select.source_frame(frames)
     assert (index, reason) == (1 if changes or blurred else 0, "")
+
+
+def test_a_source_frame_is_searched_for_beyond_the_first_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (12, 64, 64, 3)).astype(np.uint8)
+    mesh = SimpleNamespace(track=lambda clip: [object()] * len(clip))
+
+    def turned(track: list[object], fit: int) -> Signals:
+        still = signals_of()
+        yaw = np.where(np.arange(len(track)) == fit, 0.0, 30.0)
+        rest = {f.name: np.full(len(track), getattr(still, f.name)[1]) for f in fields(Signals)}
+        return Signals(**{**rest, "yaw_deg": yaw})
+
+    monkeypatch.setattr(select, "face_mesh", lambda: mesh)
+    for fit, found in ((9, (9, "")), (99, (None, "no frame to animate: turned away in 12 of 12 "
+                                           "frames"))):  # fmt: skip
+        monkeypatch.setattr(select, "signals", lambda track, fit=fit: turned(track, fit))
+        assert select.source_frame(frames) == found

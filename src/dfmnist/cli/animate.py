@@ -7,6 +7,7 @@ import typer
 
 from dfmnist.cli.options import field
 from dfmnist.core.choices import BackendName, Motion, Precision
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 from dfmnist.pipeline.config import AnimateConfig
 
@@ -81,6 +82,6 @@ def animate(
     for one in done:
         best = f", from driving frame {one.reference}" if best_frame else ""
         kept = f", as PNG in {one.frames}" if one.frames else ""
-        typer.echo(f"{one.path}: {one.num_frames} frames at {one.fps} a second{best}{kept}")
+        show(f"{one.path}: {one.num_frames} frames at {one.fps} a second{best}{kept}")
     if failed:
         raise InputError(f"{source}: {len(failed)} sources not animated, the first: {failed[0]}")

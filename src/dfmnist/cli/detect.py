@@ -14,6 +14,7 @@ from dfmnist.cli.options import (
     set_option,
 )
 from dfmnist.core.choices import QUALITIES, DeviceName, Precision
+from dfmnist.core.console import show
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_settings
@@ -87,7 +88,7 @@ def train(
         config = replace(config, quality=default_quality(dataset))
     folder = train(config, dataset_folder(dataset), out, devices=places)
     if is_main():
-        typer.echo(f"{folder}: {_in_words(read_json(folder / RUN))}")
+        show(f"{folder}: {_in_words(read_json(folder / RUN))}")
 
 
 def _in_words(record: dict[str, Any]) -> str:
@@ -122,4 +123,4 @@ def compare(
     if as_json:
         print_json(found)
     else:
-        typer.echo("\n".join(comparison(found)))
+        show(*comparison(found))

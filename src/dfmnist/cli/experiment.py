@@ -14,6 +14,7 @@ from dfmnist.cli.options import (
     print_json,
     use_engine,
 )
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ def experiment(
     )
     use_engine(ctx, workers, engine, address)
     if not dry_run:
-        typer.echo(run.run_experiments(request, out))
+        show(run.run_experiments(request, out))
     elif as_json:
         print_json(run.dry_run(request))
     else:
-        typer.echo(describe(run.dry_run(request)))
+        show(*describe(run.dry_run(request)).split("\n"))

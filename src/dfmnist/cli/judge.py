@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfmnist.cli.options import Backend, Json, PrecisionOption, print_json
+from dfmnist.core.console import say, show
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def _print_schema(wanted: bool) -> None:
     if wanted:
         from dfmnist.detectors.verdict import SCHEMA_FILE
 
-        typer.echo(SCHEMA_FILE.read_text(encoding="utf-8"), nl=False)
+        show(*SCHEMA_FILE.read_text(encoding="utf-8").splitlines())
         raise typer.Exit
 
 
@@ -108,8 +109,7 @@ def detect(
     knows" and gets no other verdict. A file that cannot be judged is named; the others are judged,
     and the exit code is 2.
     """
-    from dfmnist.core.console import say
-    from dfmnist.core.files import write_text
+    from dfmnist.core.files import check_writable, write_text
     from dfmnist.detectors.chosen import choose_detector
     from dfmnist.detectors.predict import Looking, detect_files, find_files
     from dfmnist.detectors.verdict import Answer, as_csv, facts_lines, lines
@@ -119,10 +119,12 @@ def detect(
         raise InputError(f"--face {face} with --cropped; expected one of them")
     if sum(str(path) == "-" for path in paths) > 1:
         raise InputError("- given twice; expected standard input once")
+    if cam is not None:
+        check_writable(cam, folder=True)
+    if table is not None:
+        check_writable(table)
     detector = choose_detector(run)
     files = find_files(paths)
-    if cam is not None and cam.is_file():
-        raise InputError.of(cam, "is a file", "a folder to write to")
     found: list[FileVerdict] = []
     looking = Looking(cropped, face, frames, cam)
     for one in detect_files(
@@ -134,13 +136,14 @@ def detect(
         if one.error is not None:
             say(one.error)
         else:
-            typer.echo("\n".join(lines(one)))
+            show(*lines(one))
     if table is not None:
         write_text(table, as_csv(found))
     if as_json:
         print_json(Answer(detector=detector.facts, files=tuple(found)).model_dump())
     elif any(one.error is None for one in found):
-        say("\n".join(facts_lines(detector.facts)))
+        for line in facts_lines(detector.facts):
+            say(line)
     _end(found, exit_code)
 
 

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from dfmnist.cli.options import DATASET_HELP, Backend, Dataset, Json, PrecisionOption, print_json
 from dfmnist.core.choices import Positive, ScoreScale, Split
+from dfmnist.core.console import say, show
 from dfmnist.core.errors import InputError
 from dfmnist.core.text import slug
 from dfmnist.detectors.external import FRAMES, parse_external
@@ -143,7 +144,6 @@ def import_(
     Clips of the split that the file does not name stand in the table without a score. `compare`,
     `report` and `dfmnist.evaluate` treat the table as that of a run.
     """
-    from dfmnist.core.console import say
     from dfmnist.detectors.imported_scores import CsvColumns, import_scores
 
     columns = CsvColumns(
@@ -168,7 +168,8 @@ def _tell(path: Path, table: Any, as_json: bool) -> None:
         actions = counts_by_action(table)
         print_json({"scores": path, "threshold": threshold, **vars(result), "by_action": actions})
         return
-    typer.echo(path)
+    show(path)
     called = [f"called fake from P(fake) {threshold:.3f} on; a clip by its mean logit"]
     blocks = (counts(table, result) + called, metric_lines(result), by_action(table))
-    typer.echo("\n\n".join("\n".join(lines) for lines in blocks))
+    for number, lines in enumerate(blocks):
+        show(*[""] * (number > 0), *lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dfmnist.core.actions import INFO, Action
 from dfmnist.core.files import write_text
-from dfmnist.core.text import UNDEFINED, markdown_table
+from dfmnist.core.text import UNDEFINED, markdown_escape, markdown_table
 from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.export.terms import Terms, licence_lines, terms_of
 from dfmnist.dataset.manifest import Manifest, Rejected
@@ -196,7 +196,7 @@ every file against its SHA-256."""
 
 
 def _bullets(head: str, values: Sequence[str]) -> str:
-    return "".join(f"- {head}: {value}\n" for value in values)
+    return "".join(f"- {head}: {markdown_escape(value)}\n" for value in values)
 
 
 def _use() -> str:

@@ -11,9 +11,9 @@ from dfmnist.core.batch import failure
 from dfmnist.core.choices import SplitRule
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, write_text
+from dfmnist.core.files import holds_folder, write_text
 from dfmnist.core.jobs import run_jobs
-from dfmnist.core.text import plural
+from dfmnist.core.text import plural, visible
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.layouts.base import Layout
@@ -70,7 +70,7 @@ class Imported:
     """How people, splits and files were read, a sentence each."""
 
 
-@holds_folder("out")
+@holds_folder("out", KIND)
 def import_dataset(
     layout: Layout,
     root: Path,
@@ -91,10 +91,9 @@ def import_dataset(
     listed = list(layout.read(root))
     if not listed:
         raise InputError.of(root, "holds no clips", layout.expected)
-    claim_folder(out, KIND)
     listed, unwanted = _of_methods(layout, root, listed, options.methods)
     found, problems, left_out = _present(layout, root, out, listed, unwanted)
-    write_text(out / PROBLEMS, "".join(f"{problem}\n" for problem in problems))
+    write_text(out / PROBLEMS, "".join(f"{visible(problem)}\n" for problem in problems))
     _tell(out, problems, len(listed), options)
     division, rule = _split(layout, found, options)
     info = DatasetInfo(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, sha256_file, write_json
+from dfmnist.core.files import holds_folder, sha256_file, write_json
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.batches import TrainBatches
 from dfmnist.detectors.calibrate import fit_calibration
@@ -37,7 +37,7 @@ NORM_FRAMES = 512
 """Number of training frames for batch norm's statistics, where the first run states none."""
 
 
-@holds_folder("out")
+@holds_folder("out", KIND)
 def average_runs(
     runs: Sequence[Path], dataset: Path, out: Path, shares: Sequence[float] | None = None
 ) -> Path:
@@ -51,7 +51,6 @@ def average_runs(
     config, frame_px = records[0].config, records[0].frame_px
     if records[0].record.get("manifest_hash") != manifest_hash(dataset):
         raise InputError.of(runs[0], "was trained on another dataset", f"a run on {dataset}")
-    claim_folder(out, KIND)
     network = build(config.network, **config.network_options)
     network.load_state_dict(_averaged([run.folder for run in records], parts))
     manifest = read_manifest(dataset)

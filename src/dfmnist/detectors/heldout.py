@@ -8,7 +8,7 @@ import numpy as np
 from dfmnist.core.arrays import Floats32
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import sha256_file
+from dfmnist.core.files import check_writable, sha256_file
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.detectors.backends import choose_backend
 from dfmnist.detectors.data import ClipFrames, select_samples
@@ -70,6 +70,7 @@ def measure_familiar(run: Path, dataset: Path, *, quiet: bool = False) -> bool:
     is in the run's folder. Returns False, and writes nothing, for clips of too few people. Raises
     `InputError` for another dataset than the run was trained on.
     """
+    check_writable(run / FILE)
     loaded = load_run(run)
     if loaded.record.get("manifest_hash") != manifest_hash(dataset):
         raise InputError.of(run, "was trained on another dataset", f"a run on {dataset}")

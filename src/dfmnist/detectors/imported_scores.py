@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from dfmnist.core.choices import Positive, ScoreScale
 from dfmnist.core.config import config_hash
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import sha256_file
+from dfmnist.core.files import check_writable, sha256_file
 from dfmnist.core.tables import read_table
 from dfmnist.core.text import plural, slug
 from dfmnist.dataset.manifest import Clip, Manifest, manifest_hash, read_manifest
@@ -67,6 +67,8 @@ def import_scores(
     names no clip of the dataset or several, and for a score that is no number of its scale; then
     nothing is written.
     """
+    if out is not None:
+        check_writable(out)
     columns = columns or CsvColumns()
     manifest = read_manifest(dataset)
     found: dict[tuple[str, str], list[tuple[int | None, float]]] = {}

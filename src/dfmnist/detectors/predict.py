@@ -7,7 +7,7 @@ calibrated logit of its frames; `detectors.verdict` holds the records.
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -101,6 +101,16 @@ def _on_disk(path: Path, stdin: BinaryIO | None) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
+class SoFar:
+    """What is known of a file while it is being looked at."""
+
+    faces: tuple[FaceVerdict, ...]
+    """The faces seen so far, judged by the frames looked at so far."""
+    stretches: tuple[FaceStretch, ...]
+    """The faces of the newest stretch, cut out."""
+
+
+@dataclass(frozen=True)
 class Looking:
     """How files are looked at."""
 
@@ -160,18 +170,19 @@ def detect_file(
     quiet: bool = True,
     name: str = "",
     stem: str = "",
+    watch: Callable[[SoFar], object] | None = None,
 ) -> FileVerdict:
     """The verdict of `detector` on one photo or video.
 
     `backend` runs the detector's network with features; pass one to judge many files, else each
     call makes its own. `name` stands for the path in the verdict, and the names of maps begin with
-    `stem`; by default both are the path's. Raises `InputError` for a file that is neither, or shows
-    no face.
+    `stem`; by default both are the path's. `watch` is told what is known after each stretch of the
+    file. Raises `InputError` for a file that is neither, or shows no face.
     """
     looking = looking or Looking()
     run = detector.run
     model = backend or choose_backend(run.network, frame_px=run.frame_px, features=True)
-    judge = _Judge(detector, model)
+    judge = _Judge(detector, model, watch)
     kind = media_kind(path)
     look = _look_at_photo if kind == "photo" else _look_at_video
     facts = look(path, judge, looking, quiet)
@@ -215,10 +226,10 @@ def _look_at_photo(path: Path, judge: "_Judge", looking: Looking, quiet: bool) -
     if looking.cropped:
         image = read_image(path)
         size = (image.shape[1], image.shape[0])
-        judge.see([_whole([0], image[None], size)])
+        judge.see(one, [_whole([0], image[None], size)])
         return _Facts(one, size)
     size, faces = watch_photo(path)
-    judge.see(faces)
+    judge.see(one, faces)
     return _Facts(one, size)
 
 
@@ -230,7 +241,7 @@ def _look_at_video(path: Path, judge: "_Judge", looking: Looking, quiet: bool) -
         indices, frames = sample_frames(path, count, side, consecutive=judge.consecutive)
         seen = film(path, least=least, looks=count)
         info = probe(path)
-        judge.see([_whole(indices.tolist(), frames, (info.width, info.height))])
+        judge.see(seen, [_whole(indices.tolist(), frames, (info.width, info.height))])
         return _Facts(seen, (info.width, info.height))
     seen, size = film(path, least=least, looks=looking.looks), (0, 0)
     with progress_bar() as bar:
@@ -238,7 +249,7 @@ def _look_at_video(path: Path, judge: "_Judge", looking: Looking, quiet: bool) -
         looked = partial(bar.advance, task)
         for shown, faces in watch_video(seen, consecutive=judge.consecutive, looked=looked):
             size = shown
-            judge.see(faces)
+            judge.see(seen, faces)
     return _Facts(seen, size)
 
 
@@ -264,12 +275,17 @@ class _Seen:
 class _Judge:
     """Scores stretches of faces as they come, and gives the verdicts at the end."""
 
-    def __init__(self, detector: ChosenDetector, model: DetectorBackend) -> None:
+    def __init__(
+        self,
+        detector: ChosenDetector,
+        model: DetectorBackend,
+        watch: Callable[[SoFar], object] | None,
+    ) -> None:
         self.detector, self.consecutive, self.frame_px = detector, model.consecutive, model.size_px
-        self._model = model
+        self._model, self._watch = model, watch
         self._people: dict[int, _Seen] = {}
 
-    def see(self, stretches: Sequence[FaceStretch]) -> None:
+    def see(self, film: Film, stretches: Sequence[FaceStretch]) -> None:
         """Score the frames of some faces. Raises `InputError` if a score is not finite."""
         if not stretches:
             return
@@ -286,6 +302,10 @@ class _Judge:
         for one in stretches:
             self._keep(one, outputs[at : at + len(one.frames)])
             at += len(one.frames)
+        if self._watch is not None:
+            people = sorted(self._people.items())
+            faces = tuple(self._face(n, seen, film) for n, (_, seen) in enumerate(people, 1))
+            self._watch(SoFar(faces, tuple(stretches)))
 
     def _keep(self, stretch: FaceStretch, outputs: Floats32) -> None:
         """Note what the network said (n, 1 + k) of the frames of one face."""

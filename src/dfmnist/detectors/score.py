@@ -21,6 +21,7 @@ from dfmnist.core.batch import failure, published
 from dfmnist.core.choices import SPLITS
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
+from dfmnist.core.files import check_writable
 from dfmnist.core.prefetch import prefetch_map
 from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import METADATA, Clip, Manifest, manifest_hash, read_manifest
@@ -58,6 +59,8 @@ def score(
     training. `core.inference.choose` explains `backend` and `precision`. Raises `InputError` if
     the run has not finished, there are no such clips, or none could be scored.
     """
+    if out is not None:
+        check_writable(out)
     run = load_run(run_dir)
     dataset, clips = clips_to_score(manifest, split, qualities or run.config.qualities)
     model = choose_backend(run.network, backend, precision, run.frame_px)

@@ -19,6 +19,7 @@ from scipy.special import logit
 from dfmnist.core.arrays import Floats
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
+from dfmnist.core.files import check_writable
 from dfmnist.core.jobs import cpu_count
 from dfmnist.core.plugins import (
     PluginError,
@@ -77,6 +78,8 @@ def score_external(
     the detector raises, or answers with anything but numbers from 0 to 1, one for each frame or one
     for the clip.
     """
+    if out is not None:
+        check_writable(out)
     if qualities is None:
         qualities = _all_qualities(dataset, split)
     manifest, clips = clips_to_score(dataset, split, qualities)

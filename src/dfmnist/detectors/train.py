@@ -18,7 +18,13 @@ from dfmnist.core.config import config_hash, plain
 from dfmnist.core.console import progress_bar
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, folder_lock, read_json, sha256_file, write_json
+from dfmnist.core.files import (
+    claim_folder,
+    folder_lock,
+    read_json,
+    sha256_file,
+    write_json,
+)
 from dfmnist.core.lightning import BatchProgress, is_main, quiet_lightning, run
 from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
@@ -121,11 +127,11 @@ def _train(
         ClipFrames(s, size_px=frame_px, consecutive=network.consecutive)
         for s in (training, validation)
     ]
-    claim_folder(folder, KIND)
-    write_json(folder / CONFIG, plain(config))
     initialisation = source.words
     if source.path is not None:
         initialisation = f"{load_weights(network, source.path)} from {source.words}"
+    claim_folder(folder, KIND)
+    write_json(folder / CONFIG, plain(config))
     for part, split in zip(frames, ("train", "validation"), strict=True):
         part.load(f"decode {split} ({config.quality})", quiet=quiet or not is_main())
     timed = _precision(config, folder, devices)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder
+from dfmnist.core.files import holds_folder
 from dfmnist.core.text import key_of
 from dfmnist.dataset.manifest import Manifest, dataset_folder, read_manifest
 from dfmnist.dataset.merge import join_datasets
@@ -114,7 +114,7 @@ def _wants_surrogates(request: Request) -> bool:
     return request.recipe.surrogates and not given and uses
 
 
-@holds_folder("out")
+@holds_folder("out", KIND)
 def run_experiments(request: Request, out: Path) -> Path:
     """Run all that was asked for below `out`; returns its page. A killed call continues.
 
@@ -123,7 +123,6 @@ def run_experiments(request: Request, out: Path) -> Path:
     """
     main = read_manifest(dataset_folder(request.data))
     counts = _main_counts(main)
-    claim_folder(out, KIND)
     roots = {counts.name: main.root}
     for name, path in request.others:
         roots[paper_name(name)] = dataset_folder(path)
@@ -156,7 +155,7 @@ def _surrogates(main: Manifest, out: Path) -> dict[str, Path]:
     made = {}
     for name in SURROGATES:
         if why := unavailable(name, main):
-            console.print(f"  no {name}: {why}", highlight=False)
+            say(f"  no {name}: {why}")
             continue
         made[name] = build_surrogate(name, main.root, out / "surrogates" / key_of(name))
     return made

@@ -95,7 +95,7 @@ def animate_by(config: BuildConfig, source_rgb_u8: Frames, driver: Path, folder:
         write_image(pair["source"], source_rgb_u8)
         if plugin.kind == "function":
             out = _call(config, {**pair, "out": folder / "out.npy"}, clip.fps)
-            made = np.load(out, allow_pickle=False, mmap_mode="r")
+            made = np.load(out, mmap_mode="r")
             _refuse(plugin.text, problem_of(made, clip.num_frames))
             return resize_frames(made, (side, side)).copy()
         out = _run(config, {**pair, "out": folder / "out.mp4"})

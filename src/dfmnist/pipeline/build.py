@@ -17,7 +17,7 @@ from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import check_writable, holds_folder, read_json, sha256_file, write_json
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.info import DatasetInfo, write_info
@@ -30,8 +30,7 @@ from dfmnist.dataset.manifest import (
     write_rejected,
 )
 from dfmnist.dataset.splits import split_info
-from dfmnist.fomm.checkpoint import training_seeds
-from dfmnist.media.folders import VIDEOS
+from dfmnist.fomm.checkpoint import check_weights, training_seeds
 from dfmnist.pipeline.animators import end_animators, generator_of
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
@@ -41,7 +40,6 @@ from dfmnist.pipeline.footage import (
     read_people,
     renumbered,
     stretch_s,
-    tell_left_out,
 )
 from dfmnist.pipeline.jobs import (
     ClipResult,
@@ -56,7 +54,7 @@ from dfmnist.pipeline.jobs import (
 from dfmnist.pipeline.plan import Pair, match_reals, next_round, pairs, targets, with_splits
 
 
-@holds_folder("root")
+@holds_folder("root", "dataset")
 def build(
     sources: Sequence[Footage],
     drivers: Sequence[Footage],
@@ -98,14 +96,14 @@ def build_files(
     `drivers` a folder with one subfolder per action or a CSV table (`footage.read_drivers`).
     `reals` None takes the videos among the sources. Raises `InputError`.
     """
+    check_writable(root, folder=True)  # to read a large folder takes a while
     clip_s = config.num_frames / config.fps
-    people = read_people(sources, clip_s, person)
-    real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
-    moving = read_drivers(drivers, person)
-    tell_left_out(sources, "sources")
-    tell_left_out(drivers, "drivers", VIDEOS)
+    people = read_people(sources, clip_s, person, tell_as="sources")
     if reals:
-        tell_left_out(reals, "reals")
+        real = read_people(reals, clip_s, person, tell_as="reals")
+    else:
+        real = [f for f in people if not f.is_photo]
+    moving = read_drivers(drivers, person, tell_as="drivers")
     _tell_longer(moving, clip_s)
     return build(people, moving, real, config, root)
 
@@ -195,9 +193,9 @@ def _assign_splits(
 
 
 def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
-    """Claim the folder. Raises `InputError` if it was begun with other settings or inputs."""
+    """Record the inputs. Raises `InputError` for unusable weights, and for a folder of others."""
+    check_weights(config.weights)
     made_by = generator_of(config)
-    claim_folder(root, "dataset")
     generator = made_by.text
     if config.synthetic and config.animator is None:
         _refuse_trained_on(inputs, training_seeds(config.weights), generator)

@@ -4,6 +4,7 @@ It is read as a stream, twice: for the box of its face, then for its keypoints, 
 the cache. So a long driver takes no more memory than a short one.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -128,7 +129,7 @@ def look_at(driving: Path, config: AnimateConfig, bar: Progress) -> Driver:
 
 def _kept_motion(path: Path, count: int, num_kp: int) -> DrivingMotion | None:
     """The motion of `count` frames in the cache; None if there is none, or it is damaged."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     try:
         motion = load_motion(path)

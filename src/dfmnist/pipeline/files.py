@@ -21,7 +21,7 @@ from dfmnist.core.choices import Quality
 from dfmnist.core.config import config_hash
 from dfmnist.core.console import progress_bar, say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_folder, refuse_taken, sha256_file
+from dfmnist.core.files import atomic_folder, check_writable, refuse_taken, sha256_file
 from dfmnist.dataset.provenance import moved_as, provenance
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.paste import PasteBack
@@ -56,10 +56,12 @@ def animate_file(source: Path, driving: Path, out: Path, config: AnimateConfig) 
     with `config.frame_by_frame` it ends when the source does. Raises `InputError` for a file that
     cannot be read, is truncated or shows no face; then there is no output.
     """
-    if out.is_dir() or out.suffix.lower() != ".mp4":
+    if os.path.isdir(out) or out.suffix.lower() != ".mp4":
         raise InputError.of(out, "is no name of an MP4", "a file to write that ends in .mp4")
+    check_writable(out)
     _refuse_inputs([out], [source, driving])
     if config.frames is not None:
+        check_writable(config.frames, folder=True)
         refuse_taken(config.frames)
         if _real(config.frames) == _real(out):
             raise InputError.of(out, "is also the folder of --frames", "another folder")
@@ -82,8 +84,9 @@ def animate_folder(
     the files made now, and a line for each source that could not be animated. Raises `InputError`
     for a driver that cannot be used, and for an existing output of other settings.
     """
-    if out.is_file() or (out.suffix.lower() == ".mp4" and not out.is_dir()):
+    if os.path.isfile(out) or (out.suffix.lower() == ".mp4" and not os.path.isdir(out)):
         raise InputError.of(out, "is one file, the source is a folder", "a folder to write to")
+    check_writable(out, folder=True)
     if _real(out).is_relative_to(_real(folder)):
         raise InputError.of(out, "lies in the folder of sources", "another folder")
     named = _outputs(folder, out)

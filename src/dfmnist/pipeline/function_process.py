@@ -75,7 +75,7 @@ def call(function: Callable[..., Any], request: dict[str, str]) -> dict[str, str
     frames = np.asarray(made)
     if problem := problem_of(frames, len(driver)):
         return {"error": problem}
-    np.save(request["out"], frames, allow_pickle=False)
+    np.save(request["out"], frames)
     return {}
 
 

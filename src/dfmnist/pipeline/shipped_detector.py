@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import atomic_path, holds_folder, read_json, sha256_file, write_json
 from dfmnist.dataset.manifest import Clip, manifest_hash, read_manifest
 from dfmnist.detectors.heldout import measure_familiar
 from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, is_finished, read_metadata, read_run
@@ -29,6 +29,7 @@ NEVER_SHOWN = (
 _OF_THE_MACHINE = ("devices", "seconds", "step_seconds", "torch", "waited_for_frames")
 
 
+@holds_folder("out", KIND)
 def pack_detector(run: Path, corpus: Path, out: Path) -> Path:
     """Write the finished run `run`, trained on the corpus folder `corpus`, to the folder `out`.
 
@@ -39,7 +40,6 @@ def pack_detector(run: Path, corpus: Path, out: Path) -> Path:
     record = read_run(run).record
     if record["manifest_hash"] != manifest_hash(corpus):
         raise InputError.of(run, "was trained on another dataset", f"a run on {corpus}")
-    claim_folder(out, KIND)
     state = {
         name: value.half() if value.dtype == torch.float32 else value
         for name, value in load_file(run / WEIGHTS).items()
