@@ -16,7 +16,9 @@ from dfmnist.detectors.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    page for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if page.name != "LOG.md"
+    page
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if page.name != "LOG.md" and "example-report" not in page.parts
 )
 SOURCES = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.html"))
 ELLIPSIS = "…"
