@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test soak mutants bench format clean
+.PHONY: help setup demo test soak mutants bench docs package format clean
 
 help:
 	@echo "make demo   build, train, score and report on synthetic actors (runs/demo/report/index.html)"
 	@echo "make test   format check, lint, types, tests"
 	@echo "make setup  .venv with everything, the face models and the actors' head"
+	@echo "make docs   the documentation as a site (site/index.html); make package  wheel and sdist (dist/)"
 	@echo "make bench  speed against the usual alternative; make soak  the long tests"
 	@echo "make mutants  faults at random places, and whether the tests notice (hours)"
 
@@ -50,9 +51,19 @@ bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	@for name in animate detect frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
 
+docs: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/zensical build --clean --strict
+	cp -r docs/example-report site/
+	$(BIN)/python tests/docs/site.py site
+
+package: setup
+	rm -rf dist
+	$(BIN)/python tests/packaging.py check --keep .
+
 format: setup
 	$(BIN)/ruff format src tests bench
 	$(BIN)/ruff check --fix src tests bench
 
 clean:
-	rm -rf runs $(VENV)
+	rm -rf runs site dist .cache $(VENV)

@@ -72,10 +72,11 @@ def demo(out: str | Path, *, recipe: DemoName = "demo", workers: int | None = No
     works, for tests; `workers` processes work at once, one per core by default. Each stage
     continues where an earlier call was stopped. Raises `InputError`.
 
-    >>> import dfmnist
-    >>> made = dfmnist.demo("runs/smoke", recipe="smoke")
-    >>> made.page.name
-    'index.html'
+    Examples:
+        >>> import dfmnist
+        >>> made = dfmnist.demo("runs/smoke", recipe="smoke")
+        >>> made.page.name
+        'index.html'
     """
     from dfmnist import recipes
 

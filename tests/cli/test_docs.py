@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,16 @@ from dfmnist.detectors.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    page for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if page.name != "LOG.md"
+    page
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if page.name != "LOG.md" and "example-report" not in page.parts
 )
 SOURCES = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.html"))
 ELLIPSIS = "…"
+SHELL = {"|", "||", "&&", ">", "2>", ";"}
+"""Words that end a command in a shell."""
+ENDS = {"--help", "--version", "--json-schema"}
+"""Options with which a command needs no arguments."""
 PLACEHOLDER = re.compile(r"[{<]|[A-Z]{3,}")
 
 
@@ -62,8 +69,9 @@ def check_options(line: str) -> None:
 
 def check(line: str) -> None:
     """A whole command can be read, and its settings can be set."""
-    command, name, words = find(shlex.split(line, comments=True)[1:])
-    if "--help" in words or "--version" in words:
+    words = list(takewhile(lambda w: w not in SHELL, shlex.split(line, comments=True)))
+    command, name, words = find(words[1:])
+    if ENDS & set(words):
         return
     context = command.make_context(name, words)
     for text in context.params.get("settings") or []:

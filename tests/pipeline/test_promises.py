@@ -351,3 +351,21 @@ def test_a_source_frame_is_searched_for_beyond_the_first_ones(
                                            "frames"))):  # fmt: skip
         monkeypatch.setattr(select, "signals", lambda track, fit=fit: turned(track, fit))
         assert select.source_frame(frames) == found
+
+
+def test_one_recording_under_two_names_is_refused_before_any_animation(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choose(footage: Footage, *_: Any, **__: Any) -> tuple[FaceSelection, Frames]:
+        if footage.identity == "p2":  # a mirrored copy of p0, who is in another split
+            found, frames = stage.choose(replace(footage, identity="p0"))
+            return found, frames[:, :, ::-1]
+        return stage.choose(footage)
+
+    monkeypatch.setattr(jobs, "choose", choose)
+    with pytest.raises(InputError, match="shows the same recording as") as stop:
+        made(tmp_path)
+    assert "p0-" in str(stop.value)
+    assert "p2-" in str(stop.value)
+    assert "one name for both (p0 or p2)" in str(stop.value)
+    assert stage.animated == []

@@ -42,12 +42,13 @@ def train(
     split is not read. A finished run with the same settings is reused; one that was stopped
     continues. Raises `InputError`.
 
-    >>> import dfmnist
-    >>> run = dfmnist.train(
-    ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
-    ... )
-    >>> (run / "run.json").exists()
-    True
+    Examples:
+        >>> import dfmnist
+        >>> run = dfmnist.train(
+        ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
+        ... )
+        >>> (run / "run.json").exists()
+        True
     """
     config = with_values(TrainConfig(), settings)
     if "quality" not in settings:
@@ -75,13 +76,14 @@ def score(
     to the Parquet file `out`, if that is given. `qualities` None scores the quality that the run
     was trained on, or all of them for a function. Raises `InputError`.
 
-    >>> import dfmnist
-    >>> run = dfmnist.train(
-    ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
-    ... )
-    >>> scores = dfmnist.score(run, "mydata")
-    >>> scores["p_fake"].is_between(0, 1).all()
-    True
+    Examples:
+        >>> import dfmnist
+        >>> run = dfmnist.train(
+        ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
+        ... )
+        >>> scores = dfmnist.score(run, "mydata")
+        >>> scores["p_fake"].is_between(0, 1).all()
+        True
     """
     path = None if out is None else Path(out)
     if callable(run):
@@ -105,13 +107,14 @@ def evaluate(scores: pl.DataFrame | str | Path, *, draws: int = 1000, seed: int 
     `scores` is what `score` returns, or a Parquet file that it wrote. The intervals come from
     `draws` bootstrap draws of people. Raises `InputError`.
 
-    >>> import dfmnist
-    >>> run = dfmnist.train(
-    ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
-    ... )
-    >>> auc = dfmnist.evaluate(dfmnist.score(run, "mydata")).clip["auc"]
-    >>> 0 <= auc.low <= auc.value <= auc.high <= 1
-    True
+    Examples:
+        >>> import dfmnist
+        >>> run = dfmnist.train(
+        ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
+        ... )
+        >>> auc = dfmnist.evaluate(dfmnist.score(run, "mydata")).clip["auc"]
+        >>> 0 <= auc.low <= auc.value <= auc.high <= 1
+        True
     """
     table = scores if isinstance(scores, pl.DataFrame) else read_scores(Path(scores))
     return metrics.evaluate(table, draws=draws, seed=seed)
@@ -168,15 +171,16 @@ def detect(
     Several paths give a list; one that cannot be judged stands in it with its `error`. Raises
     `InputError` for a single file that is no photo or video or shows no face.
 
-    >>> import dfmnist
-    >>> run = dfmnist.train(
-    ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
-    ... )
-    >>> found = dfmnist.detect("video.mp4", run)
-    >>> 0 <= found.p_fake <= 1
-    True
-    >>> found.verdict in ("fake", "real", "outside", "none")
-    True
+    Examples:
+        >>> import dfmnist
+        >>> run = dfmnist.train(
+        ...     "mydata", "runs", network="meso4", epochs=1, size_px=64, frames_per_clip=2
+        ... )
+        >>> found = dfmnist.detect("video.mp4", run)
+        >>> 0 <= found.p_fake <= 1
+        True
+        >>> found.verdict in ("fake", "real", "outside", "none")
+        True
     """
     one = isinstance(path, str | Path)
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]

@@ -498,7 +498,7 @@ def train_animator(
 def actors_recipe(seed: int = 1) -> ActorsTrainConfig:
     """Recipe that trains the shipped model from random weights, in about three hours without AMX.
 
-    The shipped weights were trained by another schedule, which grew by trials: docs/LOG.md.
+    The shipped weights were trained by another schedule, which grew by trials: docs/project/LOG.md.
     """
     return ActorsTrainConfig(
         seed=seed,
