@@ -1,4 +1,4 @@
-"""Who may import whom: the table of docs/project/ARCHITECTURE.md, held."""
+"""Who may import whom: the table of docs/ARCHITECTURE.md, held."""
 
 import ast
 from pathlib import Path

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ PAGES = sorted(
 )
 SOURCES = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.html"))
 ELLIPSIS = "…"
-SHELL = re.compile(r" (?:\|\|?|\d?[<>]|&&) .*")
-"""What follows a command on its line: a pipe, a file, another command."""
+SHELL = {"|", "||", "&&", ">", "2>", ";"}
+"""Words that end a command in a shell."""
+ENDS = {"--help", "--version", "--json-schema"}
+"""Options with which a command needs no arguments."""
 PLACEHOLDER = re.compile(r"[{<]|[A-Z]{3,}")
 
 
@@ -32,7 +35,7 @@ def blocks(text: str) -> Iterator[str]:
     joined = re.sub(r"\\\n\s*", " ", text)
     for line in joined.splitlines():
         if match := re.match(r"(?:    )?\s*(?:\$ )?(dfmnist(?: .*)?)$", line):
-            yield SHELL.sub("", match[1])
+            yield match[1]
 
 
 def mentions(text: str) -> Iterator[str]:
@@ -66,8 +69,9 @@ def check_options(line: str) -> None:
 
 def check(line: str) -> None:
     """A whole command can be read, and its settings can be set."""
-    command, name, words = find(shlex.split(line, comments=True)[1:])
-    if {"--help", "--version", "--json-schema"} & set(words):
+    words = list(takewhile(lambda w: w not in SHELL, shlex.split(line, comments=True)))
+    command, name, words = find(words[1:])
+    if ENDS & set(words):
         return
     context = command.make_context(name, words)
     for text in context.params.get("settings") or []:

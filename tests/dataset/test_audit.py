@@ -246,6 +246,7 @@ def test_a_person_in_two_splits(
     assert report.people is not None
     assert (report.people.shared, report.people.declared) == (int(not declared), int(declared))
     assert report.people.listed[0].person == person
+    assert report.people.listed[0].declared is declared
     assert report.people.listed[0].roles["train"] == ("driver",)
     assert report.failed == (() if declared else ("people",))
     assert ("as dataset.json declares" in report.findings()["people"]) is declared
@@ -405,6 +406,11 @@ def test_too_few_people_falls_back_to_clips() -> None:
         fake[:, None].astype(float), fake, ["one"] * 8, [str(i) for i in range(8)]
     )
     assert (estimate.grouped_by, estimate.auc.value) == ("clip", 1.0)
+    two = ["one", "two"] * 2 + ["two", "one"] * 2
+    estimate = cross_validate(
+        fake[:, None].astype(float), np.array([0, 0, 1, 1] * 2) == 1, two, list(map(str, range(8)))
+    )
+    assert estimate.grouped_by == "identity"
 
 
 def test_a_single_fake_is_judged_by_single_features(make_dataset) -> None:

@@ -28,6 +28,8 @@ def test_summary(make_dataset, rejection) -> None:
     assert found.by_quality == {q: {"real": 16 // 2, "fake": 8} for q in ("raw", "c23")}
     assert sum(row["fake"] for row in found.by_action.values()) == 8
     assert found.fake_attempts[Action.BLINK] == Rate(1, 2)
+    train = summarise(manifest.select(split="train"), ())
+    assert train.by_split["test"] == {"real": 0, "fake": 0, "identities": 0}
 
 
 def test_card(make_dataset, rejection) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from tests.running import called, refused_at_last
 
 import dfmnist
+from dfmnist.core import plugins
 from dfmnist.core.errors import InputError
 from dfmnist.detectors.compare import compare
 from dfmnist.detectors.external import parse_external
@@ -165,6 +167,22 @@ def test_a_program_that_fails_is_one_line(
     detector = parse_external(f"{sys.executable} {script}")
     with pytest.raises(InputError, match=f"{said}.* \\(clips/raw/g-fake.mp4\\)"):
         score_external(detector, dataset, qualities=("raw",), quiet=True)
+
+
+def test_a_failure_ends_the_programs_that_run_beside_it(tmp_path: Path, dataset: Path) -> None:
+    """The first clip is a fake; the second clip's program would go on for a minute."""
+    script = tmp_path / "bad.py"
+    script.write_text(
+        "import sys, time\nif 'fake' in sys.argv[-1]: raise SystemExit('broken')\ntime.sleep(60)"
+    )
+    start = time.monotonic()
+    with pytest.raises(InputError, match=r"ended with exit code 1 \(broken\)"):
+        score_external(
+            parse_external(f"{sys.executable} -S {script}"), dataset, qualities=("raw",), quiet=True
+        )
+    while plugins._KEEPERS and time.monotonic() < start + 30:
+        time.sleep(0.01)
+    assert not plugins._KEEPERS
 
 
 def test_names_of_detectors(own: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from dfmnist import recipes
 from dfmnist.core.actions import INFO, TEN
 from dfmnist.core.choices import QUALITIES
+from dfmnist.dataset.manifest import Clip, Manifest
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.plan import (
     VALIDATIONS,
@@ -15,6 +16,7 @@ from dfmnist.experiments.plan import (
     Plan,
     PlanContext,
     RunSpec,
+    count_clips,
     for_steps,
     in_order,
     steps_an_epoch,
@@ -261,6 +263,40 @@ def test_the_papers_recipe_is_the_papers() -> None:
     of = replace(context(), recipe=recipe.experiments)
     for run in plan("table3", of).runs:
         assert run.config.epochs == 50  # the paper's, not a number of steps
+
+
+def test_clips_are_counted_once_whatever_their_qualities() -> None:
+    def clip(number: int, label: str, split: str, action: str | None, frames: int) -> list[Clip]:
+        name = f"{label}-{split}-{number}"
+        return [
+            Clip(
+                file_name=f"{quality}/{name}.mp4", clip_id=name, label=label, split=split,
+                action=action, identities=("ann",), quality=quality, fps="25", num_frames=frames,
+                width=64, height=64, method="fomm" if label == "fake" else "",
+            )
+            for quality in ("raw", "c40")
+        ]  # fmt: skip
+
+    clips = [
+        *clip(0, "fake", "train", "yaw", 9), *clip(1, "fake", "train", "yaw", 9),
+        *clip(2, "fake", "train", "nod", 9), *clip(0, "real", "train", "talk", 7),
+        *clip(0, "fake", "validation", "yaw", 9), *clip(0, "real", "test", "talk", 9),
+        *clip(1, "real", "test", "talk", 9),
+    ]  # fmt: skip
+    found = count_clips("ours", Manifest(Path("x"), tuple(clips)))
+    fakes = (("nod", 1), ("yaw", 2))
+    assert found == DatasetCounts("ours", fakes, 1, 1, 2, 7, True, ("raw", "c40"))
+    smiling = (*clips, *clip(2, "real", "test", "smile", 9))
+    assert not count_clips("ours", Manifest(Path("x"), smiling)).talks
+    assert count_clips("none", Manifest(Path("x"), ())).frames == 0
+
+
+def test_another_dataset_is_trained_on_in_the_best_quality_that_both_have() -> None:
+    for qualities, best in ((("c23", "c40"), "c23"), (("original", "c40"), "c40"), (("hq",), "hq")):
+        other = replace(LARGE, name="other", qualities=qualities)
+        assert replace(context(), others=(other,)).quality_on("other") == best
+    nothing = replace(context(), others=(replace(LARGE, name="other", qualities=()),))
+    assert nothing.quality_on("other") == "raw"
 
 
 def test_datasets_together_have_what_all_of_them_have() -> None:

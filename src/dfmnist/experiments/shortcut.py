@@ -31,7 +31,7 @@ def shortcut(context: PlanContext) -> Plan:
             if not given and beside in (trained, tested):
                 missing = (
                     f"needs this dataset's fakes with {beside} real clips: "
-                    f"--other {beside}=MANIFEST (docs/project/STUDY.md)"
+                    f"--other {beside}=MANIFEST (docs/STUDY.md)"
                 )
                 cells.append(CellSpec(trained, column, missing=missing))
                 continue

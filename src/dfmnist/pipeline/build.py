@@ -5,11 +5,14 @@ At the end the dataset is audited and published; the manifest is written last.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dfmnist import __version__
 from dfmnist.core.actions import TEN, Action
@@ -20,6 +23,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import check_writable, holds_folder, read_json, sha256_file, write_json
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
+from dfmnist.dataset.fingerprint import hashes_in, near_pairs
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import (
     Clip,
@@ -256,11 +260,30 @@ def _select(state: State, inputs: Inputs) -> dict[str, SourceCheck]:
     checks = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
     rejected = [unused(f, checks[f.key]) for f in people]
     _tell("clips and photos", [r.reason if r else "" for r in rejected])
+    _refuse_copies(people, checks)
     if not any(_animatable(checks[key]) for key in inputs.source_keys):
         first = checks[min(inputs.source_keys)]
         reason = first.choice.reason or first.real_reason
         raise InputError(f"sources: no frame to animate ({reason}); expected frontal faces")
     return checks
+
+
+def _refuse_copies(people: Sequence[Footage], checks: Mapping[str, SourceCheck]) -> None:
+    """Raise `InputError` if people of two splits show one recording: they are one person.
+
+    The audit of the finished dataset would find it too, and more, but hours later.
+    """
+    clips = [f for f in people if checks[f.key].picture]
+    hashes = {f.key: hashes_in(checks[f.key].picture) for f in clips}
+    parts = [[f for f in clips if f.split == split and hashes[f.key].any()] for split in SPLITS]
+    for one, other in combinations([part for part in parts if part], 2):
+        tables = (np.stack([hashes[f.key] for f in part]) for part in (one, other))
+        for first, second, _ in near_pairs(*tables):
+            for i, j in zip(first, second, strict=True):
+                a, b = one[i], other[j]
+                what = f"shows the same recording as {b.path}, whose person has another name"
+                expected = f"one name for both ({a.identity} or {b.identity}), or one file of them"
+                raise InputError.of(a.path, what, expected)
 
 
 def _animatable(check: SourceCheck) -> bool:

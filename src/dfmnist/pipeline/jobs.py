@@ -18,6 +18,7 @@ from dfmnist.core.jobs import run_jobs
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of
 from dfmnist.dataset.clip import AnyClip, AnyRejected, method_of
+from dfmnist.dataset.fingerprint import first_frames, hashes_of, text_of
 from dfmnist.dataset.manifest import (
     Clip,
     Rejected,
@@ -52,6 +53,8 @@ class SourceCheck(BaseModel):
     screening: tuple[Screening, ...]
     real_reason: str
     """Reason why it cannot be a real clip; empty if it can."""
+    picture: str = ""
+    """Perceptual hash of its beginning (`fingerprint.text_of`); empty for a photo."""
 
 
 class ClipResult(BaseModel):
@@ -125,14 +128,16 @@ class PersonJob(BuildJob):
         c = self.config
         choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
         verdicts: tuple[Screening, ...] = ()
+        picture = ""
         reason = choice.reason if choice.box_xyxy is None else ""
         if self.footage.is_photo:
             reason = reason or "a photo"
         elif faces is not None:
+            picture = text_of(hashes_of(first_frames(faces, c.fps)))
             frames = self.with_noise(faces, real_id(self.footage))
             verdicts = _screening(screen(frames, c.fps, self.footage.action))
             reason = "; ".join(v.reason for v in verdicts if not v.live)
-        check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason)
+        check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason, picture=picture)
         write_record(path, check)
         return check
 

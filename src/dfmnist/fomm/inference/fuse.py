@@ -1,6 +1,6 @@
 """The same networks with less arithmetic, for inference: results are equal up to rounding.
 
-These rewrites give the largest gain in float32 speed on a CPU (docs/project/PERFORMANCE.md), and
+These rewrites give the largest gain in float32 speed on a CPU (docs/PERFORMANCE.md), and
 neither torch nor OpenVINO makes them. Four identities are used, none of them in the public
 implementation:
 
