@@ -18,7 +18,7 @@ new PerformanceObserver(list => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) {
     window.shifted += entry.value;
     for (const {node, previousRect: from, currentRect: to} of entry.sources)
-      window.moved.push(`${node && (node.outerHTML || node.data).slice(0, 80)}: ${from.y} to ${to.y}`);
+      window.moved.push([node && (node.outerHTML || node.data).slice(0, 80), from.y, to.y]);
   }
 }).observe({type: "layout-shift", buffered: true});
 """
