@@ -296,24 +296,27 @@ def odd_manifests(good: Lines) -> dict[str, bytes]:
     """Manifests that a command may take: what matters is how it shows them."""
     made = {
         f"{name} in its texts": as_lines(
-            [
-                {**r, "licence": text, "consent": text, "source_id": f"{text}{r['source_id']}"}
-                for r in good
-            ]
+            [{**r, "licence": text, "consent": text, **_renamed(r, text)} for r in good]
         )
         for name, text in INJECTIONS.items()
     }
-    split_of = {r["source_id"]: r["split"] for r in good}
+    split_of = {r["source"]: r["split"] for r in good}
     moved = next(person for person, split in split_of.items() if split == "test")
     made["a person in two splits"] = as_lines(
         [
-            {**r, "split": "train"} if (r["source_id"], r["label"]) == (moved, "fake") else r
+            {**r, "split": "train"} if (r["source"], r["label"]) == (moved, "fake") else r
             for r in good
         ]
     )
     made["no fake clip"] = as_lines([r for r in good if r["label"] == "real"])
     made["CRLF"] = as_lines(good).replace(b"\n", b"\r\n")
     return made
+
+
+def _renamed(record: dict[str, Any], text: str) -> dict[str, Any]:
+    """The person of a record with `text` before the name."""
+    person = f"{text}{record['source']}"
+    return {"source": person, "identities": [person, *filter(None, [record["driver"]])]}
 
 
 def as_lines(records: Lines) -> bytes:

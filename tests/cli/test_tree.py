@@ -24,7 +24,7 @@ TREE = {
     "demo", "fetch", "actors", "build", "animate", "dataset import", "dataset audit",
     "dataset verify", "train",
     "score", "compare", "detect", "experiment", "report", "animator train", "animator evaluate",
-    "animator convert", "detector film", "detector pack", "liveness check",
+    "animator convert", "detector average", "detector film", "detector pack", "liveness check",
     "liveness evaluate", "liveness fit", "liveness benchmark",
 }  # fmt: skip
 

@@ -108,6 +108,21 @@ def test_intervals_are_over_people_and_hold_the_value() -> None:
         assert rate.low <= rate.value <= rate.high
 
 
+def test_acer_of_rates_that_never_vary_has_the_width_of_both() -> None:
+    rates = pad_rates(
+        presented(
+            [("", f"p{i % 4}", True, 1.0) for i in range(40)]
+            + [("print", f"p{i % 4}", True, 1.0) for i in range(40)]
+        )
+    )
+    assert rates.acer is not None
+    assert rates.acer.value == 0.5
+    none = wilson(0, 4)
+    assert none is not None
+    assert rates.acer.high == pytest.approx((1 + none.high) / 2)
+    assert rates.acer.low == pytest.approx((1 - none.high) / 2)
+
+
 def test_without_one_class_there_is_no_rate_and_no_curve() -> None:
     genuine = presented([("", "p", True, 1.0)])
     assert pad_rates(genuine).acer is None

@@ -88,8 +88,9 @@ app.add_typer(
 )
 app.add_typer(
     _group(
-        "Make the detector that ships: film its training clips, pack a trained run.",
+        "Make the detector that ships: film its clips, average trained runs, pack one.",
         film=detector.film,
+        average=detector.average,
         pack=detector.pack,
     ),
     name="detector",

@@ -1,4 +1,4 @@
-"""`dfmnist detector film`, `pack`: the footage and the folder of the detector that ships."""
+"""`dfmnist detector film`, `average`, `pack`: the making of the detector that ships."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +26,32 @@ def film(
 
     use_engine(ctx, workers)
     typer.echo(film_detector_corpus(with_settings(CorpusConfig(), settings), out))
+
+
+def average(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help=DATASET_HELP)],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of two or more finished runs.")],
+    out: Out,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(help="Part of each run in the average, in their order. Default: equal."),
+    ] = None,
+) -> None:
+    """Average the weights of runs of one network on one dataset; the result is a finished run.
+
+    Batch norm's statistics and the calibration are made anew. Average runs that started from one
+    another: weights of runs that began apart do not go together.
+    """
+    from dfmnist.core.files import read_json
+    from dfmnist.dataset.manifest import dataset_folder
+    from dfmnist.detectors.average import average_runs
+    from dfmnist.detectors.run import RUN
+
+    folder = average_runs(runs, dataset_folder(dataset), out, share)
+    found = read_json(folder / RUN)["best_validation"]
+    typer.echo(
+        f"{folder}: validation accuracy {found['val_accuracy']:.3f}, AUC {found['val_auc']:.3f}"
+    )
 
 
 def pack(

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from dfmnist.core.console import console
@@ -23,6 +23,7 @@ from dfmnist.detectors.calibrate import Calibration, fit_calibration
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames
 from dfmnist.detectors.networks.base import Detector, SeededDropout
+from dfmnist.detectors.norms import estimate_norms
 from dfmnist.detectors.pairs import training_units
 from dfmnist.detectors.precision import autocast
 from dfmnist.detectors.run import CHECKPOINT, METRICS, WEIGHTS
@@ -175,27 +176,9 @@ class DetectorModule(pl.LightningModule):
             self._estimate_norms(self.config.precise_bn_frames)
 
     def _estimate_norms(self, num_frames: int) -> None:
-        """Set batch norm's mean and variance to averages over training batches of this epoch.
-
-        Running averages lag behind: in a run of few steps they mostly describe earlier weights.
-        Training does not use these statistics, so only validation changes.
-        """
-        norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d)]
-        momenta = [m.momentum for m in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain average
-            norm.train()
-        seen = 0
-        with torch.no_grad(), autocast(self.device, self.run_precision):
-            for images, _ in self._epoch_batches(self.current_epoch):
-                self.network(self.network.normalise(images.to(self.device)))
-                seen += len(images)
-                if seen >= num_frames:
-                    break
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-            norm.eval()
+        """Compute batch norm's statistics anew; training uses none, so only validation changes."""
+        with autocast(self.device, self.run_precision):
+            estimate_norms(self.network, self._epoch_batches(self.current_epoch), num_frames)
         if self.trainer.world_size > 1:  # as DDP, all processes take the first one's buffers
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, 0)

@@ -183,8 +183,9 @@ def det_chart(folder: Path, curves: Sequence[Curve]) -> Chart:
         _det_axes(axes, theme)
         keys = [Line2D([], [], color=colours[i % len(colours)], label=name)
                 for i, name in enumerate(names)]  # fmt: skip
-        keys += [Line2D([], [], color=theme.ink, linestyle=STYLES[i % len(STYLES)], label=name)
-                 for i, name in enumerate(qualities)]  # fmt: skip
+        if len(qualities) > 1:
+            keys += [Line2D([], [], color=theme.ink, linestyle=STYLES[i % len(STYLES)], label=name)
+                     for i, name in enumerate(qualities)]  # fmt: skip
         axes.legend(handles=keys, loc="upper right", frameon=False, fontsize=8,
                     labelcolor=theme.ink)  # fmt: skip
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure, published
-from dfmnist.core.config import plain, seed_of
+from dfmnist.core.config import seed_of
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of
 from dfmnist.dataset.clip import AnyClip, AnyRejected, method_of
@@ -334,7 +334,14 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def _screening(verdicts: tuple[Verdict, ...]) -> tuple[Screening, ...]:
-    return tuple(Screening.model_validate(plain(v)) for v in verdicts)
+    """The verdicts as the manifest has them: a clip not assessed is not live, with its reason."""
+    return tuple(map(_as_screening, verdicts))
+
+
+def _as_screening(verdict: Verdict) -> Screening:
+    return Screening(
+        detector=verdict.detector, live=verdict.live, score=verdict.score, reason=verdict.reason
+    )
 
 
 def _terms(of_each: Sequence[str]) -> str:
@@ -353,9 +360,7 @@ def _records(
     people: Sequence[Footage],
 ) -> tuple[Clip, ...]:
     c = job.config
-    screening = tuple(
-        v if isinstance(v, Screening) else Screening.model_validate(plain(v)) for v in verdicts
-    )
+    screening = tuple(v if isinstance(v, Screening) else _as_screening(v) for v in verdicts)
     return tuple(
         Clip.model_validate(
             {

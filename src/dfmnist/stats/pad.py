@@ -134,7 +134,7 @@ def pad_rates(
         {name: _estimate(rate) for name, rate in apcer_by.items()},
         _estimate(worst),
         _estimate(wrong),
-        _estimate(_mean_of(worst, wrong)),
+        _acer(worst, wrong),
         {limit: _estimate(boot.apcer_at(limit)) for limit in BPCER_LIMITS},
         {name: _estimate(boot.rate(~seen, mine)) for name, mine in by_species.items()},
         _estimate(boot.rate(~seen, genuine)),
@@ -242,6 +242,18 @@ def _mean_of(a: _Drawn | None, b: _Drawn | None) -> _Drawn | None:
     return _Drawn(
         (a.value + b.value) / 2, (a.draws + b.draws) / 2, a.n + b.n, max(a.groups, b.groups)
     )
+
+
+def _acer(worst: _Drawn | None, wrong: _Drawn | None) -> Estimate | None:
+    """ACER; where one of its two rates has no width in draws, its bounds count with theirs."""
+    both = _estimate(_mean_of(worst, wrong))
+    parts = [_estimate(worst), _estimate(wrong)]
+    if both is None or parts[0] is None or parts[1] is None:
+        return None
+    if all(0 < part.value < 1 for part in (parts[0], parts[1])):
+        return both
+    low, high = (parts[0].low + parts[1].low) / 2, (parts[0].high + parts[1].high) / 2
+    return Estimate(both.value, min(low, both.low), max(high, both.high), both.n, both.groups)
 
 
 def _estimate(rate: _Drawn | None) -> Estimate | None:
