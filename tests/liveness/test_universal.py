@@ -1,17 +1,22 @@
 """A photo shown again, a photo that is moved, and what tells them from a face."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image, ImageFilter
 
 from dfmnist.attacks.photo import planar_warp, still
 from dfmnist.core.actions import Action
 from dfmnist.faces.mesh import Mesh
 from dfmnist.liveness.planar import homography, landmark_jitter, planar_misfit
-from dfmnist.liveness.universal import UniversalDetector, detail
+from dfmnist.liveness.thresholds import shipped_thresholds
+from dfmnist.liveness.tracking import track
+from dfmnist.liveness.universal import MEASURES, UniversalDetector, detail, measure
 from dfmnist.media.noise import add_camera_noise
+from dfmnist.media.video import read_frames, write_video
 
 Image8 = npt.NDArray[np.uint8]
 
@@ -73,16 +78,63 @@ def test_jitter_measures_the_points_noise_and_not_flat_movement() -> None:
 
 
 def test_detail_that_fades_and_flickers_is_measured(portrait: Image8) -> None:
-    from PIL import Image, ImageFilter
-
     soft = np.asarray(Image.fromarray(portrait).filter(ImageFilter.GaussianBlur(2)))
     points = np.array([[70, 60, 0], [190, 200, 0]], np.float32).repeat(234, 0)
     meshes = [Mesh(points, 1.0)] * 20
     assert detail(np.stack([portrait] * 20), meshes) == pytest.approx((1.0, 0.0))
     kept, _ = detail(np.stack([portrait] * 8 + [soft] * 12), meshes)
     assert kept < 0.5
-    _, flicker = detail(np.stack([portrait, soft] * 10), meshes)
-    assert flicker > 0.5
+    _, flicker = detail(np.stack(([portrait] * 5 + [soft] * 5) * 2), meshes)
+    assert flicker > 0.1
+
+
+@pytest.mark.parametrize("period", ["sb", "sbb"])
+def test_frame_types_of_an_encoder_are_no_flicker(portrait: Image8, period: str) -> None:
+    """P frames are sharp and B frames softer, over and over, as in IBP and IBBP."""
+    soft = np.asarray(Image.fromarray(portrait).filter(ImageFilter.GaussianBlur(0.6)))
+    order = (period * 24)[:24]
+    meshes = [_mesh(_face_points(128, 120))] * 24
+    kept, flicker = detail(np.stack([portrait if k == "s" else soft for k in order]), meshes)
+    assert flicker < 0.001
+    assert kept == pytest.approx(1, abs=0.001)
+
+
+@pytest.mark.parametrize("shut", [2, 3, 4])
+def test_a_natural_blink_is_no_flat_picture_wherever_the_clip_begins(
+    portrait: Image8, shut: int
+) -> None:
+    frames = add_camera_noise(still(portrait, 24), 1, 2.0).copy()
+    frames[9 : 9 + shut, 100:124, 90:130] = frames[9 : 9 + shut, 140:164, 90:130]
+    meshes = [_mesh(_face_points(128, 120))] * 24
+    for begin in (0, 1, 2):
+        assert planar_misfit(frames[begin:], meshes[begin:]) > 0.6
+    assert planar_misfit(frames[9 + shut :], meshes[9 + shut :]) < 0.3
+
+
+def test_one_frame_is_no_blink(portrait: Image8) -> None:
+    """A frame whose alignment fails is no life; a blink lasts longer."""
+    frames = add_camera_noise(still(portrait, 20), 1, 2.0).copy()
+    frames[9] = np.roll(frames[9], 40, 1)
+    assert planar_misfit(frames, [_mesh(_face_points(128, 120))] * 20) < 0.3
+
+
+def test_measures_are_the_same_after_encoding(portrait: Image8, tmp_path: Path) -> None:
+    """A clip of this encoder has two B frames after each other (I B B P)."""
+    moved = planar_warp(portrait, 30, np.random.default_rng(2)).copy()
+    moved[12:16, 100:124, 90:130] = moved[12:16, 140:164, 90:130]
+    clips = [add_camera_noise(moved, 5, 2.0)]
+    for crf in (23, 40):
+        write_video(tmp_path / f"{crf}.mp4", clips[0], Fraction(25), crf=crf)
+        clips.append(read_frames(tmp_path / f"{crf}.mp4"))
+    found = [measure(frames, track(frames)) for frames in clips]
+    limits = {bound.measure: bound.limit for bound in shipped_thresholds().universal}
+    for name in MEASURES:
+        before, *after = (values[name] for values in found)
+        near = max(0.25 * limits[name], 0.15 * before)
+        for value in after:
+            assert value == pytest.approx(before, abs=near), name
+    verdicts = [UniversalDetector()(frames, Fraction(25), Action.BLINK).live for frames in clips]
+    assert len(set(verdicts)) == 1
 
 
 @pytest.mark.parametrize("sigma", [0.0, 2.0])

@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from dfmnist.core.actions import Action
-from dfmnist.core.arrays import Frames, RgbImage
+from dfmnist.core.arrays import Floats, Frames, RgbImage
 from dfmnist.faces.mesh import Mesh
 from dfmnist.faces.pose import signals
 from dfmnist.liveness.action import seen_too_little
@@ -42,6 +42,11 @@ TITLES: dict[str, str] = {
     "largest_jump": "jump of the face between two frames",
 }
 """The title of each measure, used in the reason of a verdict."""
+
+
+CODEC_FRAMES = 6
+"""Number of frames over which detail is averaged: a whole number of the periods in which encoders
+repeat P and B frames without a pyramid (IPP, IBP, IBBP)."""
 
 
 class UniversalDetector:
@@ -89,9 +94,10 @@ def detail(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> tuple[float,
     """The share of fine detail that the face keeps over the clip, and the flicker of that detail.
 
     Detail is the mean square of a band of 2 to 4 px on the face, halved in size first to average
-    camera noise. The share kept is the lower quartile over time of its ratio to the first frames'
-    (shut eyes have less detail for a short time). Flicker is the median change of its logarithm
-    between frames.
+    camera noise. It is averaged over `CODEC_FRAMES`, since in a coded clip it alternates with the
+    types of frames (I, P and B have different quantisers). The share kept is the lower quartile
+    over time of its ratio to the start's (shut eyes have less detail for a short time). Flicker is
+    the median change of its logarithm between frames.
     """
     energy = np.array(
         [
@@ -102,10 +108,16 @@ def detail(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> tuple[float,
     )
     if len(energy) < 2:
         return 1.0, 0.0
-    energy = np.maximum(energy, 1e-3)
-    start = float(np.median(energy[:4]))
+    energy = _averaged(np.maximum(energy, 1e-3))
+    start = float(energy[0])
     flicker = float(np.median(np.abs(np.diff(np.log(energy)))))
     return float(np.percentile(energy, 25)) / start, flicker
+
+
+def _averaged(energy: Floats) -> Floats:
+    """Running means (m,) of `CODEC_FRAMES` values of `energy` (n,); all of it, if it is shorter."""
+    width = min(CODEC_FRAMES, len(energy) - 1)
+    return np.asarray(np.convolve(energy, np.full(width, 1 / width), mode="valid"))
 
 
 def _fine_energy(frame: RgbImage, mesh: Mesh) -> float:
