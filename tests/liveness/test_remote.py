@@ -157,10 +157,12 @@ def test_it_waits_longer_each_time_and_as_it_is_told(clip: ClipFile) -> None:
 
 def test_the_rate_is_kept_between_detectors(clip: ClipFile) -> None:
     with service(bad.status(404)) as server:
+        begin = time.monotonic()
         for _ in range(4):  # as processes would: they share the file of calls alone
-            asked(server, clip, calls_per_s=10)
-        at = [got.at_s for got in server.received]
-    assert (np.diff(at) > 0.09).all()
+            asked(server, clip, calls_per_s=5)
+        took = time.monotonic() - begin  # a busy machine receives calls late, and the next in time
+    assert len(server.received) == 4
+    assert took > 0.59
 
 
 def test_the_budget_holds_over_runs(clip: ClipFile) -> None:

@@ -8,8 +8,8 @@ import hashlib
 import inspect
 import json
 import os
+import secrets
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -36,14 +36,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
     leaves at most a hidden `.tmp-*` file. Raises `StorageError` if the disk is full or the folder
     cannot be written to.
     """
+    # named before it is made, so that an interrupt at any place finds it
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise _cannot_write(path, error) from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise _cannot_write(path, error) from None
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
@@ -52,7 +52,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             raise _cannot_write(path, error) from None
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not there, or its folder is not
+            temporary.unlink()
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
