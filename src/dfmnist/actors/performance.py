@@ -135,7 +135,7 @@ def perform_lively(
     return replace(_finish(take, action.value, seed), lively=True)
 
 
-EXTENT = (0.55, 1.0)
+EXTENT = (0.7, 1.0)
 """Extent of an action in `perform_lively` relative to `perform`. Recorded people nod by 10 to 14
 degrees and turn by 8 to 23 to each side, where `perform` has 14 to 25 and 22 to 35."""
 SWAY_DEG = (1.6, 1.4, 0.8)

@@ -50,6 +50,10 @@ PersonRule = Literal["file", "folder"]
 """Who is who in a folder of footage: one person in each file, or in each subfolder."""
 DriverProtocol = Literal["disjoint", "shared"]
 """Whether each split has drivers of its own, or every driver serves every split."""
+ScreenRule = Literal["all", "paper"]
+"""Which liveness detectors decide whether a clip is kept. `all`: the action-specific and the
+universal one, for all ten actions. `paper`: both for blink, yaw, nod and open mouth, the universal
+one alone for the other six."""
 DatasetKind = Literal[
     "folder", "deepfake-mnist-plus", "voxceleb1", "adfes", "faceforensics", "celeb-df-v1",
     "celeb-df-v2", "dfdc", "deeperforensics", "uadfv", "forgerynet", "df40",

@@ -5,6 +5,7 @@ below one: a blink requires eyes that close while head and mouth are still. Whic
 are is written here by hand; the bounds are fitted (`calibrate.py`).
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -14,48 +15,86 @@ from dfmnist.core.arrays import Frames
 from dfmnist.faces.pose import Signals, signals
 from dfmnist.liveness.base import Verdict
 from dfmnist.liveness.movement import TITLES, movement
-from dfmnist.liveness.thresholds import MIN_SEEN, Thresholds, check_bounds, shipped_thresholds
+from dfmnist.liveness.thresholds import (
+    MIN_SEEN,
+    BoundKind,
+    Thresholds,
+    check_bounds,
+    shipped_thresholds,
+)
 from dfmnist.liveness.tracking import track
-
-Rules = tuple[tuple[str, ...], tuple[str, ...]]
-"""The measures that must reach their bound, and those that must stay below theirs."""
 
 _HEAD = ("yaw_range_deg", "pitch_range_deg", "roll_range_deg")
 
-RULES: dict[Action, Rules] = {
-    Action.BLINK: (
-        ("eye_closure",),
-        ("eye_shut_s", *_HEAD, "mouth_opening", "mouth_speed", "mouth_widening", "brow_raise"),
+
+@dataclass(frozen=True)
+class Rule:
+    """What a clip must show to count as an action; measures are named as in `Movement`."""
+
+    reach: tuple[str, ...]
+    """Measures that must reach a bound."""
+    beside: tuple[str, ...] = ()
+    """Measures of other movements that must stay below a multiple of the action's own extent."""
+    own: str = ""
+    """Measure of that extent; one of `reach`."""
+    still: tuple[str, ...] = ()
+    """Measures that must stay below a bound of their own."""
+
+    @property
+    def bounded(self) -> tuple[tuple[str, BoundKind, str], ...]:
+        """Measure, side, and measure in units of which it is bounded, of each bound in order."""
+        return (
+            *((name, "least", "") for name in self.reach),
+            *((name, "most", self.own) for name in self.beside),
+            *((name, "most", "") for name in self.still),
+        )
+
+
+RULES: dict[Action, Rule] = {
+    Action.BLINK: Rule(
+        ("eye_closure",), still=("eye_shut_s", *_HEAD, "mouth_opening", "mouth_widening")
     ),
-    Action.OPEN_MOUTH: (("mouth_opening", "mouth_open_s"), (*_HEAD, "brow_raise")),
-    Action.YAW: (("yaw_both_deg", "yaw_range_deg"), ("pitch_range_deg", "roll_range_deg")),
-    Action.NOD: (
-        ("pitch_down_deg", "pitch_recovery_deg"),
-        ("yaw_range_deg", "roll_range_deg"),
+    Action.OPEN_MOUTH: Rule(
+        ("mouth_opening", "mouth_open_s"), ("mouth_widening", "mouth_speed"), "mouth_opening"
     ),
-    Action.RIGHT_SLOPE: (
-        ("roll_right_deg",),
-        ("roll_left_deg", "yaw_range_deg", "pitch_range_deg"),
+    Action.YAW: Rule(
+        ("yaw_both_deg", "yaw_range_deg"), ("pitch_range_deg", "roll_range_deg"), "yaw_range_deg"
     ),
-    Action.LEFT_SLOPE: (
-        ("roll_left_deg",),
-        ("roll_right_deg", "yaw_range_deg", "pitch_range_deg"),
+    Action.NOD: Rule(
+        ("pitch_dip_deg",), ("yaw_range_deg", "roll_range_deg"), "pitch_dip_deg",
+        still=("gaze_down", "mouth_speed"),
     ),
-    Action.LOOK_UP: (
-        ("pitch_up_deg",),
-        ("pitch_down_deg", "yaw_range_deg", "roll_range_deg"),
+    Action.RIGHT_SLOPE: Rule(
+        ("roll_right_deg",), ("roll_left_deg", "yaw_range_deg", "pitch_range_deg"),
+        "roll_right_deg",
     ),
-    Action.SMILE: (
-        ("mouth_widening", "corner_lift"),
-        (*_HEAD, "mouth_speed", "brow_raise"),  # a smile may show teeth
+    Action.LEFT_SLOPE: Rule(
+        ("roll_left_deg",), ("roll_right_deg", "yaw_range_deg", "pitch_range_deg"),
+        "roll_left_deg",
     ),
-    Action.SURPRISE: (("brow_raise", "mouth_opening"), (*_HEAD, "mouth_widening")),
-    Action.EMBARRASSMENT: (
-        ("gaze_down", "yaw_range_deg", "pitch_down_deg"),
-        ("yaw_both_deg", "mouth_opening", "mouth_speed", "pitch_up_deg"),
+    Action.LOOK_UP: Rule(
+        ("pitch_rise_deg",), ("pitch_dip_deg", "yaw_range_deg", "roll_range_deg"), "pitch_rise_deg",
+        still=("mouth_speed",),
     ),
-}
-"""The rules of each action; measures are named as in `Movement`."""
+    Action.SMILE: Rule(
+        ("mouth_widening", "corner_lift", "mouth_wide_s"),
+        (*_HEAD, "mouth_speed"),  # a smile may show teeth
+        "mouth_widening",
+    ),
+    Action.SURPRISE: Rule(
+        ("mouth_opening", "brow_raise_open", "mouth_open_s"),
+        ("mouth_widening", "mouth_speed"),
+        "mouth_opening",
+    ),
+    Action.EMBARRASSMENT: Rule(
+        ("pitch_fall_deg", "yaw_range_deg", "gaze_down", "mouth_widening"),
+        ("yaw_both_deg", "roll_range_deg"),
+        "yaw_range_deg",
+        still=("mouth_opening", "mouth_speed"),
+    ),
+}  # fmt: skip
+"""The rule of each action. A head action is one in which the head moves more about its own axis
+than about the others; a facial action leaves the head free, unless another action would pass."""
 
 CONTAINS: dict[Action, frozenset[Action]] = {
     Action.SURPRISE: frozenset({Action.OPEN_MOUTH}),  # a surprised mouth falls open

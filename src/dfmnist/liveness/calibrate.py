@@ -4,26 +4,32 @@ No attack and no animated clip is used. A bound is never changed afterwards to a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import TEN, Action
+from dfmnist.core.arrays import Floats
 from dfmnist.core.errors import InputError
 from dfmnist.liveness import universal
 from dfmnist.liveness.action import RULES, is_wrong
 from dfmnist.liveness.measured_clips import BONA_FIDE, MeasuredClip
+from dfmnist.liveness.movement import TITLES
 from dfmnist.liveness.thresholds import Bound, BoundKind, Thresholds, check_bounds
 
 MIN_ACTORS = 3
 """Smallest number of actors that bounds are fitted on."""
 WIDEST = 4.0
-"""Largest factor that the search for wrong actions tries; a bound is widened by its square root."""
+"""Largest factor that a search for wrong actions tries; bounds are widened by its square root."""
+STEPS = 24
+"""Number of factors that a search tries."""
 WRONG_ACCEPTED = 0.01
-"""Share of the fitting clips of wrong actions that a widened bound may accept."""
+"""Share of the fitting clips of wrong actions that widened bounds may accept."""
 UNIVERSAL_DEVIATIONS = 2.326
 """Distance of the universal bounds from the mean in standard deviations: 1% of a normal
 distribution lies beyond."""
@@ -52,26 +58,57 @@ def fit_thresholds(measured: Sequence[MeasuredClip], today: date | None = None) 
     return Thresholds(actions, of_any_action, provenance)
 
 
-def fit_action(clips: Sequence[MeasuredClip], action: Action) -> tuple[tuple[Bound, ...], float]:
-    """The action detector's bounds for `action`, and the factor by which they are widened.
+def fit_action(
+    clips: Sequence[MeasuredClip], action: Action
+) -> tuple[tuple[Bound, ...], list[float]]:
+    """The action detector's bounds for `action`, and the factor by which each is widened.
 
-    The bounds include every clip of `action`; the factor is the square root of the one at which
-    they would begin to accept wrong actions.
+    The narrowest bounds include every clip of `action`. Those on the action itself are widened
+    first, then those on other movements, then each alone: half of the way (in logarithms) to where
+    they would begin to accept wrong actions, and by no more than the square root of `WIDEST` in
+    all. People perform less, and move more beside it, than the actors that are fitted on.
     """
     right = [clip.movement for clip in clips if clip.shown is action]
     wrong = [clip.movement for clip in clips if is_wrong(clip.shown, action)]
     if not right or not wrong:
         raise InputError(f"no clips to fit {action.value} on; expected every action performed")
+    narrow = _box(right, action)
+    inside = np.array([[bound.margin(bound.value(m)) for bound in narrow] for m in wrong])
     allowed = WRONG_ACCEPTED * len(wrong)
-    factor = 1.0
-    for step in range(1, 41):
-        wider = WIDEST ** (step / 40)
-        bounds = _box(right, action, wider)
-        if sum(not check_bounds(bounds, m, _NAMES)[1] for m in wrong) > allowed:
+
+    def is_safe(factors: Floats) -> bool:
+        return bool((inside * factors >= 1).all(axis=1).sum() <= allowed)
+
+    factors = np.ones(len(narrow))
+    every = np.arange(len(narrow))
+    reach = len(RULES[action].reach)
+    for part in (every[:reach], every[reach:]):
+        factors[part] *= math.sqrt(_widest(factors, part, is_safe))
+    alone = [
+        min(_widest(factors, np.array([index]), is_safe), WIDEST / factors[index] ** 2) ** 0.5
+        for index in every
+    ]
+    for share in np.linspace(1, 0, STEPS):  # what is safe for each alone may not be for all
+        if is_safe(factors * np.array(alone) ** share):
+            factors = factors * np.array(alone) ** share
             break
-        factor = wider
-    factor = math.sqrt(factor)
-    return _box(right, action, factor), round(factor, 4)
+    bounds = tuple(
+        replace(bound, limit=_round(bound.limit * (1 / f if bound.kind == "least" else f)))
+        for bound, f in zip(narrow, factors, strict=True)
+    )
+    return bounds, [round(float(f), 4) for f in factors]
+
+
+def _widest(factors: Floats, which: NDArray[np.int_], is_safe: Callable[[Floats], bool]) -> float:
+    """The largest further factor of the bounds `which`, up to `WIDEST`, that is safe."""
+    best = 1.0
+    for step in range(1, STEPS + 1):
+        wider = factors.copy()
+        wider[which] *= WIDEST ** (step / STEPS)
+        if not is_safe(wider):
+            break
+        best = WIDEST ** (step / STEPS)
+    return best
 
 
 def fit_universal(clips: Sequence[MeasuredClip]) -> tuple[Bound, ...]:
@@ -99,14 +136,19 @@ def _tail(values: Sequence[float], kind: BoundKind) -> float:
     return float(np.exp(logs.mean() + sign * UNIVERSAL_DEVIATIONS * logs.std(ddof=1)))
 
 
-_NAMES = {name: name for rules in RULES.values() for side in rules for name in side}
+def _box(right: Sequence[dict[str, float]], action: Action) -> tuple[Bound, ...]:
+    """The narrowest bounds that include all of the measures `right`."""
+    bounds = []
+    for name, kind, per in RULES[action].bounded:
+        bound = Bound(name, kind, 0.0, per)
+        values = [bound.value(measures) for measures in right]
+        limit = min(values) if kind == "least" else max(max(values), LEAST_LIMIT)
+        bounds.append(replace(bound, limit=limit))
+    return tuple(bounds)
 
 
-def _box(right: Sequence[dict[str, float]], action: Action, factor: float) -> tuple[Bound, ...]:
-    reach, stay = RULES[action]
-    lows = [Bound(m, "least", _round(min(r[m] for r in right) / factor)) for m in reach]
-    highs = [Bound(m, "most", _round(max(r[m] for r in right) * factor)) for m in stay]
-    return (*lows, *highs)
+LEAST_LIMIT = 1e-4
+"""Smallest upper bound: a movement that no actor makes can still be measured in people."""
 
 
 def _round(value: float) -> float:
@@ -131,7 +173,7 @@ def _accepted(
     counts = {}
     for action in TEN:
         bounds = actions[action.value]
-        accepted = [not check_bounds(bounds, clip.movement, _NAMES)[1] for clip in clips]
+        accepted = [not check_bounds(bounds, clip.movement, TITLES)[1] for clip in clips]
         judged = list(zip(accepted, clips, strict=True))
         right = [ok for ok, clip in judged if clip.shown is action]
         wrong = [ok for ok, clip in judged if is_wrong(clip.shown, action)]

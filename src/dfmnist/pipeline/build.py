@@ -25,6 +25,7 @@ from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
 from dfmnist.dataset.splits import assert_disjoint, split_info
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.liveness.thresholds import thresholds_id
 from dfmnist.media.folders import VIDEOS
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
@@ -110,6 +111,8 @@ def _tell_longer(drivers: Sequence[Footage], clip_s: Fraction) -> None:
         )
 
 
+MOST_NAMED = 10
+"""Largest number of unusable driving clips that are named, each with its reason."""
 TOLERANCE_S = 0.25
 """Length in seconds by which a driving clip may exceed the dataset's without a word."""
 
@@ -194,7 +197,12 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
     }
     if terms := sorted((f.key, f.licence, f.consent) for f in footage if f.licence or f.consent):
         recorded["terms"] = terms
-    settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
+    settings = {
+        "config": plain(config),
+        "generator": generator,
+        "inputs": plain(recorded),
+        "thresholds": thresholds_id(config.thresholds),
+    }
     path = root / "build.json"
     if path.exists() and _completed(read_json(path)) != json.loads(json.dumps(settings)):
         raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
@@ -253,6 +261,11 @@ def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
     jobs = [DriverJob(state.root, state.config, f) for f in drivers]
     reasons = list(run_jobs(run, jobs, describe="crop drivers"))
     _tell("driving clips", [str(r) for r in reasons])
+    bad = [(d, reason) for d, reason in zip(drivers, reasons, strict=True) if reason]
+    for driver, reason in bad[:MOST_NAMED]:
+        say(f"    {driver.identity}, {driver.action.value}, take {driver.take}: {reason}")
+    if len(bad) > MOST_NAMED:
+        say(f"    and {len(bad) - MOST_NAMED} more")
     usable = [d for d, reason in zip(drivers, reasons, strict=True) if not reason]
     if not usable:
         raise InputError(f"drivers: none can be used ({reasons[0]}); expected clips of one face")
@@ -261,8 +274,11 @@ def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
         wanted = [(d.action, split) for d in drivers for split in splits]
         there = {(d.action, d.split) for d in usable}
         lost = dict.fromkeys(f"{a.value} for {s}" for a, s in wanted if (a, s) not in there)
-        if lost:
-            say(f"  nobody is left who performs: {', '.join(lost)}; there will be no such fakes")
+    else:
+        left = {d.action for d in usable}
+        lost = dict.fromkeys(d.action.value for d in drivers if d.action not in left)
+    if lost:
+        say(f"  nobody is left who performs: {', '.join(lost)}; there will be no such fakes")
     return usable
 
 
