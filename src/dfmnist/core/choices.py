@@ -27,8 +27,20 @@ class Attack(StrEnum):
     PRINT = "print"
     REPLAY = "replay"
     STILL = "still"
+    PAINTED_LIDS = "painted_lids"
+    """One photo, with lids painted over its eyes now and then."""
 
 
+ATTACK_TITLES: dict[Attack, str] = {
+    Attack.ANIMATION: "First-order animation",
+    Attack.MESH_WARP: "Mesh warp",
+    Attack.AFFINE_WARP: "Affine warp",
+    Attack.PRINT: "Print",
+    Attack.REPLAY: "Replay",
+    Attack.STILL: "Repeated still",
+    Attack.PAINTED_LIDS: "Still with painted lids",
+}
+"""Names of the types of attack in tables."""
 QualityName = Literal["raw", "c23", "c40"]
 """The value of a `Quality`, for configs and command lines."""
 QUALITIES: tuple[QualityName, ...] = get_args(QualityName)

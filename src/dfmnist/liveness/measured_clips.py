@@ -14,6 +14,8 @@ import numpy as np
 
 from dfmnist.actors.film import FilmJob, film, truth_paths
 from dfmnist.actors.seeds import SEED_RANGES
+from dfmnist.attacks.display import printed, replayed
+from dfmnist.attacks.lids import painted_lids
 from dfmnist.attacks.photo import planar_warp, still
 from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Floats, Frames
@@ -30,8 +32,15 @@ from dfmnist.liveness.tracking import track
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import read_frames
 
-BONA_FIDE, STILL, WARP = "bona fide", "repeated still", "planar warp"
-"""The kinds of clips: a live performance, and the two attacks of `attacks.photo`."""
+BONA_FIDE = "bona fide"
+"""Kind of a live performance."""
+STILL, WARP, LIDS = "repeated still", "planar warp", "still with painted lids"
+PRINT, REPLAY = "print", "replay on a display"
+ATTACKS = (STILL, WARP, LIDS, PRINT, REPLAY)
+"""Kinds of the attacks that are made from performances, all without a motion model."""
+ATTACKED = 4
+"""Step between the performances of an actor that attacks are made from; the next actor's are other
+ones. Each attack takes as long to measure as a performance."""
 NOISE_SIGMA = 2.0
 """Standard deviation of the camera noise, in grey levels."""
 FPS = 25
@@ -52,7 +61,7 @@ class MeasuredClip:
     shown: Action
     """The action that the actor performs."""
     kind: str
-    """The kind of clip: `BONA_FIDE`, `STILL` or `WARP`."""
+    """The kind of clip: `BONA_FIDE` or one of `ATTACKS`."""
     movement: dict[str, float]
     """The values of `Movement`; empty if there is a problem."""
     universal: dict[str, float]
@@ -100,11 +109,11 @@ def plan_clips(folder: Path, purpose: str, actors: int, *, with_attacks: bool) -
         raise InputError(f"{actors} actors; expected 1 to {len(seeds)} for {purpose}")
     return [
         MeasureJob(
-            folder, identity, shown, with_attacks,
+            folder, identity, shown, with_attacks and (identity + order) % ATTACKED == 0,
             lively=purpose == "thresholds" or bool(identity % 2),
         )
         for identity in seeds[:actors]
-        for shown in Action
+        for order, shown in enumerate(Action)
     ]  # fmt: skip
 
 
@@ -128,8 +137,7 @@ def measure_performance(job: MeasureJob) -> list[MeasuredClip]:
     else:
         clips[BONA_FIDE] = clean
         if job.with_attacks:
-            clips[STILL] = still(clean[0], len(clean))
-            clips[WARP] = planar_warp(clean[0], len(clean), rng)
+            clips |= _attacks(clean, rng)
     for kind, frames in clips.items():
         noisy = add_camera_noise(frames, int(rng.integers(1 << 31)), NOISE_SIGMA)
         rows.append({"kind": kind, **measured(noisy)})
@@ -138,6 +146,18 @@ def measure_performance(job: MeasureJob) -> list[MeasuredClip]:
     for path in (job.film.path, *truth_paths(job.film.path)):
         path.unlink(missing_ok=True)
     return [_clip(who | row, FPS) for row in rows]
+
+
+def _attacks(clean: Frames, rng: np.random.Generator) -> dict[str, Frames]:
+    """Each kind of attack, made from a cropped performance (n, 256, 256, 3)."""
+    first, count = clean[0], len(clean)
+    return {
+        STILL: still(first, count),
+        WARP: planar_warp(first, count, rng),
+        LIDS: painted_lids(first, count, rng),
+        PRINT: printed(first, count, rng, FPS),
+        REPLAY: replayed(clean, rng, FPS),
+    }
 
 
 def measured(frames_rgb_u8: Frames) -> dict[str, Any]:

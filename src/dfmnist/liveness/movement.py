@@ -112,9 +112,7 @@ TITLES: dict[str, str] = {
 
 def movement(signals: Signals, fps: float) -> Movement:
     """The movement in a clip whose face was found in at least one frame."""
-    yaw_deg, pitch, roll_deg = map(
-        _steady, (signals.yaw_deg, signals.pitch_deg, signals.roll_deg)
-    )
+    yaw_deg, pitch, roll_deg = map(_steady, (signals.yaw_deg, signals.pitch_deg, signals.roll_deg))
     start = max(1, round(START_S * fps))
     yaw = yaw_deg - neutral_pose(yaw_deg, USUAL_YAW_DEG, start)
     roll = roll_deg - neutral_pose(roll_deg, USUAL_ROLL_DEG, start)

@@ -11,6 +11,9 @@ from dfmnist.core.files import read_json, sha256_file, write_json
 
 SHIPPED = Path(__file__).with_name("thresholds.json")
 """The file of thresholds that is part of the package."""
+SHIPPED_RATES = Path(__file__).with_name("error_rates.json")
+"""The error rates of the shipped thresholds on held-out actors (`benchmark.py`): part of the
+package."""
 MIN_SEEN = 0.9
 """Smallest share of the frames in which the face must be found."""
 BoundKind = Literal["least", "most"]
