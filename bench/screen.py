@@ -1,4 +1,4 @@
-"""Screening speed: both liveness detectors on one decoding and one mesh, against one after the other.
+"""Screening speed: two liveness detectors on one decoding and one mesh, or one after the other.
 
 In the usual way each detector is a program of its own: it decodes the clip and follows the face
 frame by frame for itself. This project decodes and meshes a clip once for both. Both ways run the
@@ -20,7 +20,7 @@ from dfmnist.actors.film import FilmJob, film
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.jobs import cpu_count
 from dfmnist.faces.crop import crop_clip
-from dfmnist.faces.mesh import Mesh, face_mesh
+from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.faces.pose import signals
 from dfmnist.liveness.base import Verdict
@@ -36,7 +36,7 @@ Way = Callable[[tuple[Path, Action]], tuple[Verdict, ...]]
 
 
 def make_clips(folder: Path, people: int, copies: int) -> list[tuple[Path, Action]]:
-    """Write clips of 50 frames at 256 px with camera noise, `copies` of each person; and actions."""
+    """Write clips of 50 frames at 256 px with camera noise; returns each with its action."""
     found = []
     for person in range(people):
         action = TEN[person % len(TEN)]
@@ -60,21 +60,11 @@ def apart(clip: tuple[Path, Action]) -> tuple[Verdict, ...]:
     """Both verdicts, each detector with its own decoding and its own mesh, frame by frame."""
     path, action = clip
     by_action, universal = detectors()
-    meshes, _ = followed(path)
+    meshes = face_mesh().track(iter_frames(path))
     first = by_action.judge(signals(meshes), FPS, action)  # type: ignore[attr-defined]
-    meshes, frames = followed(path)
-    second = universal.judge(frames, meshes)  # type: ignore[attr-defined]
+    meshes = face_mesh().track(iter_frames(path))
+    second = universal.judge(read_frames(path), meshes)  # type: ignore[attr-defined]
     return first, second
-
-
-def followed(path: Path) -> tuple[list[Mesh | None], list[object]]:
-    """The mesh of each frame, one at a time, and the frames."""
-    meshes: list[Mesh | None] = []
-    frames: list[object] = []
-    for frame in iter_frames(path):
-        meshes += face_mesh().track([frame])
-        frames.append(frame)
-    return meshes, frames
 
 
 def measure(

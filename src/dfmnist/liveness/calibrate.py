@@ -24,12 +24,15 @@ from dfmnist.liveness.thresholds import Bound, BoundKind, Thresholds, check_boun
 
 MIN_ACTORS = 3
 """Smallest number of actors that bounds are fitted on."""
-WIDEST = 4.0
-"""Largest factor that a search for wrong actions tries; bounds are widened by its square root."""
+WIDEST = 6.25
+"""Largest factor that the search for wrong actions tries; a bound is widened by no more than its
+square root: recorded people perform down to 0.4 times as widely as the actors that are fitted on
+(`actors.performance.EXTENT`)."""
 STEPS = 24
 """Number of factors that a search tries."""
 WRONG_ACCEPTED = 0.01
-"""Share of the fitting clips of wrong actions that widened bounds may accept."""
+"""Share of the fitting clips of wrong actions, and of talking alone, that widened bounds may
+accept."""
 UNIVERSAL_DEVIATIONS = 2.326
 """Distance of the universal bounds from the mean in standard deviations: 1% of a normal
 distribution lies beyond."""
@@ -66,26 +69,30 @@ def fit_action(
     The narrowest bounds include every clip of `action`. Those on the action itself are widened
     first, then those on other movements, then each alone: half of the way (in logarithms) to where
     they would begin to accept wrong actions, and by no more than the square root of `WIDEST` in
-    all. People perform less, and move more beside it, than the actors that are fitted on.
+    all.
     """
     right = [clip.movement for clip in clips if clip.shown is action]
-    wrong = [clip.movement for clip in clips if is_wrong(clip.shown, action)]
+    wrong = [clip for clip in clips if is_wrong(clip.shown, action)]
     if not right or not wrong:
         raise InputError(f"no clips to fit {action.value} on; expected every action performed")
     narrow = _box(right, action)
-    inside = np.array([[bound.margin(bound.value(m)) for bound in narrow] for m in wrong])
-    allowed = WRONG_ACCEPTED * len(wrong)
+    inside = np.array([[b.margin(b.value(clip.movement)) for b in narrow] for clip in wrong])
+    talking = np.array([clip.shown is Action.TALK for clip in wrong])
 
     def is_safe(factors: Floats) -> bool:
-        return bool((inside * factors >= 1).all(axis=1).sum() <= allowed)
+        accepted = (inside * factors >= 1).all(axis=1)
+        return all(
+            accepted[of].sum() <= WRONG_ACCEPTED * of.sum() for of in (talking, talking | True)
+        )
 
     factors = np.ones(len(narrow))
     every = np.arange(len(narrow))
     reach = len(RULES[action].reach)
     for part in (every[:reach], every[reach:]):
-        factors[part] *= math.sqrt(_widest(factors, part, is_safe))
+        if len(part):
+            factors[part] *= math.sqrt(_widest(factors, part, WIDEST, is_safe))
     alone = [
-        min(_widest(factors, np.array([index]), is_safe), WIDEST / factors[index] ** 2) ** 0.5
+        math.sqrt(_widest(factors, np.array([index]), WIDEST / factors[index] ** 2, is_safe))
         for index in every
     ]
     for share in np.linspace(1, 0, STEPS):  # what is safe for each alone may not be for all
@@ -99,15 +106,17 @@ def fit_action(
     return bounds, [round(float(f), 4) for f in factors]
 
 
-def _widest(factors: Floats, which: NDArray[np.int_], is_safe: Callable[[Floats], bool]) -> float:
-    """The largest further factor of the bounds `which`, up to `WIDEST`, that is safe."""
+def _widest(
+    factors: Floats, which: NDArray[np.int_], most: float, is_safe: Callable[[Floats], bool]
+) -> float:
+    """The largest further factor of the bounds `which`, up to `most`, that is safe."""
     best = 1.0
     for step in range(1, STEPS + 1):
         wider = factors.copy()
-        wider[which] *= WIDEST ** (step / STEPS)
+        wider[which] *= most ** (step / STEPS)
         if not is_safe(wider):
             break
-        best = WIDEST ** (step / STEPS)
+        best = most ** (step / STEPS)
     return best
 
 

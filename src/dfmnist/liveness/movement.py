@@ -8,6 +8,7 @@ in the middle of one.
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from dfmnist.core.arrays import Floats
@@ -25,9 +26,9 @@ USUAL_WEIGHT = 0.25
 RESTING_PERCENTILE = 10.0
 """Percentile over time of mouth, brows and gaze that counts as their neutral: what an action does
 to them is a rise, and one that fills the clip leaves this share of it at rest."""
-BLINK_S = 0.8
-"""Length in seconds of the running median that hides blinks from the gaze: lids that fall carry the
-visible iris down. What lasts less than half of it is hidden."""
+BLINK_S = 0.5
+"""Longest time in seconds for which shut eyes are a blink. The gaze is not measured then: lids that
+fall carry the visible iris down."""
 START_S = 0.2
 """Seconds at the start that speak for the neutral pose beside the whole clip: who is asked to do
 something begins at rest."""
@@ -74,7 +75,7 @@ class Movement:
     brow_raise_open: float
     """Rise of the brows while the mouth is open."""
     gaze_down: float
-    """Lowering of the gaze for longer than a blink."""
+    """Lowering of the gaze, other than by a blink."""
     gaze_side: float
 
     def values(self) -> dict[str, float]:
@@ -116,12 +117,12 @@ def movement(signals: Signals, fps: float) -> Movement:
     start = max(1, round(START_S * fps))
     yaw = yaw_deg - neutral_pose(yaw_deg, USUAL_YAW_DEG, start)
     roll = roll_deg - neutral_pose(roll_deg, USUAL_ROLL_DEG, start)
-    shut, shut_s = _closing(signals, fps)
+    least_shut = _openness(signals)
     mouth, width, brows = (
         _rise(track) for track in (signals.mouth_open, signals.mouth_width, signals.brow_raise)
     )
     gaze_side = _steady(signals.gaze_side)
-    blink = 2 * round(BLINK_S * fps / 2) + 1
+    gaze_down = np.where(_blinking(least_shut, fps), np.nan, signals.gaze_down)
     return Movement(
         yaw_left_deg=_most(yaw),
         yaw_right_deg=_most(-yaw),
@@ -136,8 +137,8 @@ def movement(signals: Signals, fps: float) -> Movement:
         roll_right_deg=_most(roll),
         roll_left_deg=_most(-roll),
         roll_range_deg=float(np.ptp(roll)),
-        eye_closure=shut,
-        eye_shut_s=shut_s,
+        eye_closure=float(np.clip(1 - least_shut.min(), 0, 1)),
+        eye_shut_s=max((last - first for first, last in _shut(least_shut)), default=0) / fps,
         mouth_opening=_most(mouth),
         mouth_open_s=_held_s(mouth, fps),
         mouth_speed=float(np.abs(np.diff(mouth)).mean() * fps) if len(mouth) > 1 else 0.0,
@@ -146,7 +147,7 @@ def movement(signals: Signals, fps: float) -> Movement:
         corner_lift=_rise_during(signals.mouth_corner_lift, width),
         brow_raise=_most(brows),
         brow_raise_open=_rise_during(signals.brow_raise, mouth),
-        gaze_down=_most(_rise(signals.gaze_down, blink)),
+        gaze_down=_most(_rise(gaze_down)),
         gaze_side=float(np.abs(gaze_side - np.median(gaze_side)).max()),
     )
 
@@ -178,14 +179,14 @@ def filled(track: Floats) -> Floats:
     return np.interp(at, at[seen], track[seen])
 
 
-def _steady(track: Floats, size: int = 3) -> Floats:
-    """The track without gaps and without what lasts less than half of `size` frames."""
-    return np.asarray(median_filter(filled(track), size=size, mode="nearest"))
+def _steady(track: Floats) -> Floats:
+    """The track without gaps and without outliers of one frame."""
+    return np.asarray(median_filter(filled(track), size=3, mode="nearest"))
 
 
-def _rise(track: Floats, size: int = 3) -> Floats:
+def _rise(track: Floats) -> Floats:
     """The change from the resting level."""
-    steady = _steady(track, size)
+    steady = _steady(track)
     return steady - float(np.percentile(steady, RESTING_PERCENTILE))
 
 
@@ -245,18 +246,26 @@ def _turns(track: Floats, least: float) -> int:
     return count
 
 
-def _closing(signals: Signals, fps: float) -> tuple[float, float]:
-    """The closure and the longest time shut of the eye that closes less: a wink is no blink.
+def _openness(signals: Signals) -> Floats:
+    """The opening (n,) of the eye that is more open, relative to open eyes: a wink is no blink.
 
-    The tracks are not smoothed, since a blink at 25 frames/s is shut for one frame only.
+    It is not smoothed, since a blink at 25 frames/s is shut for one frame only.
     """
-    openness = []
-    for track in (signals.eye_right, signals.eye_left):
-        eye = filled(track)
-        openness.append(eye / max(float(np.percentile(eye, 75)), 1e-6))
-    least_shut = np.maximum(*openness)
-    longest = run = 0
-    for shut in least_shut < HALF_SHUT:
-        run = run + 1 if shut else 0
-        longest = max(longest, run)
-    return float(np.clip(1 - least_shut.min(), 0, 1)), longest / fps
+    eyes = [filled(track) for track in (signals.eye_right, signals.eye_left)]
+    return np.maximum(*(eye / max(float(np.percentile(eye, 75)), 1e-6) for eye in eyes))
+
+
+def _shut(openness: Floats) -> list[tuple[int, int]]:
+    """The first frame and the one after the last of each time for which both eyes are shut."""
+    edges = np.diff(np.concatenate([[0], openness < HALF_SHUT, [0]]).astype(int))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def _blinking(openness: Floats, fps: float) -> NDArray[np.bool_]:
+    """The frames (n,) of blinks, with those in which the lids fall and rise."""
+    found = np.zeros(len(openness), bool)
+    for first, last in _shut(openness):
+        if last - first <= BLINK_S * fps:
+            found[max(first - 2, 0) : last + 2] = True
+    return found
