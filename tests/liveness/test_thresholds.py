@@ -56,8 +56,10 @@ def test_shipped_file_covers_every_rule_and_names_its_origin() -> None:
     thresholds = shipped_thresholds()
     assert set(thresholds.actions) == {action.value for action in TEN}
     for action in TEN:
-        bounds = [(b.measure, b.kind, b.per) for b in thresholds.actions[action.value]]
-        assert bounds == list(RULES[action].bounded)
+        rule, bounds = RULES[action], thresholds.actions[action.value]
+        count = len(rule.fitted)
+        assert [(b.measure, b.kind, b.per) for b in bounds[:count]] == list(rule.fitted)
+        assert bounds[count:] == rule.fixed
     expected = list(universal.MEASURES.items())
     assert [(b.measure, b.kind) for b in thresholds.universal] == expected
     assert thresholds.provenance["clips"] >= 11 * len(thresholds.provenance["identity_seeds"]) - 20

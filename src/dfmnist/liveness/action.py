@@ -1,8 +1,9 @@
 """The action-specific liveness detector: does a clip show the requested action?
 
 An action has measures that must reach a bound, and measures of other movements that must stay
-below one: a blink requires eyes that close while head and mouth are still. Which measures these
-are is written here by hand; the bounds are fitted (`calibrate.py`).
+below one, most of them in units of the action's own extent. Which measures these are is written
+here by hand, and so are two multiples that define an action of the head (`DOMINANT`, `HALF`); all
+other bounds are fitted (`calibrate.py`).
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dfmnist.liveness.base import Verdict
 from dfmnist.liveness.movement import TITLES, movement
 from dfmnist.liveness.thresholds import (
     MIN_SEEN,
+    Bound,
     BoundKind,
     Thresholds,
     check_bounds,
@@ -24,7 +26,12 @@ from dfmnist.liveness.thresholds import (
 )
 from dfmnist.liveness.tracking import track
 
-_HEAD = ("yaw_range_deg", "pitch_range_deg", "roll_range_deg")
+DOMINANT = 1.0
+"""Largest movement of the head about another axis, relative to its movement about the axis of the
+action: a definition of an action of the head, not fitted. Recorded people reach 0.9."""
+HALF = 0.5
+"""Largest movement back or to the other side, relative to the movement asked for: a definition of
+movement to one side, not fitted."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +41,22 @@ class Rule:
     reach: tuple[str, ...]
     """Measures that must reach a bound."""
     beside: tuple[str, ...] = ()
-    """Measures of other movements that must stay below a multiple of the action's own extent."""
+    """Measures of other movements that must stay below a multiple of `own`."""
     own: str = ""
-    """Measure of that extent; one of `reach`."""
+    """Measure of the action's own extent; one of `reach`."""
     still: tuple[str, ...] = ()
     """Measures that must stay below a bound of their own."""
+    defined: tuple[tuple[str, float], ...] = ()
+    """Measures of the head that must stay below a fixed multiple of `own`, and that multiple."""
 
     @property
-    def bounded(self) -> tuple[tuple[str, BoundKind, str], ...]:
-        """Measure, side, and measure in units of which it is bounded, of each bound in order."""
+    def fixed(self) -> tuple[Bound, ...]:
+        """The bounds that are part of the definition."""
+        return tuple(Bound(name, "most", limit, self.own) for name, limit in self.defined)
+
+    @property
+    def fitted(self) -> tuple[tuple[str, BoundKind, str], ...]:
+        """Measure, side, and measure in units of which it is bounded, of each fitted bound."""
         return (
             *((name, "least", "") for name in self.reach),
             *((name, "most", self.own) for name in self.beside),
@@ -50,36 +64,44 @@ class Rule:
         )
 
 
+def _slope(side: str, other: str) -> Rule:
+    own = f"roll_{side}_deg"
+    across = (("yaw_range_deg", DOMINANT), ("pitch_range_deg", DOMINANT))
+    return Rule((own,), own=own, defined=((f"roll_{other}_deg", HALF), *across))
+
+
 RULES: dict[Action, Rule] = {
     Action.BLINK: Rule(
-        ("eye_closure",), still=("eye_shut_s", *_HEAD, "mouth_opening", "mouth_widening")
+        ("eye_closure",),
+        still=("eye_shut_s", "yaw_range_deg", "pitch_range_deg", "roll_range_deg",
+               "mouth_opening", "mouth_widening"),
     ),
     Action.OPEN_MOUTH: Rule(
         ("mouth_opening", "mouth_open_s"), ("mouth_widening", "mouth_speed"), "mouth_opening"
     ),
     Action.YAW: Rule(
-        ("yaw_both_deg", "yaw_range_deg"), ("pitch_range_deg", "roll_range_deg"), "yaw_range_deg"
+        ("yaw_both_deg", "yaw_range_deg"),
+        own="yaw_range_deg",
+        defined=(("pitch_range_deg", DOMINANT), ("roll_range_deg", DOMINANT)),
     ),
     Action.NOD: Rule(
-        ("pitch_dip_deg",), ("yaw_range_deg", "roll_range_deg"), "pitch_dip_deg",
+        ("pitch_dip_deg",),
+        own="pitch_dip_deg",
         still=("gaze_down", "mouth_speed"),
+        defined=(("yaw_range_deg", DOMINANT), ("roll_range_deg", DOMINANT)),
     ),
-    Action.RIGHT_SLOPE: Rule(
-        ("roll_right_deg",), ("roll_left_deg", "yaw_range_deg", "pitch_range_deg"),
-        "roll_right_deg",
-    ),
-    Action.LEFT_SLOPE: Rule(
-        ("roll_left_deg",), ("roll_right_deg", "yaw_range_deg", "pitch_range_deg"),
-        "roll_left_deg",
-    ),
+    Action.RIGHT_SLOPE: _slope("right", "left"),
+    Action.LEFT_SLOPE: _slope("left", "right"),
     Action.LOOK_UP: Rule(
-        ("pitch_rise_deg",), ("pitch_dip_deg", "yaw_range_deg", "roll_range_deg"), "pitch_rise_deg",
+        ("pitch_rise_deg",),
+        own="pitch_rise_deg",
         still=("mouth_speed",),
+        defined=(
+            ("pitch_dip_deg", HALF), ("yaw_range_deg", DOMINANT), ("roll_range_deg", DOMINANT),
+        ),
     ),
     Action.SMILE: Rule(
-        ("mouth_widening", "corner_lift", "mouth_wide_s"),
-        (*_HEAD, "mouth_speed"),  # a smile may show teeth
-        "mouth_widening",
+        ("mouth_widening", "corner_lift", "mouth_wide_s"), ("mouth_speed",), "mouth_widening"
     ),
     Action.SURPRISE: Rule(
         ("mouth_opening", "brow_raise_open", "mouth_open_s"),
@@ -87,14 +109,13 @@ RULES: dict[Action, Rule] = {
         "mouth_opening",
     ),
     Action.EMBARRASSMENT: Rule(
-        ("pitch_fall_deg", "yaw_range_deg", "gaze_down", "mouth_widening"),
-        ("yaw_both_deg", "roll_range_deg"),
-        "yaw_range_deg",
+        ("yaw_range_deg", "pitch_fall_deg", "gaze_down", "mouth_widening"),
+        own="yaw_range_deg",
         still=("mouth_opening", "mouth_speed"),
+        defined=(("yaw_both_deg", HALF), ("roll_range_deg", DOMINANT)),
     ),
 }  # fmt: skip
-"""The rule of each action. A head action is one in which the head moves more about its own axis
-than about the others; a facial action leaves the head free, unless another action would pass."""
+"""The rule of each action. Facial actions leave the head free."""
 
 CONTAINS: dict[Action, frozenset[Action]] = {
     Action.SURPRISE: frozenset({Action.OPEN_MOUTH}),  # a surprised mouth falls open

@@ -4,13 +4,12 @@ No attack and no animated clip is used. A bound is never changed afterwards to a
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import TEN, Action
@@ -26,10 +25,10 @@ MIN_ACTORS = 3
 """Smallest number of actors that bounds are fitted on."""
 WIDEST = 6.25
 """Largest factor that the search for wrong actions tries; a bound is widened by no more than its
-square root: recorded people perform down to 0.4 times as widely as the actors that are fitted on
-(`actors.performance.EXTENT`)."""
-STEPS = 24
-"""Number of factors that a search tries."""
+square root, 2.5: recorded people perform down to 0.4 times as widely as the actors that are fitted
+on (`actors.performance.EXTENT`)."""
+STEPS = 40
+"""Number of steps of that search."""
 WRONG_ACCEPTED = 0.01
 """Share of the fitting clips of wrong actions, and of talking alone, that widened bounds may
 accept."""
@@ -66,58 +65,46 @@ def fit_action(
 ) -> tuple[tuple[Bound, ...], list[float]]:
     """The action detector's bounds for `action`, and the factor by which each is widened.
 
-    The narrowest bounds include every clip of `action`. Those on the action itself are widened
-    first, then those on other movements, then each alone: half of the way (in logarithms) to where
-    they would begin to accept wrong actions, and by no more than the square root of `WIDEST` in
-    all.
+    The narrowest bounds include every clip of `action`. They are widened in turn, step by step, for
+    as long as they accept few wrong actions, and then placed half of that way (in logarithms):
+    people perform less, and move more beside it, than the actors that are fitted on.
     """
     right = [clip.movement for clip in clips if clip.shown is action]
     wrong = [clip for clip in clips if is_wrong(clip.shown, action)]
     if not right or not wrong:
         raise InputError(f"no clips to fit {action.value} on; expected every action performed")
     narrow = _box(right, action)
+    fixed = RULES[action].fixed
     inside = np.array([[b.margin(b.value(clip.movement)) for b in narrow] for clip in wrong])
+    defined = np.array([all(b.margin(b.value(c.movement)) >= 1 for b in fixed) for c in wrong])
     talking = np.array([clip.shown is Action.TALK for clip in wrong])
 
     def is_safe(factors: Floats) -> bool:
-        accepted = (inside * factors >= 1).all(axis=1)
+        accepted = defined & (inside * factors >= 1).all(axis=1)
         return all(
             accepted[of].sum() <= WRONG_ACCEPTED * of.sum() for of in (talking, talking | True)
         )
 
+    step = WIDEST ** (1 / STEPS)
     factors = np.ones(len(narrow))
-    every = np.arange(len(narrow))
-    reach = len(RULES[action].reach)
-    for part in (every[:reach], every[reach:]):
-        if len(part):
-            factors[part] *= math.sqrt(_widest(factors, part, WIDEST, is_safe))
-    alone = [
-        math.sqrt(_widest(factors, np.array([index]), WIDEST / factors[index] ** 2, is_safe))
-        for index in every
-    ]
-    for share in np.linspace(1, 0, STEPS):  # what is safe for each alone may not be for all
-        if is_safe(factors * np.array(alone) ** share):
-            factors = factors * np.array(alone) ** share
-            break
+    for _ in range(STEPS):
+        for index in range(len(narrow)):
+            wider = factors.copy()
+            wider[index] *= step
+            factors = wider if is_safe(wider) else factors
+    factors = np.sqrt(factors)
     bounds = tuple(
-        replace(bound, limit=_round(bound.limit * (1 / f if bound.kind == "least" else f)))
+        replace(bound, limit=_rounded(bound.limit * (1 / f if bound.kind == "least" else f), bound))
         for bound, f in zip(narrow, factors, strict=True)
     )
-    return bounds, [round(float(f), 4) for f in factors]
+    return (*bounds, *fixed), [round(float(f), 4) for f in factors]
 
 
-def _widest(
-    factors: Floats, which: NDArray[np.int_], most: float, is_safe: Callable[[Floats], bool]
-) -> float:
-    """The largest further factor of the bounds `which`, up to `most`, that is safe."""
-    best = 1.0
-    for step in range(1, STEPS + 1):
-        wider = factors.copy()
-        wider[which] *= most ** (step / STEPS)
-        if not is_safe(wider):
-            break
-        best = most ** (step / STEPS)
-    return best
+def _rounded(limit: float, bound: Bound) -> float:
+    """A limit with four significant digits, rounded away from what is inside."""
+    unit = 10.0 ** (math.floor(math.log10(limit)) - 3)
+    away = math.floor if bound.kind == "least" else math.ceil
+    return float(f"{away(limit / unit) * unit:.4g}")
 
 
 def fit_universal(clips: Sequence[MeasuredClip]) -> tuple[Bound, ...]:
@@ -148,16 +135,16 @@ def _tail(values: Sequence[float], kind: BoundKind) -> float:
 def _box(right: Sequence[dict[str, float]], action: Action) -> tuple[Bound, ...]:
     """The narrowest bounds that include all of the measures `right`."""
     bounds = []
-    for name, kind, per in RULES[action].bounded:
+    for name, kind, per in RULES[action].fitted:
         bound = Bound(name, kind, 0.0, per)
         values = [bound.value(measures) for measures in right]
-        limit = min(values) if kind == "least" else max(max(values), LEAST_LIMIT)
+        limit = max(min(values) if kind == "least" else max(values), LEAST_LIMIT)
         bounds.append(replace(bound, limit=limit))
     return tuple(bounds)
 
 
 LEAST_LIMIT = 1e-4
-"""Smallest upper bound: a movement that no actor makes can still be measured in people."""
+"""Smallest bound: a movement that no actor makes can still be measured in people."""
 
 
 def _round(value: float) -> float:
