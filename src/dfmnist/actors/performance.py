@@ -145,8 +145,8 @@ EXTENT = (0.7, 1.0)
 """Extent of an action in `perform_lively` relative to `perform`. Recorded people nod by 10 to 14
 degrees and turn by 8 to 23 to each side, where `perform` has 14 to 25 and 22 to 35."""
 TALK_EXTENT = (1.0, 1.8)
-"""The same for the face of those who talk: a newsreader's mouth opens by 0.19 to 0.27 of its width within 2 s, that of
-the actors in `perform` by 0.09 to 0.18."""
+"""The same for the face of those who talk: a newsreader's mouth opens by 0.19 to 0.27 of its width
+within 2 s, that of the actors in `perform` by 0.09 to 0.18."""
 SWAY_DEG = (1.0, 1.0, 0.5)
 """Median standard deviation of yaw, pitch and roll within 2 s beside an action, in degrees. Of nine
 recorded people who do something else or talk, the medians are 1.0, 0.9 and 0.4, the largest 2.6,
