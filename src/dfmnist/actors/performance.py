@@ -156,6 +156,8 @@ RESTLESS = 0.7
 """Standard deviation of the logarithm of a person's own share of `SWAY_DEG`."""
 MOST_RESTLESS = 3.5
 """Largest such share."""
+WITHIN_2_S = 0.65
+"""Standard deviation of `smooth_noise` with a knot every 0.5 s within 2 s, where it is 1 in all."""
 START_DEG = (4.5, 7.0, 1.5)
 """Root mean square of the yaw, pitch and roll in which these people hold the head, in degrees."""
 BLINKS_PER_S = 26 / 60
@@ -177,7 +179,7 @@ def _co_movement(take: _Take) -> None:
     sway = np.array(SWAY_DEG) * np.minimum(np.exp(rng.normal(0, RESTLESS, 3)), MOST_RESTLESS)
     noise = np.stack([smooth_noise(rng, take.n, knot) for _ in range(3)])
     start = rng.normal(0, START_DEG)
-    head = head + coupling @ head + sway[:, None] * noise + start[:, None]
+    head = head + coupling @ head + sway[:, None] / WITHIN_2_S * noise + start[:, None]
     take.yaw, take.pitch, take.roll = head
     take.sway += 0.002 * np.stack([smooth_noise(rng, take.n, knot) for _ in range(3)], 1)
     wander = np.repeat(rng.normal(0, 1, (take.n // 12 + 2, 2)) * (4, 2), 12, axis=0)[: take.n]
