@@ -13,8 +13,11 @@ import dfmnist
 from dfmnist import recipes
 from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
+from dfmnist.dataset.export.exporting import export_dataset
+from dfmnist.dataset.info import read_info
 from dfmnist.dataset.manifest import manifest_hash, read_manifest, read_rejected
 from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.dataset.verify import verify
 from dfmnist.experiments.results import read_results
 from dfmnist.liveness.action import ActionDetector
 from dfmnist.liveness.thresholds import Bound, Thresholds, shipped_thresholds
@@ -103,6 +106,15 @@ def test_the_dataset_is_paired_disjoint_and_audited(dataset: Path) -> None:
     assert len(raw) * 3 == len(manifest.clips)
     assert {(c.fps, c.num_frames, c.width, c.height) for c in raw} == {("25", 16, 256, 256)}
     assert all(c.generator.startswith("fomm-actors@") for c in raw if c.label == "fake")
+
+
+def test_what_was_built_can_be_verified_and_published(dataset: Path, tmp_path: Path) -> None:
+    assert verify(dataset) == []
+    published = export_dataset(dataset, tmp_path / "published").folder
+    assert verify(published) == []
+    assert read_info(published).synthetic_actors
+    assert "license: cc0-1.0" in (published / "README.md").read_text()
+    assert "## Audit" in (published / "README.md").read_text()
 
 
 def test_every_attempt_is_accounted_for(dataset: Path) -> None:

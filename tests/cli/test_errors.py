@@ -167,7 +167,7 @@ def test_sigterm_stops_as_ctrl_c_does(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
 
-    monkeypatch.setattr("dfmnist.dataset.verify.verify", ended)
+    monkeypatch.setattr("dfmnist.dataset.manifest.read_manifest", ended)
     before = signal.getsignal(signal.SIGTERM)
     try:
         code, _, said = called(capsys, "dataset", "verify", tmp_path)

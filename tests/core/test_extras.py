@@ -23,6 +23,7 @@ from dfmnist.pipeline.film import FilmConfig, film_people
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULE_OF = {
+    "c2pa-python": "c2pa",
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
     "scikit-learn": "sklearn",
@@ -68,7 +69,10 @@ def test_the_dependencies_are_what_the_package_imports() -> None:
     used = {name for _, name, _ in imports()}
     core = modules(PROJECT["dependencies"])
     extras = set().union(
-        *(modules(PROJECT["optional-dependencies"][e]) for e in ("actors", "mesonet", "ray"))
+        *(
+            modules(PROJECT["optional-dependencies"][e])
+            for e in ("actors", "c2pa", "mesonet", "ray")
+        )
     )
     assert core - used == {"pip"}
     assert used - core == extras
@@ -90,7 +94,7 @@ def test_all_holds_every_extra_that_a_command_asks_for_but_ray() -> None:
         for extra in re.findall(r"need\(.*extra=\"(\w+)\"|dfmnist\[(\w+)\]", path.read_text())
     }
     names = {a or b for a, b in asked}
-    assert names == {"actors", "mesonet", "ray", "tensorboard"}
+    assert names == {"actors", "c2pa", "mesonet", "ray", "tensorboard"}
     (line,) = PROJECT["optional-dependencies"]["all"]
     assert names - {"ray"} <= set(re.split(r"[\[\],]", line))
 

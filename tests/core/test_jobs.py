@@ -1,5 +1,6 @@
 """Jobs over processes."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -55,6 +56,8 @@ def test_the_engine_is_the_one_at_the_call() -> None:
         pass
     with pytest.raises(InputError, match="--engine spark; expected local or ray"):
         Engine("spark")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="--address h:1 without --engine ray; expected both"):
+        Engine(address="h:1")
 
 
 def test_few_jobs_start_no_process_unless_workers_were_chosen(
@@ -84,6 +87,19 @@ def test_processes_are_kept_until_a_job_fails() -> None:
     with pytest.raises(ValueError, match="negative"):
         run(square, [-1, 2, 3], 2)
     assert not set(run(where, range(20), 2)) & first
+
+
+def imported(name: str) -> int:
+    return int(importlib.import_module(name).VALUE)
+
+
+def test_processes_find_modules_of_a_path_that_was_added_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(where, range(4), 2)
+    (tmp_path / "added_later.py").write_text("VALUE = 7")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert run(imported, ["added_later", "added_later"], 2) == [7, 7]
 
 
 def threads(_: int) -> tuple[str | None, int]:
@@ -176,5 +192,21 @@ def test_a_job_whose_process_was_killed_is_done_again(tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_a_job_that_always_ends_its_process_is_named(tmp_path: Path) -> None:
     jobs = [(n, str(tmp_path / str(n)), 9 * (n == 1)) for n in range(3)]
-    with pytest.raises(InputError, match=r"^t: job 2 of 3 ended its process three times"):
+    text = r"^t: job 2 of 3: its process was lost, 3 times; expected enough memory"
+    with pytest.raises(InputError, match=text):
         run(square_or_die, jobs, 2)
+
+
+def given_up(job: tuple[int, str, int], error: Exception) -> str:
+    return f"{job[0]}: {error}"
+
+
+@pytest.mark.soak
+def test_jobs_that_always_end_their_process_do_not_end_the_others(tmp_path: Path) -> None:
+    jobs = [(n, str(tmp_path / str(n)), 9 * (n in (1, 4))) for n in range(8)]
+    with engine(workers=2):
+        results = list(run_jobs(square_or_die, jobs, describe="t", failed=given_up))
+    lost = "its process was lost, 3 times"
+    assert results == [0, f"1: {lost}", 4, 9, f"4: {lost}", 25, 36, 49]
+    started = [(tmp_path / str(n)).read_text().count("started") for n in range(8)]
+    assert started == [1, 3, 1, 1, 3, 1, 1, 1]  # a killed process takes no other job with it

@@ -10,6 +10,7 @@ from PIL import Image
 from tests.running import called
 
 from dfmnist.dataset import cropping
+from dfmnist.dataset.cropping import crop_name
 from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import read_manifest
 from dfmnist.media.video import read_frames, write_video
@@ -41,3 +42,8 @@ def test_crop(
     monkeypatch.setattr(cropping, "_crop", None)  # nothing is cropped again
     assert called(capsys, *way)[0] == 0
     assert read_manifest(out).clips == found.clips
+
+
+def test_crops_of_different_clips_never_share_a_file() -> None:
+    names = ("a.mp4", "a.avi", "a.avi.mp4", "b/a.mp4", "converted/a.avi.mp4", "A.avi")
+    assert len({crop_name(name) for name in names}) == len(names)

@@ -2,16 +2,19 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dfmnist.media.video import write_video
 
 SIDE_PX, FRAMES = 64, 5
+Writer = Callable[[Path, NDArray[np.uint8]], object]
 
 
 @cache
@@ -32,4 +35,18 @@ def grow(root: Path, *names: str) -> Path:
             os.link(clip_file(), path)
         except OSError:
             shutil.copyfile(clip_file(), path)
+    return root
+
+
+def _usual(path: Path, frames: NDArray[np.uint8]) -> None:
+    write_video(path, frames, Fraction(25), crf=30)
+
+
+def differ(root: Path, write: Writer = _usual) -> Path:
+    """Give every video below `root` pictures of its own, by its name: coloured blocks that move."""
+    for path in sorted(root.rglob("*.mp*")):
+        seed = np.random.default_rng(list(path.relative_to(root).as_posix().encode()))
+        blocks = seed.integers(0, 255, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+        path.unlink()  # it may be a link to a file that others share
+        write(path, np.stack([np.roll(blocks, at, 1) for at in range(FRAMES)]))
     return root

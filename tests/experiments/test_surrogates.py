@@ -87,6 +87,11 @@ def test_what_cannot_be_made_says_why(drawn: Path, tmp_path: Path) -> None:
 
 
 def test_joined_datasets_hold_every_clip_once(made: dict[str, Path], tmp_path: Path) -> None:
+    # names without a letter that a path keeps, one dataset joined with itself
+    named = {"李": made[MESH_WARP], "王": made[MESH_WARP]}
+    root = join_datasets(named, tmp_path / "named")
+    ids = {c.file_name for c in read_manifest(root).clips}
+    assert len(ids) == 2 * len(read_manifest(made[MESH_WARP]).clips)
     root = join_datasets(made, tmp_path / "joined")
     clips = read_manifest(root).clips
     assert len(clips) == sum(len(read_manifest(p).clips) for p in made.values())

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from dfmnist.core.actions import Action
 from dfmnist.core.choices import SPLITS
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
+from dfmnist.core.scheduling import LostJob
 from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import KPDetector
@@ -128,6 +130,24 @@ def test_a_job_that_fails_is_a_rejection_and_leaves_no_file(
     assert rejected.reason == checked.choice.reason == "x.mp4: ValueError: cannot shape x.mp4"
     assert jobs.run(DriverJob(root, SMALL, footage)) == rejected.reason
     assert not (root / "work").exists()  # the next build tries it again
+
+
+def test_a_job_whose_process_was_lost_is_a_rejection(
+    filmed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(jobs, "run_jobs", lambda *given, **options: asked.update(options))
+    jobs.run_all([], "animate", gpu=0.25, seen=[filmed])
+    assert (asked["gpu"], asked["seen"]) == (0.25, [filmed])
+    footage = Footage(filmed, "ann", Action.NOD, split="train")
+    job = FakeJob(
+        filmed.parent, SMALL, Pair(footage, replace(footage, identity="bob")), FACE, "m@1"
+    )
+    (clip, *_) = job.run().clips
+    lost = asked["failed"](job, LostJob("its process was lost, 3 times"))
+    assert lost.rejected.reason == "its process was lost, 3 times"
+    assert lost.rejected.action is None
+    assert not (filmed.parent / clip.file_name).exists()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "no space left")])

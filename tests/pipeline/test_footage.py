@@ -80,7 +80,10 @@ def test_a_table_goes_round(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name\nx\n", "is no table of footage; expected a CSV with columns action, file"),
+        (
+            "name\nx\n",
+            "has no column 'file'; expected a CSV with the columns file, action, and any",
+        ),
         ("file,action\n", "has no rows"),
         ("file,action\nz.mp4,nod\n", r"t\.csv:2: no such file z\.mp4"),
         ("file,action\na.mp4,wave\n", r"t\.csv:2: unknown action 'wave'"),
@@ -89,7 +92,7 @@ def test_a_table_goes_round(tmp_path: Path) -> None:
         ("file,action,split\na.mp4,nod,dev\n", "split 'dev'"),
         ("file,action,take\na.mp4,nod,1\na.mp4,nod,1\n", "is a second a-nod-1"),
         ("file,action,persn\na.mp4,nod,x\n", "unknown column 'persn'; expected file, identity"),
-        ("file;action\na.mp4;nod\n", "is no table of footage; expected .* licence, consent"),
+        ("file;action\na.mp4;nod\n", "has no column 'file'; expected .* licence, consent"),
         ("file,action,file\na.mp4,nod,a.mp4\n", "has two columns 'file'"),
         ("file,action\na.mp4,nod\na.mp4\n", r"t\.csv:3: has 1 cells; expected 2"),
         ("file,action\na.mp4,nod,x\n", r"t\.csv:2: has 3 cells; expected 2"),
@@ -130,6 +133,13 @@ def test_names_in_a_table_have_no_outer_spaces(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     (only,) = read_people(tmp_path / "t.csv", Fraction(2))
     assert (only.identity, only.split, only.consent) == ("ann  lee", "train", "yes")
+
+
+def test_a_table_of_more_than_256_mb_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "t.csv").open("wb") as file:
+        file.truncate((256 << 20) + 1)
+    with pytest.raises(InputError, match="is larger than 256 MB"):
+        read_people(tmp_path / "t.csv", Fraction(2))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])

@@ -1,5 +1,6 @@
 """Who meets whom: splits, order of attempts, and reals beside fakes."""
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS
+from dfmnist.core.config import seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.pipeline.config import FilmConfig
 from dfmnist.pipeline.film import plan_drivers, plan_people
 from dfmnist.pipeline.footage import Footage
-from dfmnist.pipeline.plan import match_reals, next_round, pairs, targets, with_splits
+from dfmnist.pipeline.plan import Pair, match_reals, next_round, pairs, targets, with_splits
 
 
 def person(name: str, action: Action = Action.TALK, take: int = 0, split: str = "train") -> Footage:
@@ -91,7 +93,7 @@ def test_two_stated_splits_for_one_person_are_refused() -> None:
 def test_nobody_drives_themselves_and_each_pass_brings_a_new_driver() -> None:
     sources = [person("a", Action.YAW), person("b", Action.YAW)]
     drivers = [person(n, Action.YAW, take=5) for n in ("a", "d", "e")]
-    table = pairs(sources, drivers, Action.YAW, "train", seed=0)
+    table = list(pairs(sources, drivers, Action.YAW, "train", seed=0))
     assert all(p.source.identity != p.driver.identity for p in table)
     assert Counter(p.source.identity for p in table) == {"a": 2, "b": 3}
     assert len({p.clip_id for p in table}) == len(table)
@@ -104,18 +106,18 @@ def test_rounds_stop_at_the_target_and_at_the_cap() -> None:
     first = next_round(table, {}, target=3, cap=9)
     assert len(first) == 3
     assert len({p.source.key for p in first}) == 3
-    results = {p.clip_id: False for p in first} | {first[0].clip_id: True}
+    results = dict.fromkeys(first, False) | {first[0]: True}
     second = next_round(table, results, target=3, cap=9)
     assert len(second) == 2
     assert first[0].source.key not in {p.source.key for p in second}
     assert next_round(table, results, target=1, cap=9) == []
     assert len(next_round(table, results, target=3, cap=4)) == 1
-    assert next_round(table, {p.clip_id: False for p in table}, target=3, cap=99) == []
+    assert next_round(table, dict.fromkeys(table, False), target=3, cap=99) == []
 
 
 def test_every_fake_gets_its_own_sources_clip_as_real() -> None:
     sources = [person(f"s{i}", Action.SMILE) for i in range(3)]
-    fakes = pairs(sources, [person("d", Action.SMILE)], Action.SMILE, "train", seed=0)
+    fakes = list(pairs(sources, [person("d", Action.SMILE)], Action.SMILE, "train", seed=0))
     reals = match_reals(fakes, sources)
     assert [r.key for r in reals] == [f.source.key for f in fakes]
 
@@ -127,6 +129,76 @@ def test_photos_are_matched_by_other_people_of_the_split() -> None:
     fakes = [p for a in TEN for p in pairs([photo], [person("d", a)], a, "train", 0)]
     reals = [person("y"), person("z", split="test")]
     assert {r.identity for r in match_reals(fakes, reals)} == {"y"}
+
+
+def test_a_source_is_used_again_only_if_no_other_is_left() -> None:
+    sources = [person(f"s{i}", Action.NOD) for i in range(2)]
+    drivers = [person(f"d{i}", Action.NOD) for i in range(2)]
+    table = pairs(sources, drivers, Action.NOD, "train", seed=0)
+    one, *_ = table
+    again = next_round(table, {one: True}, target=9, cap=9)
+    assert [p.source.key for p in again] == [s.key for s in sources if s.key != one.source.key]
+    both = {p: p.driver is one.driver for p in table if p.source is one.source}
+    both[again[0]] = True
+    left = next_round(table, both, target=9, cap=9)
+    assert len(left) == 1
+    assert left[0].source is again[0].source
+
+
+def one_by_one(fakes: list[Pair], reals: list[Footage]) -> list[Footage]:
+    """`match_reals` as its docstring says it, looking through all clips for each fake."""
+    free, chosen, unmatched = list(reals), [], []
+    for fake in fakes:
+        own = [r for r in free if r.identity == fake.source.identity]
+        if own:
+            order = lambda r: (r.key != fake.source.key, r.action is not fake.action)  # noqa: E731, B023
+            chosen.append(min(own, key=order))
+            free.remove(chosen[-1])
+        else:
+            unmatched.append(fake)
+    sources = {fake.source.identity for fake in fakes}
+    for fake in unmatched:
+        others = [r for r in free if r.split == fake.split and r.identity not in sources]
+        if others:
+            chosen.append(others[0])
+            free.remove(others[0])
+    return chosen
+
+
+CLIPS = st.builds(
+    person,
+    st.sampled_from("abcde"),
+    st.sampled_from([Action.TALK, Action.NOD, Action.YAW]),
+    st.integers(0, 2),
+    st.sampled_from(["train", "test"]),
+)
+
+
+@given(st.lists(CLIPS, max_size=12), st.lists(CLIPS, unique_by=lambda f: f.key, max_size=20))
+def test_reals_are_matched_as_if_all_were_looked_through(
+    sources: list[Footage], reals: list[Footage]
+) -> None:
+    fakes = [Pair(s, person("d", (Action.NOD, Action.YAW)[i % 2])) for i, s in enumerate(sources)]
+    assert match_reals(fakes, reals) == one_by_one(fakes, reals)
+
+
+def test_the_papers_size_is_planned_in_seconds() -> None:
+    """10,000 fakes and 10,000 real clips; 20 driving clips of each action, and of each split."""
+    before = time.process_time()
+    people = [person(f"p{i // 5}", take=i % 5, split="") for i in range(10_000)]
+    drivers = [person(f"d{i}", a, split="") for a in TEN for i in range(60)]
+    people, drivers = with_splits([people, drivers], 0)
+    wanted, fakes = targets(1000), []
+    for split, action in ((s, a) for s in SPLITS for a in TEN):
+        here = [d for d in drivers if d.split == split]
+        table, results = pairs(people, here, action, split, 0), {}
+        while batch := next_round(table, results, wanted[split], 4 * wanted[split]):
+            results |= {pair: seed_of(pair.clip_id) % 5 > 0 for pair in batch}
+        fakes += [pair for pair, accepted in results.items() if accepted]
+    reals = match_reals(fakes, people)
+    assert len(fakes) == 10_000
+    assert len(reals) > 9_900
+    assert time.process_time() - before < 10
 
 
 def test_the_film_plan_is_balanced_and_disjoint(tmp_path: Path) -> None:

@@ -51,9 +51,11 @@ CONFIG = BuildConfig(
 
 
 def picture(footage: Footage) -> Frames:
-    """The clip of a person (n, 64, 64, 3): grey, with a mark for the person and the frame."""
+    """The clip of a person (n, 64, 64, 3): grey, with marks of the person and the frame."""
     frames = np.full((FRAMES, SIZE_PX, SIZE_PX, 3), GREY, np.uint8)
     frames[:, :8, :8] = seed_of(footage.identity) % 100 + 60
+    look = np.random.default_rng(seed_of(footage.identity)).integers(60, 200, (2, 6, 1), np.uint8)
+    frames[:, 8:20, 10:64] = look.repeat(6, 0).repeat(9, 1)
     for index in range(FRAMES):
         frames[index, -8:, :8] = 60 + 15 * index
     return frames

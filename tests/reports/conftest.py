@@ -44,6 +44,8 @@ def face(size: int, person: str, turn: float, mouth: float) -> np.ndarray:
     skin, back = seed.integers(120, 230, 3), seed.integers(40, 200, 3)
     y, x = np.mgrid[0:size, 0:size] / size * 2 - 1
     image = np.broadcast_to(back, (size, size, 3)).astype(np.float64) * (0.8 + 0.2 * y[..., None])
+    room = np.kron(seed.uniform(0.6, 1.4, (8, 8)), np.ones((size // 8, size // 8)))
+    image *= np.pad(room, (0, size - len(room)), "edge")[..., None]
     x = x - 0.1 * turn
     image[(x / 0.55) ** 2 + (y / 0.75) ** 2 < 1] = skin
     for eye in (-0.22, 0.22):

@@ -1,13 +1,14 @@
 """What the page says of the result."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.reports.experiments import ran, score
 
-from dfmnist.dataset.audit import read_audit
+from dfmnist.dataset.audit import BrokenFile, read_audit
 from dfmnist.reports import text
-from dfmnist.reports.sections import audit_cards
+from dfmnist.reports.sections import audit_cards, audit_lines
 from dfmnist.stats.intervals import Estimate
 
 
@@ -49,3 +50,24 @@ def test_a_detector_beats_the_signal_with_its_lower_bound(
     signal = audit_cards(report, ("resnet50", Estimate(0.995, low, 1.0, 6, people)))[-1]
     assert ("ResNet-50 on raw clips beats this: AUC 0.99" in signal.verdict) is beats
     assert signal.bad is not beats
+
+
+def test_the_page_says_what_the_audit_found(made: Any) -> None:
+    report = read_audit(made.dataset)
+    assert report is not None
+    lines = audit_lines(report)
+    assert [line.check for line in lines] == ["Broken files", "People", "Near-duplicates"]
+    assert not any(line.bad for line in lines)
+    assert all(line.said in made.html for line in lines)
+    broken = replace(
+        report, passed=False, failed=("files",), broken=(BrokenFile("a.mp4", "is cut"),),
+        protocol=None, signal={},
+    )  # fmt: skip
+    assert audit_cards(broken, None) == []
+    first = audit_lines(broken)[0]
+    assert first.bad
+    assert first.said.endswith("cannot be read, such as a.mp4 (is cut)")
+    tile = text._audit_fact(broken)
+    assert (tile.number, tile.more) == ("failed", "failed: files; see “Is the comparison fair?”")
+    old = replace(report, people=None, copies=None, broken=None)
+    assert audit_lines(old) == []

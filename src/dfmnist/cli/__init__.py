@@ -70,8 +70,13 @@ for panel, functions in {
         app.command(rich_help_panel=panel)(function)
 app.add_typer(
     _group(
-        "Import a dataset that somebody else made, and check one.",
-        **{"import": dataset.import_, "audit": dataset.audit, "verify": dataset.verify},
+        "Import a dataset that somebody else made, check one, and publish one.",
+        **{
+            "import": dataset.import_,
+            "audit": dataset.audit,
+            "verify": dataset.verify,
+            "export": dataset.export,
+        },
     ),
     name="dataset",
     rich_help_panel=MAKE,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dfmnist.cli.options import Workers, field, set_option, use_engine
+from dfmnist.cli.options import Address, EngineOption, Workers, field, set_option, use_engine
 from dfmnist.core.actions import Action, parse_action
 from dfmnist.core.choices import DriverProtocol, Motion, PersonRule, ScreenRule
 from dfmnist.core.settings import setting, with_settings
@@ -86,6 +86,8 @@ def build(
     thresholds: Annotated[Path | None, field(BuildConfig, "thresholds")] = BuildConfig.thresholds,
     seed: Annotated[int, field(BuildConfig, "seed")] = BuildConfig.seed,
     settings: Annotated[list[str], set_option(BuildConfig, "qualities=raw,c23")] = [],  # noqa: B006  # only read
+    engine: EngineOption = "local",
+    address: Address = None,
     workers: Workers = None,
 ) -> None:
     """Build a dataset: animate sources as the drivers move, screen the clips, compress them.
@@ -111,7 +113,7 @@ def build(
         cropped=cropped,
         synthetic=synthetic,
     )
-    use_engine(ctx, workers)
+    use_engine(ctx, workers, engine, address)
     config = with_settings(config, settings)
     root = build_files(sources, drivers, config, out, reals=reals, person=person)
     typer.echo(f"dataset: {root / 'metadata.jsonl'}")

@@ -1,15 +1,20 @@
-"""`dfmnist dataset import`, `audit` and `verify`: read others' datasets, check a dataset."""
+"""`dfmnist dataset import`, `audit`, `verify`, `export`: others' datasets, checks, publishing."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from dfmnist.cli.options import Dataset, Json, Workers, print_json, use_engine
+from dfmnist.cli.options import Dataset, Json, Workers, field, print_json, set_option, use_engine
 from dfmnist.core.choices import DatasetKind, SplitRule
 from dfmnist.core.errors import InputError
+from dfmnist.core.settings import with_settings
+from dfmnist.dataset.export.config import ExportConfig
+
+if TYPE_CHECKING:
+    from dfmnist.dataset.audit import AuditReport
 
 
 def audit(
@@ -21,11 +26,12 @@ def audit(
     as_json: Json = False,
     workers: Workers = None,
 ) -> None:
-    """Check that nothing but the forgery separates real from fake clips.
+    """Check a dataset: broken files, leaks between splits, and shortcuts to the class.
 
-    A classifier that sees only container and codec facts (protocol) must stay near chance, or the
-    audit fails and the exit code is 2. A classifier on the signal is the baseline that detectors
-    must beat; it cannot fail.
+    Four checks can fail; the exit code is then 2. files: every file can be read. people: nobody,
+    seen or driving, is in two splits. copies: no recording is in two splits. protocol: a classifier
+    that sees only container and codec facts stays near chance (AUC below 0.6). A classifier on the
+    signal is the baseline that detectors must beat; it cannot fail.
     """
     from dfmnist.dataset.audit import audit, write_audit
     from dfmnist.dataset.manifest import dataset_folder
@@ -36,20 +42,50 @@ def audit(
     if as_json:
         print_json(report)
     else:
-        table = Table("Audit", "Quality", "AUC", "95% interval", "Verdict")
-        for quality, found in report.protocol_by_quality.items():
-            e = found.auc
-            verdict = "passed" if e.value < report.limit else "FAILED"
-            interval = f"{e.low:.3f}–{e.high:.3f}"
-            table.add_row("protocol", quality, f"{e.value:.3f}", interval, verdict)
-        for quality, found in report.signal.items():
-            e = found.auc
-            interval = f"{e.low:.3f}–{e.high:.3f}"
-            table.add_row("signal", quality, f"{e.value:.3f}", interval, "baseline")
-        Console().print(table)
+        _show_audit(report)
     if save:
         typer.echo(write_audit(folder, report), err=as_json)
     report.require_pass()
+
+
+SHOWN_FEATURES = 12
+"""Number of leaking features that are shown."""
+SHOWN_FILES = 10
+"""Number of broken files that are shown; audit.json lists all."""
+
+
+def _show_audit(report: "AuditReport") -> None:
+    """Print an audit for people: counts, AUCs, what gives the class away, and the verdicts."""
+    console = Console()
+    counts = Table("Clips", "", "Real", "Fake", "People")
+    for name, rows in (report.counts or {}).items():
+        for value, row in rows.items():
+            people = f"{row['people']:,}" if "people" in row else ""
+            counts.add_row(name, value, f"{row['real']:,}", f"{row['fake']:,}", people)
+    console.print(counts)
+    measured = Table("Audit", "Of", "AUC", "95% interval", "Verdict")
+    parts = (report.protocol_by_quality, report.protocol_by_method or {}, report.signal)
+    for audited, found in zip(("protocol", "protocol", "signal"), parts, strict=True):
+        for name, one in found.items():
+            auc = one.auc
+            verdict = "passed" if auc.value < report.limit else "FAILED"
+            measured.add_row(
+                audited, name, f"{auc.value:.3f}", f"{auc.low:.3f}–{auc.high:.3f}",
+                "baseline" if audited == "signal" else verdict,
+            )  # fmt: skip
+    if measured.row_count:
+        console.print(measured)
+    if report.leaks:
+        leaks = Table("Leak", "AUC alone", "Real", "Fake")
+        for feature in report.leaks[:SHOWN_FEATURES]:
+            leaks.add_row(feature.name, f"{feature.auc:.2f}", feature.real, feature.fake)
+        console.print(leaks)
+    for broken in (report.broken or ())[:SHOWN_FILES]:
+        typer.echo(f"  {broken.file_name}: {broken.reason}")
+    for check, said in report.findings().items():
+        typer.echo(f"{check}: {'FAILED: ' if check in report.failed else ''}{said}")
+    if report.protocol is None:
+        typer.echo("protocol: not measured, since all clips have one label")
 
 
 def verify(
@@ -70,8 +106,8 @@ def verify(
 
     use_engine(ctx, workers)
     folder = dataset_folder(dataset)
-    problems = verify(folder, drivers=not shared_drivers)
     manifest, digest = read_manifest(folder), manifest_hash(folder)
+    problems = verify(manifest, drivers=not shared_drivers)
     count, said = len(manifest.clips), notes(manifest)
     if as_json:
         print_json({"files": count, "manifest_sha256": digest, "problems": problems, "notes": said})
@@ -115,6 +151,14 @@ def import_(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the splits that are made.")] = 0,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Take the fakes of this method alone, such as face2face, with all real clips; "
+            "repeatable.",
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the dataset. Default: that of KIND.")] = "",
     allow_missing: Annotated[
         bool,
@@ -145,7 +189,7 @@ def import_(
     from dfmnist.dataset.layouts.kinds import OTHERS, layout_of
 
     use_engine(ctx, workers)
-    options = ImportOptions(splits, seed, name, allow_missing, crop)
+    options = ImportOptions(splits, seed, name, allow_missing, crop, methods=tuple(method or ()))
     made = import_dataset(layout_of(kind, root, identity), root, out, options, others=OTHERS)
     for note in made.notes:
         say(f"  {note}")
@@ -157,3 +201,52 @@ def import_(
         real, fake = counts[split, "real"], counts[split, "fake"]
         typer.echo(f"{split}: {real} real and {fake} fake clips")
     typer.echo(f"{out}: {plural(len(made.clips), 'file')}, {len(made.problems)} left out")
+
+
+def export(
+    ctx: typer.Context,
+    dataset: Dataset,
+    out: Annotated[Path, typer.Option(help="Folder for the published dataset.")],
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(help="Quality to publish, such as raw or c23; repeatable. Default: all."),
+    ] = None,
+    licence: Annotated[str, field(ExportConfig, "licence")] = ExportConfig.licence,
+    consent: Annotated[str, field(ExportConfig, "consent")] = ExportConfig.consent,
+    webdataset: Annotated[
+        bool, typer.Option("--webdataset", help="Write WebDataset shards too, for clusters.")
+    ] = False,
+    c2pa: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="CERT KEY",
+            help="Sign each clip that dfmnist made with Content Credentials: a certificate chain "
+            "and its private key, both in PEM.",
+        ),
+    ] = None,
+    settings: Annotated[list[str], set_option(ExportConfig, "version=1.1.0")] = [],  # noqa: B006
+    workers: Workers = None,
+) -> None:
+    """Publish a dataset: one folder for each split, a card, Croissant metadata and checksums.
+
+    `datasets.load_dataset(OUT)` gives train, validation and test. Files are hard links where the
+    file system allows them, else copies. A clip without a licence or a consent is not published,
+    nor is a file that names a folder of this machine.
+    """
+    from dfmnist.core.console import say
+    from dfmnist.core.text import plural
+    from dfmnist.dataset.export.exporting import export_dataset
+    from dfmnist.dataset.manifest import dataset_folder
+
+    use_engine(ctx, workers)
+    given = ExportConfig(
+        licence=licence,
+        consent=consent,
+        qualities=tuple(quality or ()),
+        webdataset=webdataset,
+    )
+    made = export_dataset(dataset_folder(dataset), out, with_settings(given, settings), c2pa)
+    for note in made.notes:
+        say(f"  {note}")
+    counts = ", ".join(f"{split} {count:,}" for split, count in made.counts.items())
+    typer.echo(f"{out}: {plural(sum(made.counts.values()), 'file')} ({counts})")

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dfmnist.cli.options import DATASET_HELP, Workers, print_json, use_engine
-from dfmnist.core.choices import EngineName
+from dfmnist.cli.options import (
+    DATASET_HELP,
+    Address,
+    EngineOption,
+    Workers,
+    print_json,
+    use_engine,
+)
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,10 +66,8 @@ def experiment(
     seeds: Annotated[
         int, typer.Option(help="Number of runs of each cell; with several, mean and spread.")
     ] = 1,
-    engine: Annotated[
-        EngineName,
-        typer.Option(help="What runs the work: processes of this machine, or Ray."),
-    ] = "local",
+    engine: EngineOption = "local",
+    address: Address = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan only: runs, clips, steps, time.")
     ] = False,
@@ -97,7 +101,7 @@ def experiment(
         tuple(map(run.parse_other, other or [])),
         seeds,
     )
-    use_engine(ctx, workers, engine)
+    use_engine(ctx, workers, engine, address)
     if not dry_run:
         typer.echo(run.run_experiments(request, out))
     elif as_json:

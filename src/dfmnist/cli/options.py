@@ -20,6 +20,18 @@ Run = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Number of worker processes. Default: one per core.")
 ]
+EngineOption = Annotated[
+    EngineName,
+    typer.Option("--engine", help="What runs the work: processes of this machine, or Ray."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Address of Ray's cluster, for --engine ray. Default: the variable RAY_ADDRESS, else "
+        "the cluster on this machine, which is started if there is none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Backend = Annotated[
     BackendName,
@@ -77,9 +89,14 @@ def set_option(config: type, example: str) -> Any:
     )
 
 
-def use_engine(ctx: typer.Context, workers: int | None, name: EngineName = "local") -> None:
+def use_engine(
+    ctx: typer.Context,
+    workers: int | None,
+    name: EngineName = "local",
+    address: str | None = None,
+) -> None:
     """Run the jobs of the command being run on this engine. Raises `InputError`."""
-    ctx.with_resource(engine(name, workers))
+    ctx.with_resource(engine(name, workers, address))
 
 
 def print_json(value: Any) -> None:

@@ -8,13 +8,18 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 from typer.models import ArgumentInfo, OptionInfo, ParameterInfo
 
-from dfmnist.cli import app, build, detect, settings
+from dfmnist.cli import app, build, dataset, detect, settings
 from dfmnist.core.settings import in_words, setting_text, settings_of
 from dfmnist.core.text import markdown_table
+from dfmnist.dataset.export.config import ExportConfig
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.pipeline.config import BuildConfig
 
-SETTINGS = {detect.train: TrainConfig, build.build: BuildConfig}
+SETTINGS = {
+    detect.train: TrainConfig,
+    build.build: BuildConfig,
+    dataset.export: ExportConfig,
+}
 """The config behind `--set` of a command."""
 HEAD = """# Commands
 

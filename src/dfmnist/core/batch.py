@@ -29,4 +29,9 @@ def published(reason: str, item: Path) -> str:
     """`reason` for a file that is published: paths without the folders of this machine."""
     for folder in {str(item.parent), str(item.parent.resolve())} - {".", "/"}:
         reason = reason.replace(f"{folder}/", "")
-    return _FOLDERS.sub("", reason)
+    return without_folders(reason)
+
+
+def without_folders(text: str) -> str:
+    """`text` in which absolute paths have lost their folders: `/home/ann/x.mp4` is `x.mp4`."""
+    return _FOLDERS.sub("", text)

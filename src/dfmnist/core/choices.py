@@ -75,5 +75,5 @@ SplitRule = Literal["identity", "paper", "official"]
 """How splits are made. `identity`: nobody, seen or driving, is in two of them. `paper`: 70, 15 and
 15 percent of the clips of each action. `official`: as the makers of the dataset published them."""
 EngineName = Literal["local", "ray"]
-"""What runs jobs. `local`: processes of this machine. `ray`: tasks on the cluster that
-`RAY_ADDRESS` names, else on one that is started here; needs the extra `dfmnist[ray]`."""
+"""What runs jobs. `local`: processes of this machine. `ray`: actors on a cluster, or on this
+machine; needs the extra `dfmnist[ray]`."""

@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,6 +107,48 @@ def read_json_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError.of(path, f"holds a {type(value).__name__}", "a JSON object")
     return value
+
+
+_FICLONE = 0x40049409
+"""Request of Linux that lets two files share their blocks until one is changed (FICLONE)."""
+
+
+def place_file(source: Path, target: Path) -> None:
+    """Put the file `source` at `target`, completely or not at all, and as cheaply as possible.
+
+    The first of these that the file system allows: a hard link, a copy that shares its blocks
+    (reflink), a copy. Symbolic links are followed. Raises `InputError` for a missing source and
+    `StorageError` if the disk is full.
+    """
+    if not source.is_file():
+        raise InputError.of(source, "no such file", "the clip that the manifest names")
+    if _linked(source, target):
+        return
+    with (
+        atomic_path(target) as temporary,
+        source.open("rb") as read,
+        temporary.open("wb") as written,
+    ):
+        try:
+            fcntl.ioctl(written.fileno(), _FICLONE, read.fileno())
+        except OSError:  # a file system without reflinks
+            shutil.copyfileobj(read, written, 1 << 20)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Make `target` a hard link to the file `source`; False where that cannot be done."""
+    temporary = target.parent / f"{TEMPORARY}{os.getpid()}-{target.name[-200:]}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        os.link(os.path.realpath(source), temporary)
+        temporary.replace(target)
+    except OSError:  # another file system, one without links, or a file of somebody else
+        return False
+    finally:
+        with contextlib.suppress(OSError):  # where both were one file already, it is left
+            temporary.unlink(missing_ok=True)
+    return True
 
 
 def sha256_file(path: Path) -> str:

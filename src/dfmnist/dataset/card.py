@@ -1,7 +1,7 @@
 """Dataset card: a `README.md` with the front matter that Hugging Face reads."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from dfmnist.core.actions import INFO, Action
 from dfmnist.core.files import write_text
 from dfmnist.core.text import UNDEFINED, markdown_table
 from dfmnist.dataset.audit import AuditReport
+from dfmnist.dataset.export.terms import Terms, licence_lines, terms_of
 from dfmnist.dataset.manifest import Manifest, Rejected
 from dfmnist.dataset.summary import Summary, summarise
 
@@ -46,21 +47,21 @@ def card(
 ) -> str:
     """Compose the card as Markdown."""
     summary = summarise(manifest, rejected)
-    licences = sorted({clip.licence for clip in manifest.clips})
-    consents = sorted({clip.consent for clip in manifest.clips})
+    terms = terms_of(manifest.clips)
+    whole = {"train": ("metadata.jsonl", "clips/**")}
     parts = [
-        _front_matter(text.pretty_name, licences, summary.clips),
+        front_matter(text.pretty_name, terms, summary.clips, whole, link=False),
         f"# {text.pretty_name}",
         _opening(summary),
         SYNTHETIC if text.synthetic_actors else "",
         text.how_made,
-        "## Counts\n\n" + _counts(summary),
-        "## Screening\n\n" + _screening(summary),
-        "## Audit\n\n" + _audit(report),
+        "## Counts\n\n" + counts_text(summary),
+        "## Screening\n\n" + screening_text(summary),
+        "## Audit\n\n" + audit_text(report),
         "## Loading\n\n" + _loading(),
         "## Licence and consent\n\n"
-        + _bullets("Licence", licences)
-        + _bullets("Consent", consents),
+        + _bullets("Licence", terms.licences)
+        + _bullets("Consent", terms.consents),
         _use(),
         "## Departures from the paper\n\n" + "".join(f"- {d}\n" for d in text.departures)
         if text.departures
@@ -69,23 +70,29 @@ def card(
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
-_KNOWN_LICENCES = {"apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-sa-4.0"}
+def front_matter(
+    name: str, terms: Terms, clips: int, data_files: Mapping[str, Sequence[str]], *, link: bool
+) -> str:
+    """The block of YAML that a card begins with.
 
-
-def _front_matter(name: str, licences: list[str], clips: int) -> str:
-    known = len(licences) == 1 and licences[0].lower() in _KNOWN_LICENCES
+    `data_files` are the patterns of each split's files. `link`: a licence that Hugging Face has no
+    slug for is in `LICENSE.md`.
+    """
     sizes = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
     size = next((label for limit, label in sizes if clips < limit), "100K<n<1M")
+    files = [
+        line
+        for split, patterns in data_files.items()
+        for line in (f"  - split: {split}", "    path:", *(f"    - {p}" for p in patterns))
+    ]
     lines = [
         "---",
         f"pretty_name: {json.dumps(name)}",
-        f"license: {licences[0].lower() if known else 'other'}",
-    ]
-    if not known:
-        lines.append(f"license_name: {json.dumps('; '.join(licences))}")
-    lines += [
+        *licence_lines(terms, link=link),
         "task_categories:",
         "- video-classification",
+        "annotations_creators:",
+        "- machine-generated",
         "tags:",
         "- deepfake",
         "- face-animation",
@@ -95,10 +102,7 @@ def _front_matter(name: str, licences: list[str], clips: int) -> str:
         "configs:",
         "- config_name: default",
         "  data_files:",
-        "  - split: train",
-        "    path:",
-        "    - metadata.jsonl",
-        "    - clips/**",
+        *files,
         "---",
     ]
     return "\n".join(lines)
@@ -114,7 +118,8 @@ def _opening(summary: Summary) -> str:
     )
 
 
-def _counts(summary: Summary) -> str:
+def counts_text(summary: Summary) -> str:
+    """Tables of the clips by action and split, and of the files by quality."""
     actions = {INFO[Action(name)].title: row for name, row in summary.by_action.items()}
     return "\n\n".join(
         [
@@ -130,7 +135,8 @@ def _table(head: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, 
     return markdown_table((head, *columns), cells, align_right=True).rstrip()
 
 
-def _screening(summary: Summary) -> str:
+def screening_text(summary: Summary) -> str:
+    """Table of the clips that passed the liveness screening, of all attempts at each action."""
     rows = []
     for action in Action:
         counts = [c.get(action) for c in (summary.real_attempts, summary.fake_attempts)]
@@ -144,8 +150,11 @@ def _screening(summary: Summary) -> str:
     )
 
 
-def _audit(report: AuditReport) -> str:
-    verdict = "passed" if report.passed else "FAILED"
+def audit_text(report: AuditReport) -> str:
+    """Result of the audit: the protocol's AUC, and the signal's as a baseline."""
+    verdict = "passed" if "protocol" not in report.failed else "FAILED"
+    if report.protocol is None:
+        return "Protocol and signal were not measured, since all clips have one label."
     p = report.protocol.auc
     rows = [
         (quality, f"{auc.value:.3f}", f"{auc.low:.3f} to {auc.high:.3f}")
@@ -171,11 +180,12 @@ test = clips.filter(lambda split, quality: split == "test" and quality == "raw",
 ```
 
 `datasets` calls the whole of it `train`; the real split is the column `split`, disjoint by
-identity. `label` is `real` or `fake`; `file_name` becomes `video`, which `torchcodec` decodes.
-`dfmnist dataset verify` checks every file against its SHA-256."""
+identity. `dfmnist dataset export` writes a copy with one folder for each split. `label` is `real`
+or `fake`; `file_name` becomes `video`, which `torchcodec` decodes. `dfmnist dataset verify` checks
+every file against its SHA-256."""
 
 
-def _bullets(head: str, values: list[str]) -> str:
+def _bullets(head: str, values: Sequence[str]) -> str:
     return "".join(f"- {head}: {value}\n" for value in values)
 
 

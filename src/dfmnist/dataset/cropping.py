@@ -19,7 +19,9 @@ from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.media.video import frame_times, iter_frames, probe, write_video
 
 CROPS = "crops"
-"""Folder of the crops."""
+"""Folder of the crops of MP4 files."""
+CONVERTED = "crops-converted"
+"""Folder of the crops of other files, which become MP4."""
 CRF = 10
 """Rate factor of the crops: they keep the traces of the forgery that detectors look for."""
 
@@ -82,7 +84,9 @@ def crop_all(
 
 def crop_name(file_name: str) -> str:
     """Path of a clip's crop within the dataset's folder; different clips have different crops."""
-    return f"{CROPS}/{file_name}" + ("" if file_name.endswith(".mp4") else ".mp4")
+    if file_name.endswith(".mp4"):
+        return f"{CROPS}/{file_name}"
+    return f"{CONVERTED}/{file_name}.mp4"
 
 
 def crop_one(job: CropJob) -> Crop:

@@ -1,7 +1,8 @@
 """Import of a dataset that somebody else made: a manifest beside its files, which stay in place."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from dfmnist.core.text import plural
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.layouts.base import Layout
-from dfmnist.dataset.manifest import write_manifest
+from dfmnist.dataset.manifest import read_manifest, write_manifest
 from dfmnist.dataset.splits import (
     THREE_PARTS,
     WITHOUT_TEST,
@@ -51,6 +52,8 @@ class ImportOptions:
     """Whether to crop every clip to its face, into a cache beside the manifest."""
     size_px: int = 256
     """Side in pixels of the crops."""
+    methods: tuple[str, ...] = ()
+    """Methods whose fakes are taken, with all real clips; empty takes all."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,13 @@ def import_dataset(
     lists them.
     """
     options = options or ImportOptions()
-    _check_root(layout, root, others)
+    _check_root(layout, root, out, others)
     listed = list(layout.read(root))
     if not listed:
         raise InputError.of(root, "holds no clips", layout.expected)
     claim_folder(out, KIND)
-    found, problems, left_out = _present(layout, root, out, listed)
+    listed, unwanted = _of_methods(layout, root, listed, options.methods)
+    found, problems, left_out = _present(layout, root, out, listed, unwanted)
     write_text(out / PROBLEMS, "".join(f"{problem}\n" for problem in problems))
     _tell(out, problems, len(listed), options)
     division, rule = _split(layout, found, options)
@@ -119,12 +123,29 @@ def import_dataset(
     return Imported(out, tuple(clips), (*problems, *more), left_out, info.notes)
 
 
-def _check_root(layout: Layout, root: Path, others: Sequence[Layout]) -> None:
-    """Raise `InputError` for a folder that is empty or lies as another dataset does."""
+def _of_methods(
+    layout: Layout, root: Path, listed: list[Clip], methods: Collection[str]
+) -> tuple[list[Clip], list[Clip]]:
+    """The clips that are real or of the methods wanted, and the others."""
+    known = {clip.method for clip in listed if clip.method}
+    if unknown := sorted(set(methods) - known):
+        expected = f"some of {', '.join(sorted(known)) or 'no method'}"
+        raise InputError.of(root, f"holds no fakes of {unknown[0]}", expected)
+    taken = [c for c in listed if not methods or c.label == "real" or c.method in methods]
+    names = {clip.file_name for clip in taken}
+    return taken, [clip for clip in listed if clip.file_name not in names]
+
+
+def _check_root(layout: Layout, root: Path, out: Path, others: Sequence[Layout]) -> None:
+    """Raise `InputError` for a folder that is empty, a dataset, or lies as another dataset does."""
     if not root.is_dir():
         raise InputError.of(root, "no such folder", layout.expected)
     if not any(root.iterdir()):
         raise InputError.of(root, "is empty", layout.expected)
+    if root.resolve() != out.resolve() and _is_dataset(root):
+        raise InputError.of(
+            root, "is a dataset already", "it as it is, where a dataset is asked for"
+        )
     if layout.looks_like(root):
         return
     for other in others:
@@ -135,6 +156,15 @@ def _check_root(layout: Layout, root: Path, others: Sequence[Layout]) -> None:
                 f"`dfmnist dataset import {other.kind}`, or {layout.expected}",
             )
     raise InputError.of(root, f"is not {layout.title}", layout.expected)
+
+
+def _is_dataset(root: Path) -> bool:
+    """Whether the folder has a manifest that can be read."""
+    try:
+        read_manifest(root)
+    except InputError:
+        return False
+    return True
 
 
 def declared_root(root: Path, out: Path) -> str:
@@ -159,13 +189,16 @@ class _Found:
 
 
 def _present(
-    layout: Layout, root: Path, out: Path, listed: Sequence[Clip]
+    layout: Layout, root: Path, out: Path, listed: Sequence[Clip], unwanted: Sequence[Clip]
 ) -> tuple[list[Clip], list[str], str]:
-    """The clips whose files can be read, with their headers; problems; what else was left out."""
+    """The clips whose files can be read, with their headers; problems; what else was left out.
+
+    Files of `unwanted` clips belong to the dataset, and are neither read nor a problem.
+    """
     names = [clip.file_name for clip in listed]
-    known = set(names)
-    if len(known) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    known = {*names, *(clip.file_name for clip in unwanted)}
+    if len(set(names)) < len(names):
+        twice, _ = Counter(names).most_common(1)[0]
         raise InputError.of(root, f"lists {twice} twice", "each file once")
     folder = find_media(root, VIDEOS)
     extra = [

@@ -48,6 +48,8 @@ class DatasetInfo(_Record):
     made_by: str = ""
     """Program that wrote the manifest, with its version."""
     splits: SplitInfo | None = None
+    synthetic_actors: bool = False
+    """Whether everyone in the clips is a synthetic actor."""
     notes: tuple[str, ...] = ()
     """What a reader should know of the splits and the files, a sentence each."""
 

@@ -1,13 +1,13 @@
 """Manifest of a dataset: one validated record for each clip in `metadata.jsonl`.
 
 Building a dataset ends with writing it; all other work starts with reading it. The form is Hugging
-Face's VideoFolder, so `datasets.load_dataset("videofolder", data_dir=DIR)` reads it: `file_name`
-comes first.
+Face's VideoFolder: `file_name` comes first. A published dataset (`dfmnist dataset export`) has one
+such file in the folder of each split, and is read as one dataset.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from dfmnist.core.actions import Action
+from dfmnist.core.choices import SPLITS, Split
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file, sha256_text, write_text
 from dfmnist.core.records import problems_by_field
@@ -33,7 +34,8 @@ from dfmnist.dataset.clip import (
     upgraded,
     with_extra,
 )
-from dfmnist.dataset.info import DatasetInfo, read_info
+from dfmnist.dataset.info import INFO, DatasetInfo, read_info
+from dfmnist.dataset.rows import from_row
 from dfmnist.dataset.splits import check_splits
 from dfmnist.stats.intervals import Rate
 
@@ -54,6 +56,7 @@ __all__ = [
     "manifest_hash",
     "read_manifest",
     "read_rejected",
+    "sharing",
     "write_manifest",
     "write_rejected",
 ]
@@ -124,6 +127,8 @@ def driver_file_name(identity: str, action: Action, take: int) -> str:
 
 
 _R = TypeVar("_R", Clip, Rejected)
+Convert = Callable[[dict[str, Any]], dict[str, Any]]
+"""A function from the values in one line to those of a record."""
 
 
 def dataset_folder(dataset: str | Path) -> Path:
@@ -141,11 +146,16 @@ def read_manifest(path: Path) -> Manifest:
     error for a built clip; those of an imported one are kept in `extra`.
     """
     file = Path(path)
-    if file.is_dir():
+    published = split_files(file)
+    if file.is_dir() and not published:
         file = file / METADATA
-    if not file.is_file():
+    if published:
+        clips = [c for split, one in published.items() for c in _read_split(one, split)]
+        file = file / INFO
+    elif file.is_file():
+        clips = _read_lines(file, Clip)
+    else:
         raise InputError.of(file, "no such file", "a dataset folder with a metadata.jsonl")
-    clips = _read_lines(file, Clip)
     if not clips:
         raise InputError.of(file, "holds no clips", "one record or more")
     _check_unique(file, clips)
@@ -153,6 +163,22 @@ def read_manifest(path: Path) -> Manifest:
     _check_links(file, file.parent / info.root, clips)
     check_splits(clips, info, file)
     return Manifest(file.parent, tuple(clips), info)
+
+
+def split_files(folder: Path) -> dict[Split, Path]:
+    """The `metadata.jsonl` of each split of a published dataset; empty for any other folder."""
+    if not Path(folder).is_dir() or (Path(folder) / METADATA).exists():
+        return {}
+    files: dict[Split, Path] = {split: Path(folder) / split / METADATA for split in SPLITS}
+    return {split: file for split, file in files.items() if file.is_file()}
+
+
+def _read_split(file: Path, split: Split) -> Iterator[Clip]:
+    """The clips of one split of a published dataset, whose paths are told from its top."""
+    for number, clip in enumerate(_read_lines(file, Clip, from_row), 1):
+        if clip.split != split:
+            raise InputError.of(f"{file}:{number}", f"states split {clip.split}", split)
+        yield clip.model_copy(update={"file_name": f"{split}/{clip.file_name}"})
 
 
 def read_rejected(root: Path) -> tuple[Rejected, ...]:
@@ -175,8 +201,9 @@ def write_rejected(root: Path, rejected: Iterable[Rejected]) -> Path:
 
 
 def manifest_hash(root: Path) -> str:
-    """SHA-256 of `metadata.jsonl` and `rejected.jsonl`, the same for equal datasets."""
-    files = [Path(root) / METADATA, Path(root) / REJECTED]
+    """SHA-256 of all `metadata.jsonl` and of `rejected.jsonl`, the same for equal datasets."""
+    metadata = [*split_files(root).values()] or [Path(root) / METADATA]
+    files = [*metadata, Path(root) / REJECTED]
     if not files[0].is_file():
         raise InputError.of(files[0], "no such file", "a dataset folder with a metadata.jsonl")
     return sha256_text(" ".join(sha256_file(f) if f.is_file() else "-" for f in files))
@@ -187,9 +214,10 @@ def _write_lines(file: Path, lines: Iterable[str]) -> Path:
     return file
 
 
-def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
+def _read_lines(file: Path, kind: type[_R], convert: Convert | None = None) -> list[_R]:
+    """The records in `file`. `convert` is applied to the values of lines that are none as such."""
     records: list[_R] = []
-    share = _shared()
+    share = sharing()
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -197,7 +225,7 @@ def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
                     what = f"the line has {len(line):,} characters"
                     raise InputError.of(f"{file}:{number}", what, f"{MAX_LINE:,} at most")
                 if line.strip():
-                    record = _read_line(file, number, line, kind)
+                    record = _read_line(file, number, line, kind, convert)
                     share(record)
                     records.append(record)
     except UnicodeDecodeError as error:
@@ -205,7 +233,7 @@ def _read_lines(file: Path, kind: type[_R]) -> list[_R]:
     return records
 
 
-def _shared() -> Callable[[BaseModel], None]:
+def sharing() -> Callable[[BaseModel], None]:
     """A function that lets a record share the equal parts of earlier ones.
 
     A set of fields, a tuple of people and an empty `extra` of each record's own would take three
@@ -226,14 +254,17 @@ def _shared() -> Callable[[BaseModel], None]:
     return share
 
 
-def _read_line(file: Path, number: int, line: str, kind: type[_R]) -> _R:
+def _read_line(
+    file: Path, number: int, line: str, kind: type[_R], convert: Convert | None = None
+) -> _R:
     """The record in one line, in schema 2 whatever its own. Raises `InputError`."""
     old = '"schema_version":1' in line or '"schema_version": 1' in line
-    text = _rewritten(line, kind) if old else line
+    quoted = convert is not None and '"\\"' in line
+    text = _rewritten(line, kind, convert) if old or quoted else line
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        if not old and (text := _rewritten(line, kind)) != line:
+        if not old and (text := _rewritten(line, kind, convert)) != line:
             try:
                 return kind.model_validate_json(text)
             except ValidationError as second:
@@ -241,7 +272,7 @@ def _read_line(file: Path, number: int, line: str, kind: type[_R]) -> _R:
         raise _bad_line(file, number, line, kind, error) from None
 
 
-def _rewritten(line: str, kind: type[BaseModel]) -> str:
+def _rewritten(line: str, kind: type[BaseModel], convert: Convert | None) -> str:
     """The line with a record of schema 1 upgraded, and unknown columns of a clip in `extra`.
 
     A line that needs neither, or is no JSON object, is returned as it is.
@@ -252,7 +283,10 @@ def _rewritten(line: str, kind: type[BaseModel]) -> str:
         return line
     if not isinstance(values, dict):
         return line
-    new = upgraded(values)
+    try:
+        new = upgraded(convert(values) if convert else values)
+    except (ValueError, RecursionError):  # text that should be JSON
+        return line
     new = with_extra(new) if kind is Clip else new
     return line if new is values else as_json(new)
 

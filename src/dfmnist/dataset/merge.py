@@ -1,14 +1,12 @@
 """Merging of datasets, to train on them together (Table 2: fine-tuning with all of FF++)."""
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from dfmnist.core.choices import SplitRule
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, read_json, write_json
-from dfmnist.core.text import slug
+from dfmnist.core.files import claim_folder, place_file, read_json, write_json
+from dfmnist.core.text import key_of
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import (
     Clip,
@@ -41,16 +39,19 @@ def join_datasets(parts: Mapping[str, Path], root: Path) -> Path:
     _assert_disjoint(list(manifests.values()))
     for name, manifest in manifests.items():
         for clip in manifest.clips:
-            clip_id = f"{slug(name)}--{clip.clip_id}"
+            clip_id = f"{key_of(name)}--{clip.clip_id}"
             file_name = _file_name(clip, clip_id)
-            _link(manifest.path(clip), root / file_name)
+            place_file(manifest.path(clip), root / file_name)
             new = {"clip_id": clip_id, "file_name": file_name}
             clips.append(clip.model_copy(update={**new, "dataset": clip.dataset or name}))
     write(root, clips)
+    synthetic = all(m.info.synthetic_actors for m in manifests.values())
+    info = DatasetInfo(kind="joined", synthetic_actors=synthetic)
     rules = {m.info.splits.rule for m in manifests.values() if m.info.splits} - {"identity"}
     if rules:
         rule: SplitRule = "paper" if "paper" in rules else "official"
-        write_info(root, DatasetInfo(kind="joined", splits=split_info(clips, rule, 0)))
+        info = info.model_copy(update={"splits": split_info(clips, rule, 0)})
+    write_info(root, info)
     write_json(root / PARTS, hashes)
     return root
 
@@ -69,17 +70,6 @@ def _file_name(clip: Clip, clip_id: str) -> str:
     """Path of a clip's file in the joined dataset, with the suffix that it has."""
     suffix = PurePosixPath(clip.file_name).suffix or ".mp4"
     return clip_file_name(clip_id, clip.quality).removesuffix(".mp4") + suffix
-
-
-def _link(source: Path, target: Path) -> None:
-    if not source.is_file():
-        raise InputError.of(source, "no such file", "the clip that the manifest names")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def assert_unseen(trained: Path, tested: Path) -> None:

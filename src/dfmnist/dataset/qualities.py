@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from dfmnist.core.choices import QUALITIES, Quality
 from dfmnist.dataset.manifest import Clip
 
 ORDER = ("raw", "original", "c23", "c40")
@@ -17,3 +18,13 @@ def in_order(names: Iterable[str]) -> list[str]:
 def qualities_of(clips: Iterable[Clip]) -> list[str]:
     """The qualities that some of `clips` have, from the best to the worst."""
     return in_order({clip.quality for clip in clips})
+
+
+def quality_text(name: str) -> str:
+    """What a quality of built clips is: codec, constant rate factor, bits and chroma."""
+    assert name in QUALITIES
+    lossless = ", which looks lossless and is not" if name == "raw" else ""
+    return (
+        f"H.264 High profile by libx264, CRF {Quality(name).crf}{lossless}; 8 bits, chroma "
+        "subsampled 4:2:0 (yuv420p), BT.601, limited range"
+    )

@@ -272,7 +272,7 @@ def assert_disjoint(clips: Iterable[Clip], *, drivers: bool = True) -> None:
     found: dict[str, tuple[str, str]] = {}
     for clip in clips:
         for person in people_of(clip, drivers=drivers):
-            role = _role(clip, person)
+            role = role_of(clip, person)
             split, first_role = found.setdefault(person, (clip.split, role))
             if split != clip.split:
                 raise InputError(
@@ -281,7 +281,7 @@ def assert_disjoint(clips: Iterable[Clip], *, drivers: bool = True) -> None:
                 )
 
 
-def _role(clip: Clip, person: str) -> str:
+def role_of(clip: Clip, person: str) -> str:
     """What a person of the clip does there, in a word."""
     if person == clip.source:
         return "source"

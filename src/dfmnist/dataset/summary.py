@@ -44,7 +44,7 @@ def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:
     """Count the clips of `manifest` and, for the spoof rate, the `rejected` attempts."""
     distinct = list({clip.clip_id: clip for clip in manifest.clips}.values())
     people = {split: len({c.source for c in distinct if c.split == split}) for split in SPLITS}
-    by_split = _table(((c.split, c.label) for c in distinct), SPLITS)
+    by_split = count_labels(((c.split, c.label) for c in distinct), SPLITS)
     files = [manifest.path(clip) for clip in manifest.clips]
     return Summary(
         clips=len(distinct),
@@ -55,12 +55,12 @@ def summarise(manifest: Manifest, rejected: Sequence[Rejected] = ()) -> Summary:
         drivers=len({clip.driver for clip in distinct if clip.driver}),
         hours=sum(_duration_s(manifest, clip) for clip in distinct) / 3600,
         bytes=sum(file.stat().st_size for file in files if file.exists()),
-        by_action=_table(((c.action_name, c.label) for c in distinct), Action),
+        by_action=count_labels(((c.action_name, c.label) for c in distinct), Action),
         by_split={
             s: by_split.get(s, {"real": 0, "fake": 0}) | {"identities": n}
             for s, n in people.items()
         },
-        by_quality=_table(
+        by_quality=count_labels(
             ((c.quality, c.label) for c in manifest.clips), qualities_of(manifest.clips)
         ),
         fake_attempts=acceptance(manifest.clips, rejected, "fake"),
@@ -75,8 +75,10 @@ def _duration_s(manifest: Manifest, clip: Clip) -> float:
         return 0.0
 
 
-def _table(pairs: Iterable[tuple[str, str]], rows: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Counts row → label → number, for the `rows` that occur, in their order."""
+def count_labels(
+    pairs: Iterable[tuple[str, str]], rows: Iterable[str]
+) -> dict[str, dict[str, int]]:
+    """Counts row → label → number of (row, label), for the `rows` that occur, in their order."""
     counts = Counter(pairs)
     table = {row: {label: counts[row, label] for label in ("real", "fake")} for row in rows}
     return {row: cells for row, cells in table.items() if any(cells.values())}

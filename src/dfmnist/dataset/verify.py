@@ -11,7 +11,15 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
 from dfmnist.core.jobs import run_jobs
 from dfmnist.core.text import plural
-from dfmnist.dataset.manifest import DRIVERS, Clip, Manifest, read_manifest, read_rejected
+from dfmnist.dataset.export.checksums import check_sums
+from dfmnist.dataset.manifest import (
+    DRIVERS,
+    Clip,
+    Manifest,
+    read_manifest,
+    read_rejected,
+    split_files,
+)
 from dfmnist.dataset.provenance import read_provenance
 from dfmnist.dataset.splits import assert_disjoint, shared_people
 from dfmnist.media.video import is_video, probe, read_comment
@@ -20,18 +28,19 @@ EVALUATION = "liveness"
 """Folder that `dfmnist liveness evaluate` may have written into the dataset's folder."""
 
 
-def verify(root: Path, *, drivers: bool = True) -> list[str]:
-    """List the problems of the dataset in `root`, one line each; empty if there are none.
+def verify(dataset: Path | Manifest, *, drivers: bool = True) -> list[str]:
+    """List the problems of a dataset, its folder or its manifest, one line each; empty if none.
 
     Checked are: every file exists, has its hash and holds what its record says; its provenance
     tag agrees with its label; the manifest lists every video in the folder, except for driving
     clips in `drivers` and attacks in `liveness`; each person is in one split (`drivers` False:
-    drivers may be in several); no folder name would mislead VideoFolder. For imported clips, only
-    what their records state is checked, and their splits may share people where `dataset.json`
-    says that they are official or made by clip.
+    drivers may be in several); no folder name would mislead VideoFolder; the files of a published
+    dataset are those of its `SHA256SUMS`. For imported clips, only what their records state is
+    checked, and their splits may share people where `dataset.json` says that they are official
+    or made by clip.
     Raises `InputError` if there is no valid manifest.
     """
-    manifest = read_manifest(root)
+    manifest = dataset if isinstance(dataset, Manifest) else read_manifest(dataset)
     read_rejected(manifest.root)
     check = partial(_check_clip, manifest)
     results = run_jobs(check, manifest.clips, describe="verify", pool_from=500)
@@ -42,6 +51,9 @@ def verify(root: Path, *, drivers: bool = True) -> list[str]:
             assert_disjoint(manifest.clips, drivers=drivers)
         except InputError as error:
             problems.append(str(error))
+    splits = split_files(manifest.root)
+    hashes = {clip.file_name: clip.sha256 for clip in manifest.clips if clip.sha256}
+    problems += check_sums(manifest.root, hashes, splits)
     if any(clip.origin == "imported" for clip in manifest.clips):
         return problems
     listed = {os.path.realpath(manifest.path(clip)) for clip in manifest.clips}
@@ -53,7 +65,8 @@ def verify(root: Path, *, drivers: bool = True) -> list[str]:
         and path.relative_to(manifest.root).parts[0] not in (DRIVERS, EVALUATION)
         and os.path.realpath(path) not in listed
     ]
-    return problems + list(_misleading(manifest.clips))
+    below = [clip.file_name.split("/")[bool(splits) : -1] for clip in manifest.clips]
+    return problems + list(_misleading({part for parts in below for part in parts}))
 
 
 def notes(manifest: Manifest) -> list[str]:
@@ -93,8 +106,7 @@ def _check_clip(manifest: Manifest, clip: Clip) -> list[str]:
     return problems
 
 
-def _misleading(clips: tuple[Clip, ...]) -> Iterator[str]:
+def _misleading(folders: set[str]) -> Iterator[str]:
     """Problems of folder names that `datasets` would take for splits, losing the metadata."""
-    folders = {part for clip in clips for part in clip.file_name.split("/")[:-1]}
     for name in sorted(folders & {*SPLITS, "valid", "val", "dev", "eval", "training"}):
         yield f"folder '{name}': named like a split; VideoFolder would lose the metadata"

@@ -36,23 +36,25 @@ _MARKS: dict[str, str] = dict(zip(QUALITIES, "os^", strict=True))
 def figure5(context: PlanContext) -> Plan:
     """Plan of Figure 5: detectors trained on the fakes of one action and tested on all."""
     present = {action for action, count in context.main.fakes if count}
+    quality = context.best_quality
     cells = []
     for action in TEN:
         row, published = INFO[action].title, paper.FIGURE5_SINGLE_ACTION[action]
         if action.value not in present:
             why = f"{context.main.name} has no training fake of it; run it with another dataset"
-            cells.append(CellSpec(row, "raw", published, missing=why))
+            why = why if context.main.actions else context.states_no_action
+            cells.append(CellSpec(row, quality, published, missing=why))
             continue
 
         def make(seed: int, action: Action = action) -> RunSpec:
             return context.run(context.recipe.main, seed=seed, actions=(action.value,))
 
-        cells.append(context.cell(row, "raw", published, make))
+        cells.append(context.cell(row, quality, published, make))
 
     def tenth(seed: int) -> RunSpec:
         return context.run(context.recipe.main, seed=seed, corpus=0.1)
 
-    cells.append(context.cell(ALL_ACTIONS, "raw", paper.FIGURE5_ALL_ACTIONS, tenth))
+    cells.append(context.cell(ALL_ACTIONS, quality, paper.FIGURE5_ALL_ACTIONS, tenth))
     return Plan(tuple(cells))
 
 
@@ -82,6 +84,9 @@ def figure6(context: PlanContext) -> Plan:
 
             row, part = place_of(action)
             published = paper.figure6(action, quality)
+            if action is not None and not context.main.actions:
+                cells.append(CellSpec(row, quality, published, missing=context.states_no_action))
+                continue
             cells.append(context.cell(row, quality, published, make, quality=quality, part=part))
     return Plan(tuple(cells))
 

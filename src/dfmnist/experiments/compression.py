@@ -13,12 +13,16 @@ from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec
 
 
 def table3(context: PlanContext) -> Plan:
-    """Plan of Table 3: the paper's five detectors, and ours where it is run, in three qualities."""
+    """Plan of Table 3: the paper's five detectors, and ours where it is run, in three qualities.
+
+    Qualities that the paper does not have, such as `original`, follow.
+    """
+    more = [quality for quality in context.main.qualities if quality not in QUALITIES]
     own = [model for model in OWN_MODELS if model in context.recipe.tables.get("table3", ())]
     return Plan(tuple(
         _cell(context, "table3", (quality, quality), model, (quality, model),
               paper.TABLE3.get((quality, model)))
-        for quality in QUALITIES
+        for quality in (*QUALITIES, *more)
         for model in (*MODELS, *own)
     ))  # fmt: skip
 

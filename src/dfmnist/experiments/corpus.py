@@ -129,7 +129,7 @@ def figure4(context: PlanContext) -> Plan:
         def make(seed: int, part: dict[str, Any] = part) -> RunSpec:
             return context.run(context.recipe.main, seed=seed, **part)
 
-        cells.append(context.cell(row, "raw", published.get(row), make))
+        cells.append(context.cell(row, context.best_quality, published.get(row), make))
     return Plan(tuple(cells))
 
 

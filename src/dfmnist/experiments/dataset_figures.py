@@ -60,7 +60,7 @@ def _draw_table1(made: Made, folder: Path) -> ResultTable:
     others = [(n, m) for n, m in made.manifests.items() if n != main]
     for name, manifest in (*others, (main, made.main)):
         summary = summarise(manifest)
-        how = sorted({c.generator.split("@")[0] for c in manifest.clips if c.generator})
+        how = sorted({c.generator.split("@")[0] or c.method for c in manifest.clips} - {""})
         several = len([a for a in summary.by_action if a != "talk"]) > 1
         key = f"{name} (as given)" if name in known else name
         cells += _size(key, summary.real, summary.fake, ", ".join(how) or "none", several, False)
@@ -131,12 +131,25 @@ def _size_chart(folder: Path, cells: Sequence[ResultCell]) -> Chart:
 # Figure 2
 
 
+NOT_BUILT = (
+    "the dataset was imported, so nothing of it was screened or animated here; run it with a "
+    "dataset made by `dfmnist build`"
+)
+"""Why a figure that shows how a dataset was built is not drawn."""
+
+
+def _is_built(manifest: Manifest) -> bool:
+    return any(clip.origin == "built" for clip in manifest.clips)
+
+
 def _rates(manifest: Manifest) -> list[SpoofRate]:
     return spoof_rates(manifest.clips, read_rejected(manifest.root))
 
 
 def _draw_figure2(made: Made, folder: Path) -> ResultTable:
     """Draw Figure 2: spoof rates, from the manifest and the rejected attempts."""
+    if not _is_built(made.main):
+        return made.not_run(NOT_BUILT)
     rates = _rates(made.main)
     cells = []
     for rate in rates:
@@ -235,9 +248,16 @@ NO_ACTIONS = "the dataset has no fake of an action"
 
 def first_fakes(manifest: Manifest) -> list[Clip]:
     """The first fake of each action by name, from the test split where it has one: no picking."""
-    raw = sorted(manifest.clips, key=lambda c: (c.split != "test", c.clip_id, c.quality != "raw"))
-    found = [next((c for c in raw if c.label == "fake" and c.action is a), None) for a in TEN]
+    fakes = _fakes_in_order(manifest)
+    found = [next((c for c in fakes if c.action is a), None) for a in TEN]
     return [clip for clip in found if clip is not None]
+
+
+def _fakes_in_order(manifest: Manifest) -> list[Clip]:
+    """All fakes by name, those of the test split first, the best quality of each first."""
+    fakes = [clip for clip in manifest.clips if clip.label == "fake"]
+    order = qualities_of(fakes)
+    return sorted(fakes, key=lambda c: (c.split != "test", c.clip_id, order.index(c.quality)))
 
 
 def _strips(
@@ -283,8 +303,9 @@ def _driver(manifest: Manifest, clip: Clip) -> Path:
 
 def _draw_figure9(made: Made, folder: Path) -> ResultTable:
     """Draw Figure 9: one frame in the qualities that there are."""
-    if not (first := first_fakes(made.main)[:1]):
-        return made.not_run(NO_ACTIONS)
+    first = (first_fakes(made.main) or _fakes_in_order(made.main))[:1]
+    if not first:
+        return made.not_run("the dataset has no fakes; run it with a dataset that has some")
     same = [c for c in made.main.clips if c.clip_id == first[0].clip_id]
     order = qualities_of(same)
     clips = sorted(same, key=lambda c: order.index(c.quality))
@@ -304,6 +325,8 @@ def _draw_figure9(made: Made, folder: Path) -> ResultTable:
 
 def _draw_figure8(made: Made, folder: Path) -> ResultTable:
     """Draw Figure 8: the order of a build, with this dataset's counts."""
+    if not _is_built(made.main):
+        return made.not_run(NOT_BUILT)
     summary = summarise(made.main)
     attempts = sum(rate.attempts for rate in _rates(made.main))
     steps = (

@@ -129,7 +129,7 @@ def gallery(
 ) -> ResultTable:
     """The result of a figure of `clips`: one picture, its tiles, what is said, `more` fields."""
     title = made.experiment.title
-    alt = f"{title}: " + ", ".join(INFO[c.performed].title for c in clips)
+    alt = f"{title}: " + ", ".join(dict.fromkeys(map(shown_as, clips)))
     differs = (
         "Differs from the paper: these are this dataset's people and clips, the first of each "
         "by name, of the test split where it has one."
@@ -142,11 +142,16 @@ def gallery(
     )
 
 
+def shown_as(clip: Clip) -> str:
+    """What a picture of a clip is called: its action, else its method, else its label."""
+    return INFO[clip.action].title if clip.action is not None else clip.method or clip.label
+
+
 def tile(clip: Clip, path: Path, title: str, alt: str, **more: str) -> ResultTile:
     """The record of one picture of a clip; `more` are its group, detail and note."""
     return ResultTile(
         file=path.name, title=title, alt=alt, clip_id=clip.clip_id, label=clip.label,
-        action=clip.performed.value, quality=clip.quality, source_id=clip.source,
+        action=clip.action_name, quality=clip.quality, source_id=clip.source,
         driver_id=clip.driver, **more,
     )  # fmt: skip
 

@@ -191,6 +191,10 @@ def in_order(runs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
     return tuple(sorted(found, key=lambda r: r.depth))
 
 
+def _states_no_action(counts: DatasetCounts) -> str:
+    return f"{counts.name} states no actions; run it with a dataset whose fakes have one"
+
+
 @dataclass(frozen=True)
 class PlanContext:
     """Everything that plans are made from: dataset under test, recipe, other datasets, seeds."""
@@ -255,6 +259,25 @@ class PlanContext:
         """The best quality of the dataset under test."""
         return next(iter(self.main.qualities), "raw")
 
+    @property
+    def states_no_action(self) -> str:
+        """Why a cell of an action is not run where the dataset under test has none."""
+        return _states_no_action(self.main)
+
+    def quality_on(self, dataset: str) -> str:
+        """The quality of trainings on another dataset: the best that it shares with this one.
+
+        A dataset that shares none is trained on in its own best quality.
+        """
+        theirs = self.counts(dataset).qualities
+        shared = [quality for quality in self.main.qualities if quality in theirs]
+        return next(iter((*shared, *theirs)), self.best_quality)
+
+    def tested_in(self, quality: str) -> str:
+        """The quality of the clips under test for a detector trained in `quality`: the same one,
+        or the best where the dataset under test lacks it."""
+        return quality if quality in self.main.qualities else self.best_quality
+
     def _lacks(self, quality: str, dataset: str | None) -> str:
         """Why there is nothing of `quality` to test; empty where there is."""
         counts = self.counts(dataset or self.main.name)
@@ -268,7 +291,7 @@ class PlanContext:
         if lacking:
             return self._lacks(lacking[0], run.dataset)
         if run.config.actions and not counts.actions:
-            return f"{counts.name} states no actions; run it with a dataset whose fakes have one"
+            return _states_no_action(counts)
         fakes, reals = training_clips(run.config, counts)
         least = self.recipe.least_fakes
         if min(fakes, reals) >= 1 and fakes >= min(least, counts.num_fakes):

@@ -249,7 +249,8 @@ class ResultTile(_Record):
     """Words under the picture: `P(fake) 0.93`."""
     clip_id: Key
     label: Key
-    action: Key
+    action: Text
+    """Action of the clip; empty where it has none."""
     quality: Key
     source_id: Text = ""
     driver_id: Text = ""

@@ -6,7 +6,7 @@ from pathlib import Path
 from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, holds_folder
-from dfmnist.core.text import slug
+from dfmnist.core.text import key_of
 from dfmnist.dataset.manifest import Manifest, dataset_folder, read_manifest
 from dfmnist.dataset.merge import join_datasets
 from dfmnist.experiments import (
@@ -128,7 +128,7 @@ def run_experiments(request: Request, out: Path) -> Path:
     plans = {experiment: experiment.plan(context) for experiment in request.chosen}
     for name in sorted({run.dataset for plan in plans.values() for run in plan.runs} - set(roots)):
         parts = {part: roots[part] for part in name.split(JOIN)}
-        roots[name] = join_datasets(parts, out / "joined" / slug(name))
+        roots[name] = join_datasets(parts, out / "joined" / key_of(name))
     executed = execute(list(plans.values()), roots, out)
     made = [Made(e, plan, context, manifests, executed) for e, plan in plans.items()]
     index = write_all(made, out)
@@ -149,5 +149,5 @@ def _surrogates(main: Manifest, out: Path) -> dict[str, Path]:
         if why := unavailable(name, main):
             console.print(f"  no {name}: {why}", highlight=False)
             continue
-        made[name] = build_surrogate(name, main.root, out / "surrogates" / slug(name))
+        made[name] = build_surrogate(name, main.root, out / "surrogates" / key_of(name))
     return made

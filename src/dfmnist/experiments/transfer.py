@@ -63,18 +63,23 @@ def table2(context: PlanContext) -> Plan:
     joined = JOIN.join(given)
 
     def own(dataset: str) -> Callable[[int], RunSpec]:
-        return lambda seed: context.run(context.recipe.main, dataset=dataset, seed=seed)
+        quality = context.quality_on(dataset)
+        return lambda seed: context.run(context.recipe.main, quality, dataset=dataset, seed=seed)
 
     def tuned(seed: int) -> RunSpec:
-        start = own(main)(seed)
-        return context.run(context.recipe.main, dataset=joined, start=start, seed=seed)
+        start, quality = own(main)(seed), context.quality_on(joined)
+        return context.run(context.recipe.main, quality, dataset=joined, start=start, seed=seed)
+
+    def tested(trained: str, on: str) -> str:
+        quality = context.quality_on(trained)
+        return context.tested_in(quality) if on == main else quality
 
     cells = [context.cell(ORIGINAL, OURS, paper.TABLE2[ORIGINAL, OURS], own(main))]
     for row in (ORIGINAL, CROSSED):
         for column in columns:
             published, on = paper.TABLE2.get((row, column)), column if row == ORIGINAL else main
             cells.append(
-                context.cell(row, column, published, own(column), on=on)
+                context.cell(row, column, published, own(column), on=on, quality=tested(column, on))
                 if column in given
                 else CellSpec(row, column, published, missing=_needs(column))
             )
@@ -84,7 +89,8 @@ def table2(context: PlanContext) -> Plan:
             wanted = FF[0] if column == OURS else column
             cells.append(CellSpec(FINE, column, published, missing=_needs(wanted)))
         else:
-            cells.append(context.cell(FINE, column, published, tuned, on=on))
+            quality = tested(joined, on)
+            cells.append(context.cell(FINE, column, published, tuned, on=on, quality=quality))
     return Plan(tuple(cells))
 
 
@@ -99,23 +105,39 @@ def table6(context: PlanContext) -> Plan:
                 cells.append(CellSpec(row, column, published, missing=_needs(column)))
                 continue
 
-            def make(seed: int, column: str = column, row: str = row) -> RunSpec:
-                main = context.recipe.main
-                first = context.run(main, dataset=column, seed=seed)
-                return first if row == BEFORE else context.run(main, start=first, seed=seed)
+            quality = context.quality_on(column)
+            same = context.tested_in(quality)
 
-            cells.append(context.cell(row, column, published, make))
+            def make(
+                seed: int, column: str = column, row: str = row, quality: str = quality
+            ) -> RunSpec:
+                main = context.recipe.main
+                first = context.run(main, quality, dataset=column, seed=seed)
+                if row == BEFORE:
+                    return first
+                return context.run(main, context.tested_in(quality), start=first, seed=seed)
+
+            cells.append(context.cell(row, column, published, make, quality=same))
     return Plan(tuple(cells))
 
 
 def _draw(made: Made, folder: Path) -> ResultTable:
-    return draw_accuracies(made, folder, say=_surrogates)
+    best = made.context.best_quality
+    return draw_accuracies(made, folder, say=lambda cells: _said(cells, best))
 
 
-def _surrogates(cells: Sequence[ResultCell]) -> tuple[str, ...]:
-    """What the surrogates are, where they took a dataset's place."""
-    used = {cell.score.trained_on for cell in cells if cell.score is not None}
-    return (_SAID,) if used & set(SURROGATES) else ()
+def _said(cells: Sequence[ResultCell], best: str) -> tuple[str, ...]:
+    """What the surrogates are, where they took a dataset's place, and other qualities' names."""
+    scores = [cell.score for cell in cells if cell.score is not None]
+    surrogates = (_SAID,) if {score.trained_on for score in scores} & set(SURROGATES) else ()
+    others = tuple(
+        f"{name} has no clips in {best}: trained on it in {trained}, tested in {tested}."
+        for name, trained, tested in sorted(
+            {(s.trained_on, s.trained_quality, s.tested_quality) for s in scores}
+        )
+        if trained != best
+    )
+    return (*surrogates, *others)
 
 
 TABLE2 = Experiment("table2", "Table 2: other attacks, and fine-tuning with them", table2, _draw)

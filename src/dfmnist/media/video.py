@@ -62,6 +62,24 @@ X264 = {
     ),
 }
 
+
+def ffmpeg_options(crf: int | str) -> str:
+    """Options with which the program `ffmpeg` encodes RGB frames as `write_video` does.
+
+    `crf` is the constant rate factor, or a word that stands for it.
+
+    The decoded frames are the same, pixel for pixel (docs/MEDIA.md); the files' bytes are not,
+    since each program's libx264 writes its own version into the stream.
+    """
+    options = " ".join(f"-{name.replace('profile', 'profile:v')} {v}" for name, v in X264.items())
+    return (
+        "-vf scale=flags=bicubic+accurate_rnd+full_chroma_inp+bitexact:"
+        "out_color_matrix=bt601:out_range=tv "
+        f"-pix_fmt yuv420p -c:v libx264 -crf {crf} {options} -threads 1 -color_primaries smpte170m "
+        "-color_trc smpte170m -colorspace smpte170m -color_range tv"
+    )
+
+
 CONTAINER = {"movflags": "+faststart", "fflags": "+bitexact"}  # bitexact: no version tag
 
 _TO_YUV = Interpolation.BICUBIC | EXACT

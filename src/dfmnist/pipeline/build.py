@@ -5,25 +5,31 @@ At the end the dataset is audited and published; the manifest is written last.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from dfmnist import __version__
-from dfmnist.core.actions import TEN
+from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_file, write_json
-from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
 from dfmnist.dataset.info import DatasetInfo, write_info
-from dfmnist.dataset.manifest import Clip, Manifest, Rejected, write_manifest, write_rejected
-from dfmnist.dataset.splits import assert_disjoint, split_info
+from dfmnist.dataset.manifest import (
+    Clip,
+    Manifest,
+    Rejected,
+    sharing,
+    write_manifest,
+    write_rejected,
+)
+from dfmnist.dataset.splits import split_info
 from dfmnist.fomm.checkpoint import training_seeds, weights_id
 from dfmnist.liveness.thresholds import thresholds_id
 from dfmnist.media.folders import VIDEOS
@@ -44,7 +50,7 @@ from dfmnist.pipeline.jobs import (
     PersonJob,
     RealJob,
     SourceCheck,
-    run,
+    run_all,
     unused,
 )
 from dfmnist.pipeline.plan import Pair, match_reals, next_round, pairs, targets, with_splits
@@ -113,6 +119,8 @@ def _tell_longer(drivers: Sequence[Footage], clip_s: Fraction) -> None:
 
 MOST_NAMED = 10
 """Largest number of unusable driving clips that are named, each with its reason."""
+GPU_SHARE = 0.25
+"""Share of a GPU for each process that uses the motion model: most of its time is the CPU's."""
 TOLERANCE_S = 0.25
 """Length in seconds by which a driving clip may exceed the dataset's without a word."""
 
@@ -125,6 +133,8 @@ class State:
     config: BuildConfig
     generator: str
     """Name of the motion model and hash of its weights."""
+    seen: tuple[Path, ...] = ()
+    """Files that all machines of a cluster must see."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +218,8 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
-    return State(root, config, generator)
+    samples = (path, config.weights, inputs.people[0].path, inputs.drivers[0].path)
+    return State(root, config, generator, tuple(p for p in samples if p and p.exists()))
 
 
 def _completed(settings: Any) -> Any:
@@ -240,7 +251,7 @@ def _refuse_trained_on(inputs: Inputs, seeds: frozenset[int], generator: str) ->
 def _select(state: State, inputs: Inputs) -> dict[str, SourceCheck]:
     people = inputs.people
     jobs = [PersonJob(state.root, state.config, f) for f in people]
-    found = run_jobs(run, jobs, describe="select and crop")
+    found = run_all(jobs, "select and crop", seen=state.seen)
     checks = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
     rejected = [unused(f, checks[f.key]) for f in people]
     _tell("clips and photos", [r.reason if r else "" for r in rejected])
@@ -259,7 +270,7 @@ def _animatable(check: SourceCheck) -> bool:
 def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
     drivers = inputs.drivers
     jobs = [DriverJob(state.root, state.config, f) for f in drivers]
-    reasons = list(run_jobs(run, jobs, describe="crop drivers"))
+    reasons = list(run_all(jobs, "crop drivers", gpu=GPU_SHARE, seen=state.seen))
     _tell("driving clips", [str(r) for r in reasons])
     bad = [(d, reason) for d, reason in zip(drivers, reasons, strict=True) if reason]
     for driver, reason in bad[:MOST_NAMED]:
@@ -297,32 +308,42 @@ def _animate_and_screen(
         for action in TEN
         for split in SPLITS
     }
-    attempts: dict[str, Attempt] = {}
+    attempts: list[Attempt] = []
+    results: dict[tuple[Action, str], dict[Pair, bool]] = {place: {} for place in tables}
     while True:
-        results = {name: a.result.rejected is None for name, a in attempts.items()}
         batch = [
             pair
-            for (_, split), table in tables.items()
+            for (action, split), table in tables.items()
             for pair in next_round(
-                table, results, wanted[split], wanted[split] * config.attempts_per_clip
+                table,
+                results[action, split],
+                wanted[split],
+                wanted[split] * config.attempts_per_clip,
             )
         ]
         if not batch:
-            return list(attempts.values())
+            return attempts
         jobs = [
             FakeJob(state.root, config, pair, checks[pair.source.key].choice, state.generator)
             for pair in batch
         ]
-        done = run_jobs(run, jobs, describe="animate and screen")
-        for pair, result in zip(batch, done, strict=True):
-            assert isinstance(result, ClipResult)
-            attempts[pair.clip_id] = Attempt(pair, result)
-        failed = [attempts[pair.clip_id].result.rejected for pair in batch]
+        failed: list[Rejected | None] = []
+        done = run_all(jobs, "animate and screen", gpu=GPU_SHARE, seen=state.seen)
+        for pair, result in zip(batch, _clip_results(done), strict=True):
+            attempts.append(Attempt(pair, result))
+            results[pair.action, pair.split][pair] = result.rejected is None
+            failed.append(result.rejected)
         _tell("animations", [r.reason if r and r.action is None else "" for r in failed])
 
 
-def _is_result(value: object) -> TypeGuard[ClipResult]:
-    return isinstance(value, ClipResult)
+def _clip_results(results: Iterable[object]) -> Iterator[ClipResult]:
+    """The results of jobs that make clips; equal parts of their records are in memory once."""
+    share = sharing()
+    for result in results:
+        assert isinstance(result, ClipResult)
+        for clip in result.clips:
+            share(clip)
+        yield result
 
 
 def _serving(drivers: Sequence[Footage], split: str, config: BuildConfig) -> list[Footage]:
@@ -345,7 +366,8 @@ def _compress_reals(
     if len(chosen) < len(fakes):
         say(f"  only {len(chosen)} real clips for {len(fakes)} fakes: too little footage")
     jobs = [RealJob(state.root, state.config, f, checks[f.key]) for f in chosen]
-    done = [o for o in run_jobs(run, jobs, describe="compress real clips") if _is_result(o)]
+    results = run_all(jobs, "compress real clips", seen=state.seen)
+    done = list(_clip_results(results))
     failed = [o.rejected for o in done if o.rejected is not None]
     _tell("real clips", [*(r.reason for r in failed), *("" for o in done if o.clips)])
     return [c for o in done for c in o.clips], failed
@@ -359,7 +381,8 @@ def _publish(
     failed = [a.result.rejected for a in attempts if a.result.rejected is not None]
     rejected = [*failed, *unusable]
     clips = [*fakes, *reals]
-    assert_disjoint(clips, drivers=state.config.driver_protocol == "disjoint")
+    drivers = state.config.driver_protocol == "disjoint"
+    splits = split_info(clips, "identity", state.config.seed, drivers=drivers)
     write_rejected(state.root, rejected)
     _summarise(attempts)
     if not fakes:
@@ -367,15 +390,18 @@ def _publish(
             f"{state.root}: 0 of {len(attempts)} animations passed the screening, so there is no "
             "dataset; expected at least one (rejected.jsonl names the reasons)"
         )
-    manifest = Manifest(state.root, tuple(clips))
+    info = DatasetInfo(
+        kind="built",
+        made_by=f"dfmnist {__version__}",
+        splits=splits,
+        synthetic_actors=state.config.synthetic,
+    )
+    manifest = Manifest(state.root, tuple(clips), info)
     report = audit(manifest)
     write_audit(state.root, report)
     report.require_pass()
     write_card(manifest, tuple(rejected), report, _card_text(state.config))
-    drivers = state.config.driver_protocol == "disjoint"
-    splits = split_info(clips, "identity", state.config.seed, drivers=drivers)
-    made_by = f"dfmnist {__version__}"
-    write_info(state.root, DatasetInfo(kind="built", made_by=made_by, splits=splits))
+    write_info(state.root, info)
     write_manifest(state.root, clips)
     return state.root
 

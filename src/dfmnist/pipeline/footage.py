@@ -4,18 +4,19 @@ Synthetic actors and a user's own videos both arrive as `Footage`, so one pipeli
 """
 
 import csv
-import io
 import math
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from dfmnist.core.actions import Action, parse_action
 from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
+from dfmnist.core.tables import read_table
 from dfmnist.core.text import key_of
 from dfmnist.media.folders import (
     MEDIA,
@@ -33,8 +34,6 @@ COLUMNS = (
     *("licence", "consent"),
 )
 """Columns of a table of footage; no other is read."""
-TABLE_BYTES = 64 * 2**20
-"""Largest table of footage that is read."""
 MOST_TAKES = 1_000_000
 """Number of takes that one person's action may have."""
 
@@ -68,7 +67,7 @@ class Footage:
         """True for a photo."""
         return media_kind(self.path) == "photo"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name for files made from this footage, unique within one kind of footage."""
         return f"{key_of(self.identity)}-{self.action.value}-{self.take}"
@@ -183,8 +182,7 @@ def _stretches(path: Path, clip_s: Fraction) -> list[tuple[float, float | None]]
 
 
 def _read_csv(path: Path, person: PersonRule, *, need_action: bool) -> list[Footage]:
-    needed = {"file", "action"} if need_action else {"file"}
-    rows = list(_rows(path, needed))
+    rows = read_table(path, ("file", "action") if need_action else ("file",), COLUMNS)
     if not rows:
         raise InputError.of(path, "has no rows", "one row for each clip")
     found = [_footage_of(row, f"{path}:{line}", path.parent) for line, row in rows]
@@ -193,47 +191,6 @@ def _read_csv(path: Path, person: PersonRule, *, need_action: bool) -> list[Foot
         f if f.identity else replace(f, identity=_person_in_table(f, base, person)) for f in found
     ]
     return _with_own_takes(named)
-
-
-def _rows(path: Path, needed: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the line number and the cells, by column, of each row that is not empty."""
-    if path.stat().st_size > TABLE_BYTES:
-        raise InputError.of(path, "is larger than 64 MB", "a table of footage (CSV)")
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise InputError.of(
-            f"{path}:{line}", "is not UTF-8 text", "a table saved as CSV in UTF-8"
-        ) from None
-    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
-    try:
-        names = [cell.strip().lower() for cell in next(rows, [])]
-        _check_columns(path, names, needed)
-        for cells in rows:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(names):
-                raise InputError.of(
-                    f"{path}:{rows.line_num}", f"has {len(cells)} cells", f"{len(names)}"
-                )
-            yield rows.line_num, dict(zip(names, map(str.strip, cells), strict=True))
-    except csv.Error as error:
-        raise InputError.of(
-            f"{path}:{rows.line_num}", f"cannot be read ({error})", "a row of CSV"
-        ) from None
-
-
-def _check_columns(path: Path, names: list[str], needed: set[str]) -> None:
-    more = f"{', '.join(sorted(needed))}, and any of {', '.join(COLUMNS)}"
-    if not needed <= set(names):
-        raise InputError.of(path, "is no table of footage", f"a CSV with columns {more}")
-    for name in names:
-        if name not in COLUMNS:
-            raise InputError.of(path, f"unknown column '{name[:40]}'", ", ".join(COLUMNS))
-        if names.count(name) > 1:
-            raise InputError.of(path, f"has two columns '{name}'", "each column once")
 
 
 def _footage_of(row: dict[str, str], where: str, folder: Path) -> Footage:

@@ -4,7 +4,7 @@ Each job writes its record last. A job with a record is not done again, so a kil
 where it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure, published
 from dfmnist.core.config import seed_of
+from dfmnist.core.jobs import run_jobs
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of
 from dfmnist.dataset.clip import AnyClip, AnyRejected, method_of
@@ -329,7 +330,10 @@ def _rejected_footage(
     )
 
 
-def run(job: PersonJob | DriverJob | FakeJob | RealJob) -> object:
+AnyJob = PersonJob | DriverJob | FakeJob | RealJob
+
+
+def run(job: AnyJob) -> object:
     """Run any job; at module level, so that another process can import it.
 
     A job that fails gives the result for that, which is not kept: a build that goes on tries it
@@ -340,6 +344,21 @@ def run(job: PersonJob | DriverJob | FakeJob | RealJob) -> object:
         return job.run()
     except Exception as error:
         return job.failed(error)
+
+
+def run_all(
+    jobs: Sequence[AnyJob], describe: str, *, gpu: float = 0, seen: Sequence[Path] = ()
+) -> Iterator[object]:
+    """Run jobs of a build on the engine in use, as `core.jobs.run_jobs`; yields their results.
+
+    A job whose process or machine was lost three times gives the result for a job that failed.
+    """
+    return run_jobs(run, jobs, describe=describe, gpu=gpu, failed=give_up, seen=seen)
+
+
+def give_up(job: AnyJob, error: Exception) -> object:
+    """The result of a job that no process could finish."""
+    return job.failed(error)
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -3,8 +3,10 @@
 All functions are pure, so a killed build makes the same plan again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS
@@ -121,10 +123,44 @@ def _dealt(
     return min(found, key=lambda deal: deal[0])[1]
 
 
+@dataclass(frozen=True, eq=False)
+class PairTable:
+    """All pairs of one action in one split, in the order in which they are tried.
+
+    The pairs are made while they are iterated over: 10,000 sources and 100 driving clips have a
+    million pairs, of which a build tries a few thousand.
+    """
+
+    tiers: tuple[Sequence[Footage], Sequence[Footage]]
+    """Sources that are tried first, and those that are tried after all pairs of the first."""
+    performers: Sequence[Footage]
+    """Driving clips of the action."""
+    seed: int
+    split: str
+    action: Action
+
+    @cached_property
+    def orders(self) -> tuple[list[Footage], list[Footage]]:
+        """The sources of both tiers in the order in which each pass takes them."""
+        first, second = self.tiers
+        words = (self.split, self.action.value)
+        return _shuffled(first, self.seed, *words), _shuffled(second, self.seed, *words)
+
+    def __iter__(self) -> Iterator[Pair]:
+        """Each source meets a new driver in each pass. Nobody drives themselves."""
+        count = len(self.performers)
+        for order in self.orders:
+            for turn in range(count):
+                for i, source in enumerate(order):
+                    driver = self.performers[(i + turn) % count]
+                    if driver.identity != source.identity:
+                        yield Pair(source, driver)
+
+
 def pairs(
     sources: Sequence[Footage], drivers: Sequence[Footage], action: Action, split: str, seed: int
-) -> list[Pair]:
-    """List every pair of `action` in `split`, in the order in which they are tried.
+) -> PairTable:
+    """Every pair of `action` in `split`, in the order in which they are tried.
 
     `drivers` are those that may be used in this split. Clips in which the source performs the same
     action come first, with the talking clips that are dealt to this action. Each source meets a
@@ -133,43 +169,40 @@ def pairs(
     performers = _shuffled([d for d in drivers if d.action is action], seed, split, action.value)
     here = [s for s in sources if s.split == split]
     talking = _shuffled([s for s in here if s.action is Action.TALK], seed, split, "talk")
-    dealt = talking[TEN.index(action) :: len(TEN)]
-    first = [s for s in here if s.action is action] + dealt
-    found = []
-    for tier in (first, [s for s in talking if s not in dealt]):
-        order = _shuffled(tier, seed, split, action.value)
-        for turn in range(len(performers)):
-            found += [
-                Pair(source, driver)
-                for i, source in enumerate(order)
-                if (driver := performers[(i + turn) % len(performers)]).identity != source.identity
-            ]
-    return found
+    mine = TEN.index(action)
+    first = [s for s in here if s.action is action] + talking[mine :: len(TEN)]
+    second = [s for i, s in enumerate(talking) if i % len(TEN) != mine]
+    return PairTable((first, second), performers, seed, split, action)
 
 
-def next_round(
-    tried: Sequence[Pair], results: Mapping[str, bool], target: int, cap: int
-) -> list[Pair]:
+def next_round(table: PairTable, results: Mapping[Pair, bool], target: int, cap: int) -> list[Pair]:
     """Choose the attempts to make next: as many as are missing to `target`, up to `cap` in all.
 
-    `tried` lists all pairs of one action and split; `results` maps the ids of finished attempts to
-    accepted or not. A source clip whose animation was accepted is used again only if no other is
-    left.
+    `results` maps the finished attempts of the table to accepted or not. A source clip whose
+    animation was accepted is used again only if no other is left.
     """
-    done = [p for p in tried if p.clip_id in results]
-    accepted = [p for p in done if results[p.clip_id]]
-    wanted = min(target - len(accepted), cap - len(done))
-    pending = [p for p in tried if p.clip_id not in results]
-    used = {p.source.key for p in accepted}
-    fresh = [p for p in pending if p.source.key not in used]
+    wanted = min(target - sum(results.values()), cap - len(results))
+    if wanted < 1:
+        return []
+    used = {pair.source.key for pair, accepted in results.items() if accepted}
+    fresh: list[Pair] = []
+    if any(source.key not in used for order in table.orders for source in order):
+        fresh = _one_of_each_source(table, wanted, results, used)
+    return fresh or _one_of_each_source(table, wanted, results, set())
+
+
+def _one_of_each_source(
+    table: PairTable, wanted: int, results: Mapping[Pair, bool], without: Collection[str]
+) -> list[Pair]:
+    """The first pairs that were not tried, at most one for each source whose key is allowed."""
     chosen: list[Pair] = []
-    taken: set[str] = set()
-    for pair in fresh or pending:
-        if len(chosen) >= wanted:
-            break
-        if pair.source.key not in taken:
+    taken = set(without)
+    for pair in table:
+        if pair.source.key not in taken and pair not in results:
             chosen.append(pair)
             taken.add(pair.source.key)
+            if len(chosen) == wanted:
+                break
     return chosen
 
 
@@ -180,21 +213,33 @@ def match_reals(fakes: Sequence[Pair], reals: Sequence[Footage]) -> list[Footage
     classes stay equal where the footage allows it.
     """
     free = {r.key: r for r in reals}
+    queues: dict[tuple[object, ...], deque[str]] = defaultdict(deque)
+    for key, real in free.items():
+        queues[real.identity,].append(key)
+        queues[real.identity, real.action].append(key)
+
+    def take(*queue: object) -> Footage | None:
+        """The first clip of a queue that is still free, and no longer free from now on."""
+        while queues[queue]:
+            if (real := free.pop(queues[queue].popleft(), None)) is not None:
+                return real
+        return None
+
     chosen: list[Footage] = []
     unmatched: list[Pair] = []
     for fake in fakes:
-        own = [r for r in free.values() if r.identity == fake.source.identity]
-        if not own:
+        person = fake.source.identity
+        found = free.pop(fake.source.key, None) or take(person, fake.action) or take(person)
+        if found is None:
             unmatched.append(fake)
-            continue
-        best = min(own, key=lambda r: (r.key != fake.source.key, r.action is not fake.action))
-        chosen.append(free.pop(best.key))
+        else:
+            chosen.append(found)
     sources = {fake.source.identity for fake in fakes}
-    for fake in unmatched:
-        others = [r for r in free.values() if r.split == fake.split and r.identity not in sources]
-        if others:
-            chosen.append(free.pop(others[0].key))
-    return chosen
+    for key, real in free.items():
+        if real.identity not in sources:
+            queues["split", real.split].append(key)
+    others = (take("split", fake.split) for fake in unmatched)
+    return [*chosen, *(real for real in others if real is not None)]
 
 
 def _shuffled(footage: Sequence[Footage], seed: int, *salt: str) -> list[Footage]:

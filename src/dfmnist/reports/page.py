@@ -252,8 +252,10 @@ def headline(found: Evidence, context: ReportContext) -> tuple[str, ...]:
     if tried:
         lines.append(f"spoof rate: {kept} of {tried} ({percent(kept / tried)})")
     if found.audit is not None:
-        state = "passed" if found.audit.passed else "failed"
-        lines.append(f"audit: {state}, protocol AUC {found.audit.protocol.auc.value:.2f}")
+        state = "passed" if found.audit.passed else f"failed ({', '.join(found.audit.failed)})"
+        protocol = found.audit.protocol
+        auc = "not measured" if protocol is None else f"AUC {protocol.auc.value:.2f}"
+        lines.append(f"audit: {state}, protocol {auc}")
     finding = _finding(found, context)
     return (*lines, ("not learnt: " if finding.not_learnt else "") + finding.text)
 
@@ -337,6 +339,7 @@ def _rest(found: Evidence, context: ReportContext, said: Sequence[str]) -> dict[
     """The last sections; departures that are `said` above the tables are not said again."""
     return {
         "audit": sections.audit_cards(found.audit, found.best_auc) if found.audit else [],
+        "audit_lines": sections.audit_lines(found.audit) if found.audit else [],
         "departures": [d for d in context.departures if d not in said],
         "citation": CITATION,
         "provenance": _provenance(found, context),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from dfmnist.core.actions import INFO
 from dfmnist.core.errors import InputError
-from dfmnist.dataset.audit import AuditReport
+from dfmnist.dataset.audit import AuditReport, Check
 from dfmnist.dataset.manifest import Clip, Rejected
+from dfmnist.dataset.qualities import in_order
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.dataset.summary import Summary
 from dfmnist.detectors.run import RunRecord
@@ -72,27 +73,36 @@ class AuditCard:
 def audit_cards(report: AuditReport, best: tuple[str, Estimate] | None) -> list[AuditCard]:
     """The protocol, which must be at chance, and the signal, which a detector must beat.
 
-    `best` is the name of the best detector on raw clips, and its AUC on whole clips.
+    `best` is the name of the best detector on raw clips, and its AUC on whole clips. A dataset of
+    one class has no cards.
     """
-    protocol, measured = report.protocol.auc, report.signal.get("raw")
-    leaks = tuple((f.name, f"{f.auc:.2f}") for f in report.varying[:8])
-    cards = [
-        AuditCard(
-            "The files",
-            "Frame rate, length, size, codec settings: properties that the maker of the files "
-            "chose. They must not reveal the class.",
-            f"{protocol.value:.2f}",
-            f"{protocol.low:.2f} to {protocol.high:.2f}" if protocol.low < protocol.high else "",
-            "Passed: nothing in the files reveals the class."
-            if report.passed
-            else "Failed: the files themselves tell real from fake.",
-            not report.passed,
-            leaks,
-        )
-    ]
-    if measured is None:
-        return cards
-    signal = measured.auc
+    cards = []
+    if report.protocol is not None:
+        cards.append(_protocol_card(report, report.protocol.auc))
+    if report.signal:
+        quality = in_order(report.signal)[0]
+        cards.append(_signal_card(report, quality, best if quality == "raw" else None))
+    return cards
+
+
+def _protocol_card(report: AuditReport, auc: Estimate) -> AuditCard:
+    bad = auc.value >= report.limit
+    return AuditCard(
+        "The files",
+        "Frame rate, length, size, codec settings: properties that the maker of the files "
+        "chose. They must not reveal the class.",
+        f"{auc.value:.2f}",
+        f"{auc.low:.2f} to {auc.high:.2f}" if auc.low < auc.high else "",
+        "Failed: the files themselves tell real from fake."
+        if bad
+        else "Passed: nothing in the files reveals the class.",
+        bad,
+        tuple((f.name, f"{f.auc:.2f}") for f in report.varying[:8]),
+    )
+
+
+def _signal_card(report: AuditReport, quality: str, best: tuple[str, Estimate] | None) -> AuditCard:
+    signal = report.signal[quality].auc
     verdict, bad = "A detector is only worth something above this.", False
     if best is not None:
         name, found = MODEL_TITLES[best[0]], best[1]
@@ -102,20 +112,42 @@ def audit_cards(report: AuditReport, best: tuple[str, Estimate] | None) -> list[
             f"{name} on raw clips {'is not shown to beat this' if bad else 'beats this'}: AUC "
             f"{found.value:.2f} ({bounds}), on test people only."
         )
-    ranked = report.signal_features.get("raw", ())[:8]
-    cards.append(
-        AuditCard(
-            "The signal",
-            "Packet sizes, noise, sharpness, brightness: simple numbers that the forgery itself "
-            "may change. This cannot fail; it is the score that a detector must beat.",
-            f"{signal.value:.2f}",
-            f"{signal.low:.2f} to {signal.high:.2f}",
-            verdict,
-            bad,
-            tuple((f.name, f"{f.auc:.2f}") for f in ranked),
-        )
+    return AuditCard(
+        "The signal",
+        "Packet sizes, noise, sharpness, brightness: simple numbers that the forgery itself "
+        "may change. This cannot fail; it is the score that a detector must beat.",
+        f"{signal.value:.2f}",
+        f"{signal.low:.2f} to {signal.high:.2f}",
+        verdict,
+        bad,
+        tuple((f.name, f"{f.auc:.2f}") for f in report.signal_features[quality][:8]),
     )
-    return cards
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """What one check of the audit found, besides its classifiers."""
+
+    check: str
+    said: str
+    bad: bool
+
+
+_CHECKS: dict[Check, str] = {
+    "files": "Broken files",
+    "people": "People",
+    "copies": "Near-duplicates",
+}
+
+
+def audit_lines(report: AuditReport) -> list[AuditLine]:
+    """What the audit found of broken files, people and copies; nothing of an older report."""
+    found = report.findings()
+    return [
+        AuditLine(title, said, check in report.failed)
+        for check, title in _CHECKS.items()
+        if (said := found.get(check, ""))
+    ]
 
 
 @dataclass(frozen=True)

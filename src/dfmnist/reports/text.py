@@ -258,16 +258,27 @@ def facts(
     if audit is None:
         tiles.append(Fact("not run", "audit", "see “Is the comparison fair?”", words=True))
     else:
-        tiles.append(
-            Fact(
-                "passed" if audit.passed else "failed",
-                "audit: do the files reveal the class?",
-                f"AUC {audit.protocol.auc.value:.2f} from file properties alone; 0.5 is guessing, "
-                f"{audit.limit:g} fails",
-                words=True,
-            )
-        )
+        tiles.append(_audit_fact(audit))
     return tiles
+
+
+def _audit_fact(audit: AuditReport) -> Fact:
+    """The tile of the audit: the protocol's AUC, or the checks that failed besides it."""
+    verdict = "passed" if audit.passed else "failed"
+    others = [check for check in audit.failed if check != "protocol"]
+    if others:
+        said = f"failed: {', '.join(audit.failed)}; see “Is the comparison fair?”"
+        return Fact(verdict, "audit: files, people, copies, protocol", said, words=True)
+    if audit.protocol is None:
+        said = "all clips have one label, so nothing can tell them apart"
+        return Fact(verdict, "audit: files, people and copies", said, words=True)
+    return Fact(
+        verdict,
+        "audit: do the files reveal the class?",
+        f"AUC {audit.protocol.auc.value:.2f} from file properties alone; 0.5 is guessing, "
+        f"{audit.limit:g} fails",
+        words=True,
+    )
 
 
 def steps(

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from dfmnist.core.errors import InputError
+from dfmnist.core.tables import read_table
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.layouts.base import Layout, below, clip
-from dfmnist.dataset.layouts.table import read_table
 
 PART, METADATA, LABELS = "dfdc_train_part_*", "metadata.json", "labels.csv"
 EXPECTED = "folders dfdc_train_part_N with metadata.json, and a folder test with labels.csv"

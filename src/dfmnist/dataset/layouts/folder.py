@@ -15,9 +15,9 @@ from typing import Literal
 from dfmnist.core.actions import parse_action
 from dfmnist.core.choices import SPLITS, Split
 from dfmnist.core.errors import InputError
+from dfmnist.core.tables import read_table
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.layouts.base import Layout, all_published, below, clip, none_published
-from dfmnist.dataset.layouts.table import read_table
 from dfmnist.media.folders import VIDEOS, clean_name, find_media, person_of
 
 IdentityRule = Literal["name", "folder"]

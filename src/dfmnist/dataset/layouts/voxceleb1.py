@@ -13,9 +13,9 @@ from pathlib import Path
 from dfmnist.core.actions import Action
 from dfmnist.core.choices import Split
 from dfmnist.core.errors import InputError
+from dfmnist.core.tables import read_table
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.layouts.base import Layout, below, clip, videos
-from dfmnist.dataset.layouts.table import read_table
 from dfmnist.media.folders import person_of
 
 TABLE = "vox-metadata.csv"

@@ -1,4 +1,4 @@
-"""Tables (CSV) that say whose clips are whose."""
+"""Tables (CSV) that people write or export: read with bounds, each fault with its line."""
 
 import csv
 import io
@@ -16,20 +16,19 @@ def read_table(
 ) -> list[tuple[int, dict[str, str]]]:
     """The rows of a CSV file that are not empty, with their line numbers, by column.
 
-    `known` None allows any further column. Raises `InputError` naming the file and line for an
-    unknown, missing or second column, a row of another length, and text that is not UTF-8.
+    `known` None allows any further column; otherwise names of columns count in lower case. Outer
+    spaces are left out. Raises `InputError` naming the file and line for a file above
+    `LARGEST_BYTES`, text that is not UTF-8, an unknown, missing or second column, and a row of
+    another length.
     """
-    expected = f"a CSV with the columns {', '.join(needed)}"
-    try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise InputError.of(path, "is larger than 256 MB", expected)
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of(path, f"cannot be read ({error})", expected) from None
-    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    more = f", and any of {', '.join(known)}" if known else ""
+    expected = f"a CSV with the columns {', '.join(needed)}{more}"
+    rows = csv.reader(
+        io.StringIO(_text(path, expected), newline=""), skipinitialspace=True, strict=True
+    )
     found = []
     try:
-        names = [cell.strip() for cell in next(rows, [])]
+        names = [cell.strip() if known is None else cell.strip().lower() for cell in next(rows, [])]
         _check(path, names, needed, known, expected)
         for cells in rows:
             if not any(cell.strip() for cell in cells):
@@ -40,8 +39,24 @@ def read_table(
             row = dict(zip(names, map(str.strip, cells), strict=True))
             found.append((rows.line_num, row))
     except csv.Error as error:
-        raise InputError.of(f"{path}:{rows.line_num}", str(error), "a row of CSV") from None
+        where = f"{path}:{rows.line_num}"
+        raise InputError.of(where, f"cannot be read ({error})", "a row of CSV") from None
     return found
+
+
+def _text(path: Path, expected: str) -> str:
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise InputError.of(path, f"is larger than {LARGEST_BYTES >> 20} MB", expected)
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError.of(path, f"cannot be read ({error})", expected) from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        where = f"{path}:{line}"
+        raise InputError.of(where, "is not UTF-8 text", "a table saved as CSV in UTF-8") from None
 
 
 def _check(

@@ -1,0 +1,171 @@
+"""Processes of this machine that run jobs, and stay for the next jobs."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from dfmnist.core.scheduling import LostJob
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+Key = tuple[int, int, bool]
+_POOLS: dict[Key, ProcessPoolExecutor] = {}
+"""Pools of one process each, by place, number of GPUs, and whether they print nothing. A process
+that is killed takes no other job with it, and it is known which job it had. Processes are kept from
+stage to stage, since each takes seconds to start."""
+_SEARCHED: list[str] = []
+"""The `sys.path` with which they started."""
+
+
+class Processes:
+    """Places for jobs, each with a process that runs one job at a time."""
+
+    alone_at_last = True
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        places: int,
+        gpus: int,
+        enter: Callable[[bool], None],
+        quiet: bool,
+    ) -> None:
+        """`enter(quiet)` is called in each new process; it must be importable."""
+        self._function, self._gpus, self._enter, self._quiet = function, gpus, enter, quiet
+        self._free = list(range(places))[::-1]
+        self._place_of: dict[Future[Any], int] = {}
+        self._used: set[int] = set()
+        if sys.path != _SEARCHED:
+            _end_idle()
+
+    def free(self) -> bool:
+        """Whether a place has no job."""
+        return bool(self._free)
+
+    def start(self, job: Any) -> Future[Any]:
+        """Start a job at a free place."""
+        place = self._free.pop()
+        self._used.add(place)
+        try:
+            future = self._submit(place, job)
+        except BrokenProcessPool:  # it was killed while it had no job
+            _drop(self._key(place))
+            future = self._submit(place, job)
+        self._place_of[future] = place
+        return future
+
+    def _key(self, place: int) -> Key:
+        return place, self._gpus, self._quiet
+
+    def _submit(self, place: int, job: Any) -> Future[Any]:
+        key = self._key(place)
+        if key not in _POOLS:
+            context = multiprocessing.get_context("spawn")
+            gpu = place % self._gpus if self._gpus > 1 else None
+            _POOLS[key] = ProcessPoolExecutor(
+                1,
+                mp_context=context,
+                initializer=_begin,
+                initargs=(gpu, self._gpus, self._enter, self._quiet),
+            )
+        with _one_thread_each():  # a submission may start a process, which inherits this
+            return _POOLS[key].submit(self._function, job)
+
+    def wait(self, running: Collection[Future[Any]]) -> Collection[Future[Any]]:
+        """Wait until a job has ended."""
+        return wait(running, return_when=FIRST_COMPLETED).done
+
+    def result(self, handle: Future[Any]) -> Any:
+        """The result of a job that ended. Raises its error, or `LostJob`."""
+        place = self._place_of.pop(handle)
+        self._free.append(place)
+        try:
+            return handle.result()
+        except BrokenProcessPool:
+            _drop(self._key(place))
+            raise LostJob("its process was lost") from None
+
+    def stop(self) -> None:
+        """End all processes in use: after Ctrl-C at once, else when their jobs have ended."""
+        pools = [_POOLS.pop(key) for key in map(self._key, self._used) if key in _POOLS]
+        if isinstance(sys.exception(), KeyboardInterrupt):
+            # at once: a training would go on for minutes, and every job can be resumed
+            for pool in pools:
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
+        for pool in pools:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_idle() -> None:
+    """End all processes when they have no job: they would not find modules of a newer path."""
+    for key in list(_POOLS):
+        _drop(key)
+    _SEARCHED[:] = sys.path
+
+
+def _drop(key: Key) -> None:
+    if (pool := _POOLS.pop(key, None)) is not None:
+        pool.shutdown(wait=False)
+
+
+@contextlib.contextmanager
+def processes(
+    function: Callable[[Any], Any],
+    places: int,
+    gpus: int,
+    enter: Callable[[bool], None],
+    quiet: bool,
+) -> Generator[Processes]:
+    """Processes for the jobs of a `with` block; after a failure within it they are ended."""
+    found = Processes(function, places, gpus, enter, quiet)
+    finished = False
+    try:
+        yield found
+        finished = True
+    finally:
+        if not finished:  # a failed job or Ctrl-C: no process goes on with what is left
+            found.stop()
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Set the environment so that numerical libraries of new processes start with one thread."""
+    kept: dict[str, str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _begin(gpu: int | None, gpus: int, enter: Callable[[bool], None], quiet: bool) -> None:
+    """Worker start-up: use one GPU, ignore SIGINT (the parent handles it), call `enter`.
+
+    The process exits when its parent dies.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if gpu is not None:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[gpu]
+    enter(quiet)
