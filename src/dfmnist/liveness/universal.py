@@ -1,8 +1,10 @@
 """The universal liveness detector: does a clip show a live face, whatever the action?
 
-A photo that is shown for a whole clip, still or moved, stays one flat picture (`planar.py`). A
-generated clip may lose detail as it moves away from its source frame, flicker, or have landmarks
-that jitter. The bounds are tails of bona fide clips alone (`calibrate.py`).
+A photo that is shown for a whole clip, still or moved, stays one flat picture, and one with lids
+that are painted shut now and then stays so beside the eyes (`planar.py`). A display or a print adds
+a regular pattern (`pattern.py`). A generated clip may lose detail as it moves away from its source
+frame, flicker, or have landmarks that jitter. The bounds are tails of bona fide clips alone
+(`calibrate.py`).
 """
 
 from collections.abc import Sequence
@@ -16,7 +18,8 @@ from dfmnist.faces.mesh import Mesh
 from dfmnist.faces.pose import signals
 from dfmnist.liveness.action import seen_too_little
 from dfmnist.liveness.base import Verdict
-from dfmnist.liveness.planar import landmark_jitter, planar_misfit
+from dfmnist.liveness.pattern import pattern_peak
+from dfmnist.liveness.planar import CODEC_FRAMES, flat_fit, landmark_jitter
 from dfmnist.liveness.thresholds import (
     BoundKind,
     Thresholds,
@@ -27,6 +30,8 @@ from dfmnist.liveness.tracking import track
 
 MEASURES: dict[str, BoundKind] = {
     "planar_misfit": "least",
+    "relief": "least",
+    "pattern_peak": "most",
     "landmark_jitter": "most",
     "detail_kept": "least",
     "detail_flicker": "most",
@@ -36,17 +41,14 @@ MEASURES: dict[str, BoundKind] = {
 
 TITLES: dict[str, str] = {
     "planar_misfit": "part of the face that no flat picture explains",
+    "relief": "movement of the face's parts against a flat picture, beside the eyes",
+    "pattern_peak": "regular pattern as of a display or a print",
     "landmark_jitter": "jitter of the landmarks",
     "detail_kept": "detail of the face relative to the clip's start",
     "detail_flicker": "flicker of the face's detail",
     "largest_jump": "jump of the face between two frames",
 }
 """The title of each measure, used in the reason of a verdict."""
-
-
-CODEC_FRAMES = 6
-"""Number of frames over which detail is averaged: a whole number of the periods in which encoders
-repeat P and B frames without a pyramid (IPP, IBP, IBBP)."""
 
 
 class UniversalDetector:
@@ -81,8 +83,11 @@ def measure(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> dict[str, f
     kept, flicker = detail(frames_rgb_u8, meshes)
     centre = np.stack([found.centre_x_px, found.centre_y_px], axis=1)
     steps = np.hypot(*np.diff(centre, axis=0).T) / size_px
+    flat = flat_fit(frames_rgb_u8, meshes)
     return {
-        "planar_misfit": planar_misfit(frames_rgb_u8, meshes),
+        "planar_misfit": flat.misfit,
+        "relief": flat.relief,
+        "pattern_peak": pattern_peak(frames_rgb_u8, meshes),
         "landmark_jitter": landmark_jitter(meshes, size_px),
         "detail_kept": kept,
         "detail_flicker": flicker,

@@ -45,7 +45,9 @@ def _measured(table: ResultTable) -> tuple[str, ...]:
     for cell in table.cells:
         if cell.row != row.key or cell.value is None:
             continue
-        found = Estimate(cell.value, cell.low or 0.0, cell.high or 0.0, cell.n or 0, cell.groups or 0)
+        found = Estimate(
+            cell.value, cell.low or 0.0, cell.high or 0.0, cell.n or 0, cell.groups or 0
+        )
         attack = cell.column.removeprefix("APCER ")
         if attack in SIMPLE:
             parts.append(f"{attack.lower()} {_rate(found)}")
