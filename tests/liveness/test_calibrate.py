@@ -16,7 +16,7 @@ from dfmnist.faces.pose import Signals
 from dfmnist.liveness import measured_clips, universal
 from dfmnist.liveness.action import RULES, is_wrong
 from dfmnist.liveness.benchmark import BY_HAND, error_rates, page, rates_record, write_page
-from dfmnist.liveness.calibrate import WIDEST, fit_thresholds
+from dfmnist.liveness.calibrate import WIDEST_FACE, WIDEST_POSE, fit_thresholds
 from dfmnist.liveness.measured_clips import (
     ATTACKS,
     BONA_FIDE,
@@ -70,9 +70,10 @@ def test_bounds_are_widened_half_way_to_the_wrong_actions_and_no_further() -> No
     bound = fitted.actions["blink"][0]
     factor, *rest = fitted.provenance["widening"]["blink"]
     assert bound.limit == pytest.approx(weakest / factor, rel=1e-3)
-    assert 1.2 < factor <= WIDEST**0.5 + 1e-4
+    assert 1.2 < factor <= WIDEST_FACE**0.5 + 1e-4
     assert len(rest) == len(RULES[Action.BLINK].still)
-    assert all(1 <= further <= WIDEST**0.5 + 1e-4 for further in rest)
+    assert all(1 <= further <= WIDEST_POSE**0.5 + 1e-4 for further in rest)
+    assert max(fitted.provenance["widening"]["yaw"]) > WIDEST_FACE**0.5  # the head's angles
 
 
 def test_bounds_that_wrong_actions_nearly_reach_stay_where_they_are() -> None:

@@ -23,10 +23,12 @@ from dfmnist.liveness.thresholds import Bound, BoundKind, Thresholds, check_boun
 
 MIN_ACTORS = 3
 """Smallest number of actors that bounds are fitted on."""
-WIDEST = 6.25
-"""Largest factor that the search for wrong actions tries; a bound is widened by no more than its
-square root, 2.5: recorded people perform down to 0.4 times as widely as the actors that are fitted
-on (`actors.performance.EXTENT`)."""
+WIDEST_POSE = 6.25
+"""Largest factor that the search for wrong actions tries on bounds of the head's angles and of
+times; a bound is widened by no more than its square root, 2.5: recorded people move the head down
+to 0.4 times as far as the actors that are fitted on (`actors.performance.EXTENT`)."""
+WIDEST_FACE = 2.5
+"""The same for all other bounds: the faces of recorded people move at least 0.7 times as far."""
 STEPS = 40
 """Number of steps of that search."""
 WRONG_ACCEPTED = 0.01
@@ -85,12 +87,13 @@ def fit_action(
             accepted[of].sum() <= WRONG_ACCEPTED * of.sum() for of in (talking, talking | True)
         )
 
-    step = WIDEST ** (1 / STEPS)
+    step = WIDEST_POSE ** (1 / STEPS)
+    most = [widest(bound) for bound in narrow]
     factors = np.ones(len(narrow))
     for _ in range(STEPS):
         for index in range(len(narrow)):
             wider = factors.copy()
-            wider[index] *= step
+            wider[index] = min(wider[index] * step, most[index])
             factors = wider if is_safe(wider) else factors
     factors = np.sqrt(factors)
     bounds = tuple(
@@ -98,6 +101,12 @@ def fit_action(
         for bound, f in zip(narrow, factors, strict=True)
     )
     return (*bounds, *fixed), [round(float(f), 4) for f in factors]
+
+
+def widest(bound: Bound) -> float:
+    """The largest factor that the search for wrong actions tries on a bound."""
+    is_pose = not bound.per and bound.measure.endswith(("_deg", "_s"))
+    return WIDEST_POSE if is_pose else WIDEST_FACE
 
 
 def _rounded(limit: float, bound: Bound) -> float:

@@ -47,7 +47,7 @@ FPS = 25
 """Frame rate of the clips, in frames/s."""
 NUM_FRAMES = 50
 """Number of frames in a clip."""
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 """Version of the records. Raise it if signals or the universal detector's measures change; clips
 with records of other versions are filmed and measured again."""
 
