@@ -32,8 +32,8 @@ WIDEST_FACE = 2.5
 STEPS = 40
 """Number of steps of that search."""
 WRONG_ACCEPTED = 0.01
-"""Share of the fitting clips of wrong actions, and of talking alone, that widened bounds may
-accept."""
+"""Share of the fitting clips of wrong actions, and of talking alone, that widened bounds may accept,
+unless the narrowest ones accept more."""
 UNIVERSAL_DEVIATIONS = 2.326
 """Distance of the universal bounds from the mean in standard deviations: 1% of a normal
 distribution lies beyond."""
@@ -81,11 +81,16 @@ def fit_action(
     defined = np.array([all(b.margin(b.value(c.movement)) >= 1 for b in fixed) for c in wrong])
     talking = np.array([clip.shown is Action.TALK for clip in wrong])
 
+    def accepted(factors: Floats) -> Floats:
+        """The numbers of wrong clips within the bounds: of those who talk, and of all."""
+        within = defined & (inside * factors >= 1).all(axis=1)
+        return np.array([(within & talking).sum(), within.sum()])
+
+    shares = WRONG_ACCEPTED * np.array([talking.sum(), len(wrong)])
+    allowed = np.maximum(shares, accepted(np.ones(len(narrow))))
+
     def is_safe(factors: Floats) -> bool:
-        accepted = defined & (inside * factors >= 1).all(axis=1)
-        return all(
-            accepted[of].sum() <= WRONG_ACCEPTED * of.sum() for of in (talking, talking | True)
-        )
+        return bool((accepted(factors) <= allowed).all())
 
     step = WIDEST_POSE ** (1 / STEPS)
     most = [widest(bound) for bound in narrow]
