@@ -23,13 +23,14 @@ def test_rest_is_no_movement(make_signals: MakeSignals) -> None:
     assert set(moved.values()) == set(TITLES)
 
 
-def test_turns_count_from_the_neutral_and_by_side(make_signals: MakeSignals, pulse: Pulse) -> None:
+def test_turns_to_both_sides_count_from_the_neutral(
+    make_signals: MakeSignals, pulse: Pulse
+) -> None:
     both = movement(make_signals(yaw_deg=pulse(25, 5, 20) - pulse(18, 26, 20)), FPS)
-    assert both.yaw_left_deg == pytest.approx(25, abs=1.5)
-    assert both.yaw_right_deg == pytest.approx(18, abs=1.5)
+    assert both.yaw_range_deg == pytest.approx(43, abs=2.5)
     assert both.yaw_both_deg == pytest.approx(18, abs=2.5)
     one = movement(make_signals(yaw_deg=pulse(25)), FPS)
-    assert one.yaw_left_deg == pytest.approx(25, abs=1.5)
+    assert one.yaw_range_deg == pytest.approx(25, abs=1.5)
     assert one.yaw_both_deg < 3
 
 

@@ -15,7 +15,7 @@ from dfmnist.liveness.base import Verdict
 from dfmnist.liveness.clip_file import ClipFile
 from dfmnist.liveness.load import load_clip
 from dfmnist.liveness.universal import UniversalDetector
-from dfmnist.media.video import probe, read_frames, write_video
+from dfmnist.media.video import frames_at, probe, read_frames, write_video
 
 CRF = {"as filmed": 12, "c23": 23}
 """Constant rate factor of the clips that are judged."""
@@ -29,7 +29,7 @@ def cut(shared: Path, segment: Segment, folder: Path) -> dict[str, Path]:
     source = shared / "data" / "faces" / "video" / f"{segment.video}.mp4"
     fps = probe(source).fps
     first, last = round(segment.start_s * fps), round(segment.end_s * fps)
-    frames = read_frames(source)[first:last]
+    frames = frames_at(source, range(first, min(last, probe(source).num_frames)))
     made = {}
     for name, crf in CRF.items():
         made[name] = folder / f"{segment.name}-{name.replace(' ', '-')}.mp4"

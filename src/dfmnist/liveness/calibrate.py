@@ -29,11 +29,14 @@ times; a bound is widened by no more than its square root, 2.5: recorded people 
 to 0.4 times as far as the actors that are fitted on (`actors.performance.EXTENT`)."""
 WIDEST_FACE = 2.5
 """The same for all other bounds: the faces of recorded people move at least 0.7 times as far."""
+PLACED = 2 / 3
+"""Place of a bound between the narrowest one and the widest that is safe, in logarithms: nearer to
+the latter, since other people differ from the actors more than they talk like wrong actions."""
 STEPS = 40
 """Number of steps of that search."""
 WRONG_ACCEPTED = 0.01
-"""Share of the fitting clips of wrong actions, and of talking alone, that widened bounds may accept,
-unless the narrowest ones accept more."""
+"""Share of the fitting clips of wrong actions, and of talking alone, that widened bounds may
+accept, unless the narrowest ones accept more."""
 UNIVERSAL_DEVIATIONS = 2.326
 """Distance of the universal bounds from the mean in standard deviations: 1% of a normal
 distribution lies beyond."""
@@ -100,7 +103,7 @@ def fit_action(
             wider = factors.copy()
             wider[index] = min(wider[index] * step, most[index])
             factors = wider if is_safe(wider) else factors
-    factors = np.sqrt(factors)
+    factors = factors**PLACED
     bounds = tuple(
         replace(bound, limit=_rounded(bound.limit * (1 / f if bound.kind == "least" else f), bound))
         for bound, f in zip(narrow, factors, strict=True)

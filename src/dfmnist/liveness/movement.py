@@ -40,8 +40,6 @@ START_WEIGHT = 0.25
 class Movement:
     """The extent of each movement in a clip, in degrees (head) or in the units of `Signals`."""
 
-    yaw_left_deg: float
-    yaw_right_deg: float
     yaw_both_deg: float
     """The smaller of the turns to both sides: from the neutral, from the camera's direction (a turn
     from left to right is one), or from the middle of a turn that is made three times (a shake)."""
@@ -67,16 +65,12 @@ class Movement:
     mouth_speed: float
     """Mean speed of the mouth's opening and closing, 1/s."""
     mouth_widening: float
-    mouth_wide_s: float
-    """Time for which the mouth was wider by more than half of its largest widening, in seconds."""
     corner_lift: float
     """Rise of the mouth's corners while the mouth is wide."""
-    brow_raise: float
     brow_raise_open: float
     """Rise of the brows while the mouth is open."""
     gaze_down: float
     """Lowering of the gaze, other than by a blink."""
-    gaze_side: float
 
     def values(self) -> dict[str, float]:
         """The measures by name."""
@@ -84,8 +78,6 @@ class Movement:
 
 
 TITLES: dict[str, str] = {
-    "yaw_left_deg": "turn to the left, degrees",
-    "yaw_right_deg": "turn to the right, degrees",
     "yaw_both_deg": "turn to the smaller side, degrees",
     "yaw_range_deg": "turning of the head, degrees",
     "pitch_rise_deg": "raising of the head, degrees",
@@ -101,12 +93,9 @@ TITLES: dict[str, str] = {
     "mouth_open_s": "mouth open, seconds",
     "mouth_speed": "speed of the lips, 1/s",
     "mouth_widening": "widening of the mouth",
-    "mouth_wide_s": "mouth widened, seconds",
     "corner_lift": "lifting of the mouth's corners",
-    "brow_raise": "raising of the brows",
     "brow_raise_open": "raising of the brows with an open mouth",
     "gaze_down": "lowering of the gaze",
-    "gaze_side": "turning of the gaze aside",
 }
 """The title of each measure, used in the reason of a verdict."""
 
@@ -118,14 +107,9 @@ def movement(signals: Signals, fps: float) -> Movement:
     yaw = yaw_deg - neutral_pose(yaw_deg, USUAL_YAW_DEG, start)
     roll = roll_deg - neutral_pose(roll_deg, USUAL_ROLL_DEG, start)
     least_shut = _openness(signals)
-    mouth, width, brows = (
-        _rise(track) for track in (signals.mouth_open, signals.mouth_width, signals.brow_raise)
-    )
-    gaze_side = _steady(signals.gaze_side)
+    mouth, width = _rise(signals.mouth_open), _rise(signals.mouth_width)
     gaze_down = np.where(_blinking(least_shut, fps), np.nan, signals.gaze_down)
     return Movement(
-        yaw_left_deg=_most(yaw),
-        yaw_right_deg=_most(-yaw),
         yaw_both_deg=max(
             min(_most(yaw), _most(-yaw)), min(_most(yaw_deg), _most(-yaw_deg)), _swing(yaw) / 2
         ),
@@ -143,12 +127,9 @@ def movement(signals: Signals, fps: float) -> Movement:
         mouth_open_s=_held_s(mouth, fps),
         mouth_speed=float(np.abs(np.diff(mouth)).mean() * fps) if len(mouth) > 1 else 0.0,
         mouth_widening=_most(width),
-        mouth_wide_s=_held_s(width, fps),
         corner_lift=_rise_during(signals.mouth_corner_lift, width),
-        brow_raise=_most(brows),
         brow_raise_open=_rise_during(signals.brow_raise, mouth),
         gaze_down=_most(_rise(gaze_down)),
-        gaze_side=float(np.abs(gaze_side - np.median(gaze_side)).max()),
     )
 
 

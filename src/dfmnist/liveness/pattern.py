@@ -22,6 +22,11 @@ FINEST = 0.1
 AROUND = 15
 """Number of frequencies along each side of the square whose median a peak is compared with."""
 
+NOISE = 2.0
+"""Standard deviation, in grey levels, of the noise that is taken to be in each frame. It hides the
+residue of an encoder's cosines, which is all that is left between the frequencies of a face at
+c40."""
+
 
 def pattern_peak(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> float:
     """How far the highest peak in the spectrum of the face stands above what is around it.
@@ -41,7 +46,7 @@ def pattern_peak(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> float:
     if squares[0].shape != _WINDOW.shape:
         return 0.0
     power = np.mean([np.abs(np.fft.rfft2(s * _WINDOW)) ** 2 for s in squares], axis=0)
-    height = np.log(np.fft.fftshift(power, axes=0) + 1e-3)
+    height = np.log(np.fft.fftshift(power, axes=0) + NOISE**2 * (_WINDOW**2).sum())
     above = height - median_filter(height, size=AROUND, mode="nearest")
     return max(float(above[_FINE].max()), 0.0)
 
