@@ -62,10 +62,9 @@ def test_nod_goes_down_and_comes_back_at_any_height(
 ) -> None:
     for height in (0, 18):
         nod = movement(make_signals(pitch_deg=height - pulse(20)), FPS)
-        assert nod.pitch_fall_deg == pytest.approx(20, abs=1.5)
         assert nod.pitch_dip_deg == pytest.approx(20, abs=1.5)
     held = movement(make_signals(pitch_deg=np.linspace(0, -20, 50)), FPS)
-    assert held.pitch_fall_deg > 17
+    assert held.pitch_range_deg > 17
     assert held.pitch_dip_deg < 1
     up = movement(make_signals(pitch_deg=pulse(20)), FPS)
     assert up.pitch_rise_deg == pytest.approx(20, abs=1.5)
@@ -93,7 +92,7 @@ def test_lids_that_fall_for_a_blink_do_not_lower_the_gaze(make_signals: MakeSign
     assert movement(make_signals(gaze_down=lowered), FPS).gaze_down > 0.1
 
 
-def test_corners_and_brows_count_while_the_mouth_is_wide_or_open(
+def test_corners_brows_and_lids_count_while_the_mouth_is_wide_or_open(
     make_signals: MakeSignals, pulse: Pulse
 ) -> None:
     smile = movement(make_signals(mouth_width=pulse(0.1), mouth_corner_lift=pulse(0.05)), FPS)
@@ -103,10 +102,40 @@ def test_corners_and_brows_count_while_the_mouth_is_wide_or_open(
     )
     assert apart.corner_lift < 0.02
     opened = {"mouth_open": pulse(0.6, 10, 30)}
-    plain = movement(make_signals(**opened), FPS)
-    raised = movement(make_signals(**opened, brow_raise=pulse(0.04, 10, 30)), FPS)
-    assert plain.brow_raise_open < 0.002
-    assert raised.brow_raise_open == pytest.approx(0.035, abs=0.01)
+    assert movement(make_signals(**opened), FPS).raise_open < 0.002
+    brows = movement(make_signals(**opened, brow_raise=pulse(0.04, 10, 30)), FPS)
+    assert brows.raise_open == pytest.approx(0.032, abs=0.01)
+    wide = pulse(0.06, 10, 30)
+    lids = movement(make_signals(**opened, eye_right=wide, eye_left=wide), FPS)
+    assert lids.raise_open == pytest.approx(0.03, abs=0.01)
+    shut = np.zeros(50)
+    shut[:16] = -0.2  # eyes that open are not wide
+    woken = movement(make_signals(**opened, eye_right=shut, eye_left=shut), FPS)
+    assert woken.raise_open < 0.002
+
+
+def test_a_head_is_lowered_to_a_side_by_what_it_does_of_both(
+    make_signals: MakeSignals, pulse: Pulse
+) -> None:
+    turned, lowered = pulse(10, 12, 30), -pulse(7, 12, 30)
+    both = movement(make_signals(yaw_deg=turned, pitch_deg=lowered), FPS)
+    assert both.lowered_aside_deg == pytest.approx(7, abs=1.5)
+    for one in ({"yaw_deg": turned}, {"pitch_deg": lowered}):
+        assert movement(make_signals(**one), FPS).lowered_aside_deg < 1.5
+    raised = movement(make_signals(yaw_deg=pulse(10, 5, 20), pitch_deg=-pulse(7, 28, 20)), FPS)
+    assert raised.lowered_aside_deg > 5  # turned back to the neutral while it falls
+
+
+def test_the_gaze_is_lowered_while_the_mouth_is_wide(
+    make_signals: MakeSignals, pulse: Pulse
+) -> None:
+    down = pulse(0.1, 12, 30)
+    shy = movement(make_signals(gaze_down=down, mouth_width=pulse(0.08, 12, 30)), FPS)
+    assert shy.gaze_down_wide == pytest.approx(0.08, abs=0.02)
+    apart = movement(
+        make_signals(gaze_down=pulse(0.1, 2, 16), mouth_width=pulse(0.08, 28, 20)), FPS
+    )
+    assert apart.gaze_down_wide < 0.02
 
 
 def test_one_wild_frame_is_no_movement_of_head_or_mouth(make_signals: MakeSignals) -> None:

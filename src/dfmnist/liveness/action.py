@@ -3,7 +3,7 @@
 An action has measures that must reach a bound, and measures of other movements that must stay
 below one, most of them in units of the action's own extent. Which measures these are is written
 here by hand, and so are the multiples that define an action of the head (`DOMINANT`, `LEVEL`,
-`TILTED`, `HALF`); all other bounds are fitted (`calibrate.py`).
+`ONE_WAY`, `HALF`); all other bounds are fitted (`calibrate.py`).
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ definition of an action of the head, not fitted. Recorded people reach 0.9."""
 LEVEL = 2 / 3
 """The same for the nodding of a head that turns to both sides: whoever looks down as they turn away
 is embarrassed. Recorded people reach 0.53."""
-TILTED = 1.5
-"""The same for a tilt, which is measured from the neutral to one side, not as a range."""
+ONE_WAY = 1.5
+"""The same for a movement in one direction, such as a tilt, which is less than its range."""
 HALF = 0.5
 """Largest movement back or to the other side, relative to the movement asked for: a definition of
 movement to one side, not fitted."""
@@ -71,7 +71,7 @@ class Rule:
 
 def _slope(side: str, other: str) -> Rule:
     own = f"roll_{side}_deg"
-    across = (("yaw_range_deg", TILTED), ("pitch_range_deg", TILTED))
+    across = (("yaw_range_deg", ONE_WAY), ("pitch_range_deg", ONE_WAY))
     return Rule((own,), own=own, defined=((f"roll_{other}_deg", HALF), *across))
 
 
@@ -93,7 +93,7 @@ RULES: dict[Action, Rule] = {
         ("pitch_dip_deg",),
         own="pitch_dip_deg",
         still=("gaze_down", "mouth_speed"),
-        defined=(("yaw_range_deg", DOMINANT), ("roll_range_deg", DOMINANT)),
+        defined=(("yaw_range_deg", DOMINANT), ("roll_range_deg", ONE_WAY)),
     ),
     Action.RIGHT_SLOPE: _slope("right", "left"),
     Action.LEFT_SLOPE: _slope("left", "right"),
@@ -102,22 +102,22 @@ RULES: dict[Action, Rule] = {
         own="pitch_rise_deg",
         still=("mouth_speed",),
         defined=(
-            ("pitch_dip_deg", HALF), ("yaw_range_deg", DOMINANT), ("roll_range_deg", DOMINANT),
+            ("pitch_dip_deg", HALF), ("yaw_range_deg", ONE_WAY), ("roll_range_deg", ONE_WAY),
         ),
     ),
     Action.SMILE: Rule(
         ("mouth_widening", "corner_lift"), ("mouth_speed",), "mouth_widening"
     ),
     Action.SURPRISE: Rule(
-        ("mouth_opening", "brow_raise_open", "mouth_open_s"),
+        ("mouth_opening", "raise_open", "mouth_open_s"),
         ("mouth_widening", "mouth_speed"),
         "mouth_opening",
     ),
     Action.EMBARRASSMENT: Rule(
-        ("yaw_range_deg", "pitch_fall_deg", "gaze_down", "mouth_widening"),
-        own="yaw_range_deg",
+        ("lowered_aside_deg", "gaze_down_wide", "mouth_widening"),
+        own="lowered_aside_deg",
         still=("mouth_opening", "mouth_speed"),
-        defined=(("yaw_both_deg", HALF), ("roll_range_deg", DOMINANT)),
+        defined=(("yaw_both_deg", ONE_WAY), ("pitch_rise_deg", 2 * ONE_WAY)),
     ),
 }  # fmt: skip
 """The rule of each action. Facial actions leave the head free."""

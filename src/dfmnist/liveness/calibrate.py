@@ -37,6 +37,8 @@ STEPS = 40
 WRONG_ACCEPTED = 0.01
 """Share of the fitting clips of wrong actions, and of talking alone, that widened bounds may
 accept, unless the narrowest ones accept more."""
+LIPS = "mouth_speed"
+"""The measure that tells an action from talking: those who talk alone limit its bound."""
 UNIVERSAL_DEVIATIONS = 2.326
 """Distance of the universal bounds from the mean in standard deviations: 1% of a normal
 distribution lies beyond."""
@@ -92,8 +94,9 @@ def fit_action(
     shares = WRONG_ACCEPTED * np.array([talking.sum(), len(wrong)])
     allowed = np.maximum(shares, accepted(np.ones(len(narrow))))
 
-    def is_safe(factors: Floats) -> bool:
-        return bool((accepted(factors) <= allowed).all())
+    def is_safe(factors: Floats, bound: Bound) -> bool:
+        enough = accepted(factors) <= allowed
+        return bool(enough[0] if bound.measure == LIPS else enough.all())
 
     step = WIDEST_POSE ** (1 / STEPS)
     most = [widest(bound) for bound in narrow]
@@ -102,7 +105,7 @@ def fit_action(
         for index in range(len(narrow)):
             wider = factors.copy()
             wider[index] = min(wider[index] * step, most[index])
-            factors = wider if is_safe(wider) else factors
+            factors = wider if is_safe(wider, narrow[index]) else factors
     factors = factors**PLACED
     bounds = tuple(
         replace(bound, limit=_rounded(bound.limit * (1 / f if bound.kind == "least" else f), bound))
@@ -127,13 +130,15 @@ def _rounded(limit: float, bound: Bound) -> float:
 def fit_universal(clips: Sequence[MeasuredClip]) -> tuple[Bound, ...]:
     """The universal detector's bounds: for each measure the widest 1% tail of any action.
 
+    Those in `universal.DEFINED` are not fitted.
     A tail is that of a log-normal distribution fitted to an action's clips, since a quantile of a
     few dozen clips would be too narrow for people who were not filmed.
     """
     bounds = []
     for name, kind in universal.MEASURES.items():
         tails = [_tail(values, kind) for values in _by_action(clips, name)]
-        limit = min(tails) if kind == "least" else max(tails)
+        widest_tail = min(tails) if kind == "least" else max(tails)
+        limit = universal.DEFINED.get(name, widest_tail)
         bounds.append(Bound(name, kind, _round(limit)))
     return tuple(bounds)
 

@@ -26,6 +26,11 @@ USUAL_WEIGHT = 0.25
 RESTING_PERCENTILE = 10.0
 """Percentile over time of mouth, brows and gaze that counts as their neutral: what an action does
 to them is a rise, and one that fills the clip leaves this share of it at rest."""
+EYE_WIDTH = 0.3
+"""Width of an eye in distances between the outer eye corners (`faces.pose`)."""
+NARROW_PERCENTILE = 25.0
+"""Percentile over the frames with open eyes of their opening, from which a rise of the lids is
+measured."""
 BLINK_S = 0.5
 """Longest time in seconds for which shut eyes are a blink. The gaze is not measured then: lids that
 fall carry the visible iris down."""
@@ -47,8 +52,9 @@ class Movement:
     pitch_rise_deg: float
     """The largest angle by which the head rises, from wherever it is held: cameras stand at any
     height, so that no angle is neutral for all."""
-    pitch_fall_deg: float
-    """The largest angle by which the head falls."""
+    lowered_aside_deg: float
+    """The largest angle by which the head both turns to a side and falls, from any time to a later
+    one."""
     pitch_dip_deg: float
     """The largest angle by which the head falls and then rises again."""
     pitch_range_deg: float
@@ -67,10 +73,13 @@ class Movement:
     mouth_widening: float
     corner_lift: float
     """Rise of the mouth's corners while the mouth is wide."""
-    brow_raise_open: float
-    """Rise of the brows while the mouth is open."""
+    raise_open: float
+    """Rise of the brows, and twice that of the lids, from rest to an open mouth, in distances
+    between the outer eye corners. An opening jaw pulls the brows' skin too, but not the lids."""
     gaze_down: float
     """Lowering of the gaze, other than by a blink."""
+    gaze_down_wide: float
+    """The same while the mouth is wide."""
 
     def values(self) -> dict[str, float]:
         """The measures by name."""
@@ -81,7 +90,7 @@ TITLES: dict[str, str] = {
     "yaw_both_deg": "turn to the smaller side, degrees",
     "yaw_range_deg": "turning of the head, degrees",
     "pitch_rise_deg": "raising of the head, degrees",
-    "pitch_fall_deg": "lowering of the head, degrees",
+    "lowered_aside_deg": "lowering of the head to a side, degrees",
     "pitch_range_deg": "nodding of the head, degrees",
     "pitch_dip_deg": "lowering and raising again of the head, degrees",
     "roll_right_deg": "tilt to the right, degrees",
@@ -94,8 +103,9 @@ TITLES: dict[str, str] = {
     "mouth_speed": "speed of the lips, 1/s",
     "mouth_widening": "widening of the mouth",
     "corner_lift": "lifting of the mouth's corners",
-    "brow_raise_open": "raising of the brows with an open mouth",
+    "raise_open": "raising of brows and lids with an open mouth",
     "gaze_down": "lowering of the gaze",
+    "gaze_down_wide": "lowering of the gaze with a wide mouth",
 }
 """The title of each measure, used in the reason of a verdict."""
 
@@ -115,7 +125,7 @@ def movement(signals: Signals, fps: float) -> Movement:
         ),
         yaw_range_deg=float(np.ptp(yaw)),
         pitch_rise_deg=_rise_over_time(pitch),
-        pitch_fall_deg=_rise_over_time(-pitch),
+        lowered_aside_deg=_lowered_aside(yaw, pitch),
         pitch_dip_deg=_dip(pitch),
         pitch_range_deg=float(np.ptp(pitch)),
         roll_right_deg=_most(roll),
@@ -128,8 +138,9 @@ def movement(signals: Signals, fps: float) -> Movement:
         mouth_speed=float(np.abs(np.diff(mouth)).mean() * fps) if len(mouth) > 1 else 0.0,
         mouth_widening=_most(width),
         corner_lift=_rise_during(signals.mouth_corner_lift, width),
-        brow_raise_open=_rise_during(signals.brow_raise, mouth),
+        raise_open=_raise_during(signals, mouth),
         gaze_down=_most(_rise(gaze_down)),
+        gaze_down_wide=_rise_during(gaze_down, width),
     )
 
 
@@ -184,6 +195,18 @@ def _rise_during(track: Floats, other: Floats) -> float:
     return float(max(np.median(steady[large]) - np.median(steady[small]), 0.0))
 
 
+def _raise_during(signals: Signals, opening: Floats) -> float:
+    """Rise of brows and lids from their resting level to the time of a large opening."""
+    large = opening > max(float(opening.max()), 1e-6) / 2
+    if not large.any():
+        return 0.0
+    eyes = np.minimum(filled(signals.eye_right), filled(signals.eye_left))
+    is_open = eyes >= HALF_SHUT * np.percentile(eyes, 75)
+    lids = EYE_WIDTH * (eyes - np.percentile(eyes[is_open], NARROW_PERCENTILE))
+    brows = _rise(signals.brow_raise)
+    return float(sum(max(np.median(track[large]), 0.0) for track in (brows, 2 * lids)))
+
+
 def _most(change: Floats) -> float:
     return float(max(change.max(), 0.0))
 
@@ -196,6 +219,13 @@ def _held_s(change: Floats, fps: float) -> float:
 def _rise_over_time(track: Floats) -> float:
     """The largest rise from any value to a later one."""
     return float((track - np.minimum.accumulate(track)).max())
+
+
+def _lowered_aside(yaw: Floats, pitch: Floats) -> float:
+    """The largest d such that, between two times, the yaw changes and the pitch falls by d."""
+    turned = np.abs(yaw[None, :] - yaw[:, None])
+    fallen = pitch[:, None] - pitch[None, :]
+    return max(float(np.triu(np.minimum(turned, fallen)).max()), 0.0)
 
 
 def _dip(change: Floats) -> float:

@@ -3,8 +3,8 @@
 A photo that is shown for a whole clip, still or moved, stays one flat picture, and one with lids
 that are painted shut now and then stays so beside the eyes (`planar.py`). A display or a print adds
 a regular pattern (`pattern.py`). A generated clip may lose detail as it moves away from its source
-frame, flicker, or have landmarks that jitter. The bounds are tails of bona fide clips alone
-(`calibrate.py`).
+frame, flicker, or have landmarks that jitter. All bounds but one (`DEFINED`) are tails of bona fide
+clips alone (`calibrate.py`).
 """
 
 from collections.abc import Sequence
@@ -38,6 +38,12 @@ MEASURES: dict[str, BoundKind] = {
     "largest_jump": "most",
 }
 """The measures of a clip, with the side on which each is bounded."""
+
+RESOLVED_PX = 0.09
+"""Least `relief` of a live face: a definition, not fitted. Stills with painted lids measure 0.02 px
+with camera noise and up to 0.072 at c23, the calmest people 0.114 (docs/LOG.md, 2026-11-26)."""
+DEFINED: dict[str, float] = {"relief": RESOLVED_PX}
+"""The bounds that are not fitted."""
 
 TITLES: dict[str, str] = {
     "planar_misfit": "part of the face that no flat picture explains",
