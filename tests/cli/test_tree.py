@@ -22,10 +22,10 @@ from dfmnist.stages import DemoName
 
 TREE = {
     "demo", "fetch", "actors", "build", "animate", "dataset import", "dataset audit",
-    "dataset verify", "dataset export", "train", "score", "compare", "detect", "experiment",
-    "report", "animator train", "animator evaluate", "animator convert", "detector average",
-    "detector film", "detector pack", "liveness check", "liveness evaluate", "liveness fit",
-    "liveness benchmark",
+    "dataset verify", "dataset export", "train", "score run", "score import", "compare", "detect",
+    "experiment", "report", "animator train", "animator evaluate", "animator convert",
+    "detector average", "detector film", "detector know", "detector pack", "liveness check",
+    "liveness evaluate", "liveness fit", "liveness benchmark", "serve",
 }  # fmt: skip
 
 

@@ -386,3 +386,40 @@ def test_open_eyes_are_those_of_the_person(
     monkeypatch.setattr(select, "signals", lambda track: found)
     index, _ = select.source_frame(frames)
     assert (index == 0) is taken
+
+
+def test_a_source_frame_is_searched_for_beyond_the_first_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (12, 64, 64, 3)).astype(np.uint8)
+    mesh = SimpleNamespace(track=lambda clip: [object()] * len(clip))
+
+    def turned(track: list[object], fit: int) -> Signals:
+        still = signals_of()
+        yaw = np.where(np.arange(len(track)) == fit, 0.0, 30.0)
+        rest = {f.name: np.full(len(track), getattr(still, f.name)[1]) for f in fields(Signals)}
+        return Signals(**{**rest, "yaw_deg": yaw})
+
+    monkeypatch.setattr(select, "face_mesh", lambda: mesh)
+    for fit, found in ((9, (9, "")), (99, (None, "no frame to animate: turned away in 12 of 12 "
+                                           "frames"))):  # fmt: skip
+        monkeypatch.setattr(select, "signals", lambda track, fit=fit: turned(track, fit))
+        assert select.source_frame(frames) == found
+
+
+def test_one_recording_under_two_names_is_refused_before_any_animation(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choose(footage: Footage, *_: Any, **__: Any) -> tuple[FaceSelection, Frames]:
+        if footage.identity == "p2":  # a mirrored copy of p0, who is in another split
+            found, frames = stage.choose(replace(footage, identity="p0"))
+            return found, frames[:, :, ::-1]
+        return stage.choose(footage)
+
+    monkeypatch.setattr(jobs, "choose", choose)
+    with pytest.raises(InputError, match="shows the same recording as") as stop:
+        made(tmp_path)
+    assert "p0-" in str(stop.value)
+    assert "p2-" in str(stop.value)
+    assert "one name for both (p0 or p2)" in str(stop.value)
+    assert stage.animated == []

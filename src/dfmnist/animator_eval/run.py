@@ -31,9 +31,9 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.arrays import RgbImage
 from dfmnist.core.config import config_hash, plain
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import sha256_file, write_json, write_text
+from dfmnist.core.files import holds_folder, sha256_file, write_json, write_text
 from dfmnist.core.jobs import run_jobs
-from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.fomm.checkpoint import check_weights, training_seeds, weights_id
 from dfmnist.liveness import thresholds
 from dfmnist.media.folders import VIDEOS, find_media
 
@@ -63,6 +63,7 @@ class Settings:
             raise InputError(f"--frames {self.num_frames}; expected 2 or more")
 
 
+@holds_folder("out")
 def evaluate_animator(
     weights: Path | None,
     actors: Sequence[int],
@@ -87,6 +88,7 @@ def evaluate_animator(
         raise InputError(f"--takes {takes}; expected 1 or more")
     if known := training_seeds(weights) & set(actors):
         raise InputError(f"weights were trained on actor {min(known)}; expected unseen actors")
+    check_weights(weights)
     settings = Settings(weights_id(weights), num_frames, crop=True)
     jobs = _pairs(weights, actors, actions, takes, out, settings)
     films = sorted(
@@ -106,6 +108,7 @@ def evaluate_animator(
     return _write(out, settings, jobs, records, about, PAIR_ROWS)
 
 
+@holds_folder("out")
 def evaluate_clips(
     weights: Path | None,
     clips: Path,
@@ -126,6 +129,7 @@ def evaluate_clips(
     held = find_media(clips, VIDEOS)
     paths = [path for path, _ in held.required(clips, "video", "clips of faces")]
     held.tell(str(clips))
+    check_weights(weights)
     settings = Settings(weights_id(weights), num_frames, crop)
     key = config_hash(settings)
     jobs = [

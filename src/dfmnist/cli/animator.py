@@ -8,6 +8,7 @@ import typer
 
 from dfmnist.cli.options import Json, Workers, field, print_json, use_engine
 from dfmnist.core.choices import DeviceName, PersonRule
+from dfmnist.core.console import show
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 
@@ -99,7 +100,7 @@ def train(
     use_engine(ctx, workers)
     if recipe == "actors":
         _refuse(recipe, published_only)
-        typer.echo(_train_actors(out, clips, actors, seed, weights, threads))
+        show(_train_actors(out, clips, actors, seed, weights, threads))
         return
     from dfmnist.core.lightning import is_main
     from dfmnist.fomm.training.train_vox import train_published
@@ -119,7 +120,7 @@ def train(
         machine=Machine(**_given(machine)), person=person or "file", skip_broken=skip_broken,
     )  # fmt: skip
     if is_main():
-        typer.echo(path)
+        show(path)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -150,15 +151,16 @@ def _train_actors(
     weights: Path | None,
     threads: int | None,
 ) -> Path:
-    from dfmnist.core.files import claim_folder
+    from dfmnist.core.files import folder_lock
+    from dfmnist.fomm.checkpoint import check_weights
     from dfmnist.fomm.training.train_actors import actors_recipe
     from dfmnist.fomm.training.train_actors import train_animator as train
     from dfmnist.pipeline.film_training import film_training
 
-    if clips is None:
-        claim_folder(out, "animator-run")  # before anything is filmed into it
-        clips = out / "clips"
-    film_training(clips, ACTORS if actors is None else actors)
+    check_weights(weights)
+    clips = out / "clips" if clips is None else clips
+    with folder_lock(out, "animator-run"):  # before anything is filmed
+        film_training(clips, ACTORS if actors is None else actors)
     return train(actors_recipe(seed), clips, out, initial=weights, threads=threads)
 
 
@@ -213,7 +215,7 @@ def evaluate(
     if as_json:
         print_json(read_json(out / "clips.json"))
     else:
-        typer.echo(text)
+        show(*text.split("\n"))
 
 
 def convert(
@@ -235,7 +237,7 @@ def convert(
 
     config = convert_weights(source, out, half=half, force=force)
     kind = "float16" if half else "float32"
-    typer.echo(
+    show(
         f"{out}: {weights_id(out)}, {kind}, {out.stat().st_size / 1e6:.0f} MB, "
         f"{config.num_kp} keypoints, {config.image_size}×{config.image_size}"
     )

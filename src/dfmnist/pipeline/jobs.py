@@ -19,6 +19,7 @@ from dfmnist.core.jobs import run_jobs
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of
 from dfmnist.dataset.clip import AnyClip, AnyRejected, method_of
+from dfmnist.dataset.fingerprint import first_frames, hashes_of, text_of
 from dfmnist.dataset.manifest import (
     Clip,
     Rejected,
@@ -32,6 +33,7 @@ from dfmnist.media.image import write_image
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import write_video
 from dfmnist.pipeline.animate import animate, animator, save_motion
+from dfmnist.pipeline.animators import animate_by
 from dfmnist.pipeline.compress import EncodedFile, compress
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.footage import Footage
@@ -52,6 +54,8 @@ class SourceCheck(BaseModel):
     screening: tuple[Screening, ...]
     real_reason: str
     """Reason why it cannot be a real clip; empty if it can."""
+    picture: str = ""
+    """Perceptual hash of its beginning (`fingerprint.text_of`); empty for a photo."""
 
 
 class ClipResult(BaseModel):
@@ -77,6 +81,10 @@ class BuildJob:
     def motion_file(self, driver: Footage) -> Path:
         """Path of a driving clip's keypoints."""
         return self.root / "work" / "drivers" / f"{driver.key}.safetensors"
+
+    def driver_file(self, driver: Footage) -> Path:
+        """Path of a cropped driving clip."""
+        return self.root / driver_file_name(driver.identity, driver.action, driver.take)
 
     def crop(
         self, footage: Footage, choice: FaceSelection, num_frames: int | None = None
@@ -127,14 +135,16 @@ class PersonJob(BuildJob):
         c = self.config
         choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
         verdicts: tuple[Screening, ...] = ()
+        picture = ""
         reason = choice.reason if choice.box_xyxy is None else ""
         if self.footage.is_photo:
             reason = reason or "a photo"
         elif faces is not None:
+            picture = text_of(hashes_of(first_frames(faces, c.fps)))
             frames = self.with_noise(faces, real_id(self.footage))
             found, reason = self.screened(frames, self.footage.action)
             verdicts = _screening(found)
-        check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason)
+        check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason, picture=picture)
         write_record(path, check)
         return check
 
@@ -167,10 +177,10 @@ class DriverJob(BuildJob):
             reason = driver_refusal(noisy, c.fps, self.footage.action, c.screen, c.thresholds)
         choice = choice.model_copy(update={"reason": reason})
         if frames is not None and not reason:
-            f = self.footage
-            preview = self.root / driver_file_name(f.identity, f.action, f.take)
-            write_video(preview, frames, c.fps, crf=DRIVER_CRF)
-            save_motion(self.motion_file(self.footage), frames, animator(c.weights), landmarks=True)
+            write_video(self.driver_file(self.footage), frames, c.fps, crf=DRIVER_CRF)
+            if c.animator is None:
+                motion = self.motion_file(self.footage)
+                save_motion(motion, frames, animator(c.weights), landmarks=True)
         write_record(path, choice)
         return choice.reason
 
@@ -187,17 +197,18 @@ class FakeJob(BuildJob):
     choice: FaceSelection
     """Face and frame of the source."""
     generator: str
+    method: str = ""
+    """The clip's method; empty if the generator's name states it."""
 
     def run(self) -> ClipResult:
         """Make the clip, or read its record."""
-        clip_id, c = self.pair.clip_id, self.config
+        clip_id = self.pair.clip_id
         path = self.record("attempts", clip_id)
         if (result := read_record(path, ClipResult)) is not None:
             return result
         at = self.choice.source_frame or 0
         source = self.crop(self.pair.source, self.choice, at + 1)[at]
-        frames = animate(source, self.motion_file(self.pair.driver), c.weights, c.motion)
-        frames = self.with_noise(frames, clip_id)
+        frames = self.with_noise(self._animated(source), clip_id)
         verdicts, reason = self.screened(frames, self.pair.action)
         if not reason:
             write_image(self.root / "sources" / f"{clip_id}.png", source)
@@ -221,11 +232,20 @@ class FakeJob(BuildJob):
         unscreened = rejected.model_copy(update={"action": None})
         return ClipResult(clips=(), rejected=unscreened)
 
+    def _animated(self, source_rgb_u8: Frames) -> Frames:
+        """The source (h, h, 3) moved as the driver: frames (n, h, h, 3)."""
+        c, driver = self.config, self.pair.driver
+        if c.animator is None:
+            return animate(source_rgb_u8, self.motion_file(driver), c.weights, c.motion)
+        folder = self.root / "work" / "animating" / self.pair.clip_id
+        return animate_by(c, source_rgb_u8, self.driver_file(driver), folder)
+
     def _clips(
         self, files: list[EncodedFile], verdicts: tuple[Verdict, ...], count: int
     ) -> tuple[Clip, ...]:
         people = (self.pair.source, self.pair.driver)
-        return _records(self, files, verdicts, count, self.pair.split, self._who(), people)
+        who = self._who() | {"method": self.method or method_of(self.generator)}
+        return _records(self, files, verdicts, count, self.pair.split, who, people)
 
     def _rejected(self, verdicts: tuple[Verdict, ...], reason: str) -> Rejected:
         who = self._who()
@@ -282,6 +302,7 @@ class RealJob(BuildJob):
             "driver": "",
             "take": footage.take,
             "generator": "",
+            "method": "",
             "seed": self.noise_seed(clip_id),
         }
         clips = _records(
@@ -399,7 +420,6 @@ def _records(
                 **who,
                 "file_name": file.file_name,
                 "identities": tuple(dict.fromkeys(f.identity for f in people)),
-                "method": method_of(str(who["generator"])) if who["generator"] else "",
                 "origin": "built",
                 "quality": file.quality.value,
                 "split": split,

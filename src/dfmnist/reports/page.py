@@ -16,8 +16,8 @@ import jinja2
 from markupsafe import Markup
 
 from dfmnist import __version__
-from dfmnist.core.files import claim_folder, read_json_object, write_text
-from dfmnist.core.text import percent, plural
+from dfmnist.core.files import holds_folder, read_json_object, write_text
+from dfmnist.core.text import on_one_line, percent, plural
 from dfmnist.dataset.audit import AuditReport, read_audit
 from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import (
@@ -131,6 +131,7 @@ class Evidence:
         return next((r.table.by_place for r in self.results if r.table.name == name), {})
 
 
+@holds_folder("out", KIND)
 def write_report(
     dataset: Path,
     out: Path,
@@ -156,7 +157,6 @@ def write_report(
         found = gather(dataset, experiments, runs, made)
         if context.synthetic is None:
             context = replace(context, synthetic=recorded_synthetic(found.manifest.root))
-        claim_folder(out, KIND)
         page = _page(found, context, out)
     html = _environment(out).get_template("template.html").render(p=page)
     write_text(out / "index.html", html)
@@ -209,7 +209,10 @@ def _environment(out: Path) -> jinja2.Environment:
         return Markup('width="{}" height="{}"').format(*size_of(out / src))
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FunctionLoader(_resource)
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_resource),
+        finalize=_on_the_page,
     )
     environment.globals |= {
         "box": box,
@@ -217,6 +220,11 @@ def _environment(out: Path) -> jinja2.Environment:
         "js": Markup(_resource("page.js")),
     }
     return environment
+
+
+def _on_the_page(value: Any) -> Any:
+    """A value as the page shows it: text without what would change its direction."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else on_one_line(value)
 
 
 def _drop_unused(out: Path, html: str) -> None:
