@@ -49,6 +49,7 @@ def test_the_fastest_tests_of_a_line_run_first() -> None:
     assert mutants.tests_of(fault, covered) == ["t::other"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("new", "noticed"), [("return None", True), ("a < 3", True), ("- 0", False)]
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.running import called
+from tests.running import called, refused
 
 
 def test_train_score_and_detect_from_the_command_line(
@@ -58,6 +58,8 @@ def test_train_score_and_detect_from_the_command_line(
     assert code == 2
     assert said.count(f"{clip}: no verdict") == 2
     assert "1 of 3 files not judged, the first: " in err.splitlines()[-1]
+    assert err.count("broken.mp4: cannot be read") == 2  # at its turn, and at the end
+    assert "broken.mp4: cannot be read" in refused(capsys, "detect", broken, *options)
     assert f"{broken}: cannot be read as video" in err.splitlines()[-1]
     code, said, _ = called(capsys, "detect", broken, clip, *options, "--json")
     assert code == 2

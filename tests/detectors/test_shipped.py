@@ -62,4 +62,5 @@ def test_detect_uses_it_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"P(fake) {found.p_fake:.3f}" in out
     (face,) = found.faces
     assert face.verdict == "outside"  # a real person, in one photo that is filmed
-    assert "outside what this detector knows" in out
+    assert "outside what this detector knows, P(fake) " in out
+    assert "] means nothing here, at " in out

@@ -94,7 +94,6 @@ def licensed(folder: Path) -> None:
 QUICK: dict[str, Make] = {
     "docs/DATASETS.md": licensed,
     "docs/contribute.md": nothing,
-    "docs/guides/judge-your-detector.md": dataset,
     "docs/guides/public-dataset.md": downloads,
     "docs/install.md": nothing,
 }
@@ -135,6 +134,7 @@ LONG: dict[str, Callable[[Path, Path], object]] = {
     "docs/DETECTORS.md": lambda folder, _: many(folder),
     "docs/api.md": after_the_tutorial,
     "docs/guides/check-a-video.md": after_the_tutorial,
+    "docs/guides/judge-your-detector.md": lambda folder, _: dataset(folder),
     "docs/guides/liveness-service.md": after_the_tutorial,
     "docs/guides/reproduce-the-paper.md": after_the_tutorial,
     "docs/guides/train-an-animator.md": after_the_tutorial,

@@ -19,6 +19,7 @@ from dfmnist.core.files import read_json
 from dfmnist.core.jobs import engine
 from dfmnist.dataset.manifest import Manifest, manifest_hash, read_manifest
 from dfmnist.detectors.external import parse_external
+from dfmnist.experiments import cost
 from dfmnist.experiments.cost import cost_of, describe
 from dfmnist.experiments.execute import execute
 from dfmnist.experiments.plan import Plan, PlanContext, count_clips
@@ -31,8 +32,9 @@ ALL_FILES = ("parquet", "md", "tex")
 
 
 def test_the_plan_is_printed_and_nothing_is_written(
-    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     code, out, _ = called(
         capsys, "experiment", drawn, "table3", "table4", "table6", "--out",
         tmp_path / "out", "--recipe", "smoke", "--dry-run", "--workers", 2,
@@ -44,6 +46,7 @@ def test_the_plan_is_printed_and_nothing_is_written(
     assert "not run: needs the dataset: --other DFDC=MANIFEST" in out
     assert "from run" in out
     assert "with 2 side by side" in out
+    monkeypatch.setattr(cost, "measured", lambda runs, step_s: dict.fromkeys(runs, 1.0))
     code, out, _ = called(
         capsys, "experiment", drawn, "table3", "--recipe", "smoke", "--dry-run", "--json",
     )  # fmt: skip

@@ -161,7 +161,7 @@ def test_a_fake_that_a_detector_refuses_is_listed_and_not_kept(
     stage: Stage, tmp_path: Path
 ) -> None:
     stage.refuse = True
-    root = made(tmp_path)
+    root = made(tmp_path, replace(CONFIG, qualities=(Quality.RAW,)))
     assert {c.source for c in clips(root, label="fake")} == {"p0", "p2"}
     refused = [r for r in read_rejected(root) if r.label == "fake"]
     assert {(r.source, r.action) for r in refused} == {(REFUSED, a) for a in ACTIONS}
@@ -306,7 +306,7 @@ def test_a_shared_driver_serves_every_split(stage: Stage, tmp_path: Path) -> Non
 def test_a_dataset_that_gives_the_class_away_is_not_published(stage: Stage, tmp_path: Path) -> None:
     stage.lost_frames = 2
     with pytest.raises(InputError, match="audit"):
-        made(tmp_path)
+        made(tmp_path, replace(CONFIG, qualities=(Quality.RAW,)))
     assert not (tmp_path / "set" / "metadata.jsonl").exists()
     assert not json.loads((tmp_path / "set" / "audit.json").read_text())["passed"]
 

@@ -133,10 +133,10 @@ def detect(
         found.append(one)
         if as_json:
             continue
-        if one.error is not None:
-            say(one.error)
-        else:
+        if one.error is None:
             show(*lines(one))
+        elif len(files) > 1:  # a single error ends the command, which prints it
+            say(one.error)
     if table is not None:
         write_text(table, as_csv(found))
     if as_json:

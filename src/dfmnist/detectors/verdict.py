@@ -208,10 +208,12 @@ def _words(word: Word) -> str:
 
 def _face_lines(face: FaceVerdict, found: FileVerdict) -> list[str]:
     bounds = "" if face.low is None else f" [{number(face.low)}, {number(face.high or 0.0)}]"
-    like = ""
+    said = f"P(fake) {face.p_fake:.3f}{bounds}"
+    if face.verdict == "outside":
+        said += " means nothing here"
     if face.unlikeness is not None:
-        like = f", at {face.unlikeness:.2f} of the limit of what it knows"
-    told = [f"face {face.face}: {_words(face.verdict)}, P(fake) {face.p_fake:.3f}{bounds}{like}"]
+        said += f", at {face.unlikeness:.2f} of the limit of what it knows"
+    told = [f"face {face.face}: {_words(face.verdict)}, {said}"]
     if found.kind == "video":
         first, last = face.timeline[0].time_s, face.timeline[-1].time_s
         decided = ", ".join(f"{m.time_s:.1f} s ({m.p_fake:.2f})" for m in face.decided)

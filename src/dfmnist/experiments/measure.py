@@ -1,6 +1,7 @@
 """Cells measured from scores: a detector's accuracy with its interval and its details."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from math import isfinite
 from pathlib import Path
 from statistics import mean, stdev
@@ -33,6 +34,7 @@ def measure(
     `stamp` is noted in every cell that was run.
     """
     known: dict[tuple[ScoreSpec, str], _Seed | str] = {}
+    read = cache(partial(scores_of, executed=executed))  # parts share tables
     cells = []
     for spec in plan.cells:
         seeds: list[_Seed] = []
@@ -40,7 +42,7 @@ def measure(
         for score in spec.scores:
             key = (score, spec.part)
             if key not in known:
-                known[key] = _seed(score, spec.part, executed, draws)
+                known[key] = _seed(score, spec.part, executed, read, draws)
             found = known[key]
             if isinstance(found, str):
                 reasons.append(found)
@@ -76,7 +78,13 @@ def scores_of(score: ScoreSpec, executed: Executed) -> pl.DataFrame:
     return table.filter(pl.col("quality") == score.quality)
 
 
-def _seed(score: ScoreSpec, part: str, executed: Executed, draws: int) -> _Seed | str:
+def _seed(
+    score: ScoreSpec,
+    part: str,
+    executed: Executed,
+    read: Callable[[ScoreSpec], pl.DataFrame],
+    draws: int,
+) -> _Seed | str:
     """The metrics of one run's scores, or why there are none."""
     if isinstance(score.run, ExternalDetector):
         if score.run in executed.unscored:
@@ -87,7 +95,7 @@ def _seed(score: ScoreSpec, part: str, executed: Executed, draws: int) -> _Seed 
         if outcome.folder is None:
             return outcome.reason
         folder = outcome.folder
-    table = part_of(scores_of(score, executed), part)
+    table = part_of(read(score), part)
     frames = table.drop_nulls("logit")
     if frames.is_empty():
         return f"the test split has no {part or 'readable'} clips; run it with another dataset"

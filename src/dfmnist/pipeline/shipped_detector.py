@@ -21,7 +21,7 @@ from dfmnist.pipeline.detector_corpus import SETTINGS
 KIND = "shipped detector"
 NEVER_SHOWN = (
     "real people, in real or in fake clips",
-    "fakes of other kinds than First Order Motion Models, mesh warps and affine warps make",
+    "fakes made otherwise than by a First Order Motion Model, a mesh warp or an affine warp",
     "face swaps, and faces that are generated from nothing",
     "frames in which a face fills much more or less than the face crop's usual share",
 )

@@ -31,7 +31,7 @@ from dfmnist.dataset.manifest import (
 from dfmnist.dataset.qualities import in_order
 from dfmnist.dataset.summary import Summary, summarise
 from dfmnist.detectors.run import RunRecord
-from dfmnist.experiments.charts import training_curves
+from dfmnist.experiments.charts import Curve, training_curves
 from dfmnist.experiments.finished import is_whole, write_run_results
 from dfmnist.experiments.paper import CITATION
 from dfmnist.experiments.results import (
@@ -99,6 +99,8 @@ class Evidence:
     summary: Summary
     rates: list[SpoofRate]
     runs: list[RunRecord]
+    curves: list[Curve]
+    """Training curve of each run on the whole training split."""
     audit: AuditReport | None
     fingerprint: str
     results: tuple[StoredResult, ...]
@@ -171,6 +173,10 @@ def gather(
     manifest = read_manifest(dataset)
     rejected = read_rejected(manifest.root)
     fingerprint = manifest_hash(manifest.root)
+    audit = read_audit(manifest.root)
+    folder = runs or (experiments / "runs" if experiments is not None else None)
+    listed = finished_runs(folder, fingerprint) if folder is not None else []
+    curves = [training_curve(run) for run in listed if is_whole(run)]
     stored: dict[str, StoredResult] = {}
     if runs is not None and made is not None:
         write_run_results(runs, manifest, made)
@@ -180,14 +186,14 @@ def gather(
     results = tuple(stored[name] for name in ORDER if name in stored)
     liveness = _liveness_results(manifest.root, experiments)
     check_same_dataset((*results, *liveness), manifest)
-    folder = runs or (experiments / "runs" if experiments is not None else None)
     return Evidence(
         manifest,
         rejected,
         summarise(manifest, rejected),
         spoof_rates(manifest.clips, rejected),
-        finished_runs(folder, fingerprint) if folder is not None else [],
-        read_audit(manifest.root),
+        listed,
+        curves,
+        audit,
         fingerprint,
         results,
         liveness,
@@ -299,7 +305,7 @@ def _page(found: Evidence, context: ReportContext, out: Path) -> dict[str, Any]:
         "spoof": sections.spoof_rows(found.rates, found.rejected),
         "liveness": liveness,
         "paper": paper,
-        "training": _training(found.runs, out),
+        "training": _training(found.curves, out),
         "training_note": text.CURVES,
         **_rest(found, context, paper.common if paper else ()),
     }
@@ -334,9 +340,8 @@ def _opening(
     }
 
 
-def _training(runs: Sequence[RunRecord], out: Path) -> sections.ChartImage | None:
-    """Validation accuracy by epoch of the runs on the whole training split."""
-    curves = [training_curve(run) for run in runs if is_whole(run)]
+def _training(curves: Sequence[Curve], out: Path) -> sections.ChartImage | None:
+    """Validation accuracy by epoch."""
     trained = [curve for curve in curves if curve.accuracy]
     if not trained:
         return None
