@@ -100,12 +100,15 @@ def test_blink_of_one_frame_counts_and_wink_does_not(make_signals: MakeSignals) 
 def test_lids_that_fall_for_a_blink_do_not_lower_the_gaze(make_signals: MakeSignals) -> None:
     shut, lowered = np.zeros(50), np.zeros(50)
     shut[20:28], lowered[19:29] = -0.22, 0.12  # 0.32 s
-    blink = make_signals(eye_right=shut, eye_left=shut, gaze_down=lowered)
-    assert movement(blink, FPS).gaze_down < 0.01
-    shut[15:40], lowered[14:41] = -0.22, 0.12  # eyes that are cast down
-    cast = make_signals(eye_right=shut, eye_left=shut, gaze_down=lowered)
-    assert movement(cast, FPS).gaze_down == pytest.approx(0.12, abs=0.01)
-    assert movement(make_signals(gaze_down=lowered), FPS).gaze_down > 0.1
+    wide = np.zeros(50)
+    wide[19:29] = 0.08
+    blink = make_signals(eye_right=shut, eye_left=shut, gaze_down=lowered, mouth_width=wide)
+    assert movement(blink, FPS).gaze_down_wide < 0.01
+    seen = make_signals(gaze_down=lowered, mouth_width=wide)
+    assert movement(seen, FPS).gaze_down_wide == pytest.approx(0.12, abs=0.01)
+    shut[15:40], lowered[14:41], wide[14:41] = -0.22, 0.12, 0.08  # eyes that are cast down
+    cast = make_signals(eye_right=shut, eye_left=shut, gaze_down=lowered, mouth_width=wide)
+    assert movement(cast, FPS).gaze_down_wide == pytest.approx(0.12, abs=0.01)
 
 
 def test_corners_brows_and_lids_count_while_the_mouth_is_wide_or_open(

@@ -40,12 +40,20 @@ def check(
     ] = None,
     detector: Detectors = None,
     thresholds: ThresholdsFile = None,
+    even: Annotated[
+        bool,
+        typer.Option(
+            "--even",
+            help="Judge a recording whose frames come at uneven times, such as a webcam's, by the "
+            "frame shown at each of 25 moments a second. Without it such a clip is not assessed.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ask liveness detectors about one clip: live, not live or not assessed, with the reason."""
     from dfmnist.liveness.assess import check_clip
 
-    verdicts = check_clip(clip, action, detector or (), thresholds)
+    verdicts = check_clip(clip, action, detector or (), thresholds, even=even)
     if as_json:
         print_json([{"verdict": verdict.word, **vars(verdict)} for verdict in verdicts])
         return

@@ -92,7 +92,7 @@ RULES: dict[Action, Rule] = {
     Action.NOD: Rule(
         ("pitch_dip_deg",),
         own="pitch_dip_deg",
-        still=("gaze_down", "mouth_speed"),
+        still=("gaze_down_wide", "mouth_speed"),
         defined=(("yaw_range_deg", DOMINANT), ("roll_range_deg", ONE_WAY)),
     ),
     Action.RIGHT_SLOPE: _slope("right", "left"),
@@ -114,7 +114,7 @@ RULES: dict[Action, Rule] = {
         "mouth_opening",
     ),
     Action.EMBARRASSMENT: Rule(
-        ("lowered_aside_deg", "gaze_down_wide", "mouth_widening"),
+        ("lowered_aside_deg", "gaze_down_wide", "corner_lift"),
         own="lowered_aside_deg",
         still=("mouth_opening", "mouth_speed"),
         defined=(("yaw_both_deg", ONE_WAY), ("pitch_rise_deg", 2 * ONE_WAY)),

@@ -193,13 +193,16 @@ def check_clip(
     action: str | None,
     detectors: Sequence[str] = (),
     thresholds: Path | None = None,
+    *,
+    even: bool = False,
 ) -> tuple[Verdict, ...]:
     """The verdict of each detector on one video in which `action` is requested.
 
     `action` None: detectors that judge an action are not asked. `detectors` are values of
     `--detector`; none means the action detector and the universal one. `thresholds` as in
-    `choose_detectors`. Raises `InputError` for a
-    file that is no video, an unknown action, or a detector that cannot be made.
+    `choose_detectors`, `even` as in `load_clip`; services and programs get the file as it is.
+    Raises `InputError` for a file that is no video, an unknown action, or a detector that cannot be
+    made.
     """
     requested = parse_action(action) if action is not None else None
     made = choose_detectors(detectors, thresholds)
@@ -208,7 +211,7 @@ def check_clip(
         raise InputError("no detector is asked: each needs --action; expected one that does not")
     file = ClipFile(path, requested)
     try:
-        clip = load_clip(file)
+        clip = load_clip(file, even=even)
     except UnusableClip as error:
         return tuple(Verdict.not_assessed(one.name, str(error)) for one in chosen)
     return tuple(one.assess(file, clip) for one in chosen)

@@ -76,10 +76,8 @@ class Movement:
     raise_open: float
     """Rise of the brows, and twice that of the lids, from rest to an open mouth, in distances
     between the outer eye corners. An opening jaw pulls the brows' skin too, but not the lids."""
-    gaze_down: float
-    """Lowering of the gaze, other than by a blink."""
     gaze_down_wide: float
-    """The same while the mouth is wide."""
+    """Lowering of the gaze while the mouth is wide, other than by a blink."""
 
     def values(self) -> dict[str, float]:
         """The measures by name."""
@@ -104,7 +102,6 @@ TITLES: dict[str, str] = {
     "mouth_widening": "widening of the mouth",
     "corner_lift": "lifting of the mouth's corners",
     "raise_open": "raising of brows and lids with an open mouth",
-    "gaze_down": "lowering of the gaze",
     "gaze_down_wide": "lowering of the gaze with a wide mouth",
 }
 """The title of each measure, used in the reason of a verdict."""
@@ -139,7 +136,6 @@ def movement(signals: Signals, fps: float) -> Movement:
         mouth_widening=_most(width),
         corner_lift=_rise_during(signals.mouth_corner_lift, width),
         raise_open=_raise_during(signals, mouth),
-        gaze_down=_most(_rise(gaze_down)),
         gaze_down_wide=_rise_during(gaze_down, width),
     )
 

@@ -41,7 +41,8 @@ MEASURES: dict[str, BoundKind] = {
 
 RESOLVED_PX = 0.09
 """Least `relief` of a live face: a definition, not fitted. Stills with painted lids measure 0.02 px
-with camera noise and up to 0.072 at c23, the calmest people 0.114 (docs/project/LOG.md, 2026-11-26)."""
+with camera noise and up to 0.072 at c23, the calmest people 0.114 (docs/project/LOG.md,
+2026-11-26)."""
 DEFINED: dict[str, float] = {"relief": RESOLVED_PX}
 """The bounds that are not fitted."""
 
