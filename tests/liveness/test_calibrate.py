@@ -161,7 +161,7 @@ def test_error_rates_count_requested_wrong_and_attacks(tmp_path: Path) -> None:
     assert text.count("What a person wrote.") == 1
     assert "| nod | paper | 2 of 3 (66.7%) | 2 of 2 (100.0%) |" in text
     assert "surprise contains open_mouth" in text
-    assert "0 of 55" in text
+    assert "0 of 55 [0.0, 6.5]" in text  # Wilson: 1.96² / (55 + 1.96²)
 
 
 def test_the_page_in_the_docs_has_the_generated_words_and_the_shipped_bounds() -> None:

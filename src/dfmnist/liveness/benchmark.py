@@ -25,7 +25,7 @@ from dfmnist.liveness.thresholds import (
     shipped_thresholds,
     thresholds_id,
 )
-from dfmnist.stats.intervals import Rate
+from dfmnist.stats.intervals import Rate, wilson
 from dfmnist.stats.pad import apcer, bpcer
 
 KINDS = (BONA_FIDE, *ATTACKS)
@@ -225,7 +225,8 @@ APCER is the share of an attack's clips that are accepted. *Both* counts a clip 
 detector takes for live and the action detector for the action that its source shows. A repeated
 still is one frame shown 50 times; a planar warp is one frame moved, turned and tilted like a photo
 in a hand; the still with painted lids blinks; print and replay are simulated. All have new camera
-noise in each frame. The first line is the BPCER of the same.
+noise in each frame. The first line is the BPCER of the same. Brackets hold the 95% interval
+(Wilson's, with clips as trials).
 
 """
 
@@ -286,8 +287,16 @@ def _universal_table(rates: ErrorRates) -> str:
 
 
 def _attacks_table(rates: ErrorRates) -> str:
-    rows = [(kind, str(rates.universal_errors(kind)), str(rates.both[kind])) for kind in KINDS]
+    rows = [
+        (kind, _with_interval(rates.universal_errors(kind)), _with_interval(rates.both[kind]))
+        for kind in KINDS
+    ]
     return markdown_table(("clips", "universal detector", "both"), rows)
+
+
+def _with_interval(rate: Rate) -> str:
+    found = wilson(rate.count, rate.n)
+    return str(rate) if found is None else f"{rate} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 def _outside_table(rates: ErrorRates) -> str:
