@@ -64,16 +64,20 @@ def _measured(table: ResultTable) -> tuple[str, ...]:
 def _shipped(root: Path) -> tuple[str, ...]:
     """What the package's own benchmark says, if the dataset was screened with its thresholds."""
     rates = read_json(SHIPPED_RATES)
-    if _thresholds_of(root) not in (None, rates["thresholds"]):
+    used = _thresholds_of(root)
+    if used not in (None, rates["thresholds"]):
         return (
-            "How strong this filter is was not measured: the dataset was screened with thresholds "
-            "of its own. `dfmnist liveness evaluate` measures them.",
+            "How strong this filter is was not measured: the dataset was screened with other "
+            "thresholds than those that are shipped. `dfmnist liveness evaluate` measures them.",
         )
+    begin = "How strong this filter is was measured"
+    if used is None:
+        begin = "Which filter this was is not recorded; how strong the shipped one is was measured"
     both = rates["both_detectors"]
     kinds = [kind for kind in both if kind != BONA_FIDE]
     shown = "; ".join(f"{kind} {_rate(_wilson(both[kind]))}" for kind in kinds)
     return (
-        f"How strong this filter is was measured on {len(rates['identities'])} other synthetic "
+        f"{begin} on {len(rates['identities'])} other synthetic "
         "actors, with attacks that need no motion model (docs/SCREENING.md; share that both "
         f"detectors accepted, 95% interval): {shown}. They rejected "
         f"{_rate(_wilson(both[BONA_FIDE]))} of the real clips.",
@@ -81,10 +85,12 @@ def _shipped(root: Path) -> tuple[str, ...]:
 
 
 def _thresholds_of(root: Path) -> str | None:
-    """The hash of the thresholds that a build used; None where it is not recorded."""
+    """The hash of the thresholds that a build used; None where no build is recorded.
+
+    Empty for a build of an older version: its thresholds were others.
+    """
     path = root / "build.json"
-    found = read_json_object(path).get("thresholds") if path.is_file() else None
-    return found if isinstance(found, str) else None
+    return str(read_json_object(path).get("thresholds", "")) if path.is_file() else None
 
 
 def _wilson(errors: Mapping[str, Any]) -> Estimate:
