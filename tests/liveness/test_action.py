@@ -38,7 +38,7 @@ def _performed(make: MakeSignals, pulse: Pulse, action: Action) -> Signals:
             "eye_right": pulse(0.06, 8, 36), "eye_left": pulse(0.06, 8, 36),
         },
         Action.EMBARRASSMENT: {
-            "yaw_deg": pulse(10, 8, 36), "pitch_deg": -pulse(9, 8, 36),
+            "yaw_deg": pulse(8, 8, 36), "pitch_deg": -pulse(12, 8, 36),
             "gaze_down": pulse(0.09, 8, 36), "mouth_width": pulse(0.06, 8, 36),
             "mouth_corner_lift": pulse(0.04, 8, 36),
         },
