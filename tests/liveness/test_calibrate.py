@@ -16,7 +16,14 @@ from dfmnist.faces.pose import Signals
 from dfmnist.liveness import measured_clips, universal
 from dfmnist.liveness.action import RULES, is_wrong
 from dfmnist.liveness.benchmark import BY_HAND, error_rates, page, rates_record, write_page
-from dfmnist.liveness.calibrate import PLACED, WIDEST_FACE, WIDEST_POSE, fit_thresholds
+from dfmnist.liveness.calibrate import (
+    MIRRORED,
+    OTHER_SIDE,
+    PLACED,
+    WIDEST_FACE,
+    WIDEST_POSE,
+    fit_thresholds,
+)
 from dfmnist.liveness.measured_clips import (
     ATTACKS,
     BONA_FIDE,
@@ -98,7 +105,11 @@ def test_bounds_of_the_lips_are_widened_against_those_who_talk() -> None:
 
 def test_bounds_that_wrong_actions_nearly_reach_stay_where_they_are() -> None:
     clips = _clips(200_000, 6, BONA_FIDE)
-    weakest = min(c.movement["roll_left_deg"] for c in clips if c.shown is Action.LEFT_SLOPE)
+    weakest = min(  # of either side
+        max(c.movement["roll_left_deg"], c.movement["roll_right_deg"])
+        for c in clips
+        if c.shown in OTHER_SIDE
+    )
     slopes = {c.identity: c for c in clips if c.shown is Action.LEFT_SLOPE}
     near = [  # talkers who tilt the head nearly as far as the weakest slope, and move as little
         replace(c, movement=slopes[c.identity].movement | {"roll_left_deg": 0.98 * weakest})
@@ -111,6 +122,20 @@ def test_bounds_that_wrong_actions_nearly_reach_stay_where_they_are() -> None:
     bounds = found.actions["left_slope"]
     assert all(check_bounds(bounds, c.movement, TITLES)[1] for c in near if c.shown is Action.TALK)
     assert fit_thresholds(clips).provenance["widening"]["left_slope"][0] > 1.2
+
+
+def test_mirror_images_have_the_same_bounds() -> None:
+    clips = _clips(200_000, 6, BONA_FIDE)
+    small = [  # those who tilt the head to the right do so by a quarter
+        replace(c, movement=c.movement | {"roll_right_deg": c.movement["roll_right_deg"] / 4})
+        if c.shown is Action.RIGHT_SLOPE
+        else c
+        for c in clips
+    ]
+    found = fit_thresholds(small).actions
+    right, left = (found[action.value] for action in OTHER_SIDE)
+    assert [b.limit for b in right] == [b.limit for b in left]
+    assert [MIRRORED.get(b.measure, b.measure) for b in right] == [b.measure for b in left]
 
 
 def test_universal_bounds_miss_few_of_the_clips_they_were_fitted_on() -> None:

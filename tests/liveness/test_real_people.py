@@ -63,29 +63,38 @@ def test_a_few_people_are_judged_as_labelled(shared: Path, tmp_path: Path) -> No
 
 @pytest.mark.soak
 def test_people_are_judged_as_labelled_whatever_the_encoder(shared: Path, tmp_path: Path) -> None:
-    """The goals: 85% of own actions, 2% of wrong ones, BPCER 3%, 95% equal verdicts at c23."""
+    """The goals: 85% of own actions, 2% of wrong ones, BPCER 3%, 95% equal verdicts at c23.
+
+    Equal are the verdict on the action shown and the universal one. The other actions are bounded
+    less far from what people do; their verdicts are counted as well.
+    """
     own, wrong, rejected, same, lines = [], [], [], [], []
+    verdicts, all_same = [], []
     for segment in SEGMENTS:
         first, again = (judged(path) for path in cut(shared, segment, tmp_path).values())
         rejected.append(not first[UNIVERSAL].live)
-        same.append(accepted(first) == accepted(again))
+        changed = accepted(first) ^ accepted(again)
+        same.append(not changed & {segment.shown.value, UNIVERSAL})
+        all_same.append(not changed)
+        verdicts += [name not in changed for name in first]
         taken = [a.value for a in TEN if segment.is_wrong(a) and first[a.value].live]
         wrong += [first[a.value].live for a in TEN if segment.is_wrong(a)]
         said = f"universal: {first[UNIVERSAL].reason or 'live'}"
         if segment.shown is not Action.TALK:
             own.append(first[segment.shown.value].live)
             said = f"{first[segment.shown.value].reason or 'accepted'}; {said}"
-        changed = sorted(accepted(first) ^ accepted(again))
         lines.append(
             f"{segment.video} {float(segment.start_s)}-{float(segment.end_s)} "
-            f"{segment.shown.value}: {said}; wrong: {taken}; other at c23: {changed}"
+            f"{segment.shown.value}: {said}; wrong: {taken}; other at c23: {sorted(changed)}"
         )
     report = "\n".join(
         [*lines, *(f"{n}: {sum(v)} of {len(v)}" for n, v in (
-            ("own", own), ("wrong", wrong), ("rejected", rejected), ("same", same)))]
+            ("own", own), ("wrong", wrong), ("rejected", rejected), ("same", same),
+            ("same for all actions", all_same), ("same verdicts", verdicts)))]
     )  # fmt: skip
     print(report)
     assert sum(own) >= 0.85 * len(own), report
     assert sum(wrong) <= 0.02 * len(wrong), report
     assert sum(rejected) <= 0.03 * len(rejected), report
     assert sum(same) >= 0.95 * len(same), report
+    assert sum(verdicts) >= 0.95 * len(verdicts), report

@@ -48,7 +48,7 @@ class Rule:
     beside: tuple[str, ...] = ()
     """Measures of other movements that must stay below a multiple of `own`."""
     own: str = ""
-    """Measure of the action's own extent; one of `reach`."""
+    """Measure of the action's own extent."""
     still: tuple[str, ...] = ()
     """Measures that must stay below a bound of their own."""
     defined: tuple[tuple[str, float], ...] = ()
@@ -85,7 +85,7 @@ RULES: dict[Action, Rule] = {
         ("mouth_opening", "mouth_open_s"), ("mouth_widening", "mouth_speed"), "mouth_opening"
     ),
     Action.YAW: Rule(
-        ("yaw_both_deg", "yaw_range_deg"),
+        ("yaw_both_deg",),
         own="yaw_range_deg",
         defined=(("pitch_range_deg", LEVEL), ("roll_range_deg", DOMINANT)),
     ),

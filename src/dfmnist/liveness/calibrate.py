@@ -39,6 +39,14 @@ WRONG_ACCEPTED = 0.01
 accept, unless the narrowest ones accept more."""
 LIPS = "mouth_speed"
 """The measure that tells an action from talking: those who talk alone limit its bound."""
+OTHER_SIDE: dict[Action, Action] = {
+    Action.RIGHT_SLOPE: Action.LEFT_SLOPE,
+    Action.LEFT_SLOPE: Action.RIGHT_SLOPE,
+}
+"""Actions that are mirror images: each is fitted on the clips of both, so that no side has wider
+bounds than the other by chance."""
+MIRRORED = {"roll_right_deg": "roll_left_deg", "roll_left_deg": "roll_right_deg"}
+"""The measures of sides, each with that of the other side."""
 UNIVERSAL_DEVIATIONS = 2.326
 """Distance of the universal bounds from the mean in standard deviations: 1% of a normal
 distribution lies beyond."""
@@ -76,6 +84,8 @@ def fit_action(
     as long as they accept few wrong actions, and then placed half of that way (in logarithms):
     people perform less, and move more beside it, than the actors that are fitted on.
     """
+    if action in OTHER_SIDE:
+        clips = [*clips, *map(mirrored, clips)]
     right = [clip.movement for clip in clips if clip.shown is action]
     wrong = [clip for clip in clips if is_wrong(clip.shown, action)]
     if not right or not wrong:
@@ -112,6 +122,12 @@ def fit_action(
         for bound, f in zip(narrow, factors, strict=True)
     )
     return (*bounds, *fixed), [round(float(f), 4) for f in factors]
+
+
+def mirrored(clip: MeasuredClip) -> MeasuredClip:
+    """The measures of the clip's mirror image."""
+    movement = {name: clip.movement[MIRRORED.get(name, name)] for name in clip.movement}
+    return replace(clip, shown=OTHER_SIDE.get(clip.shown, clip.shown), movement=movement)
 
 
 def widest(bound: Bound) -> float:
