@@ -42,7 +42,8 @@ def _example(rng: np.random.Generator, identity: int, shown: Action, kind: str) 
     moved = {name: float(rng.uniform(0.5, 1.5)) for name in TITLES}
     for action in TEN:
         if not is_wrong(shown, action):
-            moved |= {name: float(rng.uniform(8, 12)) for name in RULES[action].reach}
+            own = {name for name in (RULES[action].own,) if name} - set(RULES[action].reach)
+            moved |= {name: float(rng.uniform(8, 12)) for name in (*RULES[action].reach, *own)}
     low = 0.01 if kind == BONA_FIDE else 0.001
     values = {name: float(rng.uniform(1, 2)) for name in universal.MEASURES}
     values["planar_misfit"] = low * values["planar_misfit"]
