@@ -174,7 +174,7 @@ def test_thresholds_reach_the_built_in_detectors_and_their_keys(tmp_path: Path) 
     assert [one.name for one in usual] == [one.name for one in own] == ["action", "universal"]
     assert not {one.key for one in usual} & {one.key for one in own}
     clip: Any = SimpleNamespace(
-        file=ClipFile(path, Action.NOD), fps=Fraction(25), signals=still_signals()
+        file=ClipFile(path, Action.NOD), fps=Fraction(25), signals=slight_nod()
     )
     judged = [chosen[0].assess(clip.file, clip) for chosen in (usual, own)]
     assert [verdict.live for verdict in judged] == [False, True]
@@ -182,6 +182,8 @@ def test_thresholds_reach_the_built_in_detectors_and_their_keys(tmp_path: Path) 
         choose_detectors((), tmp_path / "bad.json")
 
 
-def still_signals() -> Signals:
-    names = [f.name for f in fields(Signals)]
-    return Signals(**{name: np.full(20, 0.3) for name in names})
+def slight_nod() -> Signals:
+    """A face that moves by one degree alone."""
+    tracks = {f.name: np.full(20, 0.3) for f in fields(Signals)}
+    tracks["pitch_deg"][8:12] -= 1
+    return Signals(**tracks)

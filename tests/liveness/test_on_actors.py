@@ -55,7 +55,7 @@ def test_measures_and_verdicts_are_the_same_after_encoding(clean: Image8, tmp_pa
         coded = read_frames(path)
         after = measure(coded, track(coded))
         for name in MEASURES:
-            near = max(0.25 * limits[name], 0.15 * before[name])
+            near = 0.25 * max(limits[name], before[name])
             assert after[name] == pytest.approx(before[name], abs=near), (name, crf)
         assert UniversalDetector()(coded, FPS, Action.YAW).reason == ""
 
