@@ -20,8 +20,8 @@ from dfmnist.media.video import frames_at, probe, read_frames, write_video
 CRF = {"as filmed": 12, "c23": 23}
 """Constant rate factor of the clips that are judged."""
 UNIVERSAL = "universal"
-FEW = ("lp_d9_0.7_blink", "lp_d3_6.8_yaw", "lp_d19_3.5_talk")
-"""A still face that blinks, a turn from right to left, and a frown."""
+CALM = "lp_d9_0.7_blink"
+"""A face that holds still and blinks: the nearest to a still with painted lids."""
 
 
 def cut(shared: Path, segment: Segment, folder: Path) -> dict[str, Path]:
@@ -49,16 +49,10 @@ def accepted(verdicts: dict[str, Verdict]) -> set[str]:
     return {name for name, verdict in verdicts.items() if verdict.live}
 
 
-def test_a_few_people_are_judged_as_labelled(shared: Path, tmp_path: Path) -> None:
-    for segment in SEGMENTS:
-        if segment.name not in FEW:
-            continue
-        first, again = (judged(path) for path in cut(shared, segment, tmp_path).values())
-        assert accepted(first) == accepted(again)
-        assert first[UNIVERSAL].reason == ""
-        if segment.shown is not Action.TALK:
-            assert first[segment.shown.value].reason == ""
-        assert not [a for a in TEN if segment.is_wrong(a) and first[a.value].live]
+def test_a_calm_face_that_blinks_is_live_whatever_the_encoder(shared: Path, tmp_path: Path) -> None:
+    (segment,) = (s for s in SEGMENTS if s.name == CALM)
+    for path in cut(shared, segment, tmp_path).values():
+        assert accepted(judged(path)) == {Action.BLINK.value, UNIVERSAL}
 
 
 @pytest.mark.soak
