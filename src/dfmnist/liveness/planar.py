@@ -79,7 +79,7 @@ def flat_fit(frames_rgb_u8: Frames, meshes: Sequence[Mesh | None]) -> FlatFit:
     low, high = start.min(axis=0), start.max(axis=0)
     shrink = max(1, round(float((high - low).max()) / PATCH_PX))
     place = _placement(low / shrink, high / shrink)
-    origin = np.linalg.inv(place)
+    origin: Floats = np.asarray(np.linalg.inv(place), np.float64)
     template, _ = _warp(_smooth(frames_rgb_u8[seen[0]], shrink), place, np.eye(3))
     beside = _beside_eyes(_apply(origin, start / shrink))
     aligner = _Aligner(template, beside)
@@ -128,7 +128,9 @@ class _Aligner:
     def __init__(self, template: Floats, fitted: Mask) -> None:
         self._template = template
         self._fitted = fitted
-        self._down, self._right = np.gradient(template)
+        down, right = np.gradient(template)
+        self._down: Floats = np.asarray(down)
+        self._right: Floats = np.asarray(right)
         down, right = self._down * PATCH_PX / 2, self._right * PATCH_PX / 2
         both = right * _X + down * _Y
         parts = (

@@ -80,7 +80,7 @@ def _shipped(root: Path) -> tuple[str, ...]:
         f"{begin} on {len(rates['identities'])} other synthetic "
         "actors, with attacks that need no motion model (docs/SCREENING.md; share that both "
         f"detectors accepted, 95% interval): {shown}. They rejected "
-        f"{_rate(_wilson(both[BONA_FIDE]))} of the real clips.",
+        f"{_rate(_wilson(both[BONA_FIDE]))} of these actors' own clips.",
     )
 
 
