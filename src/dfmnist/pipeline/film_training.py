@@ -1,6 +1,7 @@
 """Footage to train the motion model on: pairs of actors who give the same mixed performance."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def join(parts: list[Performance], seed: int) -> Performance:
         name: np.concatenate([p.facial.get(name, np.zeros(len(p))) for p in parts])
         for name in names
     }
-    fields = {
+    fields: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("yaw_deg", "pitch_deg", "roll_deg", "gaze_deg", "sway_m")
     }
