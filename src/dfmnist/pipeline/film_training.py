@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dfmnist.actors.film import FPS, film_clip, is_complete
+from dfmnist.actors.film import FPS, film_clip, is_complete, truth_paths
 from dfmnist.actors.film import FilmJob as Job
 from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import RANDOM, Performance, perform, perform_random
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import Action
+from dfmnist.core.errors import InputError
 from dfmnist.core.jobs import run_jobs
 from dfmnist.fomm.training.actors_data import REST_FRAMES
 
@@ -99,10 +100,12 @@ def film_training(folder: Path, people: int, first: int = 0, clips: int = CLIPS_
     """Film `people` actors with identity seeds from `first`; `GROUP` actors share a performance.
 
     Each gives `clips` clips of `CLIP_FRAMES` frames; existing clips are kept. Raises `InputError`
-    for seeds that are reserved for another purpose.
+    for seeds that are reserved for another purpose, and for a folder that holds anything but such
+    clips.
     """
     seeds = range(first, first + people)
     check_range("animator", seeds)
+    check_footage(folder)
     jobs = []
     for seed in seeds:
         takes = range(seed // GROUP * clips, (seed // GROUP + 1) * clips)
@@ -113,3 +116,23 @@ def film_training(folder: Path, people: int, first: int = 0, clips: int = CLIPS_
         ])  # fmt: skip
     for _ in run_jobs(film_person, jobs, describe="film for training"):
         pass
+
+
+def check_footage(folder: Path) -> None:
+    """Raise `InputError` if `folder` holds anything but clips of actors, so that it is kept.
+
+    A folder that is empty or not there is fine.
+    """
+    expected = "an empty folder, or one that was filmed for a training; --recipe small trains on "
+    expected += "clips of people"
+    if folder.exists() and not folder.is_dir():
+        raise InputError.of(folder, "is a file", expected)
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):  # left by a stopped run, or the system's
+            continue
+        clip = path.with_name(path.name.split(".")[0] + ".mp4")
+        scalars, arrays = truth_paths(clip)
+        if path not in (clip, scalars, arrays) or not (arrays.is_file() or scalars.is_file()):
+            raise InputError.of(folder, f"holds {path.name}, which is no actor's clip", expected)

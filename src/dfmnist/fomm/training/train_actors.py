@@ -7,6 +7,7 @@ therefore draws what an uninterrupted run would have drawn.
 import copy
 import dataclasses
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from dfmnist.fomm.config import FommConfig, actors
 from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d, coordinate_grid
 from dfmnist.fomm.networks.generator import Generated, OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector, inverse_2x2
-from dfmnist.fomm.training.actors_data import ActorClips, Batch, Draw, draw_batch, load_actor_clips
+from dfmnist.fomm.training.actors_data import Batch, Draw, FaceClips, draw_batch, load_actor_clips
 from dfmnist.fomm.training.contact_sheet import save_sheet
 from dfmnist.fomm.training.losses import (
     RandomTransform,
@@ -37,7 +38,15 @@ from dfmnist.fomm.training.losses import (
     pyramid_l1,
     texture_l1,
 )
-from dfmnist.fomm.training.trainer import CHECKPOINT, CURVE, WEIGHTS, append_row, make_trainer
+from dfmnist.fomm.training.trainer import (
+    CHECKPOINT,
+    CONFIG,
+    CURVE,
+    RUN_KIND,
+    WEIGHTS,
+    append_row,
+    make_trainer,
+)
 
 POINTS = (
     "eye_left_upper",
@@ -355,8 +364,15 @@ def relative(source: Keypoints, first: Keypoints, driving: Keypoints) -> Keypoin
 class _StepBatches(Dataset[Batch]):
     """Batches of one epoch, drawn by step number."""
 
-    def __init__(self, footage: ActorClips, config: ActorsTrainConfig, clips: list[int]) -> None:
+    def __init__(
+        self,
+        footage: FaceClips,
+        config: ActorsTrainConfig,
+        clips: list[int],
+        actors_share: float = 0.0,
+    ) -> None:
         self.footage, self.config, self.clips = footage, config, clips
+        self.actors_share = actors_share
         self.first = 0
 
     def __len__(self) -> int:
@@ -365,17 +381,24 @@ class _StepBatches(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         step = self.first + index
         phase, _ = self.config.at(step)
-        return draw_batch(self.footage, phase.draw, self.clips, self.config.seed, step)
+        return draw_batch(
+            self.footage, phase.draw, self.clips, self.config.seed, step, self.actors_share
+        )
 
 
 class _ActorsEpochEnd(L.Callback):
     """Callback that validates and writes contact sheets, weights and checkpoint each epoch."""
 
     def __init__(
-        self, out: Path, footage: ActorClips, clips: list[int], steps: _StepBatches, seen: list[int]
+        self,
+        out: Path,
+        footage: FaceClips,
+        clips: list[int],
+        steps: _StepBatches,
+        about: dict[str, Any],
     ) -> None:
         self.out, self.footage, self.clips, self.steps = out, footage, clips, steps
-        self.seen = seen
+        self.about = about
         self.clock = time.monotonic()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -406,7 +429,7 @@ class _ActorsEpochEnd(L.Callback):
             trainer.logger.log_metrics({f"val_{k}": v for k, v in values.items()}, step)
         text = " ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "step")
         print(f"{time.strftime('%H:%M:%S')} step {step} {text}", flush=True)
-        about = {"steps": step, "config": plain(config), "identity_seeds": self.seen}
+        about = {"steps": step, "config": plain(config), **self.about}
         pl_module.save(self.out / WEIGHTS, about)
         save_checkpoint(trainer, self.out / CHECKPOINT)
 
@@ -448,6 +471,13 @@ def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[s
     }
 
 
+def settle(threads: int | None) -> None:
+    """Set torch's threads, and no denormals: Gaussians have such tails, which are slow."""
+    torch.set_flush_denormal(True)
+    if threads:
+        torch.set_num_threads(threads)
+
+
 @holds_folder("out")
 def train_animator(
     config: ActorsTrainConfig,
@@ -465,11 +495,9 @@ def train_animator(
     is the safetensors file of weights to start from, `stop_after` the number of epochs in this
     call. Raises `InputError`.
     """
-    claim_folder(out, "animator-run")
-    torch.set_flush_denormal(True)  # Gaussians have denormal tails, which are slow
-    if threads:
-        torch.set_num_threads(threads)
-    write_json(out / "config.json", plain(config))
+    claim_folder(out, RUN_KIND)
+    settle(threads)
+    write_json(out / CONFIG, plain(config))
     footage = load_actor_clips(
         clips, config.points, config.model.image_size, margin=config.margin, seed=config.seed
     )
@@ -478,11 +506,35 @@ def train_animator(
         few = f"holds clips of {len(people)} people"
         raise InputError.of(clips, few, f"of more than {config.held_out + 1}")
     held = set(people[len(people) - config.held_out :])
+    return fit(config, footage, held, out, initial=initial, stop_after=stop_after)
+
+
+def fit(
+    config: ActorsTrainConfig,
+    footage: FaceClips,
+    held: Collection[int | str],
+    out: Path,
+    *,
+    initial: Path | None,
+    stop_after: int | None,
+    actors_share: float = 0.0,
+    about: Mapping[str, Any] | None = None,
+) -> Path:
+    """Train on the clips of `footage`, and validate on those of the people `held`.
+
+    Without such people the validation shows those of the training, actors only if there is nobody
+    else.
+    `about` is added to the record in the weights, which names all actors that the weights saw.
+    The other arguments are those of `draw_batch` and `train_animator`.
+    """
     train = [i for i, who in enumerate(footage.identities) if who not in held]
     unseen = [i for i, who in enumerate(footage.identities) if who in held]
-    steps = _StepBatches(footage, config, train)
-    seen = set(footage.identities) | (training_seeds(initial) if initial else set())
-    watch = _ActorsEpochEnd(out, footage, unseen, steps, sorted(seen))
+    unseen = unseen or [i for i in train if footage.is_person(i)] or train
+    steps = _StepBatches(footage, config, train, actors_share)
+    seen = {who for who in footage.identities if isinstance(who, int)}
+    seen |= training_seeds(initial) if initial else set()
+    more = {"identity_seeds": sorted(seen), **(about or {})}
+    watch = _ActorsEpochEnd(out, footage, unseen, steps, more)
     module = AnimatorModule(config)
     last = out / CHECKPOINT
     if initial is not None and not last.is_file():
