@@ -110,8 +110,10 @@ def test_points_of_the_mesh_lie_where_their_names_say(portrait: np.ndarray) -> N
     assert {*POINTS, *FACE_POINTS, *MEAN_FACE} <= set(MESH_NAMES)
     eyes = float(np.linalg.norm(at["eye_left_outer"] - at["eye_right_outer"]))
     for name in ("eye", "brow", "mouth", "jaw", "ear", "cheek", "nostril", "pupil"):
-        left, right = ([at[n] for n in MESH_NAMES if n.startswith(f"{name}_{side}")][0]
-                       for side in ("left", "right"))  # fmt: skip
+        left, right = (
+            next(at[n] for n in MESH_NAMES if n.startswith(f"{name}_{side}"))
+            for side in ("left", "right")
+        )
         assert left[0] - right[0] > 0.2 * eyes, name  # the person's left is the picture's right
         assert abs(left[1] - right[1]) < 0.2 * eyes, name
     down = ["forehead", "brow_left_mid", "eye_left_upper", "pupil_left", "eye_left_lower"]
@@ -155,9 +157,12 @@ def test_prepared_videos_are_used_again_until_they_change(
     first, _ = prepared(videos, tmp_path / "faces")
     looked: list[str] = []
     prepare = people_data._prepare_piece
-    monkeypatch.setattr(
-        people_data, "_prepare_piece", lambda job, *rest: looked.append(job.name) or prepare(job, *rest)
-    )  # fmt: skip
+
+    def watched(job: people_data.VideoJob, number: int, frames: np.ndarray) -> str:
+        looked.append(job.name)
+        return prepare(job, number, frames)
+
+    monkeypatch.setattr(people_data, "_prepare_piece", watched)
     again, _ = prepared(videos, tmp_path / "faces")
     assert looked == []
     np.testing.assert_array_equal(again.points[0], first.points[0])
@@ -232,7 +237,7 @@ def test_two_steps_on_a_few_videos_and_a_killed_run(
     assert {r["name"] for r in read_json(tmp_path / "part" / "people.json")} >= {"bad.mp4"}
     assert (tmp_path / "part" / "sheets" / "000002.png").is_file()
     assert listing(folder) == before
-    with pytest.raises(InputError, match="this run began with recipe.seed 1, now 2"):
+    with pytest.raises(InputError, match=r"this run began with recipe\.seed 1, now 2"):
         train_people(config(seed=2), folder, tmp_path / "part", threads=1)
 
 

@@ -44,8 +44,6 @@ def train(
     initial: Annotated[
         str | None,
         typer.Option(
-            "--initial",
-            "--weights",
             metavar="FILE",
             help="Motion model to start from: a file, shipped or random. Default: shipped for the "
             "recipe small, else random.",
@@ -252,10 +250,22 @@ def evaluate(
     ] = None,
     clips: Annotated[
         Path | None,
-        typer.Option(help="Folder of clips to reconstruct, in place of synthetic actors."),
+        typer.Option(
+            help="Folder of clips to reconstruct, in place of synthetic actors; the drivers of "
+            "--sources."
+        ),
+    ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of photos and clips of people to animate with each clip of --clips."
+        ),
     ] = None,
     crop: Annotated[
-        bool, typer.Option("--crop", help="Crop the clips of --clips to the face first.")
+        bool,
+        typer.Option(
+            "--crop", help="Crop the clips of --clips to the face first; always with --sources."
+        ),
     ] = False,
     frames: Annotated[
         int, typer.Option(help="Number of frames of each clip; of --clips the first ones.")
@@ -272,6 +282,8 @@ def evaluate(
     if clips is None:
         if crop:
             raise InputError("--crop without --clips; actors' clips are always cropped")
+        if sources is not None:
+            raise InputError("--sources without --clips; expected a folder of drivers too")
         first = SEED_RANGES["evaluation"].start if first is None else first
         people = range(first, first + (EVALUATED if actors is None else actors))
         count = TAKES if takes is None else takes
@@ -279,7 +291,9 @@ def evaluate(
     else:
         if any(given is not None for given in (actors, takes, first)):
             raise InputError("--clips with --actors, --first or --takes; expected one or the other")
-        text = run.evaluate_clips(weights, clips, out, crop=crop, num_frames=frames)
+        text = run.evaluate_clips(
+            weights, clips, out, sources=sources, crop=crop, num_frames=frames
+        )
     if as_json:
         print_json(read_json(out / "clips.json"))
     else:
