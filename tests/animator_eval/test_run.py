@@ -325,7 +325,7 @@ def test_sources_are_moved_as_drivers(tmp_path: Path, weights: Path) -> None:
         ("clip.mp4", "ann.mp4", ANIMATED), ("photo.png", "ann.mp4", ANIMATED)
     ]  # fmt: skip
     assert (rows[0]["source"], rows[0]["psnr"] != "", rows[-1]["psnr"]) == ("ann.mp4", True, "")
-    assert rows[-1]["yaw_deg_driver_range"] == "0.0"
+    assert float(rows[-1]["yaw_deg_driver_range"]) < 5
     assert rows[-1]["yaw_deg_gain"] == ""  # the driver does not move
     assert Image.open(out / "pairs.png").size == (32 + 4 * 32, 24 + 3 * 32)
     records = {p: p.stat().st_mtime_ns for p in (out / "records").rglob("*.json")}
