@@ -40,7 +40,7 @@ soak: setup
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	@for name in animate frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in animate end_to_end frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
 
 format: setup
 	$(BIN)/ruff format src tests bench

@@ -108,7 +108,11 @@ def test_flags_reach_the_training_on_people(
     monkeypatch.setattr(
         "dfmnist.pipeline.film_training.film_training", lambda *args: filmed.append(args)
     )
-    flags = ["--recipe", "small", "--out", tmp_path / "out", "--clips", tmp_path]
+    flags = ["--recipe", "small", "--out", tmp_path / "out", "--clips", tmp_path / "clips"]
+    nothing = refused_at_last(capsys, "animator", "train", *flags, "--actors-share", 0.25)
+    assert "no such folder" in nothing
+    assert filmed == []  # filming takes hours, so that it comes last
+    film(tmp_path / "clips", people=1)
     code, out, _ = called(
         capsys, "animator", "train", *flags, "--epochs", 2, "--batch-size", 8, "--seed", 4,
         "--actors", 6, "--actors-share", 0.25, "--person", "folder", "--threads", 1,

@@ -136,7 +136,7 @@ def test_bad_videos_are_named_and_the_rest_is_used(
     assert clips.identities == ("ann", "two")
     assert summary(records) | {"hash": ""} == {"people": 2, "videos": 2, "clips": 2, "hash": ""}
     assert [len(frames) for frames in clips.frames] == [6, 5]
-    assert clips.frames[0].shape[1:] == (SIZE, SIZE, 3)
+    assert clips.frames[0][0].shape == (SIZE, SIZE, 3)
     assert clips.points[0].shape == (6, len(POINTS), 2)
     assert np.abs(clips.points[0]).max() < 1.1
     assert np.linalg.det(clips.jacobians[0]).min() > 0.3
@@ -144,7 +144,7 @@ def test_bad_videos_are_named_and_the_rest_is_used(
 
 
 def test_the_larger_of_two_faces_is_followed(footage: FaceClips) -> None:
-    red, green, _ = footage.frames[1].reshape(-1, 3).mean(axis=0)
+    red, green, _ = footage.frames[1][0].reshape(-1, 3).mean(axis=0)
     assert green < red  # the smaller one stands before green
 
 

@@ -193,11 +193,12 @@ def _train_actors(
     threads: int | None,
 ) -> Path:
     from dfmnist.core.files import claim_folder
-    from dfmnist.fomm.training.train_actors import actors_recipe
+    from dfmnist.fomm.training.train_actors import actors_recipe, check_initial
     from dfmnist.fomm.training.train_actors import train_animator as train
     from dfmnist.fomm.training.trainer import RUN_KIND
     from dfmnist.pipeline.film_training import film_training
 
+    check_initial(actors_recipe(seed), weights)
     if clips is None:
         claim_folder(out, RUN_KIND)  # before anything is filmed into it
         clips = out / "clips"
@@ -215,6 +216,8 @@ def _train_people(
     people: dict[str, Any],
 ) -> Path:
     from dfmnist.core.files import claim_folder
+    from dfmnist.fomm.training.clips import find_clips
+    from dfmnist.fomm.training.train_actors import check_initial
     from dfmnist.fomm.training.train_people import small_recipe, train_people
     from dfmnist.fomm.training.trainer import RUN_KIND
     from dfmnist.pipeline.film_training import film_training
@@ -224,6 +227,8 @@ def _train_people(
     config = small_recipe(seed, **changes)
     footage = None
     if config.actors_share:
+        check_initial(config, weights)
+        find_clips(clips, people["person"])
         claim_folder(out, RUN_KIND)  # before anything is filmed into it
         footage = out / "clips"
         film_training(footage, ACTORS if actors is None else actors)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from dfmnist.core.arrays import Frames
+from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.networks.keypoints import Keypoints
 from dfmnist.media.video import read_frames
@@ -33,11 +33,29 @@ REACH = 0.5
 """Radius of the neighbourhood that decides a point's Jacobian, in halves of the frame."""
 
 
+@dataclass(frozen=True)
+class StoredFrames:
+    """Frames of a clip in a file (.npy), of which one is read at a time.
+
+    The file is open only while it is read, because a folder may hold thousands of clips.
+    """
+
+    path: Path
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> RgbImage:
+        """The frame (size, size, 3) at `index`."""
+        return np.array(np.load(self.path, mmap_mode="r")[index])
+
+
 @dataclass(frozen=True, eq=False)
 class FaceClips:
     """All training clips, cropped: c clips of n frames with p named points."""
 
-    frames: list[Frames]
+    frames: Sequence[Frames | StoredFrames]
     """Frames of each clip, (n, size, size, 3)."""
     points: list[Array]
     """Points of each clip, true or found by the mesh, (n, p, 2), in [-1, 1]."""

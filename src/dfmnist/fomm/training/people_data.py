@@ -34,6 +34,7 @@ from dfmnist.fomm.training.actors_data import (
     FACE_POINTS,
     REST_FRAMES,
     FaceClips,
+    StoredFrames,
     cut,
     face_square,
     local_affines,
@@ -295,8 +296,8 @@ def _load(
     for job, record in zip(jobs, records, strict=True):
         for number in record.pieces:
             pixels, placed = job.piece(number)
-            frames.append(np.load(pixels, mmap_mode="r"))
             points.append(np.load(placed))
+            frames.append(StoredFrames(pixels, len(points[-1])))
             identities.append(record.person)
             groups.append(f"{record.name}.{number}")
     counts = np.cumsum([len(p) for p in points])[:-1]

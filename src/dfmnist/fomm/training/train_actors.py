@@ -353,6 +353,12 @@ class AnimatorModule(L.LightningModule):
         save_networks(path, self.config.model, detector, generator, provenance)
 
 
+def check_initial(config: ActorsTrainConfig, initial: Path | None) -> None:
+    """Raise `InputError` now if weights to start from cannot be used; footage takes hours."""
+    if initial is not None:
+        AnimatorModule(config).start_from(initial)
+
+
 def relative(source: Keypoints, first: Keypoints, driving: Keypoints) -> Keypoints:
     """Relative motion for a batch with one reference frame per pair: (b, k, …) each."""
     return Keypoints(

@@ -13,13 +13,7 @@ from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.fomm.training.actors_data import Draw, FaceClips, load_actor_clips
 from dfmnist.fomm.training.mesh_points import MEAN_FACE
 from dfmnist.fomm.training.people_data import prepare_people, summary
-from dfmnist.fomm.training.train_actors import (
-    ActorsTrainConfig,
-    AnimatorModule,
-    Phase,
-    fit,
-    settle,
-)
+from dfmnist.fomm.training.train_actors import ActorsTrainConfig, Phase, check_initial, fit, settle
 from dfmnist.fomm.training.trainer import CONFIG, RUN_KIND, check_same
 
 EPOCHS = 24
@@ -71,10 +65,9 @@ def train_people(
     `train_animator`; `out/people.json` lists every video with its pieces and problems. Raises
     `InputError`, also if settings or videos are not those of the run's start.
     """
+    check_initial(config, initial)
     if out.resolve().is_relative_to(clips.resolve()):
         raise InputError.of(out, "lies in the folder of clips", "another folder")
-    if initial is not None:  # reported before the faces are found, which takes long
-        AnimatorModule(config).start_from(initial)
     claim_folder(out, RUN_KIND)
     settle(threads)
     footage, records = prepare_people(
