@@ -112,7 +112,7 @@ def test_flags_reach_the_training_on_people(
     nothing = refused_at_last(capsys, "animator", "train", *flags, "--actors-share", 0.25)
     assert "no such folder" in nothing
     assert filmed == []  # filming takes hours, so that it comes last
-    film(tmp_path / "clips", people=1)
+    film(tmp_path / "clips" / "ann", people=1)
     code, out, _ = called(
         capsys, "animator", "train", *flags, "--epochs", 2, "--batch-size", 8, "--seed", 4,
         "--actors", 6, "--actors-share", 0.25, "--person", "folder", "--threads", 1,
