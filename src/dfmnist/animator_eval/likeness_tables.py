@@ -85,11 +85,11 @@ def rows_of(record: Record) -> list[Row]:
         one = record.reenactment
         about: Row = {"source": one.source, "driver": one.driver, "method": "animated"}
         return [about | _columns(record, None, one.likeness)]
-    return [
-        {"source": record.name, "driver": record.name, "method": method}
-        | _columns(record, fit, record.likeness.get(method))
-        for method, fit in record.reconstruction.items()
-    ]
+    rows = []
+    for method, fit in record.reconstruction.items():
+        about = {"source": record.name, "driver": record.name, "method": method}
+        rows.append(about | _columns(record, fit, record.likeness.get(method)))
+    return rows
 
 
 def _columns(record: Record, fit: SignalFit | None, likeness: Likeness | None) -> Row:
