@@ -329,7 +329,9 @@ def test_sources_are_moved_as_drivers(tmp_path: Path, weights: Path) -> None:
     assert rows[-1]["yaw_deg_gain"] == ""  # the driver does not move
     assert Image.open(out / "pairs.png").size == (32 + 4 * 32, 24 + 3 * 32)
     records = {p: p.stat().st_mtime_ns for p in (out / "records").rglob("*.json")}
+    table = (out / "clips.csv").read_text(encoding="utf-8")
     assert evaluate_clips(weights, drivers, out, sources=sources, num_frames=3) == text
+    assert (out / "clips.csv").read_text(encoding="utf-8") == table
     assert records == {p: p.stat().st_mtime_ns for p in (out / "records").rglob("*.json")}
 
 

@@ -8,7 +8,7 @@ from dfmnist.animator_eval.acceptance import BLINK_FALL
 from dfmnist.animator_eval.identity import SAME_PERSON
 from dfmnist.animator_eval.likeness import MIN_RANGE, Likeness
 from dfmnist.animator_eval.metrics import SignalFit
-from dfmnist.animator_eval.records import Record, Reenactment
+from dfmnist.animator_eval.records import METHODS, Record, Reenactment
 from dfmnist.core.text import UNDEFINED, markdown_table, number
 
 HEADS = {
@@ -86,7 +86,8 @@ def rows_of(record: Record) -> list[Row]:
         about: Row = {"source": one.source, "driver": one.driver, "method": "animated"}
         return [about | _columns(record, None, one.likeness)]
     rows = []
-    for method, fit in record.reconstruction.items():
+    for method in (name for name in METHODS if name in record.reconstruction):
+        fit = record.reconstruction[method]
         about = {"source": record.name, "driver": record.name, "method": method}
         rows.append(about | _columns(record, fit, record.likeness.get(method)))
     return rows
@@ -99,7 +100,8 @@ def _columns(record: Record, fit: SignalFit | None, likeness: Likeness | None) -
     if likeness is not None:
         plain = ("identity", "detail", "lost", "eye_fall", "driver_eye_fall")
         row |= {name: getattr(likeness, name) for name in plain}
-        for name, one in likeness.signals.items():
+        for name in MIN_RANGE:  # a record that was read has another order
+            one = likeness.signals[name]
             row |= {
                 f"{name}_correlation": one.correlation,
                 f"{name}_gain": one.gain,

@@ -67,7 +67,9 @@ def report(weights: str, about: str, records: Sequence[Record]) -> str:
     if likened := [record.likeness for record in measured if record.likeness]:
         parts += [
             "### Reconstruction: identity, detail, following (correlation / gain)\n",
-            likeness_table({m: [r[m] for r in likened] for m in likened[0]}, "shown"),
+            likeness_table(
+                {m: [one[m] for one in likened] for m in METHODS if m in likened[0]}, "shown"
+            ),
         ]
     if moved := [record.reenactment for record in measured if record.reenactment]:
         parts += reenactment_tables(moved)
