@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test soak bench format clean
+.PHONY: help setup demo test soak mutants bench docs package format clean
 
 help:
 	@echo "make demo   build, train, score and report on synthetic actors (runs/demo/report/index.html)"
 	@echo "make test   format check, lint, types, tests"
 	@echo "make setup  .venv with everything, the face models and the actors' head"
+	@echo "make docs   the documentation as a site (site/index.html); make package  wheel and sdist (dist/)"
 	@echo "make bench  speed against the usual alternative; make soak  the long tests"
+	@echo "make mutants  faults at random places, and whether the tests notice (hours)"
 
 setup: $(STAMP)
 
@@ -38,13 +40,30 @@ test: setup
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak -n 0
 
+# The rooms, the number of faults in each and the draw can be chosen: ROOMS=… EACH=… SEED=…
+ROOMS ?= pipeline dataset liveness detectors experiments/plan.py
+EACH ?= 20
+SEED ?= 0
+mutants: setup
+	$(BIN)/python bench/mutants.py --each $(EACH) --seed $(SEED) $(ROOMS)
+
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	@for name in animate end_to_end frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in animate detect end_to_end frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
+
+docs: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/zensical build --clean --strict
+	cp -r docs/example-report site/
+	$(BIN)/python tests/docs/site.py site
+
+package: setup
+	rm -rf dist
+	$(BIN)/python tests/packaging.py check --keep .
 
 format: setup
 	$(BIN)/ruff format src tests bench
 	$(BIN)/ruff check --fix src tests bench
 
 clean:
-	rm -rf runs $(VENV)
+	rm -rf runs site dist .cache $(VENV)

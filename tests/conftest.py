@@ -24,7 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
-LONGEST = ("smoke", "experiments", "reports", "tests/fomm/test_parity.py")
+LONGEST = (
+    "smoke", "experiments", "reports", "tests/fomm/test_parity.py", "tests/dataset/test_audit.py",
+    "tests/core/test_jobs.py", "tests/detectors/test_train_options.py",
+    "tests/detectors/test_predict.py", "tests/fomm/test_vox.py", "tests/pipeline/test_files.py",
+    "tests/liveness/test_evaluate.py", "tests/fomm/test_animate.py", "tests/test_api.py",
+    "tests/cli/test_unwritable.py", "tests/cli/test_animate.py",
+)  # fmt: skip
 """Groups that take longest begin first, so that no process waits for the other at the end."""
 
 

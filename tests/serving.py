@@ -14,6 +14,8 @@ class Server(HTTPServer):
     breaks_after: int | None = None
     """Bytes after which the connection is closed."""
     knows_ranges: bool = True
+    lies_by: int = 0
+    """Bytes by which a partial answer begins elsewhere than was asked for."""
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"
@@ -36,9 +38,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_error(416)
                 return
         self.send_response(206 if start else 200)
+        if start:
+            start += self.server.lies_by
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(content[start : self.server.breaks_after])
+        most = self.server.breaks_after
+        self.wfile.write(content[start : None if most is None else start + most])
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -28,7 +28,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from dfmnist.core.choices import Quality
-from dfmnist.core.text import markdown_table
+from dfmnist.core.text import markdown_table, visible
 from dfmnist.dataset.manifest import read_rejected
 from dfmnist.detectors.train import train
 from dfmnist.faces.mesh import face_mesh
@@ -178,9 +178,9 @@ class Trials:
             self.capsys.readouterr()
             code, said, err = -1, "", ""
         seconds = time.process_time() - start
-        named = [_plain(word) for word in (path.name, *names)]
-        wanted = [*named, path.parent.name]
-        shown = any(word in _plain(said + err) for word in named)
+        named = [visible(word) for word in (path.name, *names)]
+        wanted = [*named, visible(path.parent.name)]
+        shown = any(word in said + err for word in named)
         outcome: Outcome = "refused" if code else "listed" if shown else "accepted"
         self.pairs.append(Pair(kind, name, command, outcome, seconds))
         if code == -1:
@@ -196,7 +196,7 @@ class Trials:
         if code:
             if not last.startswith("dfmnist: "):
                 faults.append(f"the last line is {last[:200]!r}")
-            if not any(word in _plain(last) for word in wanted):
+            if not any(word in last for word in wanted):
                 faults.append(f"the file is not named: {last[:300]!r}")
             if "expected " not in last:
                 faults.append(f"what was expected is not said: {last[:300]!r}")
@@ -225,7 +225,7 @@ class Trials:
         counted = " more" in said
         for path, name in files.items():
             kind = "that are no files" if not path.is_file() else ""
-            if path.name in said or (counted and kind and kind in said):
+            if visible(path.name) in said or (counted and kind and kind in said):
                 self.pairs.append(Pair(FOOTAGE, name, command, "listed", 0.0))
             else:
                 self.faults.append(f"{command} of a folder: {path.name} is not named")
@@ -247,11 +247,6 @@ class Trials:
             )
         head = ("kind", "files", "pairs", "refused", "named", "accepted", "slowest pair")
         return markdown_table(head, rows)
-
-
-def _plain(text: str) -> str:
-    """`text` as a line of output shows it: one space for each gap, escapes for what is no text."""
-    return " ".join(text.encode(errors="backslashreplace").decode().split())
 
 
 @dataclass(frozen=True)
@@ -397,7 +392,7 @@ def _animate_and_detect_all(
     said = trials.give(FOOTAGE, f"all that is {people.name}", people / "sound.mp4", "detect",
                        people, "--run", good.run, "--cropped", "--backend", "torch",
                        may=may)  # fmt: skip
-    if f"{people / 'sound.mp4'}: P(fake)" not in said:
+    if f"{people / 'sound.mp4'}: no verdict (" not in said:
         trials.faults.append("detect: the good file of a folder is not scored")
     videos = {path: name for path, name in named.items() if path.suffix == ".mp4"}
     trials.expect_named("detect", videos, said)

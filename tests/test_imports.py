@@ -8,6 +8,7 @@ import pytest
 SRC = Path(__file__).resolve().parents[1] / "src" / "dfmnist"
 LEVELS = (
     {"cli"},
+    {"app"},
     {"stages"},
     {"recipes", "reports"},
     {"experiments", "animator_eval"},

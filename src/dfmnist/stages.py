@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dfmnist.core.console import console
 from dfmnist.core.errors import InputError
+from dfmnist.core.files import check_writable
 from dfmnist.core.jobs import engine
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def run_recipe(recipe: "Recipe", out: Path) -> DemoResult:
 
     if recipe.film is None:
         raise InputError(f"recipe {recipe.name} films nobody; expected one that films actors")
+    check_writable(out, folder=True)
     console.rule("1 of 4: film synthetic actors")
     people_csv, drivers_csv = film_people(recipe.film, out / "footage")
     console.rule("2 of 4: select, crop, animate, screen, compress")
@@ -70,10 +72,11 @@ def demo(out: str | Path, *, recipe: DemoName = "demo", workers: int | None = No
     works, for tests; `workers` processes work at once, one per core by default. Each stage
     continues where an earlier call was stopped. Raises `InputError`.
 
-    >>> import dfmnist
-    >>> made = dfmnist.demo("runs/smoke", recipe="smoke")
-    >>> made.page.name
-    'index.html'
+    Examples:
+        >>> import dfmnist
+        >>> made = dfmnist.demo("runs/smoke", recipe="smoke")
+        >>> made.page.name
+        'index.html'
     """
     from dfmnist import recipes
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import permissions
 
 from dfmnist.actors import extract, head
 
@@ -27,3 +28,15 @@ def test_a_damaged_head_is_made_anew(
         assert (tmp_path / "head.npz").read_bytes() == whole
     assert len(made) == 4
     assert "head.npz is damaged; it is made anew" in capsys.readouterr().err
+
+
+def test_a_head_that_cannot_be_kept_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(head, "head_file", lambda: tmp_path / "cache" / "head.npz")
+    monkeypatch.setattr(head, "_model", lambda arrays: arrays["mean"])
+    monkeypatch.setattr(extract, "extract_head", lambda: {"mean": np.arange(9.0)})
+    with permissions.set_to(tmp_path, 0o555):
+        assert len(head.load_head.__wrapped__()) == 9
+    assert "the head is not kept for the next time" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

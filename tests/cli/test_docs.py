@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,16 @@ from dfmnist.detectors.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    page for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if page.name != "LOG.md"
+    page
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if page.name != "LOG.md" and "example-report" not in page.parts
 )
 SOURCES = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.html"))
 ELLIPSIS = "…"
+SHELL = {"|", "||", "&&", ">", "2>", ";"}
+"""Words that end a command in a shell."""
+ENDS = {"--help", "--version", "--json-schema"}
+"""Options with which a command needs no arguments."""
 PLACEHOLDER = re.compile(r"[{<]|[A-Z]{3,}")
 
 
@@ -41,7 +48,11 @@ def find(words: list[str]) -> tuple[Any, str, list[str]]:
     """The command that `words` call, its name, and what follows it."""
     command: Any = typer.main.get_command(app)
     name = []
-    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+    while hasattr(command, "commands") and words:
+        if words[0] not in command.commands and hasattr(command, "default"):
+            words = [command.default, *words]
+        if words[0].startswith("-"):
+            break
         assert words[0] in command.commands, f"no command '{' '.join([*name, words[0]])}'"
         command, words, name = command.commands[words[0]], words[1:], [*name, words[0]]
     return command, " ".join(name), words
@@ -58,8 +69,9 @@ def check_options(line: str) -> None:
 
 def check(line: str) -> None:
     """A whole command can be read, and its settings can be set."""
-    command, name, words = find(shlex.split(line, comments=True)[1:])
-    if "--help" in words or "--version" in words:
+    words = list(takewhile(lambda w: w not in SHELL, shlex.split(line, comments=True)))
+    command, name, words = find(words[1:])
+    if ENDS & set(words):
         return
     context = command.make_context(name, words)
     for text in context.params.get("settings") or []:
@@ -107,3 +119,10 @@ def test_the_reference_lists_the_settings() -> None:
     for config in SETTINGS.values():
         for field in config.__dataclass_fields__:
             assert f"| `{field}` |" in reference()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_a_document_names_exists(page: Path) -> None:
+    for path, _, name in re.findall(r"`(tests/[\w/]+\.py)(::(\w+))?`", page.read_text()):
+        assert (ROOT / path).is_file(), path
+        assert not name or f"\ndef {name}(" in (ROOT / path).read_text(), f"{path}::{name}"

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import unicodedata
 from fractions import Fraction
 from pathlib import Path
 
@@ -192,9 +193,83 @@ def test_a_name_that_is_no_utf8_is_printed(
     path = clip(tmp_path / os.fsdecode(b"\xff.mp4"))
     code, out, err = called(capsys, "detect", "--cropped", path)
     assert code == 0, err
-    assert "udcff.mp4: P(fake)" in out
+    assert "udcff.mp4: " in out
     code, out, err = called(capsys, "detect", "--cropped", path, "--json")
-    assert json.loads(out)[0]["path"] == str(path)
+    assert json.loads(out)["files"][0]["path"] == str(path)
+
+
+NAME = "a\nb \x1b[2J\x9b1m \u202e4pm 李雷 :smile: [red]"
+"""A name that would forge a line, clear the screen and turn the text."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether no line of what was printed holds a character that is no text."""
+    return not any(unicodedata.category(c) in ("Cc", "Cf") for c in text if c != "\n")
+
+
+def test_a_hostile_file_name_is_printed_as_text(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    good, bad = clip(tmp_path / f"{NAME}.mp4"), tmp_path / f"{NAME}-bad.mp4"
+    bad.write_text("no video")
+    code, out, err = called(capsys, "detect", "--cropped", good, bad)
+    assert code == 2
+    line = out.splitlines()[0]
+    assert r"a\nb \u001b[2J\u009b1m \u202e4pm 李雷 :smile: [red].mp4: " in line
+    assert is_plain(out + err)
+    told, *_, last = err.splitlines()
+    for line in (told, last):
+        assert r"a\nb \u001b[2J\u009b1m \u202e4pm 李雷 :smile: [red]-bad.mp4: cannot" in line
+    code, out, _ = called(capsys, "detect", "--cropped", good, "--json")
+    assert is_plain(out)
+    assert json.loads(out)["files"][0]["path"] == str(good)
+
+
+def test_hostile_words_of_a_table_and_of_a_command_line_are_printed_as_text(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    clip(tmp_path / "one.mp4")
+    table = tmp_path / "t.csv"
+    for text, shown in (
+        ("file,\x1b[2J\u202e\none.mp4,x\n", r"unknown column '\u001b[2j\u202e'"),
+        ("file,action\none.mp4,\x1b[2J\u202e\n", r"unknown action '\u001b[2J\u202e'"),
+        ("file,split\none.mp4,\x1b]0;t\x07\n", r"split '\u001b]0;t\u0007'"),
+        ("file\n\u202e4pm\n", r"no such file \u202e4pm"),
+    ):
+        table.write_text(text)
+        line = run(capsys, *build("--sources", table, "--drivers", table, "--out", tmp_path / "o"))
+        assert shown in line
+        assert is_plain(line)
+    for arguments in (["\x1b[2J"], ["train", "\x1b[2J\u202e"], ["demo", "--recipe", "\x1b[2J"]):
+        line = run(capsys, *arguments)
+        assert "[2J" in line
+        assert is_plain(line)
+
+
+def test_hostile_people_are_printed_as_text(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The problems that `verify` finds, the notes of an import, and its list of problems."""
+    for label in ("real", "fake"):
+        for person in (NAME, "bob", "cid"):
+            clip(tmp_path / "d" / label / person / "1.mp4")
+    (tmp_path / "d" / "real" / NAME / f"{NAME}.mp4").write_text("no video")
+    out = tmp_path / "o"
+    code, said, err = called(
+        capsys, "dataset", "import", "folder", tmp_path / "d", "--out", out,
+        "--identity", "folder", "--allow-missing",
+    )  # fmt: skip
+    assert code == 0, err
+    assert is_plain(said + err)
+    assert sum(r"\u202e4pm 李雷" in line for line in err.splitlines()) == 1
+    problems = (out / "import-problems.txt").read_text()
+    assert is_plain(problems)
+    assert len(problems.splitlines()) == 1
+    next((tmp_path / "d" / "real" / NAME).glob("1.mp4")).unlink()
+    code, said, err = called(capsys, "dataset", "verify", out)
+    assert code == 2
+    assert is_plain(said + err)
+    assert r"\u202e4pm 李雷" in said
 
 
 def test_scores_without_rows_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.fomm.test_convert import checkpoint
-from tests.running import called, refused
+from tests.running import called, refused, refused_at_last
 from tests.serving import serving
 
 from dfmnist.core.files import sha256_file
@@ -75,6 +75,18 @@ def test_a_name_is_downloaded(
     assert first == (
         f"meso4-df: {kept}\n  SHA-256 {sha256_file(kept)}, as expected\n  licence: Apache-2.0\n"
     )
+
+
+def test_a_page_in_place_of_the_file_is_called_that(
+    capsys: pytest.CaptureFixture[str], own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a network's sign-in page answers to every address."""
+    with serving({"resnet50-0676ba61.pth": b"<!DOCTYPE html><p>Sign in"}) as server:
+        known = replace(PUBLISHED["resnet50"], url=server.url("resnet50-0676ba61.pth"))
+        monkeypatch.setitem(PUBLISHED, "resnet50", known)
+        line = refused_at_last(capsys, "fetch", "resnet50")
+    assert "and is a web page: the host's page was saved in place of the file; expected" in line
+    assert not PUBLISHED["resnet50"].path.exists()
 
 
 def test_without_a_network_it_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,3 +45,12 @@ def test_what_is_published_names_no_folder_of_this_machine(tmp_path: Path) -> No
         "a.mp4: see 'b.png', 3/4 s"
     )
     assert published("https://host/a/b is no file", Path("a")) == "https://host/a/b is no file"
+
+
+def test_a_hostile_name_is_escaped_and_its_folder_not_published(tmp_path: Path) -> None:
+    item = tmp_path / "my\nfilms" / "a\nb  \u202ec.mp4"
+    reason = failure(InputError.of(item, "is\nempty", "a video"), item)
+    shown = r"a\nb  \u202ec.mp4"
+    assert reason == rf"{tmp_path}/my\nfilms/{shown}: is empty; expected a video"
+    assert published(reason, item) == f"{shown}: is empty; expected a video"
+    assert failure(ValueError("x\ny"), item).endswith(f"{shown}: ValueError: x y")

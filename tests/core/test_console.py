@@ -1,8 +1,11 @@
 """Progress where there is no terminal: plain lines that show life."""
 
+import ast
 import io
+import logging
 import re
 import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -86,3 +89,61 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         list(run_jobs(wait, [0.0, 0.0], describe="film actors"))
     assert "━" in file.getvalue()
     assert " of " not in file.getvalue()
+
+
+HOSTILE = "a\nb \x1b[2J\u202ec :smile: [red]李雷[/red]"
+SHOWN = r"a\nb \u001b[2J\u202ec :smile: [red]李雷[/red]"
+"""A name that would forge a line, clear the screen and turn the text; emoji and colours of rich."""
+
+
+def test_a_hostile_name_is_one_line_wherever_it_is_printed(
+    log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.say(HOSTILE)
+    with console.progress_bar() as bar:
+        bar.advance(bar.add_task(HOSTILE, total=1))
+    assert log.getvalue() == f"{SHOWN}\n{SHOWN}: 1 of 1, 0 s\n"
+    console.show(HOSTILE, Path(HOSTILE))
+    console.show_error(HOSTILE)
+    assert capsys.readouterr() == (f"{SHOWN}\n{SHOWN}\n", f"dfmnist: {SHOWN}\n")
+    record = logging.LogRecord("dfmnist", logging.DEBUG, "", 1, "%s", (HOSTILE,), None)
+    assert console.LogFormatter().format(record) == SHOWN
+
+
+def test_a_terminal_shows_a_hostile_name_in_its_bar_and_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = io.StringIO()
+    terminal = Console(file=file, force_terminal=True, width=200, _environ={"TERM": "xterm"})
+    monkeypatch.setattr(console, "console", terminal)
+    console.say(HOSTILE)
+    with console.progress_bar() as bar:
+        bar.advance(bar.add_task(HOSTILE, total=1))
+    assert file.getvalue().count(SHOWN) >= 2
+    assert "\x1b[2J\u202e" not in file.getvalue()
+
+
+def test_a_traceback_is_escaped_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        console.show_error("x", trace=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Traceback")
+    assert lines[-2:] == [r"ValueError: \u001b[2J", "dfmnist: x"]
+
+
+def test_nothing_else_prints() -> None:
+    """What is printed passes this module, which escapes it."""
+    src = Path(console.__file__).parents[1]
+    others = [path for path in src.rglob("*.py") if path != Path(console.__file__)]
+    found = [
+        f"{path.relative_to(src)}:{node.lineno}"
+        for path in others
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("print", "typer.echo", "click.echo", "console.print",
+                                       "sys.stdout.write", "sys.stderr.write", "Console")
+    ]  # fmt: skip
+    assert [line for line in found if not line.startswith("cli/reference.py")] == []
+    assert len(others) > 200

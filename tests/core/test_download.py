@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib import request
 
 import pytest
 from tests.serving import Server, serving
@@ -58,18 +59,55 @@ def test_two_that_want_it_at_once_receive_it_once(server: Server, tmp_path: Path
     assert files(tmp_path) == ["w.pth"]
 
 
-@pytest.mark.parametrize("knows_ranges", [True, False])
-def test_a_broken_connection_is_taken_up_again(
-    server: Server, tmp_path: Path, knows_ranges: bool
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No wait before a broken download goes on."""
+    monkeypatch.setattr(module, "WAIT_S", 0.0)
+
+
+def test_a_broken_download_goes_on_by_itself(server: Server, tmp_path: Path, at_once: None) -> None:
+    server.breaks_after = 700_000
+    download(server.url("w.pth"), tmp_path / "w.pth", accept, HOW)
+    assert server.ranges == [None, "bytes=700000-", "bytes=1400000-"]
+    assert files(tmp_path) == ["w.pth"]
+
+
+def test_a_later_call_goes_on_from_what_is_there(
+    server: Server, tmp_path: Path, at_once: None
 ) -> None:
-    server.breaks_after, server.knows_ranges = 700_000, knows_ranges
+    server.breaks_after, server.knows_ranges = 700_000, False  # no try brings anything new
     with pytest.raises(InputError, match="ended after 700000 of 2097152 bytes"):
         download(server.url("w.pth"), tmp_path / "w.pth", accept, HOW)
+    assert server.ranges == [None, *["bytes=700000-"] * module.TRIES]
     assert files(tmp_path) == [".lock-w.pth", ".part-w.pth"]
-    server.breaks_after = None
+    server.breaks_after, server.knows_ranges = None, True
     download(server.url("w.pth"), tmp_path / "w.pth", accept, HOW)
-    assert server.ranges == [None, "bytes=700000-"]
+    assert server.ranges[-1] == "bytes=700000-"
     assert files(tmp_path) == ["w.pth"]
+
+
+def test_a_server_that_sends_another_part_is_not_believed(
+    server: Server, tmp_path: Path, at_once: None
+) -> None:
+    (tmp_path / ".part-w.pth").write_bytes(CONTENT[:1000])
+    server.lies_by = 7
+    download(server.url("w.pth"), tmp_path / "w.pth", accept, HOW)
+    assert server.ranges == ["bytes=1000-", None]
+
+
+def test_a_proxy_that_refuses_is_named_without_its_password(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://ann:secret@127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr(request, "_opener", None)  # it remembers the proxies of its first use
+    monkeypatch.setattr(module, "urlopen", request.urlopen)  # no request leaves this machine
+    with pytest.raises(InputError) as raised:
+        download("http://weights.invalid/w.pth", tmp_path / "w.pth", accept, HOW)
+    assert str(raised.value) == (
+        "http://weights.invalid/w.pth: could not be downloaded (HTTP 404 Not Found, through the "
+        f"proxy 127.0.0.1:{server.server_port}); expected a network"
+    )
 
 
 def test_a_file_that_was_received_but_not_renamed(server: Server, tmp_path: Path) -> None:

@@ -32,8 +32,17 @@ MODULE_OF = {
     "warp-lang": "warp",
 }
 """Distributions whose module has another name."""
-RENDERER = {"device.py", "raycast.py", "shading.py"}
-"""Files of the actors' renderer, which alone import warp when they are loaded."""
+EARLY = {
+    *(("actors", file, "warp") for file in ("device.py", "raycast.py", "shading.py")),
+    ("networks", "timm_network.py", "timm"),
+    *(
+        ("app", file, "gradio")
+        for file in ("animate.py", "browse.py", "detect.py", "liveness.py", "page.py", "server.py")
+    ),
+    ("app", "wiring.py", "gradio"),
+    *(("app", "server.py", package) for package in ("fastapi", "uvicorn")),
+}
+"""Files that import a package of an extra when they are loaded, with their folders."""
 
 
 def modules(requirements: list[str]) -> set[str]:
@@ -73,32 +82,35 @@ def test_the_dependencies_are_what_the_package_imports() -> None:
     extras = set().union(
         *(
             modules(PROJECT["optional-dependencies"][e])
-            for e in ("actors", "c2pa", "identity", "mesonet", "ray")
+            for e in ("actors", "app", "c2pa", "identity", "mesonet", "ray", "timm")
         )
     )
     assert core - used == {"pip"}
     assert used - core == extras - {"face_recognition_models"}  # its files are read
 
 
-def test_without_extras_every_file_but_the_renderer_can_be_loaded() -> None:
+def test_without_extras_every_file_but_a_few_can_be_loaded() -> None:
     core = modules(PROJECT["dependencies"])
-    early = {(path.name, name) for path, name, on_loading in imports() if on_loading}
-    assert {(file, name) for file, name in early if name not in core} == {
-        (file, "warp") for file in RENDERER
-    }
+    early = {(p.parent.name, p.name, name) for p, name, on_loading in imports() if on_loading}
+    assert {(*file, name) for *file, name in early if name not in core} == EARLY
 
 
-def test_all_holds_every_extra_that_a_command_needs_on_one_machine() -> None:
-    """Ray is for several machines; `identity` is 100 MB that an evaluation can do without."""
+def test_all_holds_the_extras_that_commands_ask_for() -> None:
+    """Ray is for several machines; timm needs a torchvision that fits the build of torch.
+
+    `identity` is 100 MB that an evaluation can do without.
+    """
     asked = {
         extra
         for path in (ROOT / "src").rglob("*.py")
         for extra in re.findall(r"need\(.*extra=\"(\w+)\"|dfmnist\[(\w+)\]", path.read_text())
     }
     names = {a or b for a, b in asked}
-    assert names == {"actors", "c2pa", "identity", "mesonet", "ray", "tensorboard"}
+    assert names == {"actors", "app", "c2pa", "identity", "mesonet", "ray", "tensorboard", "timm"}
     (line,) = PROJECT["optional-dependencies"]["all"]
-    assert names - {"identity", "ray"} <= set(re.split(r"[\[\],]", line))
+    needed = names - {"identity", "ray", "timm"}
+    assert needed == {"actors", "app", "c2pa", "mesonet", "tensorboard"}
+    assert needed <= set(re.split(r"[\[\],]", line))
 
 
 @pytest.mark.parametrize("module", ["anny", "warp"])

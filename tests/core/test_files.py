@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from dfmnist.core.config import config_hash
-from dfmnist.core.errors import InputError
+from dfmnist.core.errors import InputError, StorageError
 from dfmnist.core.files import (
+    MARKER,
     atomic_path,
+    check_writable,
     claim_folder,
     folder_lock,
     holds_folder,
@@ -153,3 +155,50 @@ def test_a_function_holds_its_folder(tmp_path: Path) -> None:
 
     assert [work("a", tmp_path / "out"), work("b", out=tmp_path / "out")] == ["a", "b"]
     assert (tmp_path / "out" / "result").read_text() == "b"
+
+
+def test_a_claimed_folder_is_left_as_it_was_if_nothing_was_written(tmp_path: Path) -> None:
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    mine.mkdir()
+    for folder in (out, mine):
+        with folder_lock(folder, "dataset"):
+            assert (folder / MARKER).read_text() == "dataset\n"
+    assert [p.name for p in tmp_path.rglob("*")] == ["mine"]
+    with folder_lock(out, "dataset"):
+        (out / "a").write_text("x")
+    assert sorted(p.name for p in out.iterdir()) == [MARKER, "a"]
+    with pytest.raises(RuntimeError), folder_lock(out, "dataset"):  # a resume that fails
+        raise RuntimeError
+    assert sorted(p.name for p in out.iterdir()) == [MARKER, "a"]
+    with pytest.raises(InputError, match="out: holds a dataset"), folder_lock(out, "report"):
+        pass
+    (mine / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match="holds something else"), folder_lock(mine, "dataset"):
+        pass
+    assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
+    with pytest.raises(InputError, match="is a file"), folder_lock(mine / "thesis.tex", "dataset"):
+        pass
+
+
+def test_whether_a_file_can_be_made_is_known_without_making_it(tmp_path: Path) -> None:
+    new, file = tmp_path / "a" / "b" / "c.txt", tmp_path / "f"
+    file.write_text("mine")
+    check_writable(new)
+    check_writable(new, folder=True)
+    check_writable(file)
+    check_writable(tmp_path, folder=True)
+    for path, folder, said in (
+        (tmp_path, False, "Is a directory"),
+        (file, True, "Not a directory"),
+        (file / "x" / "y", False, "Not a directory"),
+    ):
+        with pytest.raises(StorageError, match=rf"{path}: cannot be written \({said}\)"):
+            check_writable(path, folder=folder)
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_file_is_not_written_onto_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(StorageError, match=r"a: cannot be written \("):
+        write_text(tmp_path / "a", "x")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

@@ -1,6 +1,7 @@
 """Numbers, tables and escapes."""
 
 import hashlib
+import json
 import math
 import re
 
@@ -16,6 +17,7 @@ from dfmnist.core.text import (
     plural,
     slug,
     text_table,
+    visible,
 )
 
 
@@ -89,3 +91,32 @@ def test_a_text_table_is_aligned() -> None:
 def test_latex_shows_text_as_it_is() -> None:
     assert latex_escape(r"50% of $x_1 & {y}\z") == r"50\% of \$x\_1 \& \{y\}\textbackslash{}z"
     assert latex_escape("--other [1, 2]") == "-{}-other {[}1, 2{]}"
+
+
+def test_what_is_no_text_becomes_visible() -> None:
+    for hidden, shown in {
+        "a\nb": r"a\nb",
+        "a\rb": r"a\rb",
+        "\x1b[2J\x07": r"\u001b[2J\u0007",
+        "\x9b2J\x7f": r"\u009b2J\u007f",  # a control sequence of one byte, and delete
+        "\u202e4pm.exe": r"\u202e4pm.exe",
+        "\u2067a\u2069\u200f\u061c": r"\u2067a\u2069\u200f\u061c",
+        "a\u2028b\u2029\x85": r"a\u2028b\u2029\u0085",
+        "ann\u200b\ufeff\u00ad": r"ann\u200b\ufeff\u00ad",
+        "\udcff": r"\udcff",
+        "\U000e0041": r"\udb40\udc41",
+    }.items():
+        assert visible(hidden) == shown
+        assert json.loads(f'"{shown}"') == hidden
+
+
+def test_letters_of_every_script_stay_as_they_are() -> None:
+    for name in ("李雷", "Jürg", "Ju\u0308rg", "محمد", "می\u200cروم", "שלום", "हिन्दी", "a b\u3000c",
+                 "👨\u200d👩\u200d👧", "❤\ufe0f", "🏳\ufe0f\u200d🌈", r"a\nb"):  # fmt: skip
+        assert visible(name) == name
+
+
+def test_tables_hold_no_line_that_a_name_forges() -> None:
+    forged = "a\r\n# b \u202ec"
+    assert markdown_table(("x",), [(forged,)]).splitlines()[2:] == [r"| a # b \u202ec |"]
+    assert latex_escape(forged) == r"a \# b \textbackslash{}u202ec"

@@ -14,6 +14,7 @@ from dfmnist.core.choices import SplitRule
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
+from dfmnist.dataset import classify
 from dfmnist.dataset.audit import AuditError, audit, read_audit, write_audit
 from dfmnist.dataset.classify import cross_validate, feature_auc, make_folds, one_feature_auc
 from dfmnist.dataset.fingerprint import hashes_of, near_pairs
@@ -70,10 +71,10 @@ def test_audit_file_is_read_back_also_as_version_0_1_wrote_it(make_dataset, tmp_
     assert failed is not None
     assert failed.failed == ("protocol",)
     write_json(path, {**plain(report), "schema_version": 3})
-    with pytest.raises(InputError, match=r"no audit report \(schema_version\)"):
+    with pytest.raises(InputError, match=r"no audit report \(schema_version: "):
         read_audit(tmp_path)
     path.write_text('{"passed": true}')
-    with pytest.raises(InputError, match=r"audit\.json: no audit report \(limit\)"):
+    with pytest.raises(InputError, match=r"audit\.json: is no audit report \(limit: "):
         read_audit(tmp_path)
 
 
@@ -245,6 +246,7 @@ def test_a_person_in_two_splits(
     assert report.people is not None
     assert (report.people.shared, report.people.declared) == (int(not declared), int(declared))
     assert report.people.listed[0].person == person
+    assert report.people.listed[0].declared is declared
     assert report.people.listed[0].roles["train"] == ("driver",)
     assert report.failed == (() if declared else ("people",))
     assert ("as dataset.json declares" in report.findings()["people"]) is declared
@@ -404,6 +406,11 @@ def test_too_few_people_falls_back_to_clips() -> None:
         fake[:, None].astype(float), fake, ["one"] * 8, [str(i) for i in range(8)]
     )
     assert (estimate.grouped_by, estimate.auc.value) == ("clip", 1.0)
+    two = ["one", "two"] * 2 + ["two", "one"] * 2
+    estimate = cross_validate(
+        fake[:, None].astype(float), np.array([0, 0, 1, 1] * 2) == 1, two, list(map(str, range(8)))
+    )
+    assert estimate.grouped_by == "identity"
 
 
 def test_a_single_fake_is_judged_by_single_features(make_dataset) -> None:
@@ -437,3 +444,34 @@ def test_one_feature() -> None:
     assert one_feature_auc([1.0, 2.0, 1.0, 2.0], fake) == 0.5
     assert one_feature_auc(["a", "b", "c", "c"], fake) == 1.0
     assert one_feature_auc(["a", "b", "a", "b"], fake) == 0.5
+    assert one_feature_auc([25.0, 25.0, "none", "none"], fake) == 1.0  # stated by some alone
+
+
+def test_a_fold_is_trained_on_a_bounded_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    seen = []
+    fit = ExtraTreesClassifier.fit
+    monkeypatch.setattr(
+        ExtraTreesClassifier, "fit", lambda self, x, y: (seen.append(len(x)), fit(self, x, y))[1]
+    )
+    monkeypatch.setattr(classify, "_MAX_FIT", 20)
+    monkeypatch.setattr(classify, "_DRAWS", 5)
+    fake = np.arange(60) % 2 == 1
+    people = [f"p{i // 6}" for i in range(60)]
+    cross_validate(fake[:, None] * 1.0, fake, people, [str(i) for i in range(60)])
+    assert seen == [20] * 5
+
+
+def test_what_varies_is_listed_worst_first_by_its_worst_quality(make_dataset) -> None:
+    def leaky(path: Path, frames: np.ndarray, crf: int, tag: str) -> int:
+        person = int(path.stem.rsplit("-", 1)[1])
+        rate = Fraction(30) if person < 2 or crf == 40 else Fraction(25)
+        comment = tag[:-1] if person < 1 else tag
+        return write_video(path, frames, rate, crf=crf, comment=comment)
+
+    report = audit(make_dataset(people=4, qualities=("raw", "c40"), fake_writer=leaky))
+    found = {f.name: f.auc for f in report.varying}
+    assert found["fps"] == 1.0  # of c40; in raw two of four fakes differ
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert len(set(found.values())) > 1

@@ -1,5 +1,7 @@
 """Face crops of an imported dataset: made once, and one bad clip ends nothing."""
 
+import dataclasses
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -42,6 +44,34 @@ def test_crop(
     monkeypatch.setattr(cropping, "_crop", None)  # nothing is cropped again
     assert called(capsys, *way)[0] == 0
     assert read_manifest(out).clips == found.clips
+
+
+def test_a_crop_is_made_anew_when_its_clip_or_its_size_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "a.mp4", tmp_path / "crop.mp4"
+    source.write_bytes(b"film")
+    made = []
+
+    def crop(job: cropping.CropJob, now: cropping.Crop) -> cropping.Crop:
+        made.append(job.size_px)
+        job.target.write_bytes(b"crop")
+        return now.model_copy(update={"num_frames": 3})
+
+    monkeypatch.setattr(cropping, "_crop", crop)
+    job = cropping.CropJob(source, target, tmp_path / "a.json", 64)
+    assert cropping.crop_one(job) == cropping.crop_one(job)
+    assert made == [64]
+    for change in (
+        lambda: source.write_bytes(b"other"),
+        lambda: os.utime(source, ns=(1, 1)),
+        target.unlink,
+    ):
+        change()
+        cropping.crop_one(job)
+    assert made == [64] * 4
+    cropping.crop_one(dataclasses.replace(job, size_px=96))
+    assert made == [64] * 4 + [96]
 
 
 def test_crops_of_different_clips_never_share_a_file() -> None:

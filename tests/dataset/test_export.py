@@ -25,7 +25,7 @@ from dfmnist.core.files import sha256_file
 from dfmnist.dataset.export import files as export_files
 from dfmnist.dataset.export.config import ExportConfig
 from dfmnist.dataset.export.exporting import export_dataset
-from dfmnist.dataset.export.terms import Terms
+from dfmnist.dataset.export.terms import Terms, licence_text
 from dfmnist.dataset.info import DatasetInfo, read_info, write_info
 from dfmnist.dataset.manifest import (
     Clip,
@@ -230,6 +230,12 @@ def test_licences_have_slugs(licences: tuple[str, ...], expected: object) -> Non
     assert ("license_link" in found) == (expected == "other")
 
 
+def test_a_statement_is_one_line_of_the_licence_text() -> None:
+    text = licence_text(Terms(("CC0-1.0\n# Forged \x1b[2J",), ("agreed\n- forged",)))
+    assert "\n- CC0-1.0 # Forged \\u001b[2J\n" in text
+    assert "\n- agreed - forged\n" in text
+
+
 def test_the_sums_are_those_of_coreutils(exported: Path, tmp_path: Path) -> None:
     listed = {line[66:] for line in (exported / "SHA256SUMS").read_text().splitlines()}
     there = {p.relative_to(exported).as_posix() for p in exported.rglob("*") if p.is_file()}
@@ -385,8 +391,10 @@ def test_folders_of_something_else_are_refused(tiny: Path, exported: Path, tmp_p
 
 
 def test_a_chosen_quality(tiny: Path, tmp_path: Path) -> None:
-    made = export_dataset(tiny, tmp_path / "out", ExportConfig(qualities=("c23",)))
+    config = ExportConfig(name="Tiny\n# Forged \x1b[2J", qualities=("c23",))
+    made = export_dataset(tiny, tmp_path / "out", config)
     assert made.counts == {"train": 8, "validation": 4, "test": 4}
+    assert "\n# Tiny # Forged \\u001b[2J\n" in (made.folder / "README.md").read_text()
     assert {clip.quality for clip in read_manifest(made.folder).clips} == {"c23"}
     assert verify(made.folder) == []
 

@@ -268,13 +268,16 @@ def test_celeb_df_reals_of_both_folders_are_there(
 def test_a_real_video_is_in_one_split_with_its_fake(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = imported(kind, tree(kind, tmp_path), capsys)
-    place: dict[str, set[str]] = {}
-    for clip in found.clips:
-        place.setdefault(clip.source, set()).add(clip.split)
-    assert {len(splits) for splits in place.values()} == {1}
-    reals = [clip.source for clip in found.clips if clip.label == "real"]
-    assert len(set(reals)) == len(reals)
+    root = tree(kind, tmp_path)
+    for seed in range(3):
+        found = imported(kind, root, capsys, "--seed", str(seed))
+        place: dict[str, set[str]] = {}
+        for clip in found.clips:
+            name = Path(clip.file_name).stem  # it begins with the number of the real video
+            place.setdefault(name.split("_")[0], set()).add(clip.split)
+        assert {len(splits) for splits in place.values()} == {1}
+        reals = [clip.source for clip in found.clips if clip.label == "real"]
+        assert len(set(reals)) == len(reals) == len(place)
 
 
 def test_numbers_of_different_actions_are_different_clips(

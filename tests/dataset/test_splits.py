@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.info import DatasetInfo
-from dfmnist.dataset.people import components, groups_of
+from dfmnist.dataset.people import components, groups_of, people_of
 from dfmnist.dataset.splits import (
     assert_disjoint,
     assert_fair,
@@ -205,3 +205,61 @@ def test_declared_splits_may_share_people(capsys: pytest.CaptureFixture[str]) ->
     )
     with pytest.raises(InputError, match="not those that dataset"):
         check_splits(clips[:1], declared, "x")
+
+
+def test_who_drives_their_own_clip_is_seen() -> None:
+    own = imported("a", "fake", "ann", "bob", driver="ann")
+    assert people_of(own, drivers=False) == ("ann", "bob")
+    assert people_of(imported("a", "fake", "ann", "bob", driver="bob"), drivers=False) == ("ann",)
+    assert groups_of([own, imported("b", "real", "bob")]) == ["ann", "ann"]
+
+
+def test_recorded_splits_are_checked_for_people_too() -> None:
+    """The hash alone would hold for splits that break the rule which the file records."""
+    clips = [imported("a", "real", "ann"), imported("b", "real", "ann", split="test")]
+    by_clip = split_info(clips, "paper", 0)
+    check_splits(clips, DatasetInfo(splits=by_clip), "x")
+    wrong = DatasetInfo(splits=by_clip.model_copy(update={"rule": "identity"}))
+    with pytest.raises(InputError, match="ann is in test"):
+        check_splits(clips, wrong, "x")
+
+
+def test_built_clips_may_share_drivers_and_others_may_not(record) -> None:
+    built = [record(), record(clip_id="b", file_name="b.mp4", split="test", source="person-2")]
+    assert_fair(built, DatasetInfo())
+    swaps = [
+        imported("a", "fake", "ann", "dan", driver="dan"),
+        imported("b", "fake", "bob", "dan", driver="dan", split="test"),
+    ]
+    with pytest.raises(InputError, match="driver dan is in test, and as driver in train"):
+        assert_fair(swaps, DatasetInfo())
+
+
+def test_a_split_by_clip_is_drawn_by_its_seed_within_each_action() -> None:
+    clips = [
+        imported(f"{action}-{i}", "fake", "p", action=action)
+        for action in ("nod", "yaw")
+        for i in range(11)
+    ]
+    first = divide(clips, "paper", 0)
+    assert splits_hash(first.clips) != splits_hash(divide(clips, "paper", 1).clips)
+    for action in ("nod", "yaw"):
+        splits = [c.split for c in first.clips if c.action == action]
+        assert [splits.count(s) for s in ("train", "validation", "test")] == [8, 1, 2]
+
+
+def test_people_with_many_clips_are_dealt_first() -> None:
+    many = [imported(f"ann-{i}", "real", "ann") for i in range(10)]
+    made = divide([*many, *(imported(f"p{i}", "real", f"p{i}") for i in range(10))], "identity", 0)
+    splits = [c.split for c in made.clips]
+    assert [splits.count(s) for s in ("train", "validation", "test")] == [14, 3, 3]
+
+
+def test_people_who_have_a_split_already_are_counted() -> None:
+    placed = {f"q{i}": "train" for i in range(7)}
+    given = assign_splits([f"p{i}" for i in range(3)], 0, placed=placed)
+    assert sorted(given.values()) == ["test", "test", "validation"] or sorted(given.values()) == [
+        "test", "validation", "validation",
+    ]  # fmt: skip
+    given = assign_splits(["p"], 0, placed={"q": "train", "r": "test"})
+    assert given == {"p": "validation"}

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
-from tests.running import called
+from tests.running import called, refused
 
 
 def test_train_score_and_detect_from_the_command_line(
@@ -51,19 +52,27 @@ def test_train_score_and_detect_from_the_command_line(
     clip = dataset / "clips" / "raw" / "g-real.mp4"
     options = ("--run", run, "--cropped", "--backend", "torch")
     said = call("detect", clip, *options)
-    assert f"{clip}: P(fake) 0." in said
-    assert "(fake from 0." in said
+    assert f"{clip}: no verdict (0 s, 3 of 9 frames looked at)" in said  # two people: a guess
+    assert "  face 1: no verdict, P(fake) 0." in said
     code, said, err = called(capsys, "detect", clip, broken, clip, *options)
     assert code == 2
-    assert said.count(f"{clip}: P(fake) 0.") == 2
-    assert "1 of 3 videos not scored, the first: " in err.splitlines()[-1]
+    assert said.count(f"{clip}: no verdict") == 2
+    assert "1 of 3 files not judged, the first: " in err.splitlines()[-1]
+    assert err.count("broken.mp4: cannot be read") == 2  # at its turn, and at the end
+    assert "broken.mp4: cannot be read" in refused(capsys, "detect", broken, *options)
     assert f"{broken}: cannot be read as video" in err.splitlines()[-1]
     code, said, _ = called(capsys, "detect", broken, clip, *options, "--json")
     assert code == 2
-    assert [set(one) & {"error", "p_fake"} for one in json.loads(said)] == [{"error"}, {"p_fake"}]
+    answer = json.loads(said)
+    jsonschema.validate(answer, json.loads(call("detect", "--json-schema")))
+    assert [one["error"] is None for one in answer["files"]] == [False, True]
+    assert "was not above chance" in answer["detector"]["no_verdict"]
     said = call("detect", clip.parent, *options)
     assert said.count("P(fake)") == len(list(clip.parent.iterdir()))
-    (found,) = record("detect", clip, *options)
+    (found,) = record("detect", clip, *options)["files"]
     assert found["path"] == str(clip)
-    assert 0 < found["p_fake"] < 1
-    assert len(found["frames"]) == len(found["p_fake_per_frame"]) == 3
+    (face,) = found["faces"]
+    assert face["verdict"] == "none"
+    assert 0 < face["p_fake"] < 1
+    assert len(face["timeline"]) == 3
+    assert called(capsys, "detect", clip, *options, "--exit-code")[0] == 3

@@ -71,6 +71,8 @@ def test_other_clips_are_refused() -> None:
     flipped = table.with_columns(label=pl.lit("fake"))
     with pytest.raises(InputError, match="clip 0-real has another label in B"):
         compare(table, flipped)
+    with pytest.raises(InputError, match="clip 0-fake has another source_id in B"):
+        compare(table, table.with_columns(source_id=pl.lit("ann")))
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,14 @@ def test_one_person_alone_gives_no_interval(scores: pl.DataFrame) -> None:
     alone = scores.filter(pl.col("source_id") == "b")
     (line,) = [line for line in metric_lines(evaluate(alone)) if line.startswith("accuracy")]
     assert line.split() == ["accuracy", "0.667", "0.500"]  # two of three frames, one of two clips
+
+
+def test_a_logit_at_the_threshold_is_called_fake_and_no_action_has_its_own_row(
+    scores: pl.DataFrame,
+) -> None:
+    silent = scores.with_columns(
+        action=pl.when(pl.col("action") == "nod").then(None).otherwise("action"),
+        logit=pl.col("logit") - 0.5,
+    )
+    found = {c.action: c for c in counts_by_action(silent)}
+    assert found[""] == ActionCounts("", 1, 0, 1, 2, 0)  # the logits are 1.5 and 0

@@ -13,7 +13,7 @@ import torch
 
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, read_manifest, write_manifest
-from dfmnist.detectors.batches import EvalBatches, TrainBatches
+from dfmnist.detectors.batches import EvalBatches, TrainBatches, augment
 from dfmnist.detectors.data import ClipFrames, Sample, decode, select_samples
 from dfmnist.media.sample import sample_frames
 from dfmnist.media.video import resize_frames
@@ -105,6 +105,19 @@ def test_strong_augmentation_changes_every_frame_and_repeats_itself(dataset: Pat
     assert torch.equal(strong, epoch(frames, 0, kind="strong"))
     sharp, blurred = (i.float().diff(dim=2).abs().mean((1, 2, 3)) for i in (plain, strong))
     assert blurred.mean() == pytest.approx(float(sharp.mean()), rel=0.2)  # detail stays
+
+
+def test_strong_augmentation_makes_frames_neither_brighter_nor_darker_on_the_whole() -> None:
+    grey = np.full((4000, 1, 4, 4, 3), 128, np.uint8)
+    changed = augment(grey, "strong", np.random.default_rng(0)).mean(axis=(1, 2, 3))
+    assert changed.mean() == pytest.approx(128, abs=0.7)
+    assert (changed.min(), changed.max()) == (88, 168)
+    contrast = np.where(np.arange(4) < 2, 108, 148).astype(np.uint8)
+    striped = np.broadcast_to(contrast[:, None], (4000, 1, 4, 4, 3)).copy()
+    spread = np.ptp(augment(striped, "strong", np.random.default_rng(0)), axis=(1, 2, 3))
+    assert spread.mean() == pytest.approx(40, rel=0.03)
+    assert 23 <= spread.min() < 26
+    assert 54 < spread.max() <= 57
 
 
 def test_mixed_draws_one_quality_a_clip_and_epoch(dataset: Path) -> None:

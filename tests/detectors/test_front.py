@@ -12,10 +12,11 @@ from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import read_manifest
 from dfmnist.detectors.batches import augment
 from dfmnist.detectors.cam import cam
+from dfmnist.detectors.chosen import chosen_run
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.networks.mesonet import DIFFERENCE_GAIN, MesoNet
-from dfmnist.detectors.predict import detect_video
+from dfmnist.detectors.predict import Looking, detect_file
 from dfmnist.detectors.run import load_run
 from dfmnist.detectors.score import score
 from dfmnist.detectors.train import train
@@ -91,9 +92,11 @@ def test_a_run_trains_scores_detects_and_shows_its_maps(
     run = load_run(folder)
     manifest = read_manifest(dataset)
     clip = manifest.select(split="test", quality="raw").clips[0]
-    found = detect_video(manifest.path(clip), run, cropped=True)
+    (face,) = detect_file(
+        manifest.path(clip), chosen_run(run, "front"), Looking(cropped=True)
+    ).faces
     mine = by_openvino.filter(pl.col("clip_id") == clip.clip_id)
-    assert found.p_fake_per_frame == pytest.approx(mine["p_fake"].to_list(), abs=1e-3)
+    assert [m.p_fake for m in face.timeline] == pytest.approx(mine["p_fake"].to_list(), abs=1e-3)
     _, frames = sample_frames(manifest.path(clip), 2, consecutive=run.network.consecutive)
     assert cam(run.network, frames).shape == frames.shape[:3]
 

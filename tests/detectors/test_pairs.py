@@ -42,6 +42,8 @@ def test_talking_serves_where_the_action_is_missing_and_nobody_else_does() -> No
 
 def test_auto_pairs_where_nearly_all_fakes_have_a_counterpart() -> None:
     assert training_units(ANN, TrainConfig()) == [(0, 3), (1, 4), (2, 5)]
+    nine = [sample(f"{fake}{i}", fake, "yaw", f"p{i}") for i in range(9) for fake in (True, False)]
+    assert len(training_units([*nine, sample("f9", True, "nod", "eve")], TrainConfig())) == 9
     alone = [*ANN[:6], sample("f9", True, "nod", "eve")]
     assert training_units(alone, TrainConfig()) == [(i,) for i in range(7)]
 

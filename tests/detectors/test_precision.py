@@ -10,7 +10,7 @@ import torch
 
 from dfmnist.detectors.precision import choose_precision
 
-OPTIONS = {"size_px": 64}
+OPTIONS = {"size_px": 32}
 
 
 def test_the_faster_one_is_chosen() -> None:

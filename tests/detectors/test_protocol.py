@@ -94,7 +94,8 @@ def test_the_betas_reach_the_optimiser(
 
 
 @pytest.mark.parametrize(
-    ("network", "squared"), [("mesoinception4", True), ("meso4", True), ("resnet50", False)]
+    ("network", "squared"),
+    [("mesoinception4", True), ("meso4", True), ("efficientnet_lite0", False)],
 )
 def test_mesonets_minimise_the_squared_error_and_the_others_cross_entropy(
     dataset: Path, tmp_path: Path, seen: Seen, network: str, squared: bool

@@ -20,10 +20,11 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.dataset.manifest import read_manifest
 from dfmnist.detectors.calibrate import Calibration
+from dfmnist.detectors.chosen import chosen_run
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.networks.builders import BUILDERS
 from dfmnist.detectors.networks.names import NETWORKS, published_loss, published_size_px
-from dfmnist.detectors.predict import detect_video
+from dfmnist.detectors.predict import Looking, detect_file
 from dfmnist.detectors.run import (
     CONFIG,
     RUN,
@@ -209,7 +210,7 @@ def test_no_verdict_without_a_finite_score(dataset: Path, tmp_path: Path) -> Non
         parameter.data.fill_(float("nan"))
     clip = read_manifest(dataset).clips[0].file_name
     with pytest.raises(InputError, match="not a finite number, so there is no verdict"):
-        detect_video(dataset / clip, run, cropped=True)
+        detect_file(dataset / clip, chosen_run(run, "run"), Looking(cropped=True))
 
 
 def test_weights_that_cannot_be_read_are_named(run: Path) -> None:

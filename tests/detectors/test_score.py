@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.special import expit
 from tests.detectors.conftest import clip_frames, make_dataset
 
 from dfmnist.core.choices import Quality
@@ -16,10 +17,11 @@ from dfmnist.core.files import read_json, write_json
 from dfmnist.core.inference import has_amx
 from dfmnist.dataset.manifest import read_manifest, write_manifest
 from dfmnist.detectors.calibrate import Calibration
+from dfmnist.detectors.chosen import choose_detector
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.metrics import evaluate
 from dfmnist.detectors.module import save_weights
-from dfmnist.detectors.predict import detect_video
+from dfmnist.detectors.predict import Looking, detect_file
 from dfmnist.detectors.run import load_run
 from dfmnist.detectors.score import score
 from dfmnist.detectors.scores import SCHEMA, read_scores
@@ -51,7 +53,7 @@ def test_scores_are_per_frame_and_separate_the_classes(
     assert len(table) == 4 * 4
     assert table["frame"].unique().sort().to_list() == [1, 3, 5, 7]
     assert set(table["split"]) == {"test"}
-    np.testing.assert_allclose(table["p_fake"], 1 / (1 + np.exp(-table["logit"])), rtol=1e-5)
+    np.testing.assert_allclose(table["p_fake"], expit(table["logit"].to_numpy()), rtol=1e-5)
     assert table["run"].unique().to_list() == [run.name.rsplit("-", 1)[-1]]
     assert evaluate(table).frame["auc"].value > 0.9
     assert read_scores(out).equals(table)
@@ -92,13 +94,17 @@ def test_a_clip_that_cannot_be_read_stays_with_its_reason(
 
 def test_one_video_gets_the_score_of_its_clip(run: Path, dataset: Path) -> None:
     video = dataset / "clips" / "raw" / "g-fake.mp4"
-    found = detect_video(video, load_run(run), cropped=True)
+    detector = choose_detector(run)
+    (face,) = detect_file(video, detector, Looking(cropped=True)).faces
     table = score(run, dataset, quiet=True).filter(pl.col("clip_id") == "g-fake")
-    assert found.frames == (1, 3, 5, 7)
-    np.testing.assert_allclose(found.p_fake_per_frame, table["p_fake"], rtol=1e-4)
-    assert found.p_fake == pytest.approx(1 / (1 + np.exp(-table["logit"].mean())), rel=1e-4)
+    assert [moment.frame for moment in face.timeline] == [1, 3, 5, 7]
+    assert [moment.time_s for moment in face.timeline] == [0.04, 0.12, 0.2, 0.28]
+    np.testing.assert_allclose([m.p_fake for m in face.timeline], table["p_fake"], rtol=1e-4)
+    assert face.p_fake == pytest.approx(expit(table["logit"].mean()), rel=1e-4)
+    assert face.low is not None
+    assert face.low <= face.p_fake <= (face.high or 0)
     with pytest.raises(InputError, match=r"g-fake\.mp4: no face found"):
-        detect_video(video, load_run(run))
+        detect_file(video, detector)
 
 
 def calibrated(run: Path, folder: Path, temperature: float, threshold: float) -> Path:
@@ -118,7 +124,7 @@ def test_scores_are_calibrated_and_carry_their_threshold(
     out = tmp_path / "scores.parquet"
     table = score(other, dataset, out=out, quiet=True)
     np.testing.assert_allclose(4 * table["logit"], plain["logit"], rtol=1e-5)
-    np.testing.assert_allclose(table["p_fake"], 1 / (1 + np.exp(-table["logit"])), rtol=1e-5)
+    np.testing.assert_allclose(table["p_fake"], expit(table["logit"].to_numpy()), rtol=1e-5)
     assert set(table["threshold"]) == {0.9}
     notes = pl.read_parquet_metadata(out)
     assert (notes["temperature"], notes["threshold"]) == ("4.0", "0.9")
@@ -126,10 +132,11 @@ def test_scores_are_calibrated_and_carry_their_threshold(
     right = (table["p_fake"] >= 0.9) == (table["label"] == "fake")
     assert found == pytest.approx(right.mean())
     video = dataset / "clips" / "raw" / "g-fake.mp4"
-    one = detect_video(video, load_run(other), cropped=True)
+    one = detect_file(video, choose_detector(other), Looking(cropped=True))
     mean = table.filter(pl.col("clip_id") == "g-fake")["logit"].mean()
-    assert one.p_fake == pytest.approx(1 / (1 + np.exp(-mean)), rel=1e-4)
-    assert one.fake == (one.p_fake >= 0.9)
+    assert one.p_fake == pytest.approx(expit(mean), rel=1e-4)
+    assert one.verdict == "none"  # four validation clips of two people are not above chance
+    assert choose_detector(other).facts.threshold == 0.9
 
 
 def test_backends_give_the_same_scores(run: Path, dataset: Path) -> None:
@@ -155,7 +162,8 @@ def test_a_run_folder_is_a_whole_model(run: Path, dataset: Path, tmp_path: Path)
     shutil.rmtree(tmp_path / "runs")
     assert score(moved, other, quiet=True).equals(before)
     video = other / "clips" / "raw" / "g-fake.mp4"
-    assert detect_video(video, load_run(moved), cropped=True).frames == (1, 3, 5, 7)
+    (face,) = detect_file(video, choose_detector(moved), Looking(cropped=True)).faces
+    assert [moment.frame for moment in face.timeline] == [1, 3, 5, 7]
 
 
 def test_a_clip_that_was_cut_is_not_scored_as_if_it_were_whole(

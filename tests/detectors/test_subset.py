@@ -48,6 +48,8 @@ def test_smaller_parts_lie_within_larger_ones_and_another_seed_draws_others() ->
     assert all(small < large for large, small in pairwise(parts))
     other = training_part(samples(), replace(PLAIN, corpus=0.1, seed=1))
     assert {s.clip_id for s in other} != parts[3]
+    for fake in (False, True):
+        assert {s.clip_id for s in other if s.fake is fake} - parts[3]
 
 
 def test_proportions_reduce_one_class_alone() -> None:

@@ -6,6 +6,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
@@ -17,6 +18,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.core.jobs import engine
 from dfmnist.dataset.manifest import Manifest, manifest_hash, read_manifest
+from dfmnist.detectors.external import parse_external
+from dfmnist.experiments import cost
 from dfmnist.experiments.cost import cost_of, describe
 from dfmnist.experiments.execute import execute
 from dfmnist.experiments.plan import Plan, PlanContext, count_clips
@@ -29,8 +32,9 @@ ALL_FILES = ("parquet", "md", "tex")
 
 
 def test_the_plan_is_printed_and_nothing_is_written(
-    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     code, out, _ = called(
         capsys, "experiment", drawn, "table3", "table4", "table6", "--out",
         tmp_path / "out", "--recipe", "smoke", "--dry-run", "--workers", 2,
@@ -42,6 +46,7 @@ def test_the_plan_is_printed_and_nothing_is_written(
     assert "not run: needs the dataset: --other DFDC=MANIFEST" in out
     assert "from run" in out
     assert "with 2 side by side" in out
+    monkeypatch.setattr(cost, "measured", lambda runs, step_s: dict.fromkeys(runs, 1.0))
     code, out, _ = called(
         capsys, "experiment", drawn, "table3", "--recipe", "smoke", "--dry-run", "--json",
     )  # fmt: skip
@@ -235,3 +240,30 @@ def test_everything_at_smoke_size(drawn: Path, tmp_path: Path) -> None:
     table = pl.read_parquet(tmp_path / "figure3" / "figure3.parquet")
     assert set(table["status"]) == {"not run", recipe.stamp}
     assert set(table["seed"].drop_nulls()) == {0, 1}
+
+
+def test_your_own_detector_stands_in_table3(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ModuleType("made_for_table3")
+    made.bright = lambda frames: frames.mean((1, 2, 3)) / 255  # type: ignore[attr-defined]
+    made.broken = lambda frames: None / 2  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "made_for_table3", made)
+    recipe = replace(recipes.experiments_smoke(), tables={})
+    own = tuple(
+        parse_external(f"made_for_table3:{name}", frames=2) for name in ("bright", "broken")
+    )
+    request = Request(("table3",), drawn, recipe, external=own)
+    with pytest.raises(InputError, match=r"1 of the runs failed, the rest is in .*: --detector m"):
+        run_experiments(request, tmp_path / "e")
+    (table,) = read_results(tmp_path / "e")
+    for quality in ("raw", "c23", "c40"):
+        bright, broken = (table.by_place[quality, name] for name in ("bright", "broken"))
+        assert bright.state == "run"
+        assert bright.notes[0] == "your detector: not trained here"
+        assert bright.score is not None
+        assert (bright.score.network, bright.score.frames_per_clip) == ("bright", 2)
+        assert broken.state == "not run"
+        assert "the function raised TypeError" in broken.notes[0]
+    with pytest.raises(InputError, match="two detectors are called resnet50; expected NAME="):
+        Request(("table3",), drawn, recipe, external=(parse_external("resnet50=a:b"),))

@@ -8,6 +8,7 @@ import pytest
 from dfmnist import recipes
 from dfmnist.core.actions import INFO, TEN
 from dfmnist.core.choices import QUALITIES
+from dfmnist.dataset.manifest import Clip, Manifest
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.experiments.plan import (
     VALIDATIONS,
@@ -15,6 +16,7 @@ from dfmnist.experiments.plan import (
     Plan,
     PlanContext,
     RunSpec,
+    count_clips,
     for_steps,
     in_order,
     steps_an_epoch,
@@ -261,3 +263,81 @@ def test_the_papers_recipe_is_the_papers() -> None:
     of = replace(context(), recipe=recipe.experiments)
     for run in plan("table3", of).runs:
         assert run.config.epochs == 50  # the paper's, not a number of steps
+
+
+def test_clips_are_counted_once_whatever_their_qualities() -> None:
+    def clip(number: int, label: str, split: str, action: str | None, frames: int) -> list[Clip]:
+        name = f"{label}-{split}-{number}"
+        return [
+            Clip(
+                file_name=f"{quality}/{name}.mp4", clip_id=name, label=label, split=split,
+                action=action, identities=("ann",), quality=quality, fps="25", num_frames=frames,
+                width=64, height=64, method="fomm" if label == "fake" else "",
+            )
+            for quality in ("raw", "c40")
+        ]  # fmt: skip
+
+    clips = [
+        *clip(0, "fake", "train", "yaw", 9), *clip(1, "fake", "train", "yaw", 9),
+        *clip(2, "fake", "train", "nod", 9), *clip(0, "real", "train", "talk", 7),
+        *clip(0, "fake", "validation", "yaw", 9), *clip(0, "real", "test", "talk", 9),
+        *clip(1, "real", "test", "talk", 9),
+    ]  # fmt: skip
+    found = count_clips("ours", Manifest(Path("x"), tuple(clips)))
+    fakes = (("nod", 1), ("yaw", 2))
+    assert found == DatasetCounts("ours", fakes, 1, 1, 2, 7, True, ("raw", "c40"))
+    smiling = (*clips, *clip(2, "real", "test", "smile", 9))
+    assert not count_clips("ours", Manifest(Path("x"), smiling)).talks
+    assert count_clips("none", Manifest(Path("x"), ())).frames == 0
+
+
+def test_another_dataset_is_trained_on_in_the_best_quality_that_both_have() -> None:
+    for qualities, best in ((("c23", "c40"), "c23"), (("original", "c40"), "c40"), (("hq",), "hq")):
+        other = replace(LARGE, name="other", qualities=qualities)
+        assert replace(context(), others=(other,)).quality_on("other") == best
+    nothing = replace(context(), others=(replace(LARGE, name="other", qualities=()),))
+    assert nothing.quality_on("other") == "raw"
+
+
+def test_datasets_together_have_what_all_of_them_have() -> None:
+    one = DatasetCounts("one", (("nod", 3), ("yaw", 1)), 5, 6, 7, 50, True, ("raw", "c23", "c40"))
+    two = DatasetCounts("two", (("", 2), ("nod", 4)), 10, 20, 30, 8, False, ("c40", "raw"))
+    assert together("both", [one, two]) == DatasetCounts(
+        "both", (("", 2), ("nod", 7), ("yaw", 1)), 15, 26, 37, 8, False, ("raw", "c40")
+    )
+    assert together("same", [one, one]).talks
+
+
+def test_short_clips_and_accumulated_batches_make_fewer_steps() -> None:
+    counts = DatasetCounts("x", (("nod", 10),), 10, 0, 0, frames=4)
+    config = TrainConfig(frames_per_clip=8, batch_size=8, passes=1)
+    assert steps_an_epoch(config, counts) == 20 * 4 // 8
+    assert steps_an_epoch(replace(config, passes=3), counts) == 30
+    assert steps_an_epoch(replace(config, accumulate=4), counts) == 3  # the last one of two
+    assert steps_an_epoch(replace(config, batch_size=1000), counts) == 1
+    assert training_clips(replace(config, actions=("nod",)), replace(counts, reals=30)) == (10, 10)
+
+
+def test_a_cell_says_which_quality_and_which_actions_are_missing() -> None:
+    of = context(SMALL, "other")
+    poor = replace(of, others=(replace(of.others[0], qualities=("c40",)),))
+    cell = poor.cell("r", "c", None, lambda seed: of.run("mesoinception4"), on="other")
+    assert (cell.scores, cell.missing) == ((), "other has no clips in raw, only c40")
+    cell = poor.cell("r", "c", None, lambda seed: of.run("mesoinception4", dataset="other"))
+    assert cell.missing == "other has no clips in raw, only c40"  # nothing to train on
+    silent = replace(of, main=replace(SMALL, fakes=(("", 80),)))
+    cell = silent.cell("r", "c", None, lambda seed: of.run("mesoinception4", actions=("nod",)))
+    assert cell.missing.startswith("ours states no actions")
+    few = replace(of, main=replace(SMALL, fakes=(("nod", 1),), reals=1))
+    assert few.cell("r", "c", None, lambda seed: few.run("mesoinception4")).scores  # all there are
+    none = replace(of, main=replace(SMALL, reals=0))
+    cell = none.cell("r", "c", None, lambda seed: none.run("mesoinception4"))
+    assert "80 fake and 0 real training clips would be left" in cell.missing
+
+
+def test_a_fine_tuning_trains_every_layer_from_its_start() -> None:
+    of = replace(context(LARGE, "DFDC"), recipe=recipes.experiments_paper(Path("weights")))
+    start = of.run("xception")
+    tuned = of.run("xception", dataset="DFDC", start=start)
+    assert start.config.freeze
+    assert (tuned.config.freeze, tuned.config.weights, tuned.start) == (False, "none", start)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from dfmnist.core.errors import InputError
 from dfmnist.faces.crop import crop_clip, moving_crop
-from dfmnist.faces.follow import FaceTrack, chosen_face, follow_face
+from dfmnist.faces.follow import Crowd, FaceTrack, chosen_face, follow_face
 from dfmnist.faces.mtcnn import Detections, Mtcnn, mtcnn
 
 Image8 = npt.NDArray[np.uint8]
@@ -150,3 +150,20 @@ def test_a_face_that_fills_the_picture_is_found(portrait: Image8, no_face: Image
     assert found.boxes_xyxy[0, 2] - found.boxes_xyxy[0, 0] > 0.9 * tight.shape[1]
     assert found.points[0, 2] / tight.shape[1::-1] == pytest.approx([0.5, 0.5], abs=0.2)  # nose
     assert len(mtcnn().detect(no_face)) == 0
+
+
+def test_a_crowd_keeps_everybodys_number() -> None:
+    places = crossing()
+    crowd, detector = Crowd(), Placed(places)
+    found = [crowd.look(frame, detector.detect(frame)) for frame in scene(places)]
+    assert crowd.count == 2
+    for place, numbers in zip(places, found, strict=True):
+        first = sorted(places[0], key=places[0].__getitem__)  # numbered from left to right
+        assert numbers == [first.index(seed) for seed in place]
+
+
+def test_a_crowd_numbers_somebody_new_and_knows_who_comes_back() -> None:
+    places = [{1: 20}, {1: 22, 2: 200}, {2: 202}, {1: 26, 2: 204}]
+    crowd, detector = Crowd(), Placed(places)
+    found = [crowd.look(frame, detector.detect(frame)) for frame in scene(places)]
+    assert found == [[0], [0, 1], [1], [0, 1]]

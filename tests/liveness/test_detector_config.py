@@ -47,7 +47,7 @@ def test_a_file_a_program_and_a_function(tmp_path: Path) -> None:
     command = parse_detector("command:python3 'my check.py' --clip {clip}")
     assert isinstance(command, CommandDetector)
     assert command.command == ("python3", "my check.py", "--clip", "{clip}")
-    assert command.name == "python3"
+    assert command.name == "my_check"
     function = parse_detector("python:my.checks:judge")
     assert isinstance(function, PythonDetector)
     assert (function.name, function.function) == ("judge", "my.checks:judge")
@@ -73,9 +73,9 @@ def test_limits_leave_the_key_alone(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("actoin", "is no known detector; expected action, universal,"),
-        ("command:", "names no program"),
+        ("command:", "is empty; expected module:function or a command line"),
         ("command:'a", "No closing quotation"),
-        ("python:judge", "function: String should match pattern"),
+        ("python:judge", "names no function; expected module:function"),
         ("gone.toml", "gone.toml: no such file"),
         ("gone.json", "gone.json: no such file"),
     ],

@@ -26,8 +26,15 @@ from dfmnist.experiments.liveness import write_results
 from dfmnist.experiments.results import read_result
 from dfmnist.liveness import assess, load
 from dfmnist.liveness.evaluate import EVERY, EvaluationConfig, evaluate_detectors
-from dfmnist.liveness.presentations import BONA_FIDE, attacked, plan
-from dfmnist.media.video import write_video
+from dfmnist.liveness.presentations import (
+    BONA_FIDE,
+    MAKERS,
+    AttackJob,
+    attacked,
+    make_attack,
+    plan,
+)
+from dfmnist.media.video import read_frames, write_video
 
 Image8 = npt.NDArray[np.uint8]
 PEOPLE = ("ann", "bob")
@@ -140,12 +147,32 @@ def _check_files(found: Any, out: Path) -> None:
     with (out / "liveness_errors" / "verdicts.csv").open() as file:
         kept = list(csv.DictReader(file))
     assert {row["verdict"] for row in kept if row["detector"] == "judge"} == {"live", "not live"}
+    together = {(row["verdict"], row["score"]) for row in kept if row["detector"] == EVERY}
+    assert together <= {("live", "1.0"), ("not live", "0.0")}
+    assert together
     with (out / "liveness_errors" / "det.csv").open() as file:
         points = [
             r for r in csv.DictReader(file) if (r["detector"], r["attack"]) == ("judge", "max")
         ]
     assert [float(points[0][name]) for name in ("apcer", "bpcer")] == [1.0, 0.0]
     assert [float(points[-1][name]) for name in ("apcer", "bpcer")] == [0.0, 1.0]
+
+
+def test_a_warp_that_moves_nothing_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "a.mp4"
+    write_video(source, np.zeros((3, 32, 32, 3), np.uint8), Fraction(25), crf=40)
+    moved = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.full((32, 32, 3), 80, np.uint8)
+    places = tuple((quality, tmp_path / quality / "a.mp4") for quality in ("raw", "c40"))
+    job = AttackJob("mesh_warp", source, source, 1, places)
+    monkeypatch.setitem(MAKERS, "mesh_warp", lambda *_: moved * 0)
+    assert make_attack(job) == "a.mp4: no face to warp"
+    assert not any(path.exists() for _, path in places)
+    moved[1] = 0  # one frame that moves is enough
+    monkeypatch.setitem(MAKERS, "mesh_warp", lambda *_: moved)
+    assert make_attack(job) == ""
+    assert [len(read_frames(path)) for _, path in places] == [3, 3]
 
 
 def test_a_stopped_evaluation_goes_on(dataset: Path, detector: str, tmp_path: Path) -> None:
@@ -204,7 +231,7 @@ def test_bad_clips_and_a_broken_detector_are_non_responses(
     assert "real-torn" in reasons["real-torn"]
     assert str(tmp_path) not in reasons["real-torn"]
     said = {v.verdict.reason for v in found.verdicts if v.detector == "broken"}
-    assert "broken: RuntimeError: no licence" in said
+    assert "the function raised RuntimeError: no licence" in said
 
 
 def test_a_service_is_asked_once_a_clip_and_again_after_a_failure(

@@ -1,17 +1,33 @@
 """Movement is measured from rest, in both directions, and a wink is no blink."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from dfmnist.faces.pose import Signals
+from dfmnist.liveness import tracking
 from dfmnist.liveness.movement import TITLES, filled, movement
 
 MakeSignals = Callable[..., Signals]
 Pulse = Callable[..., npt.NDArray[np.float64]]
 FPS = 25.0
+
+
+def test_a_face_is_followed_once_and_the_last_clip_alone_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    mesh = SimpleNamespace(track=lambda frames: asked.append(len(frames)) or [None] * len(frames))
+    monkeypatch.setattr(tracking, "face_mesh", lambda: mesh)
+    monkeypatch.setattr(tracking, "_last", {})
+    long, short = np.zeros((5, 8, 8, 3), np.uint8), np.zeros((3, 8, 8, 3), np.uint8)
+    for frames in (long, long.copy(), short, short, long):
+        assert tracking.track(frames) == (None,) * len(frames)
+    assert asked == [5, 3, 5]
+    assert len(tracking._last) == 1
 
 
 def test_rest_is_no_movement(make_signals: MakeSignals, pulse: Pulse) -> None:

@@ -1,7 +1,6 @@
 """Detectors that are programs or functions: their failure is a verdict with a reason."""
 
 import sys
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,13 @@ from dfmnist.liveness.function import FunctionDetector
 FRAMES = np.zeros((3, 8, 8, 3), np.uint8)
 
 
-def run(tmp_path: Path, program: str, *words: str, timeout_s: float = 10.0) -> Verdict:
+def run(tmp_path: Path, program: str, *words: str) -> Verdict:
     path = tmp_path / "clip one.mp4"
     path.write_bytes(b"x")
     config = CommandDetector(
         kind="command",
         name="mine",
         command=(sys.executable, "-c", program, *words),
-        timeout_s=timeout_s,
     )
     return ProgramDetector(config).assess(ClipFile(path, Action.NOD))
 
@@ -45,31 +43,17 @@ def test_a_program_is_given_the_clip_and_the_action(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "reason"),
     [
-        ("raise SystemExit(3)", "the program ended with exit code 3; run it by hand"),
-        ("import os; os.kill(os.getpid(), 9)", "the program ended with signal 9"),
+        ("raise SystemExit('no model')", "the program ended with exit code 1 (no model)"),
         ("pass", "the program printed nothing"),
         ("print('{\"live\": tr')", "the program printed no valid JSON"),
         ("print('{\"live\": true}')", "the answer has no 'score'"),
         ('print(\'{"live": true, "score": NaN}\')', "'score' is not a finite number"),
-        ("print('x' * 2_000_000)", "the program printed more than 1048576 bytes"),
     ],
 )
 def test_a_program_that_fails(tmp_path: Path, program: str, reason: str) -> None:
     verdict = run(tmp_path, program)
     assert not verdict.assessed
     assert verdict.reason.startswith(reason)
-
-
-def test_a_program_that_never_ends_is_ended_with_its_children(tmp_path: Path) -> None:
-    proof = tmp_path / "alive"
-    child = f"import time; time.sleep(0.9); open({str(proof)!r}, 'w')"
-    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    start = time.monotonic()
-    verdict = run(tmp_path, program, timeout_s=0.4)
-    assert verdict.reason == "the program did not end within 0.4 s"
-    assert time.monotonic() - start < 0.8
-    time.sleep(0.9)
-    assert not proof.exists()
 
 
 def test_no_such_program(tmp_path: Path) -> None:
@@ -92,9 +76,6 @@ def ends(frames, fps, action): raise SystemExit(0)
 def nothing(frames, fps, action): return None
 def nan(frames, fps, action): return {"live": True, "score": float("nan")}
 def nan_verdict(frames, fps, action): return Verdict("other", True, float("nan"), "")
-class Group:
-    @staticmethod
-    def inside(frames, fps, action): return True
 """
 
 
@@ -118,14 +99,13 @@ def test_a_function_of_the_working_directory(module: str, capsys: Any) -> None:
     assert called(f"{module}:boolean", None) == Verdict("mine", True, 1.0, "")
     assert called(f"{module}:boolean") == Verdict("mine", False, 0.0, "rejected by mine")
     assert called(f"{module}:verdict") == Verdict("mine", False, 0.2, "too dark")
-    assert called(f"{module}:Group.inside").live
 
 
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        ("raises", "mine: RuntimeError: two lines"),
-        ("writes", "mine: ValueError: assignment destination is read-only"),
+        ("raises", "the function raised RuntimeError: two lines"),
+        ("writes", "the function raised ValueError: assignment destination is read-only"),
         ("ends", "the function ended the program"),
         ("nothing", "the function returned NoneType; expected a mapping or a bool"),
         ("nan", "'score' is not a finite number"),
@@ -138,7 +118,5 @@ def test_a_function_that_fails(module: str, function: str, reason: str) -> None:
 
 
 def test_no_such_function(module: str) -> None:
-    with pytest.raises(InputError, match="has no function gone"):
+    with pytest.raises(InputError, match=f"--detector python:{module}:gone: .* no function gone"):
         called(f"{module}:gone")
-    with pytest.raises(InputError, match="module no_such_module cannot be imported"):
-        called("no_such_module:f")

@@ -22,13 +22,15 @@ WORDS = {"a": "turning", "b": "speaking"}
 
 
 def test_score_is_a_half_on_the_bound_and_grows_inside() -> None:
-    on, _ = check_bounds([LEAST, MOST], {"a": 10.0, "b": 2.0}, WORDS)
+    on, why = check_bounds([LEAST, MOST], {"a": 10.0, "b": 2.0}, WORDS)
+    assert why == ""
     inside, _ = check_bounds([LEAST, MOST], {"a": 20.0, "b": 1.0}, WORDS)
     outside, _ = check_bounds([LEAST, MOST], {"a": 5.0, "b": 1.0}, WORDS)
     assert on == pytest.approx(0.5)
     assert inside == pytest.approx(2 / 3)
     assert outside == pytest.approx(1 / 3)
     assert check_bounds([LEAST], {"a": -3.0}, WORDS)[0] == 0
+    assert Bound("b", "most", 0.0).margin(0.0) == 1  # a bound of nothing holds for nothing
 
 
 def test_reason_names_the_worst_bound_alone() -> None:

@@ -50,6 +50,18 @@ def test_a_part_that_moves_by_itself_is_not(portrait: Image8) -> None:
     assert planar_misfit(frames, mesh) > 0.6
 
 
+@pytest.mark.parametrize(("left", "seen"), [(70, True), (30, False)], ids=["cheek", "background"])
+def test_the_whole_face_is_looked_at_and_nothing_else(
+    portrait: Image8, left: int, seen: bool
+) -> None:
+    """The face lies from 68 to 188; a part near its edge counts, one beside it does not."""
+    frames = still(portrait, 16).copy()
+    part = frames[8:, 95:145, left : left + 16]
+    part[:] = 255 - part
+    misfit = planar_misfit(frames, [_mesh(_face_points(128, 120))] * 16)
+    assert misfit > 0.6 if seen else misfit < 0.01
+
+
 def test_brightness_alone_is_no_life(portrait: Image8) -> None:
     gain = 1 + 0.25 * np.sin(np.arange(16) / 2)
     frames = np.clip(portrait[None] * gain[:, None, None, None], 0, 255).astype(np.uint8)

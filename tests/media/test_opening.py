@@ -321,8 +321,11 @@ def _two_sizes(path: Path, later_wh: tuple[int, int]) -> Path:
     return path
 
 
-def test_a_call_that_changes_its_size_is_read_at_one_size(tmp_path: Path) -> None:
-    path = _two_sizes(tmp_path / "a.webm", (32, 32))
+@pytest.mark.parametrize("later", [(32, 32), (128, 128)])
+def test_a_call_that_changes_its_size_is_read_at_one_size(
+    tmp_path: Path, later: tuple[int, int]
+) -> None:
+    path = _two_sizes(tmp_path / "a.webm", later)
     frames = video.read_frames(path)
     assert frames.shape == (20, SIZE, SIZE, 3)
     assert np.abs(frames[15].astype(int) - frames[5]).mean() < 6

@@ -1,10 +1,13 @@
 import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
@@ -390,3 +393,36 @@ def test_planes_have_the_values_of_packed_colours(pixel_format: str) -> None:
         interpolation=TO_RGB,
     ).to_ndarray()
     assert np.array_equal(RgbConverter()(frame), packed)
+
+
+def test_frames_far_apart_are_read_without_what_is_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long.mp4"
+    video.write_video(path, moving_frames(200), FPS, crf=18)
+    times = video.frame_times(path)
+    wanted = [0, 3, 60, 61, 149, 199]
+    decoded: list[int] = []
+    every = video._decoded
+
+    def counted(*arguments: object) -> Iterator[VideoFrame]:
+        for frame in every(*arguments):  # type: ignore[arg-type]
+            decoded.append(frame.pts or 0)
+            yield frame
+
+    monkeypatch.setattr(video, "_decoded", counted)
+    straight = dict(video.looks_at(path, wanted, times=times))
+    whole, decoded[:] = len(decoded), []
+    monkeypatch.setattr(video, "SEEK_AFTER_S", 1)
+    apart = dict(video.looks_at(path, wanted, times=times))
+    assert list(straight) == list(apart) == wanted
+    for index in wanted:
+        assert np.array_equal(straight[index], apart[index])
+    assert len(decoded) < whole / 2
+
+
+def test_looks_where_times_name_no_frames(tmp_path: Path, clip: Path) -> None:
+    times = replace(video.frame_times(clip), identify_frames=False)
+    found = dict(video.looks_at(clip, [4, 49], times=times))
+    assert list(found) == [4, 49]
+    assert np.array_equal(found[49], video.read_frames(clip)[49])

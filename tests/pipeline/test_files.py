@@ -5,6 +5,7 @@ import os
 import shutil
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +19,10 @@ from safetensors.torch import load_file, save_file
 from tests.fomm.test_networks import tiny
 from tests.living import Living
 from tests.media.test_opening import encode
+from tests.media.test_sound import beep_of, filmed
 
 from dfmnist.core.console import progress_bar
+from dfmnist.core.errors import InputError
 from dfmnist.core.files import sha256_file
 from dfmnist.faces.crop import face_box_union, square_crop
 from dfmnist.faces.mtcnn import mtcnn
@@ -27,7 +30,10 @@ from dfmnist.fomm.checkpoint import save_networks
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 from dfmnist.media.image import write_image
-from dfmnist.media.video import frame_times, read_frames, write_video
+from dfmnist.media.opening import FrameTimes
+from dfmnist.media.sound import has_sound
+from dfmnist.media.video import frame_times, read_comment, read_frames, write_video
+from dfmnist.pipeline import driver as drivers
 from dfmnist.pipeline import files
 from dfmnist.pipeline.animate import DrivingMotion, animate, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
@@ -158,12 +164,12 @@ def test_a_driver_that_begins_black_holds_the_pose_and_says_so(
 
 
 def test_memory_does_not_grow_with_the_driver(weights: Path, tmp_path: Path) -> None:
-    """150 more frames of 96 KB would be 14 MB, were they held."""
+    """60 more frames of 96 KB would be 5.8 MB, were they held."""
     source = tmp_path / "s.png"
     write_image(source, noise(64, 64, 3))
     picture = noise(192, 172, 3)
     peaks = []
-    for count in (30, 180):
+    for count in (30, 90):
         driving = tmp_path / f"d{count}.mp4"
         frames = (np.roll(picture, i, 1) for i in range(count))
         write_video(driving, frames, Fraction(25), crf=40)
@@ -214,12 +220,15 @@ def test_no_failure_of_one_source_stops_the_others_but_a_full_disk_does(
             raise failing[path.stem]
         return "made"
 
-    def write(source: Path, picture: object, driver: object, out: Path, *_: object) -> str:
+    def write(source: object, driver: object, out: Path, *_: object) -> str:
         return out.name
 
-    keypoints = SimpleNamespace(value=[0])
-    driver = SimpleNamespace(motion=SimpleNamespace(keypoints=keypoints))
-    for function, stub in (("_look_at", lambda *_: driver), ("_model", lambda _: None)):
+    stubs: dict[str, object] = {
+        "look_at": lambda *_: SimpleNamespace(indices=range(1)),
+        "check_driver": lambda *_: None,
+        "motion_model": lambda _: SimpleNamespace(size=32),
+    }
+    for function, stub in stubs.items():
         monkeypatch.setattr(files, function, stub)
     monkeypatch.setattr(files, "_label", label)
     monkeypatch.setattr(files, "_write", write)
@@ -243,13 +252,13 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_does_not_stop_the_work(
     monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
     write_video(tmp_path / "d.mp4", noise(2, 40, 40, 3), Fraction(25), crf=18)
     looked = []
-    save = files.save_motion
-    monkeypatch.setattr(files, "save_motion", lambda *a, **k: (looked.append(1), save(*a, **k)))
+    save = drivers.save_motion
+    monkeypatch.setattr(drivers, "save_motion", lambda *a, **k: (looked.append(1), save(*a, **k)))
     config = config_of(weights, cache=True, backend="torch")
 
     def look() -> np.ndarray:
         with progress_bar() as bar:
-            driver = files._look_at(tmp_path / "d.mp4", config, bar)
+            driver = drivers.look_at(tmp_path / "d.mp4", config, bar)
         return driver.motion.keypoints.value.numpy()
 
     first = look()
@@ -278,3 +287,196 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_does_not_stop_the_work(
     (tmp_path / "cache" / "motion").write_text("where the folder should be")
     assert np.array_equal(look(), first)
     assert "the driver's keypoints are not kept" in capsys.readouterr().err
+
+
+# What is asked for beside one face and one result
+
+
+def portrait(size: int = 128) -> np.ndarray:
+    picture = Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    return np.asarray(picture.convert("RGB").crop((100, 20, 460, 380)).resize((size, size)))
+
+
+def shifted(face: np.ndarray, count: int) -> list[np.ndarray]:
+    return [np.roll(face, 2 * i, axis=1) for i in range(count)]
+
+
+def test_a_stretch_of_the_driver_is_as_if_it_were_cut(weights: Path, tmp_path: Path) -> None:
+    write_image(tmp_path / "s.png", noise(32, 32, 3))
+    pictures, ticks = noise(6, 32, 32, 3, seed=1), (0, 33, 67, 100, 200, 350)
+    encode(tmp_path / "d.mkv", pictures, ticks=ticks, tick_s=Fraction(1, 1000))
+    made = {}
+    for name, more in (("all", {}), ("part", {"start_s": 0.06, "end_s": 0.3})):
+        out = tmp_path / f"{name}.mp4"
+        config = config_of(weights, motion="absolute", **more)
+        made[name] = animate_file(tmp_path / "s.png", tmp_path / "d.mkv", out, config)
+    assert (made["part"].num_frames, made["part"].reference) == (4, 1)
+    whole, part = (read_frames(one.path).astype(int) for one in made.values())
+    assert np.abs(part - whole[1:5]).mean() < 8  # compressed from other neighbours
+    times = frame_times(made["part"].path)
+    assert [round(1000 * float(t * times.time_base)) for t in times.ticks] == [0, 34, 67, 167]
+    for more, said in (({"start_s": 0.5}, "--start 0.5 lies behind its end"),
+                       ({"end_s": 0.6}, "--end 0.6 lies behind its end")):  # fmt: skip
+        with pytest.raises(InputError, match=rf"d\.mkv: {said}"):
+            animate_file(tmp_path / "s.png", tmp_path / "d.mkv", out, config_of(weights, **more))
+
+
+def test_stretches_of_one_length_are_not_mixed_up_in_the_cache(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFMNIST_CACHE", str(tmp_path / "cache"))
+    write_video(tmp_path / "d.mp4", noise(6, 32, 32, 3), Fraction(25), crf=18)
+    found = []
+    with progress_bar() as bar:
+        for start_s, end_s in ((0.0, 0.12), (0.12, 0.24), (0.0, 0.12)):
+            config = config_of(weights, cache=True, start_s=start_s, end_s=end_s)
+            driver = drivers.look_at(tmp_path / "d.mp4", config, bar)
+            found.append(driver.motion.keypoints.value)
+    assert torch.equal(found[0], found[2])
+    assert found[0].shape == found[1].shape
+    assert not torch.equal(found[0], found[1])
+
+
+def test_frames_as_png_with_the_label_or_nothing(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "people"
+    for name in ("a.png", "b.png"):
+        write_image(folder / name, noise(32, 32, 3, seed=ord(name[0])))
+    write_video(tmp_path / "d.mp4", noise(3, 32, 32, 3), Fraction(25), crf=18)
+    config = config_of(weights, frames=tmp_path / "frames")
+    arguments = (folder, tmp_path / "d.mp4", tmp_path / "out", config)
+    made, failed = animate_folder(*arguments)
+    assert not failed
+    assert [one.frames for one in made] == [tmp_path / "frames" / "a", tmp_path / "frames" / "b"]
+    found = sorted((tmp_path / "frames" / "a").iterdir())
+    assert [p.name for p in found] == ["000000.png", "000001.png", "000002.png"]
+    grey = [np.asarray(Image.fromarray(read_frames(made[0].path)[2]).convert("L"), int)]
+    grey += [np.asarray(Image.open(path).convert("L"), int) for path in found]
+    assert np.argmin([np.abs(one - grey[0]).mean() for one in grey[1:]]) == 2
+    assert np.abs(grey[3] - grey[0]).mean() < 8
+    assert "AI-generated: a.png moved as d.mp4" in Image.open(found[0]).text["Comment"]
+    # a folder that is missing is made anew, with its clip
+    shutil.rmtree(tmp_path / "frames" / "b")
+    made, _ = animate_folder(*arguments)
+    assert [one.path.name for one in made] == ["b.mp4"]
+    single = replace(config, frames=tmp_path / "frames" / "a")
+    with pytest.raises(InputError, match="a: holds something; expected a new folder"):
+        animate_file(folder / "a.png", tmp_path / "d.mp4", tmp_path / "a.mp4", single)
+    with pytest.raises(InputError, match="lies in the folder of sources"):
+        animate_folder(*arguments[:3], replace(config, frames=folder / "frames"))
+    same = replace(config, frames=tmp_path / "a.mp4")
+    with pytest.raises(InputError, match="is also the folder of --frames"):
+        animate_file(folder / "a.png", tmp_path / "d.mp4", tmp_path / "a.mp4", same)
+
+    # Ctrl-C within the work leaves neither
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "write_image", stop)
+    fresh = replace(config, frames=tmp_path / "fresh")
+    with pytest.raises(KeyboardInterrupt):
+        animate_file(folder / "a.png", tmp_path / "d.mp4", tmp_path / "new" / "a.mp4", fresh)
+    assert not list((tmp_path / "new").iterdir())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["d.mp4", "frames", "new", "out", "people"]
+
+
+def test_a_face_is_put_back_into_its_picture_beside_another(weights: Path, tmp_path: Path) -> None:
+    face = portrait()
+    picture = np.full((171, 321, 3), 90, np.uint8)  # odd sides
+    picture[20:148, 10:138], picture[20:148, 180:308] = face, face[:, ::-1]
+    write_image(tmp_path / "two.png", picture)
+    write_video(tmp_path / "d.mp4", shifted(portrait(64), 3), Fraction(25), crf=18)
+    for number, other in ((1, slice(160, None)), (2, slice(0, 150))):
+        config = config_of(
+            weights, crop=True, paste_back=True, source_face=number, motion="absolute",
+            frames=tmp_path / f"frames{number}",
+        )  # fmt: skip
+        made = animate_file(tmp_path / "two.png", tmp_path / "d.mp4", tmp_path / "o.mp4", config)
+        assert read_frames(made.path).shape == (3, 170, 320, 3)
+        last = np.asarray(Image.open(tmp_path / f"frames{number}" / "000002.png"))
+        assert last.shape == picture.shape
+        assert np.array_equal(last[:, other], picture[:, other])
+        assert np.abs(last.astype(int) - picture).max() > 30  # the chosen face moved
+    wrong = replace(config, source_face=3, frames=None)
+    with pytest.raises(InputError, match=r"two\.png: --source-face 3; expected 1 to 2"):
+        animate_file(tmp_path / "two.png", tmp_path / "d.mp4", tmp_path / "o.mp4", wrong)
+
+
+def test_a_video_is_animated_frame_by_frame(weights: Path, tmp_path: Path) -> None:
+    """Source frames are those shown at the driver's times; it ends when the shorter one does."""
+    pictures = noise(4, 32, 32, 3, seed=2)
+    write_video(tmp_path / "s.mp4", pictures, Fraction(10), crf=1)
+    write_video(tmp_path / "d.mp4", noise(12, 32, 32, 3), Fraction(25), crf=18)
+    config = config_of(weights, frame_by_frame=True, frames=tmp_path / "frames")
+    made = animate_file(tmp_path / "s.mp4", tmp_path / "d.mp4", tmp_path / "o.mp4", config)
+    assert made.num_frames == 10  # 0.4 s of the driver
+    assert made.fps == 25
+    frames = [np.asarray(Image.open(p)) for p in sorted((tmp_path / "frames").iterdir())]
+    model, driving = animator(weights), read_frames(tmp_path / "d.mp4")
+    keypoints = model.keypoints(driving)
+    sources = read_frames(tmp_path / "s.mp4")
+    for index in (0, 4, 9):  # at 0, 0.16 and 0.36 s
+        source = model.encode(sources[index * 10 // 25])
+        expected = model.animate(source, keypoints, "relative")[index]
+        assert np.array_equal(frames[index], expected)
+    write_image(tmp_path / "p.png", pictures[0])
+    with pytest.raises(InputError, match=r"p\.png: is a photo; expected a video for --frame-by-f"):
+        animate_file(
+            tmp_path / "p.png", tmp_path / "d.mp4", tmp_path / "x.mp4", replace(config, frames=None)
+        )
+
+
+def test_a_source_of_frames_is_read_as_it_goes(weights: Path) -> None:
+    model, driving = animator(weights), noise(40, 32, 32, 3)
+    keypoints = model.keypoints(driving)
+    still = noise(32, 32, 3, seed=1)
+    for motion in ("relative", "absolute", "relative_scaled"):
+        expected = model.animate(model.encode(still), keypoints, motion, 3)
+        made = np.stack(list(model.follow([still] * 40, keypoints, motion, 3)))
+        assert np.array_equal(made, expected)
+    stream = Living(noise(32, 32, 3, seed=i) for i in range(30))
+    assert len(list(model.follow(stream, keypoints))) == 30
+    assert stream.most <= 3
+
+
+def test_the_driver_s_sound_is_kept_on_request(weights: Path, tmp_path: Path) -> None:
+    driver = filmed(tmp_path / "d.mkv")
+    write_image(tmp_path / "s.png", noise(32, 32, 3))
+    made = {}
+    for sound in (False, True):
+        config = config_of(weights, sound=sound, start_s=0.6, end_s=1.4)
+        out = tmp_path / f"{sound}.mp4"
+        made[sound] = animate_file(tmp_path / "s.png", driver, out, config)
+        assert has_sound(out) is sound
+    assert beep_of(made[True].path)[0] == pytest.approx(0.2, abs=0.01)
+    assert read_comment(made[True].path) != read_comment(made[False].path)
+    write_video(tmp_path / "still.mp4", noise(3, 32, 32, 3), Fraction(25), crf=18)
+    silent = config_of(weights, sound=True)
+    with pytest.raises(InputError, match=r"still\.mp4: has no sound; expected a driver with sound"):
+        animate_file(tmp_path / "s.png", tmp_path / "still.mp4", tmp_path / "x.mp4", silent)
+
+
+def test_what_is_not_asked_for_is_not_in_the_label() -> None:
+    """So outputs of earlier versions are known again, and a folder's work goes on."""
+    times = FrameTimes((0, 1, 2), Fraction(1, 25), Fraction(25), False, True)
+    for indices, asked in ((range(3), {}), (range(1, 3), {"stretch": (1, 3)})):
+        driver = drivers.Driver(Path("d"), "", times, indices, None, "")  # type: ignore[arg-type]
+        assert files._asked(driver, AnimateConfig()) == asked
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"start_s": -1.0}, "--start -1; expected seconds, 0 or more"),
+        ({"end_s": float("nan")}, "--end nan; expected seconds"),
+        ({"start_s": 2.0, "end_s": 1.0}, "--end 1; expected more than --start 2"),
+        ({"source_face": 0}, "--source-face 0; expected 1 or more"),
+        ({"source_face": 1, "crop": False}, "--source-face 1; expected 1 or more, without --no-cr"),
+        ({"paste_back": True, "crop": False}, "--paste-back needs the crop"),
+        ({"frame_by_frame": True, "source_frame": 1}, "--frame-by-frame takes all frames"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        AnimateConfig(**settings)  # type: ignore[arg-type]

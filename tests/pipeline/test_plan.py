@@ -234,3 +234,35 @@ def test_nobody_is_left_out_whatever_the_number(
     each = Counter(f.identity for f in here)
     assert len(each) == count
     assert max(each.values()) - min(each.values()) <= 2
+
+
+def test_a_real_clip_shows_the_fakes_action_where_the_sources_own_is_no_video() -> None:
+    photo = Footage(Path("x.png"), "x", Action.TALK, 9, split="train")
+    fakes = [p for a in (Action.NOD, Action.YAW)
+             for p in pairs([photo], [person("d", a)], a, "train", 0)]  # fmt: skip
+    reals = [person("x", a) for a in (Action.SMILE, Action.YAW, Action.NOD)]
+    assert [r.action for r in match_reals(fakes, reals)] == [Action.NOD, Action.YAW]
+
+
+def test_who_has_fakes_is_no_replacement_for_another() -> None:
+    fakes = pairs([person("a", Action.NOD), person("b", Action.NOD)], [person("d", Action.NOD)],
+                  Action.NOD, "train", 0)  # fmt: skip
+    reals = [person("a", Action.NOD), person("a", Action.YAW), person("c", Action.YAW)]
+    assert sorted(r.key for r in match_reals(fakes, reals)) == ["a-nod-0", "c-yaw-0"]
+
+
+def test_a_source_that_was_accepted_comes_again_when_no_other_is_left() -> None:
+    sources = [person(f"s{i}", Action.NOD) for i in range(2)]
+    table = pairs(sources, [person(f"d{i}", Action.NOD) for i in range(3)], Action.NOD, "train", 0)
+    results = dict.fromkeys(next_round(table, {}, target=2, cap=9), True)
+    again = next_round(table, results, target=3, cap=9)
+    assert len(again) == 1
+    assert again[0] not in results
+
+
+def test_talking_sources_serve_an_action_after_those_who_perform_it() -> None:
+    sources = [person("nods", Action.NOD), *(person(f"t{i:02}") for i in range(20))]
+    table = pairs(sources, [person("d", Action.NOD)], Action.NOD, "train", seed=0)
+    tried = list(table)
+    assert len(tried) == 21
+    assert "nods" in {p.source.identity for p in tried[:3]}  # with two of the talking clips

@@ -153,7 +153,7 @@ def test_a_fake_that_a_detector_refuses_is_listed_and_not_kept(
     stage: Stage, tmp_path: Path
 ) -> None:
     stage.refuse = True
-    root = made(tmp_path)
+    root = made(tmp_path, replace(CONFIG, qualities=(Quality.RAW,)))
     assert {c.source for c in clips(root, label="fake")} == {"p0", "p2"}
     refused = [r for r in read_rejected(root) if r.label == "fake"]
     assert {(r.source, r.action) for r in refused} == {(REFUSED, a) for a in ACTIONS}
@@ -276,7 +276,7 @@ def test_a_shared_driver_serves_every_split(stage: Stage, tmp_path: Path) -> Non
 def test_a_dataset_that_gives_the_class_away_is_not_published(stage: Stage, tmp_path: Path) -> None:
     stage.lost_frames = 2
     with pytest.raises(InputError, match="audit"):
-        made(tmp_path)
+        made(tmp_path, replace(CONFIG, qualities=(Quality.RAW,)))
     assert not (tmp_path / "set" / "metadata.jsonl").exists()
     assert not json.loads((tmp_path / "set" / "audit.json").read_text())["passed"]
 
@@ -332,3 +332,40 @@ def test_the_source_frame_is_the_first_that_is_fit(
     monkeypatch.setattr(select, "signals", lambda track: signals_of(**changes))
     index, reason = select.source_frame(frames)
     assert (index, reason) == (1 if changes or blurred else 0, "")
+
+
+def test_a_source_frame_is_searched_for_beyond_the_first_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (12, 64, 64, 3)).astype(np.uint8)
+    mesh = SimpleNamespace(track=lambda clip: [object()] * len(clip))
+
+    def turned(track: list[object], fit: int) -> Signals:
+        still = signals_of()
+        yaw = np.where(np.arange(len(track)) == fit, 0.0, 30.0)
+        rest = {f.name: np.full(len(track), getattr(still, f.name)[1]) for f in fields(Signals)}
+        return Signals(**{**rest, "yaw_deg": yaw})
+
+    monkeypatch.setattr(select, "face_mesh", lambda: mesh)
+    for fit, found in ((9, (9, "")), (99, (None, "no frame to animate: turned away in 12 of 12 "
+                                           "frames"))):  # fmt: skip
+        monkeypatch.setattr(select, "signals", lambda track, fit=fit: turned(track, fit))
+        assert select.source_frame(frames) == found
+
+
+def test_one_recording_under_two_names_is_refused_before_any_animation(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choose(footage: Footage, *_: Any, **__: Any) -> tuple[FaceSelection, Frames]:
+        if footage.identity == "p2":  # a mirrored copy of p0, who is in another split
+            found, frames = stage.choose(replace(footage, identity="p0"))
+            return found, frames[:, :, ::-1]
+        return stage.choose(footage)
+
+    monkeypatch.setattr(jobs, "choose", choose)
+    with pytest.raises(InputError, match="shows the same recording as") as stop:
+        made(tmp_path)
+    assert "p0-" in str(stop.value)
+    assert "p2-" in str(stop.value)
+    assert "one name for both (p0 or p2)" in str(stop.value)
+    assert stage.animated == []

@@ -12,7 +12,7 @@ from tests.detectors.test_train import TINY
 from tests.running import called, refused
 
 from dfmnist.core.files import write_json
-from dfmnist.dataset.manifest import manifest_hash
+from dfmnist.dataset.manifest import manifest_hash, read_manifest, write_manifest
 from dfmnist.detectors.run import load_run
 from dfmnist.detectors.score import score
 from dfmnist.detectors.train import train
@@ -71,9 +71,10 @@ def test_the_record_says_what_was_shown_and_what_was_not(
 
 
 def test_a_run_on_other_clips_is_refused(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = make_dataset(tmp_path / "other", seed=50)
+    other = tmp_path / "other"
+    write_manifest(other, read_manifest(corpus).clips[1:])
     line = refused(capsys, "detector", "pack", run, other, "--out", tmp_path / "packed")
     assert "was trained on another dataset" in line
     assert not (tmp_path / "packed").exists()

@@ -231,7 +231,7 @@ def test_a_broken_audit_is_one_line(made: Any, tmp_path: Path) -> None:
     copy = tmp_path / "dataset"
     shutil.copytree(made.dataset, copy)
     (copy / "audit.json").write_text('{"passed": true}')
-    with pytest.raises(InputError, match=r"audit\.json: no audit report"):
+    with pytest.raises(InputError, match=r"audit\.json: is no audit report"):
         write_report(copy, tmp_path / "out", runs=made.runs)
 
 

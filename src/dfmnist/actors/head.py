@@ -5,6 +5,7 @@ Axes, in metres: x to the person's left (the right of the image), y to the back,
 
 import functools
 import importlib.metadata
+import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from dfmnist.core.arrays import Floats32
 from dfmnist.core.console import say
+from dfmnist.core.errors import StorageError
 from dfmnist.core.extras import need
 from dfmnist.core.files import atomic_path, cache_dir
 
@@ -86,7 +88,7 @@ def load_head(progress: Callable[[str], None] | None = None) -> HeadModel:
     `progress` gets a message when the slow first start begins; by default it is printed.
     """
     path = head_file()
-    if path.exists():
+    if os.path.isfile(path):
         try:
             return _stored(path)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
@@ -95,9 +97,12 @@ def load_head(progress: Callable[[str], None] | None = None) -> HeadModel:
     from dfmnist.actors.extract import extract_head
 
     arrays = extract_head()
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    return _stored(path)
+    try:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except StorageError as error:
+        say(f"{error}; the head is not kept for the next time")
+    return _model(arrays)
 
 
 def _stored(path: Path) -> HeadModel:
@@ -113,9 +118,7 @@ def _notify(progress: Callable[[str], None] | None) -> None:
     if progress is not None:
         progress(text)
         return
-    from dfmnist.core.console import console
-
-    console.print(text, style="yellow")
+    say(text, style="yellow")
 
 
 def _model(a: dict[str, NDArray[Any]]) -> HeadModel:

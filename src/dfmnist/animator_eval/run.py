@@ -36,9 +36,9 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.arrays import RgbImage
 from dfmnist.core.config import config_hash, plain
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import sha256_file, write_json, write_text
+from dfmnist.core.files import holds_folder, sha256_file, write_json, write_text
 from dfmnist.core.jobs import run_jobs
-from dfmnist.fomm.checkpoint import training_seeds, weights_id
+from dfmnist.fomm.checkpoint import check_weights, training_seeds, weights_id
 from dfmnist.liveness import thresholds
 from dfmnist.media.folders import MEDIA, VIDEOS, MediaKind, find_media
 
@@ -72,6 +72,7 @@ class Settings:
             raise InputError(f"--frames {self.num_frames}; expected 2 or more")
 
 
+@holds_folder("out")
 def evaluate_animator(
     weights: Path | None,
     actors: Sequence[int],
@@ -96,6 +97,7 @@ def evaluate_animator(
         raise InputError(f"--takes {takes}; expected 1 or more")
     if known := training_seeds(weights) & set(actors):
         raise InputError(f"weights were trained on actor {min(known)}; expected unseen actors")
+    check_weights(weights)
     settings = Settings(weights_id(weights), num_frames, crop=True)
     jobs = _pairs(weights, actors, actions, takes, out, settings)
     films = sorted(
@@ -115,6 +117,7 @@ def evaluate_animator(
     return _write(out, settings, jobs, records, about, PAIR_ROWS)
 
 
+@holds_folder("out")
 def evaluate_clips(
     weights: Path | None,
     clips: Path,
@@ -136,6 +139,7 @@ def evaluate_clips(
     """
     paths = _media(clips, VIDEOS, "video", "clips of faces")
     crop = crop or sources is not None
+    check_weights(weights)
     settings = Settings(weights_id(weights), num_frames, crop)
     common = (out, config_hash(settings), weights, num_frames)
     hashes = {path: sha256_file(path) for path in paths}

@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from typing import Annotated, Any, cast
 
 import typer
@@ -23,11 +22,14 @@ from dfmnist.cli import (
     detector,
     experiment,
     fetch,
+    judge,
     legacy,
     liveness,
     report,
+    score,
+    serve,
 )
-from dfmnist.core.console import set_quiet
+from dfmnist.core.console import LogFormatter, set_quiet, show, show_error
 from dfmnist.core.errors import InputError
 
 STOPPED = 130
@@ -63,11 +65,17 @@ app = typer.Typer(
 for panel, functions in {
     START: (demo.demo, fetch.fetch),
     MAKE: (build.actors, build.build, animate.animate),
-    DETECT: (detect.train, detect.score, detect.compare, detect.detect),
-    STUDY: (experiment.experiment, report.report),
+    DETECT: (detect.train, detect.compare, judge.detect),
+    STUDY: (experiment.experiment, report.report, serve.serve),
 }.items():
     for function in functions:
         app.command(rich_help_panel=panel)(function)
+scoring = _group(
+    "Score a dataset with a run or your own detector, or take scores that were made elsewhere.",
+    **{"run": score.run, "import": score.import_},
+)
+scoring.info.cls = score.ScoreGroup
+app.add_typer(scoring, name="score", rich_help_panel=DETECT)
 app.add_typer(
     _group(
         "Import a dataset that somebody else made, check one, and publish one.",
@@ -93,9 +101,10 @@ app.add_typer(
 )
 app.add_typer(
     _group(
-        "Make the detector that ships: film its clips, average trained runs, pack one.",
+        "Make the detector that ships: film its clips, average runs, measure what one knows, pack.",
         film=detector.film,
         average=detector.average,
+        know=detector.know,
         pack=detector.pack,
     ),
     name="detector",
@@ -116,7 +125,7 @@ app.add_typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"dfmnist {__version__}")
+        show(f"dfmnist {__version__}")
         raise typer.Exit
 
 
@@ -140,7 +149,7 @@ def settings(
         set_quiet(True)
     if verbose:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(relativeCreated)7d ms  %(name)s: %(message)s"))
+        handler.setFormatter(LogFormatter("%(relativeCreated)7d ms  %(name)s: %(message)s"))
         log.addHandler(handler)
         log.setLevel(logging.DEBUG)
         python = sys.version.split()[0]
@@ -166,7 +175,7 @@ def main() -> None:
     except UsageError as error:
         code = _usage(error)
     if code == STOPPED:  # Ctrl-C, about which typer prints nothing
-        print("dfmnist: stopped; run the same command to go on", file=sys.stderr)
+        show_error("stopped; run the same command to go on")
     log.debug("ended after %.1f s", time.perf_counter() - start)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -177,9 +186,7 @@ def _stop(*_: object) -> None:
 
 
 def _explain(message: str) -> None:
-    if log.isEnabledFor(logging.DEBUG):
-        traceback.print_exc()
-    print(f"dfmnist: {message}", file=sys.stderr)
+    show_error(message, trace=log.isEnabledFor(logging.DEBUG))
 
 
 def _usage(error: Any) -> int:
@@ -189,5 +196,5 @@ def _usage(error: Any) -> int:
         where = error.ctx.command_path if error.ctx is not None else "dfmnist"
         _explain(f"{message.rstrip('.')}; see `{where} --help`")
     elif message:
-        print(error.format_message())
+        show(*error.format_message().split("\n"))
     return int(error.exit_code)

@@ -7,6 +7,7 @@ import typer
 
 from dfmnist.cli.options import field
 from dfmnist.core.choices import BackendName, Motion, Precision
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 from dfmnist.pipeline.config import AnimateConfig
 
@@ -28,6 +29,19 @@ def animate(
     source_time: Annotated[
         float | None, field(AnimateConfig, "source_time_s", "--source-time")
     ] = AnimateConfig.source_time_s,
+    source_face: Annotated[
+        int | None, field(AnimateConfig, "source_face")
+    ] = AnimateConfig.source_face,
+    frame_by_frame: Annotated[
+        bool, field(AnimateConfig, "frame_by_frame", "--frame-by-frame")
+    ] = AnimateConfig.frame_by_frame,
+    start: Annotated[float, field(AnimateConfig, "start_s", "--start")] = AnimateConfig.start_s,
+    end: Annotated[float | None, field(AnimateConfig, "end_s", "--end")] = AnimateConfig.end_s,
+    sound: Annotated[bool, field(AnimateConfig, "sound", "--sound")] = AnimateConfig.sound,
+    paste_back: Annotated[
+        bool, field(AnimateConfig, "paste_back", "--paste-back")
+    ] = AnimateConfig.paste_back,
+    frames: Annotated[Path | None, field(AnimateConfig, "frames")] = AnimateConfig.frames,
     crop: Annotated[bool, field(AnimateConfig, "crop")] = AnimateConfig.crop,
     face: Annotated[int | None, field(AnimateConfig, "face")] = AnimateConfig.face,
     cache: Annotated[bool, field(AnimateConfig, "cache")] = AnimateConfig.cache,
@@ -49,6 +63,13 @@ def animate(
         face=face,
         source_frame=source_frame,
         source_time_s=source_time,
+        source_face=source_face,
+        frame_by_frame=frame_by_frame,
+        start_s=start,
+        end_s=end,
+        sound=sound,
+        paste_back=paste_back,
+        frames=frames,
         cache=cache,
         backend=backend,
         precision=precision,
@@ -60,6 +81,7 @@ def animate(
         done = [animate_file(source, driving, out, config)]
     for one in done:
         best = f", from driving frame {one.reference}" if best_frame else ""
-        typer.echo(f"{one.path}: {one.num_frames} frames at {one.fps} a second{best}")
+        kept = f", as PNG in {one.frames}" if one.frames else ""
+        show(f"{one.path}: {one.num_frames} frames at {one.fps} a second{best}{kept}")
     if failed:
         raise InputError(f"{source}: {len(failed)} sources not animated, the first: {failed[0]}")

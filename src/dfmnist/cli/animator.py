@@ -8,6 +8,7 @@ import typer
 
 from dfmnist.cli.options import Json, Workers, field, print_json, use_engine
 from dfmnist.core.choices import DeviceName, PersonRule
+from dfmnist.core.console import show
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 
@@ -123,7 +124,7 @@ def train(
     weights = _initial(initial, default="shipped" if recipe == "small" else "random")
     if recipe == "actors":
         _refuse(recipe, {"--actors-share": actors_share, **people_only, **published_only})
-        typer.echo(_train_actors(out, clips, actors, seed, weights, threads))
+        show(_train_actors(out, clips, actors, seed, weights, threads))
         return
     if recipe == "small":
         _refuse(recipe, published_only)
@@ -131,7 +132,7 @@ def train(
             raise InputError("--actors without --actors-share; expected both")
         given = {"epochs": epochs, "batch_size": batch_size, "actors_share": actors_share}
         people = {"person": person or "file", "threads": threads}
-        typer.echo(_train_people(out, clips, actors, seed, weights, _given(given), people))
+        show(_train_people(out, clips, actors, seed, weights, _given(given), people))
         return
     from dfmnist.core.lightning import is_main
     from dfmnist.fomm.training.train_vox import train_published
@@ -151,7 +152,7 @@ def train(
         machine=Machine(**_given(machine)), person=person or "file", skip_broken=skip_broken,
     )  # fmt: skip
     if is_main():
-        typer.echo(path)
+        show(path)
 
 
 def _initial(name: str | None, default: str) -> Path | None:
@@ -192,17 +193,16 @@ def _train_actors(
     weights: Path | None,
     threads: int | None,
 ) -> Path:
-    from dfmnist.core.files import claim_folder
+    from dfmnist.core.files import folder_lock
     from dfmnist.fomm.training.train_actors import actors_recipe, check_initial
     from dfmnist.fomm.training.train_actors import train_animator as train
     from dfmnist.fomm.training.trainer import RUN_KIND
     from dfmnist.pipeline.film_training import film_training
 
     check_initial(actors_recipe(seed), weights)
-    if clips is None:
-        claim_folder(out, RUN_KIND)  # before anything is filmed into it
-        clips = out / "clips"
-    film_training(clips, ACTORS if actors is None else actors)
+    clips = out / "clips" if clips is None else clips
+    with folder_lock(out, RUN_KIND):  # before anything is filmed
+        film_training(clips, ACTORS if actors is None else actors)
     return train(actors_recipe(seed), clips, out, initial=weights, threads=threads)
 
 
@@ -215,7 +215,7 @@ def _train_people(
     changes: dict[str, Any],
     people: dict[str, Any],
 ) -> Path:
-    from dfmnist.core.files import claim_folder
+    from dfmnist.core.files import folder_lock
     from dfmnist.fomm.training.clips import find_clips
     from dfmnist.fomm.training.train_actors import check_initial
     from dfmnist.fomm.training.train_people import small_recipe, train_people
@@ -229,9 +229,9 @@ def _train_people(
     if config.actors_share:
         check_initial(config, weights)
         find_clips(clips, people["person"])
-        claim_folder(out, RUN_KIND)  # before anything is filmed into it
         footage = out / "clips"
-        film_training(footage, ACTORS if actors is None else actors)
+        with folder_lock(out, RUN_KIND):  # before anything is filmed
+            film_training(footage, ACTORS if actors is None else actors)
     return train_people(config, clips, out, initial=weights, actors=footage, **people)
 
 
@@ -302,7 +302,7 @@ def evaluate(
     if as_json:
         print_json(read_json(out / "clips.json"))
     else:
-        typer.echo(text)
+        show(*text.split("\n"))
 
 
 def convert(
@@ -324,7 +324,7 @@ def convert(
 
     config = convert_weights(source, out, half=half, force=force)
     kind = "float16" if half else "float32"
-    typer.echo(
+    show(
         f"{out}: {weights_id(out)}, {kind}, {out.stat().st_size / 1e6:.0f} MB, "
         f"{config.num_kp} keypoints, {config.image_size}×{config.image_size}"
     )

@@ -8,6 +8,7 @@ import typer
 from dfmnist.cli.options import Address, EngineOption, Workers, field, set_option, use_engine
 from dfmnist.core.actions import Action, parse_action
 from dfmnist.core.choices import DriverProtocol, Motion, PersonRule
+from dfmnist.core.console import show
 from dfmnist.core.settings import setting, with_settings
 from dfmnist.pipeline.config import BuildConfig, FilmConfig
 
@@ -40,7 +41,7 @@ def actors(
     config = FilmConfig(people, clips, drivers, takes, frames, performed, seed=seed)
     use_engine(ctx, workers)
     tables = film_people(config, out)
-    typer.echo(f"dfmnist build --sources {tables[0]} --drivers {tables[1]} ...")
+    show(f"dfmnist build --sources {tables[0]} --drivers {tables[1]} ...")
 
 
 def build(
@@ -75,6 +76,13 @@ def build(
     noise: Annotated[float, field(BuildConfig, "noise_sigma", "--noise")] = BuildConfig.noise_sigma,
     motion: Annotated[Motion, field(BuildConfig, "motion")] = BuildConfig.motion,
     weights: Annotated[Path | None, field(BuildConfig, "weights")] = BuildConfig.weights,
+    animator: Annotated[str | None, field(BuildConfig, "animator")] = BuildConfig.animator,
+    animator_name: Annotated[
+        str | None, field(BuildConfig, "animator_name")
+    ] = BuildConfig.animator_name,
+    animator_version: Annotated[
+        str | None, field(BuildConfig, "animator_version")
+    ] = BuildConfig.animator_version,
     driver_protocol: Annotated[
         DriverProtocol, field(BuildConfig, "driver_protocol")
     ] = BuildConfig.driver_protocol,
@@ -102,6 +110,9 @@ def build(
         noise_sigma=noise,
         motion=motion,
         weights=weights,
+        animator=animator,
+        animator_name=animator_name,
+        animator_version=animator_version,
         driver_protocol=driver_protocol,
         seed=seed,
         licence=licence,
@@ -112,4 +123,4 @@ def build(
     use_engine(ctx, workers, engine, address)
     config = with_settings(config, settings)
     root = build_files(sources, drivers, config, out, reals=reals, person=person)
-    typer.echo(f"dataset: {root / 'metadata.jsonl'}")
+    show(f"dataset: {root / 'metadata.jsonl'}")

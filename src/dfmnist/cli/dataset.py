@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from dfmnist.cli.options import Dataset, Json, Workers, field, print_json, set_option, use_engine
 from dfmnist.core.choices import DatasetKind, SplitRule
+from dfmnist.core.console import say, show
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_settings
 from dfmnist.dataset.export.config import ExportConfig
@@ -33,18 +32,22 @@ def audit(
     that sees only container and codec facts stays near chance (AUC below 0.6). A classifier on the
     signal is the baseline that detectors must beat; it cannot fail.
     """
-    from dfmnist.dataset.audit import audit, write_audit
+    from dfmnist.core.files import check_writable
+    from dfmnist.dataset.audit import AUDIT, audit, write_audit
     from dfmnist.dataset.manifest import dataset_folder
 
     use_engine(ctx, workers)
     folder = dataset_folder(dataset)
+    if save:
+        check_writable(folder / AUDIT)
     report = audit(folder)
     if as_json:
         print_json(report)
     else:
         _show_audit(report)
     if save:
-        typer.echo(write_audit(folder, report), err=as_json)
+        path = write_audit(folder, report)
+        (say if as_json else show)(str(path))
     report.require_pass()
 
 
@@ -56,36 +59,38 @@ SHOWN_FILES = 10
 
 def _show_audit(report: "AuditReport") -> None:
     """Print an audit for people: counts, AUCs, what gives the class away, and the verdicts."""
-    console = Console()
-    counts = Table("Clips", "", "Real", "Fake", "People")
+    from dfmnist.core.text import text_table
+
+    counts = [("Clips", "", "Real", "Fake", "People")]
     for name, rows in (report.counts or {}).items():
         for value, row in rows.items():
             people = f"{row['people']:,}" if "people" in row else ""
-            counts.add_row(name, value, f"{row['real']:,}", f"{row['fake']:,}", people)
-    console.print(counts)
-    measured = Table("Audit", "Of", "AUC", "95% interval", "Verdict")
+            counts.append((name, value, f"{row['real']:,}", f"{row['fake']:,}", people))
+    show(*text_table(counts), "")
+    measured = [("Audit", "Of", "AUC", "95% interval", "Verdict")]
     parts = (report.protocol_by_quality, report.protocol_by_method or {}, report.signal)
     for audited, found in zip(("protocol", "protocol", "signal"), parts, strict=True):
         for name, one in found.items():
             auc = one.auc
             verdict = "passed" if auc.value < report.limit else "FAILED"
-            measured.add_row(
+            measured.append((
                 audited, name, f"{auc.value:.3f}", f"{auc.low:.3f}–{auc.high:.3f}",
                 "baseline" if audited == "signal" else verdict,
-            )  # fmt: skip
-    if measured.row_count:
-        console.print(measured)
+            ))  # fmt: skip
+    if len(measured) > 1:
+        show(*text_table(measured), "")
     if report.leaks:
-        leaks = Table("Leak", "AUC alone", "Real", "Fake")
-        for feature in report.leaks[:SHOWN_FEATURES]:
-            leaks.add_row(feature.name, f"{feature.auc:.2f}", feature.real, feature.fake)
-        console.print(leaks)
+        leaks = [
+            (feature.name, f"{feature.auc:.2f}", feature.real, feature.fake)
+            for feature in report.leaks[:SHOWN_FEATURES]
+        ]
+        show(*text_table([("Leak", "AUC alone", "Real", "Fake"), *leaks]), "")
     for broken in (report.broken or ())[:SHOWN_FILES]:
-        typer.echo(f"  {broken.file_name}: {broken.reason}")
+        show(f"  {broken.file_name}: {broken.reason}")
     for check, said in report.findings().items():
-        typer.echo(f"{check}: {'FAILED: ' if check in report.failed else ''}{said}")
+        show(f"{check}: {'FAILED: ' if check in report.failed else ''}{said}")
     if report.protocol is None:
-        typer.echo("protocol: not measured, since all clips have one label")
+        show("protocol: not measured, since all clips have one label")
 
 
 def verify(
@@ -113,11 +118,11 @@ def verify(
         print_json({"files": count, "manifest_sha256": digest, "problems": problems, "notes": said})
     else:
         for line in [*problems, *(f"note: {note}" for note in said)]:
-            typer.echo(line)
+            show(line)
     if problems:
         raise InputError.of(folder, f"{len(problems)} problems", "the dataset of its manifest")
     if not as_json:
-        typer.echo(f"{count} files are as the manifest says ({digest[:12]})")
+        show(f"{count} files are as the manifest says ({digest[:12]})")
 
 
 def import_(
@@ -155,8 +160,8 @@ def import_(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Take the fakes of this method alone, such as face2face, with all real clips; "
-            "repeatable.",
+            help="Take the fakes of this method alone, such as face2face, with the real clips that "
+            "belong to them; repeatable.",
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the dataset. Default: that of KIND.")] = "",
@@ -183,7 +188,6 @@ def import_(
     """
     from collections import Counter
 
-    from dfmnist.core.console import say
     from dfmnist.core.text import plural
     from dfmnist.dataset.importing import ImportOptions, import_dataset
     from dfmnist.dataset.layouts.kinds import OTHERS, layout_of
@@ -199,8 +203,8 @@ def import_(
     counts = Counter((clip.split, clip.label) for clip in distinct)
     for split in ("train", "validation", "test"):
         real, fake = counts[split, "real"], counts[split, "fake"]
-        typer.echo(f"{split}: {real} real and {fake} fake clips")
-    typer.echo(f"{out}: {plural(len(made.clips), 'file')}, {len(made.problems)} left out")
+        show(f"{split}: {real} real and {fake} fake clips")
+    show(f"{out}: {plural(len(made.clips), 'file')}, {len(made.problems)} left out")
 
 
 def export(
@@ -233,7 +237,6 @@ def export(
     file system allows them, else copies. A clip without a licence or a consent is not published,
     nor is a file that names a folder of this machine.
     """
-    from dfmnist.core.console import say
     from dfmnist.core.text import plural
     from dfmnist.dataset.export.exporting import export_dataset
     from dfmnist.dataset.manifest import dataset_folder
@@ -249,4 +252,4 @@ def export(
     for note in made.notes:
         say(f"  {note}")
     counts = ", ".join(f"{split} {count:,}" for split, count in made.counts.items())
-    typer.echo(f"{out}: {plural(sum(made.counts.values()), 'file')} ({counts})")
+    show(f"{out}: {plural(sum(made.counts.values()), 'file')} ({counts})")

@@ -7,6 +7,7 @@ import typer
 
 from dfmnist import stages
 from dfmnist.cli.options import Workers
+from dfmnist.core.console import show
 from dfmnist.stages import DemoName
 
 
@@ -25,5 +26,5 @@ def demo(
     """
     made = stages.demo(out, recipe=recipe, workers=workers)
     for line in made.headline:
-        typer.echo(line)
-    typer.echo(f"report: {made.page}")
+        show(line)
+    show(f"report: {made.page}")

@@ -1,4 +1,4 @@
-"""`dfmnist train`, `score`, `compare`, `detect`: a detector from a dataset, and what it says."""
+"""`dfmnist train` and `compare`: a detector from a dataset, and how it compares."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,21 +7,21 @@ from typing import Annotated, Any
 import typer
 
 from dfmnist.cli.options import (
-    Backend,
     Dataset,
     Json,
-    PrecisionOption,
-    Run,
     field,
     print_json,
     set_option,
 )
-from dfmnist.core.choices import QUALITIES, DeviceName, Precision, Split
+from dfmnist.core.choices import QUALITIES, DeviceName, Precision
+from dfmnist.core.console import show
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import with_settings
 from dfmnist.detectors.config import TrainConfig
-from dfmnist.detectors.networks.names import NetworkName
+from dfmnist.detectors.networks.names import NETWORKS
+
+NETWORKS_HELP = f"One of {', '.join(NETWORKS)}, timm:NAME."
 
 
 def _qualities(incomplete: str) -> list[str]:
@@ -29,9 +29,17 @@ def _qualities(incomplete: str) -> list[str]:
     return [q for q in (*QUALITIES, "original", "mixed") if q.startswith(incomplete)]
 
 
+def _networks(incomplete: str) -> list[str]:
+    """Completions of a network."""
+    return [name for name in (*NETWORKS, "timm:") if name.startswith(incomplete)]
+
+
 def train(
     dataset: Dataset,
-    network: Annotated[NetworkName, field(TrainConfig, "network")] = TrainConfig.network,
+    network: Annotated[
+        str,
+        field(TrainConfig, "network", metavar="NAME", more=NETWORKS_HELP, autocompletion=_networks),
+    ] = TrainConfig.network,
     quality: Annotated[
         str | None,
         field(
@@ -80,7 +88,7 @@ def train(
         config = replace(config, quality=default_quality(dataset))
     folder = train(config, dataset_folder(dataset), out, devices=places)
     if is_main():
-        typer.echo(f"{folder}: {_in_words(read_json(folder / RUN))}")
+        show(f"{folder}: {_in_words(read_json(folder / RUN))}")
 
 
 def _in_words(record: dict[str, Any]) -> str:
@@ -90,43 +98,6 @@ def _in_words(record: dict[str, Any]) -> str:
         f"{best['val_accuracy']:.3f}, AUC {best['val_auc']:.3f}, temperature "
         f"{fitted['temperature']:.2f}, fake from P(fake) {fitted['threshold']:.3f} on"
     )
-
-
-def score(
-    run: Run,
-    dataset: Dataset,
-    split: Annotated[Split, typer.Option(help="Part of the dataset to score.")] = "test",
-    quality: Annotated[
-        list[str] | None,
-        typer.Option(help="Quality to score, such as c23; repeatable. Default: the run's own."),
-    ] = None,
-    backend: Backend = "auto",
-    precision: PrecisionOption = "auto",
-    out: Annotated[
-        Path | None, typer.Option(help="Parquet to write; default: scores-SPLIT.parquet in RUN.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Score each frame of a split with a finished run; write Parquet and print the metrics.
-
-    A score is P(fake). Any run scores any dataset. Intervals are 95%, over people.
-    """
-    from dfmnist.detectors.metrics import counts_by_action, evaluate
-    from dfmnist.detectors.score import score
-    from dfmnist.detectors.summary import by_action, counts, metric_lines
-
-    path = out or run / f"scores-{split}.parquet"
-    table = score(run, dataset, split, quality, path, backend=backend, precision=precision)
-    result = evaluate(table)
-    threshold = table[0, "threshold"]
-    if as_json:
-        actions = counts_by_action(table)
-        print_json({"scores": path, "threshold": threshold, **vars(result), "by_action": actions})
-        return
-    typer.echo(path)
-    called = [f"called fake from P(fake) {threshold:.3f} on; a clip by its mean logit"]
-    blocks = (counts(table, result) + called, metric_lines(result), by_action(table))
-    typer.echo("\n\n".join("\n".join(lines) for lines in blocks))
 
 
 def compare(
@@ -152,71 +123,4 @@ def compare(
     if as_json:
         print_json(found)
     else:
-        typer.echo("\n".join(comparison(found)))
-
-
-def detect(
-    videos: Annotated[
-        list[Path],
-        typer.Argument(metavar="VIDEO...", help="Videos, each of one person, or folders."),
-    ],
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Run folder that `dfmnist train` printed. Default: the detector that ships, which "
-            "was trained on synthetic actors."
-        ),
-    ] = None,
-    cropped: Annotated[
-        bool, typer.Option("--cropped", help="Take the videos as face crops; find no face.")
-    ] = False,
-    face: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Face to follow, counted from 1 from left to right in the first frame that shows "
-            "one; none is the largest.",
-        ),
-    ] = None,
-    backend: Backend = "auto",
-    precision: PrecisionOption = "auto",
-    as_json: Json = False,
-) -> None:
-    """Say whether videos are fake: P(fake) of each (0 is real), and the detector's verdict.
-
-    The detector that ships knows animations of synthetic actors; `docs/DETECTORS.md` says how
-    often it is wrong on real people. A video that cannot be scored is named; the others are
-    scored, and the exit code is 2.
-    """
-    from dfmnist.core.console import say
-    from dfmnist.detectors import shipped
-    from dfmnist.detectors.predict import Unscored, VideoScore, detect_videos, find_videos
-    from dfmnist.detectors.run import load_run
-
-    if cropped and face is not None:
-        raise InputError(f"--face {face} with --cropped; expected one of them")
-    loaded = load_run(run or shipped.FOLDER)
-    paths = find_videos(videos)
-    found: list[VideoScore | Unscored] = []
-    scored = detect_videos(
-        paths, loaded, cropped=cropped, face=face, backend=backend, precision=precision
-    )
-    for one in scored:
-        found.append(one)
-        if as_json:
-            continue
-        if isinstance(one, Unscored):
-            say(one.error)
-            continue
-        typer.echo(
-            f"{one.path}: P(fake) {one.p_fake:.3f}, {'fake' if one.fake else 'real'} "
-            f"(fake from {loaded.calibration.threshold:.3f}), {len(one.frames)} frames"
-        )
-    if as_json:
-        print_json(found)
-    elif run is None and any(isinstance(one, VideoScore) for one in found):
-        say(f"judged by {shipped.WORDS}; docs/DETECTORS.md says how well it knows real people")
-    if failed := [one.error for one in found if isinstance(one, Unscored)]:
-        if len(found) == 1:
-            raise InputError(failed[0])
-        raise InputError(f"{len(failed)} of {len(found)} videos not scored, the first: {failed[0]}")
+        show(*comparison(found))

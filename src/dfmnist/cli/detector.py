@@ -1,4 +1,4 @@
-"""`dfmnist detector film`, `average`, `pack`: the making of the detector that ships."""
+"""`dfmnist detector film`, `average`, `know`, `pack`: the making of the detector that ships."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dfmnist.cli.options import DATASET_HELP, Run, Workers, set_option, use_engine
+from dfmnist.core.console import show
 from dfmnist.pipeline.config import CorpusConfig
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
@@ -25,7 +26,7 @@ def film(
     from dfmnist.pipeline.detector_corpus import film_detector_corpus
 
     use_engine(ctx, workers)
-    typer.echo(film_detector_corpus(with_settings(CorpusConfig(), settings), out))
+    show(film_detector_corpus(with_settings(CorpusConfig(), settings), out))
 
 
 def average(
@@ -49,9 +50,27 @@ def average(
 
     folder = average_runs(runs, dataset_folder(dataset), out, share)
     found = read_json(folder / RUN)["best_validation"]
-    typer.echo(
-        f"{folder}: validation accuracy {found['val_accuracy']:.3f}, AUC {found['val_auc']:.3f}"
-    )
+    show(f"{folder}: validation accuracy {found['val_accuracy']:.3f}, AUC {found['val_auc']:.3f}")
+
+
+def know(
+    run: Run,
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help=DATASET_HELP)],
+) -> None:
+    """Measure what a finished run knows, on the validation clips of the dataset it was trained on.
+
+    `detect` then says where a face is outside what the detector knows. `train` does this by itself;
+    the command is for runs of earlier versions.
+    """
+    from dfmnist.core.errors import InputError
+    from dfmnist.dataset.manifest import dataset_folder
+    from dfmnist.detectors.familiar import FILE, LEAST_PEOPLE
+    from dfmnist.detectors.heldout import measure_familiar
+
+    if not measure_familiar(run, dataset_folder(dataset)):
+        few = f"its validation clips show fewer than {LEAST_PEOPLE} people"
+        raise InputError.of(dataset, few, "more people: what is known is measured across them")
+    show(run / FILE)
 
 
 def pack(
@@ -66,4 +85,4 @@ def pack(
     from dfmnist.dataset.manifest import dataset_folder
     from dfmnist.pipeline.shipped_detector import pack_detector
 
-    typer.echo(pack_detector(run, dataset_folder(corpus), out))
+    show(pack_detector(run, dataset_folder(corpus), out))

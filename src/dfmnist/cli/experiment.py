@@ -14,6 +14,7 @@ from dfmnist.cli.options import (
     print_json,
     use_engine,
 )
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ def experiment(
             help="Another dataset, under the name that the paper gives it; repeatable.",
         ),
     ] = None,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]MODULE:FUNCTION|PROGRAM",
+            help="Your own detector, which stands beside the paper's in Table 3; repeatable.",
+        ),
+    ] = None,
     recipe: Annotated[
         RecipeName,
         typer.Option(
@@ -81,6 +89,7 @@ def experiment(
     The same command continues after a stop.
     """
     from dfmnist import recipes
+    from dfmnist.detectors.external import parse_external
     from dfmnist.experiments import run
     from dfmnist.experiments.cost import describe
 
@@ -100,11 +109,12 @@ def experiment(
         known[recipe](),
         tuple(map(run.parse_other, other or [])),
         seeds,
+        tuple(map(parse_external, detector or [])),
     )
     use_engine(ctx, workers, engine, address)
     if not dry_run:
-        typer.echo(run.run_experiments(request, out))
+        show(run.run_experiments(request, out))
     elif as_json:
         print_json(run.dry_run(request))
     else:
-        typer.echo(describe(run.dry_run(request)))
+        show(*describe(run.dry_run(request)).split("\n"))

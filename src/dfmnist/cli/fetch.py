@@ -1,5 +1,6 @@
 """`dfmnist fetch`: models that are not shipped in the package."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 
 
@@ -39,7 +41,7 @@ def fetch(
         if from_file is not None:
             raise InputError(f"--from with {what}; expected `dfmnist fetch {what}` alone")
         for name, path in OURS[what]().items():
-            typer.echo(f"{name}: {path}")
+            show(f"{name}: {path}")
     elif what not in PUBLISHED:
         raise InputError(f"fetch '{what}'; expected {', '.join((*OURS, *PUBLISHED))}")
     else:
@@ -54,8 +56,9 @@ def _published(name: str, from_file: Path | None) -> None:
     path = get(name, check) if from_file is None else install(name, from_file, check)
     known = PUBLISHED[name]
     expected = "as expected" if known.sha256 else "no published checksum is known"
-    typer.echo(f"{name}: {path}\n  SHA-256 {sha256_file(path)}, {expected}")
-    typer.echo(f"  licence: {known.licence}")
+    show(f"{name}: {path}")
+    show(f"  SHA-256 {sha256_file(path)}, {expected}")
+    show(f"  licence: {known.licence}")
 
 
 def _reader(name: str) -> Callable[[str, Path], object]:
@@ -83,7 +86,10 @@ def _faces() -> dict[str, Path]:
 
 def _actors() -> dict[str, Path]:
     from dfmnist.actors.head import head_file, load_head
+    from dfmnist.core.files import check_writable
 
+    if not os.path.isfile(head_file()):
+        check_writable(head_file())  # making it takes a minute or two
     load_head()
     return {"head": head_file()}
 
@@ -127,6 +133,6 @@ def _list() -> None:
 
 
 def _entry(name: str, have: bool, path: Path, facts: dict[str, str]) -> None:
-    typer.echo(f"{name}: {f'in the cache, {path}' if have else 'not in the cache'}")
+    show(f"{name}: {f'in the cache, {path}' if have else 'not in the cache'}")
     for what, said in facts.items():
-        typer.echo(f"  {what + ':':<10}{said}")
+        show(f"  {what + ':':<10}{said}")

@@ -4,10 +4,10 @@ Nothing else knows of them: the next version deletes this file.
 """
 
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from typing import get_args, get_origin
 
+from dfmnist.core.console import show_error
 from dfmnist.core.settings import Setting, settings_of
 from dfmnist.detectors.config import TrainConfig
 
@@ -35,7 +35,7 @@ def translated(arguments: Sequence[str]) -> list[str]:
     new = translate(arguments)
     if new != list(arguments):
         now = shlex.join(["dfmnist", *new])
-        print(f"dfmnist: old spelling, gone in the next version; now: {now}", file=sys.stderr)
+        show_error(f"old spelling, gone in the next version; now: {now}")
     return new
 
 

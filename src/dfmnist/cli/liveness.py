@@ -7,6 +7,7 @@ import typer
 
 from dfmnist.cli.options import Dataset, Json, Workers, print_json, use_engine
 from dfmnist.core.choices import Attack, Split
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 
 Clips = Annotated[Path, typer.Option(help="Folder for the clips to film; finished ones are kept.")]
@@ -42,7 +43,7 @@ def check(
     for verdict in verdicts:
         score = f" (score {verdict.score:.3f})" if verdict.assessed else ""
         reason = f": {verdict.reason}" if verdict.reason else ""
-        typer.echo(f"{verdict.detector}: {verdict.word}{score}{reason}")
+        show(f"{verdict.detector}: {verdict.word}{score}{reason}")
 
 
 def evaluate(
@@ -98,8 +99,7 @@ def evaluate(
     if as_json:
         print_json(as_record(found))
     else:
-        typer.echo(as_markdown(tables))
-        typer.echo(out)
+        show(*as_markdown(tables).split("\n"), out)
 
 
 def fit(
@@ -112,15 +112,18 @@ def fit(
     workers: Workers = None,
 ) -> None:
     """Fit the liveness detectors' thresholds on bona fide clips, before any fake is seen."""
+    from dfmnist.core.files import check_writable
     from dfmnist.liveness.calibrate import fit_thresholds
     from dfmnist.liveness.measured_clips import measure_clips, plan_clips
     from dfmnist.liveness.thresholds import write_thresholds
 
+    check_writable(out)
+    check_writable(clips, folder=True)
     use_engine(ctx, workers)
     jobs = plan_clips(clips, "thresholds", actors, with_attacks=False)
     thresholds = fit_thresholds(measure_clips(jobs))
     write_thresholds(thresholds, out)
-    typer.echo(f"{out}: fitted on {thresholds.provenance['clips']} clips of {actors} people")
+    show(f"{out}: fitted on {thresholds.provenance['clips']} clips of {actors} people")
 
 
 def benchmark(
@@ -132,13 +135,16 @@ def benchmark(
     workers: Workers = None,
 ) -> None:
     """Measure the shipped liveness detectors' error rates on held-out people and two attacks."""
+    from dfmnist.core.files import check_writable
     from dfmnist.liveness.benchmark import measure_error_rates, rates_record, write_page
     from dfmnist.liveness.thresholds import shipped_thresholds
 
+    check_writable(out)
+    check_writable(clips, folder=True)
     use_engine(ctx, workers)
     rates = measure_error_rates(clips, actors)
     write_page(rates, shipped_thresholds(), out)
     if as_json:
         print_json(rates_record(rates))
     else:
-        typer.echo(out)
+        show(out)

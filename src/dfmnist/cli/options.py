@@ -9,6 +9,7 @@ import typer
 
 from dfmnist.core.choices import BackendName, EngineName, Precision
 from dfmnist.core.config import plain
+from dfmnist.core.console import show
 from dfmnist.core.jobs import engine
 from dfmnist.core.settings import Setting, field_docs, settings_of
 
@@ -75,7 +76,7 @@ def set_option(config: type, example: str) -> Any:
 
     def listed(values: list[str]) -> list[str]:
         if "help" in values:
-            typer.echo("\n".join(setting_lines(config)))
+            show(*setting_lines(config))
             raise typer.Exit
         return values
 
@@ -101,7 +102,8 @@ def use_engine(
 
 def print_json(value: Any) -> None:
     """Print `value` as one JSON document; a number that is not defined becomes null."""
-    typer.echo(json.dumps(_defined(plain(value)), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(_defined(plain(value)), indent=2, ensure_ascii=False, allow_nan=False)
+    show(*text.split("\n"))
 
 
 def _defined(value: Any) -> Any:

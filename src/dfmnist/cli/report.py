@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from dfmnist.cli.options import Dataset
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 
 RecipeName = Literal["demo", "smoke", "paper"]
@@ -38,8 +39,8 @@ def report(
         dataset_folder(dataset), out, context, experiments=experiments, runs=runs
     )
     for line in headline:
-        typer.echo(line)
-    typer.echo(f"report: {page}")
+        show(line)
+    show(f"report: {page}")
 
 
 def _departures(recipe: RecipeName | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dfmnist.core.errors import InputError, StorageError
 from dfmnist.core.files import NO_ROOM
+from dfmnist.core.text import visible
 
 LONGEST = 500
 """Length of a reason from which it is cut."""
@@ -20,15 +21,19 @@ def failure(error: Exception, item: Path) -> str:
     """
     if isinstance(error, StorageError) or getattr(error, "errno", None) in NO_ROOM:
         raise error
-    kind = "" if isinstance(error, InputError) else f"{item}: {type(error).__name__}: "
-    text = " ".join(f"{kind}{error}".split())
+    if isinstance(error, InputError):
+        text = visible(str(error))
+    else:
+        said = " ".join(str(error).split())
+        text = f"{visible(str(item))}: {type(error).__name__}: {said}".rstrip()
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def published(reason: str, item: Path) -> str:
     """`reason` for a file that is published: paths without the folders of this machine."""
-    for folder in {str(item.parent), str(item.parent.resolve())} - {".", "/"}:
-        reason = reason.replace(f"{folder}/", "")
+    for folder in {item.parent, item.parent.resolve()} - {Path("."), Path("/")}:
+        for shown in (str(folder), visible(str(folder))):
+            reason = reason.replace(f"{shown}/", "")
     return without_folders(reason)
 
 

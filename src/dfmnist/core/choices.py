@@ -46,6 +46,10 @@ BackendName = Literal["auto", "openvino", "torch"]
 """Library that runs a trained network; `auto` is torch on a GPU and OpenVINO on a CPU."""
 DeviceName = Literal["auto", "cpu", "gpu"]
 """Where a training runs; `auto` takes a GPU if there is one."""
+Positive = Literal["fake", "real"]
+"""The class of which a high score of somebody else's detector speaks."""
+ScoreScale = Literal["probability", "logit"]
+"""The unit of scores: from 0 to 1, or the logarithm of the odds."""
 PersonRule = Literal["file", "folder"]
 """Who is who in a folder of footage: one person in each file, or in each subfolder."""
 DriverProtocol = Literal["disjoint", "shared"]

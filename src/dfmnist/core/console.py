@@ -1,6 +1,16 @@
-"""Messages and progress on standard error: bars on a terminal, plain lines in a log file."""
+"""What is printed: results on standard output; messages and progress on standard error.
 
+Progress is bars on a terminal and plain lines in a log file. All text passes `core.text.visible`
+here, so that nothing that a file or a person is called can change what a terminal shows.
+"""
+
+import logging
+import sys
 import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from rich.console import Console
@@ -8,12 +18,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     Task,
-    TextColumn,
+    TaskID,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-from dfmnist.core.text import duration_text
+from dfmnist.core.text import duration_text, visible
 
 console = Console(stderr=True)
 """Every message and all progress goes here; results go to standard output."""
@@ -26,22 +38,95 @@ def set_quiet(quiet: bool) -> None:
     console.quiet = quiet
 
 
-def say(text: str) -> None:
-    """Print one line as it is: no markup, no colours, no line breaks of our own."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+def say(text: str, style: str | None = None) -> None:
+    """Print one line of a message as it is: no markup, no line breaks of our own."""
+    line = visible(text)
+    console.print(line, style=style, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def show(*lines: object) -> None:
+    """Print lines of a result on standard output."""
+    for line in lines:
+        print(visible(str(line)))
+
+
+def show_error(message: str, *, trace: bool = False) -> None:
+    """Print the one line with which a command ends that cannot go on.
+
+    `trace`: the traceback of the exception that is being handled is printed before it.
+    """
+    if trace:
+        for line in traceback.format_exc().rstrip().split("\n"):
+            print(visible(line), file=sys.stderr)
+    print(visible(f"dfmnist: {message}"), file=sys.stderr)
+
+
+class LogFormatter(logging.Formatter):
+    """Formats a record of the log as one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+ProgressWatcher = Callable[[str, float, float | None], None]
+"""A function that is told what is being done, how much of it is done, and the total if known."""
+_WATCHER: ContextVar[ProgressWatcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched_progress(watcher: ProgressWatcher) -> Iterator[None]:
+    """Hand the progress of all stages within this block to `watcher`, and show none of it.
+
+    An exception that `watcher` raises ends the stage: this is how a page cancels its work. It holds
+    for the thread that enters the block.
+    """
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
 
 
 def progress_bar() -> Progress:
     """Progress of long stages, for a `with` block: bars, or plain lines without a terminal."""
+    if (watcher := _WATCHER.get()) is not None:
+        return _WatchedProgress(watcher)
     if not console.is_terminal or console.is_dumb_terminal:
         return _ProgressLines()
     return Progress(
-        TextColumn("{task.description:<28}"),
+        _Description(),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
     )
+
+
+class _WatchedProgress(Progress):
+    """Progress that is handed to a function, and not shown."""
+
+    def __init__(self, watcher: ProgressWatcher) -> None:
+        super().__init__(console=console, disable=True)
+        self._watcher = watcher
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._tell(task_id)
+
+    def update(self, task_id: TaskID, *args: Any, **more: Any) -> None:
+        super().update(task_id, *args, **more)
+        self._tell(task_id)
+
+    def _tell(self, task_id: TaskID) -> None:
+        task = next(task for task in self.tasks if task.id == task_id)
+        self._watcher(task.description, task.completed, task.total)
+
+
+class _Description(ProgressColumn):
+    """What is being done, beside its bar."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{visible(task.description):<28}")
 
 
 class _ProgressLines(Progress):

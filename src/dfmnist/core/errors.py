@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Self
 
+from dfmnist.core.text import visible
+
 
 class InputError(ValueError):
     """Input that cannot be used. The message names it and says what was expected.
@@ -13,8 +15,8 @@ class InputError(ValueError):
     @classmethod
     def of(cls, path: str | Path, problem: str, expected: str) -> Self:
         """Error with the message `PATH: problem; expected ...` on one line."""
-        text = f"{path}: {problem}; expected {expected}"
-        return cls(" ".join(text.split()))
+        text = " ".join(f"{problem}; expected {expected}".split())
+        return cls(f"{visible(str(path))}: {text}")
 
 
 class StorageError(InputError):

@@ -11,6 +11,8 @@ import os
 import secrets
 import shutil
 import socket
+import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -34,8 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, with its suffix, and rename it to `path` on success.
 
     After an exception the temporary file is removed and `path` is unchanged. A killed process
-    leaves at most a hidden `.tmp-*` file. Raises `StorageError` if the disk is full or the folder
-    cannot be written to.
+    leaves at most a hidden `.tmp-*` file. Raises `StorageError` if the disk is full, the folder
+    cannot be written to, or `path` is a folder.
     """
     # named before it is made, so that an interrupt at any place finds it
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}{path.suffix}")
@@ -45,16 +47,54 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise _cannot_write(path, error) from None
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in NO_ROOM:
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise _cannot_write(path, error) from None
+            raise
+        try:
+            temporary.replace(path)
+        except OSError as error:  # for example onto a folder
             raise _cannot_write(path, error) from None
-        raise
     finally:
         with contextlib.suppress(OSError):  # it is not there, or its folder is not
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, and rename it to `path` on success.
+
+    After an exception it is removed and `path` is unchanged. A killed process leaves at most a
+    hidden `.tmp-*` folder. Raises `InputError` for a `path` that holds anything, and
+    `StorageError` if it cannot be written.
+    """
+    refuse_taken(path)
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}")  # as in `atomic_path`
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir(mode=0o700)
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+        yield temporary
+        temporary.chmod(0o755)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_taken(folder: Path) -> None:
+    """Raise `InputError` for a file, and for a folder that is not empty."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError.of(folder, "is a file", "a new folder to write to")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError.of(folder, "holds something", "a new folder to write to")
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -63,6 +103,34 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 def _cannot_write(path: Path, error: OSError) -> StorageError:
     return StorageError.of(path, f"cannot be written ({error.strerror})", "room and leave to write")
+
+
+def check_writable(path: Path, *, folder: bool = False) -> None:
+    """Raise `StorageError` if no file can be made at `path`, or in it if it is a `folder`.
+
+    It is called before long work whose result goes there. A temporary file without a name is made
+    for it, so nothing is left behind, and a folder that is missing is not created.
+    """
+    try:
+        if not folder and path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        there = path if folder else path.parent
+        while not (found := _stat(there)):
+            there = there.parent
+        if not stat.S_ISDIR(found.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        with tempfile.TemporaryFile(prefix=TEMPORARY, dir=there):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """What is at `path`; None if there is nothing. Raises `OSError` if that cannot be known."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -171,42 +239,66 @@ def cache_dir() -> Path:
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path, kind: str = "") -> Iterator[None]:
     """Hold `folder` for this process within the `with` block; create it if it is missing.
 
-    Temporary files that a killed process left in it are removed. Raises `InputError` that names
-    the process and machine that hold it. The lock ends with its process, however that ends. On a
-    file system without locks nothing is held.
+    With a `kind` the folder is claimed as one of it, as `claim_folder` does. Temporary files that
+    a killed process left in a folder of this program are removed. At the end, a folder in which
+    nothing was written is as it was before. Raises `InputError` that names the process and machine
+    that hold it. The lock ends with its process, however that ends. On a file system without locks
+    nothing is held.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError.of(folder, "is a file", "a folder to write to")
+    existed = os.path.isdir(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except FileExistsError:
+        raise InputError.of(folder, "is a file", "a folder to write to") from None
     except OSError as error:
         raise _cannot_write(folder, error) from None
+    claimed = False
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            who = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise InputError.of(folder, f"is in use by {who}", "a folder that is free") from None
-        except OSError:  # no locks here
+        with contextlib.ExitStack() as ending:
+            if _locked(handle, folder):
+                ending.callback(_let_go, folder, remove=not existed)
+            claimed = bool(kind) and claim_folder(folder, kind)
+            if (folder / MARKER).exists():  # else it may be someone's own folder
+                for left in folder.rglob(f"{TEMPORARY}*"):
+                    left.unlink(missing_ok=True)
+            if claimed:
+                ending.callback(_unclaim, folder)
             yield
-            return
-        os.truncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-        if (folder / MARKER).exists():  # else it may be someone's own folder
-            for left in folder.rglob(f"{TEMPORARY}*"):
-                left.unlink(missing_ok=True)
-        try:
-            yield
-        finally:
-            (folder / LOCK).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # nothing was written, or the folder is in use
-                folder.rmdir()
     finally:
         os.close(handle)
+
+
+def _locked(handle: int, folder: Path) -> bool:
+    """Lock the open file `handle` of `folder`; False on a file system without locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        who = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+        raise InputError.of(folder, f"is in use by {who}", "a folder that is free") from None
+    except OSError:
+        return False
+    os.truncate(handle, 0)
+    os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    return True
+
+
+def _let_go(folder: Path, *, remove: bool) -> None:
+    """Remove the lock, and `folder` if it is empty and `remove` says so."""
+    (folder / LOCK).unlink(missing_ok=True)
+    if remove:
+        with contextlib.suppress(OSError):  # something was written, or the folder is in use
+            folder.rmdir()
+
+
+def _unclaim(folder: Path) -> None:
+    """Remove the marker of a folder that holds nothing but it and the lock."""
+    with contextlib.suppress(OSError):
+        if {path.name for path in folder.iterdir()} <= {MARKER, LOCK}:
+            (folder / MARKER).unlink()
 
 
 Result = TypeVar("Result")
@@ -214,11 +306,12 @@ Given = ParamSpec("Given")
 
 
 def holds_folder(
-    parameter: str, when: Callable[[], bool] = lambda: True
+    parameter: str, kind: str = "", *, when: Callable[[], bool] = lambda: True
 ) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
     """Decorator: the function holds the folder in its parameter of this name by `folder_lock`.
 
-    Where `when` is False at the call, it runs without: of a training's processes one holds it.
+    With a `kind` the folder is claimed as one of it. Where `when` is False at the call, the
+    function runs without: of a training's processes one holds it.
     """
 
     def decorate(function: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -227,7 +320,7 @@ def holds_folder(
         @functools.wraps(function)
         def held(*args: Given.args, **kwargs: Given.kwargs) -> Result:
             folder = Path(signature.bind(*args, **kwargs).arguments[parameter])
-            with folder_lock(folder) if when() else contextlib.nullcontext():
+            with folder_lock(folder, kind) if when() else contextlib.nullcontext():
                 return function(*args, **kwargs)
 
         return held
@@ -235,21 +328,27 @@ def holds_folder(
     return decorate
 
 
-def claim_folder(folder: Path, kind: str) -> None:
-    """Mark `folder` as one of `kind`. Raises `InputError` if it holds something else.
+def claim_folder(folder: Path, kind: str) -> bool:
+    """Mark `folder` as one of `kind`; True if it had no marker yet.
 
-    A new or empty folder gets a marker; one with the same marker is used again (resume).
+    A new or empty folder gets a marker; one with the same marker is used again (resume). Raises
+    `InputError` if it holds something else.
     """
     marker = folder / MARKER
-    if folder.exists() and not folder.is_dir():
-        raise InputError.of(folder, "is a file", "a folder to write to")
-    if marker.exists():
+    try:
+        if folder.is_file():
+            raise InputError.of(folder, "is a file", "a folder to write to")
+        there = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        there = set()
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    if MARKER in there:
         found = marker.read_text(encoding="utf-8").strip()
         if found != kind:
             raise InputError.of(folder, f"holds a {found}", f"a new folder, or one with a {kind}")
-        return
-    if folder.exists() and any(
-        p for p in folder.iterdir() if not p.name.startswith((TEMPORARY, LOCK))
-    ):
+        return False
+    if any(not name.startswith((TEMPORARY, LOCK)) for name in there):
         raise InputError.of(folder, "holds something else", f"a new folder, or one with a {kind}")
     write_text(marker, kind + "\n")
+    return True

@@ -84,7 +84,7 @@ def has_amx() -> bool:
 
 def openvino_has_bf16() -> bool:
     """True if OpenVINO runs bfloat16 on this CPU: most CPUs with AVX-512 or AMX."""
-    import openvino
+    from dfmnist.core.quiet_openvino import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
@@ -99,13 +99,14 @@ class Compiled:
     def __init__(
         self, module: nn.Module, example: list[Tensor], bfloat16: bool, streams: int = 1
     ) -> None:
-        import openvino
-        from openvino.frontend import FrontEndManager
-        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+        from dfmnist.core.quiet_openvino import openvino  # before all others of openvino
+
+        from openvino.frontend import FrontEndManager  # isort: skip
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # isort: skip
 
         with torch.no_grad(), _quiet():
             traced = torch.jit.trace(module, tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
-            # not `openvino.convert_model`, which reports its use to its makers over the network
+            # not `openvino.convert_model`, which would also report the conversion
             decoder = TorchScriptPythonDecoder(traced, example_input=tuple(example))
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(decoder))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
 from rich.progress import Progress, TaskID
@@ -38,10 +39,7 @@ def run(module: pl.LightningModule, trainer: pl.Trainer, checkpoint: Path, **mor
     that is no checkpoint.
     """
     start = checkpoint if checkpoint.is_file() else None
-    if start is not None:
-        expected = "the checkpoint of this training; delete it to begin anew"
-        if "state_dict" not in read_pickle(start, expected):
-            raise InputError.of(start, "holds no state_dict", expected)
+    trainer.strategy.checkpoint_io = _OwnCheckpoints()
     with quiet_lightning():
         try:
             trainer.fit(module, ckpt_path=start, weights_only=True, **more)
@@ -49,6 +47,17 @@ def run(module: pl.LightningModule, trainer: pl.Trainer, checkpoint: Path, **mor
             if trainer.state.status == TrainerStatus.INTERRUPTED:  # Lightning hides Ctrl-C
                 raise KeyboardInterrupt from None
             raise
+
+
+class _OwnCheckpoints(TorchCheckpointIO):
+    """Reads a checkpoint once, without running code. Raises `InputError` for another file."""
+
+    def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        expected = "the checkpoint of this training; delete it to begin anew"
+        held = read_pickle(Path(path), expected)
+        if "state_dict" not in held:
+            raise InputError.of(path, "holds no state_dict", expected)
+        return held
 
 
 @contextlib.contextmanager

@@ -156,6 +156,15 @@ def _begin(gpu: int | None, gpus: int, enter: Callable[[bool], None], quiet: boo
 
     The process exits when its parent dies.
     """
+    exit_with_parent()
+    if gpu is not None:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[gpu]
+    enter(quiet)
+
+
+def exit_with_parent() -> None:
+    """Ignore SIGINT in this process, which the parent handles, and exit when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
 
@@ -165,7 +174,3 @@ def _begin(gpu: int | None, gpus: int, enter: Callable[[bool], None], quiet: boo
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    if gpu is not None:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[gpu]
-    enter(quiet)

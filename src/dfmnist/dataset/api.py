@@ -10,10 +10,11 @@ def load(dataset: str | Path) -> Manifest:
 
     Raises `InputError` with the file and line for a record that is wrong.
 
-    >>> import dfmnist
-    >>> manifest = dfmnist.load("mydata")
-    >>> clips = manifest.select(split="test", quality="raw", label="fake").clips
-    >>> manifest.path(clips[0]).exists()
-    True
+    Examples:
+        >>> import dfmnist
+        >>> manifest = dfmnist.load("mydata")
+        >>> clips = manifest.select(split="test", quality="raw", label="fake").clips
+        >>> manifest.path(clips[0]).exists()
+        True
     """
     return read_manifest(Path(dataset))

@@ -23,6 +23,7 @@ from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
 from dfmnist.core.jobs import run_jobs
+from dfmnist.core.records import first_problem
 from dfmnist.core.text import plural
 from dfmnist.dataset.classify import CrossValidation
 from dfmnist.dataset.fingerprint import Hashes, fingerprint
@@ -267,10 +268,8 @@ def read_audit(root: Path) -> AuditReport | None:
     try:
         return TypeAdapter(AuditReport).validate_python(_upgraded(read_json(path)))
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InputError.of(
-            path, f"no audit report ({where})", "one by `dfmnist dataset audit`"
-        ) from None
+        what = f"is no audit report ({first_problem(error)})"
+        raise InputError.of(path, what, "one by `dfmnist dataset audit`") from None
 
 
 _OLD_KEYS = {"auc": "value", "low": "low", "high": "high", "clips": "n", "identities": "groups"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dfmnist.core.actions import INFO, Action
 from dfmnist.core.files import write_text
-from dfmnist.core.text import UNDEFINED, markdown_table
+from dfmnist.core.text import UNDEFINED, markdown_escape, markdown_table
 from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.export.terms import Terms, licence_lines, terms_of
 from dfmnist.dataset.manifest import Manifest, Rejected
@@ -52,7 +52,7 @@ def card(
     parts = [
         front_matter(text.pretty_name, terms, summary.clips, whole, link=False),
         f"# {text.pretty_name}",
-        _opening(summary),
+        _opening(summary, _animators(manifest)),
         SYNTHETIC if text.synthetic_actors else "",
         text.how_made,
         "## Counts\n\n" + counts_text(summary),
@@ -108,13 +108,23 @@ def front_matter(
     return "\n".join(lines)
 
 
-def _opening(summary: Summary) -> str:
+def _animators(manifest: Manifest) -> str:
+    """What made the fakes, in words: the motion model, or the generators by name."""
+    fakes = [clip for clip in manifest.clips if clip.label == "fake"]
+    names = {clip.generator or clip.method for clip in fakes if clip.method != "fomm"} - {""}
+    if not names:
+        return "with a first order motion model"
+    names |= {clip.generator for clip in fakes if clip.method == "fomm"}
+    return "by " + ", ".join(sorted(names))
+
+
+def _opening(summary: Summary, animators: str) -> str:
     return (
         f"{summary.clips} clips ({summary.real} real, {summary.fake} fake) of "
         f"{summary.identities} people, {summary.hours * 60:.1f} minutes, in "
         f"{len(summary.by_quality)} qualities ({summary.files} files, "
-        f"{summary.bytes / 1e6:.1f} MB). Fakes are facial animations made with a first order "
-        "motion model, as in *DeepFake MNIST+: A DeepFake Facial Animation Dataset*."
+        f"{summary.bytes / 1e6:.1f} MB). Fakes are facial animations made {animators}, as in "
+        "*DeepFake MNIST+: A DeepFake Facial Animation Dataset*."
     )
 
 
@@ -186,7 +196,7 @@ every file against its SHA-256."""
 
 
 def _bullets(head: str, values: Sequence[str]) -> str:
-    return "".join(f"- {head}: {value}\n" for value in values)
+    return "".join(f"- {head}: {markdown_escape(value)}\n" for value in values)
 
 
 def _use() -> str:

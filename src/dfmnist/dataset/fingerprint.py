@@ -13,14 +13,17 @@ are 0.02 apart at most, at half the size and CRF 40 0.05; the nearest two clips 
 are 0.10 apart. Pictures of two people are the more alike the more a studio makes them so.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfmnist.media.video import frame_times, frames_at
+from dfmnist.core.arrays import Frames
+from dfmnist.media.video import frame_times, frames_at, resize_frames
 
 FRAMES = 2
 """Number of frames of a clip that are hashed."""
@@ -54,10 +57,22 @@ def fingerprint(path: Path) -> Hashes:
     Raises `InputError` for a file that cannot be read.
     """
     times = frame_times(path)
-    length_s = min(WINDOW_S, times.duration_s)
-    moments_s = (np.arange(FRAMES) + 0.5) * length_s / FRAMES
-    frames = frames_at(path, times.index_at(moments_s), (SIDE_PX, SIDE_PX), times=times)
-    return hashes_of(frames)
+    indices = times.index_at(_moments_s(times.duration_s))
+    return hashes_of(frames_at(path, indices, (SIDE_PX, SIDE_PX), times=times))
+
+
+def first_frames(frames_rgb_u8: Frames, fps: Fraction) -> Frames:
+    """The frames (`FRAMES`, `SIDE_PX`, `SIDE_PX`, 3) of a clip (n, h, w, 3) that are hashed."""
+    count = len(frames_rgb_u8)
+    moments_s = _moments_s(count / float(fps))
+    indices = np.minimum((moments_s * float(fps) + 1e-6).astype(np.int64), count - 1)
+    return resize_frames(frames_rgb_u8[indices], (SIDE_PX, SIDE_PX))
+
+
+def _moments_s(duration_s: float) -> NDArray[np.float64]:
+    """The moments (`FRAMES`,) of a clip of this length that are hashed, in seconds."""
+    length_s = min(WINDOW_S, duration_s)
+    return np.asarray((np.arange(FRAMES) + 0.5) * length_s / FRAMES, np.float64)
 
 
 def hashes_of(frames_rgb_u8: NDArray[np.uint8]) -> Hashes:
@@ -66,6 +81,18 @@ def hashes_of(frames_rgb_u8: NDArray[np.uint8]) -> Hashes:
     pictures = luma.std(axis=(1, 2)) >= FLAT
     hashes = [_hash(luma, pictures, cut) for cut in CUT]
     return np.stack(hashes).astype(np.float16)
+
+
+def text_of(hashes: Hashes) -> str:
+    """The first of the hashes (cuts, values) of a clip, that of whole pictures, as text."""
+    return b64encode(hashes[0].astype("<f2").tobytes()).decode()
+
+
+def hashes_in(text: str) -> Hashes:
+    """The hashes (1, values) that `text_of` put into a text; all zero for an empty one."""
+    if not text:
+        return np.zeros((1, FRAMES * FREQUENCIES**2), np.float16)
+    return np.frombuffer(b64decode(text), "<f2").astype(np.float16)[None]
 
 
 def _hash(
@@ -103,12 +130,12 @@ def distance(a: Hashes, b: Hashes) -> NDArray[np.float32]:
     """Distances (n, m) of the clips with hashes `a` (n, cuts, values) and `b` (m, cuts, values).
 
     It is 0 for equal pictures and 1 for unrelated ones: the smallest over mirroring and over what
-    may have been cut off either clip.
+    may have been cut off either clip, as far as both have hashes of that.
     """
     ours, theirs = a.astype(np.float32), b.astype(np.float32)
     mirror = _mirror()
     nearest = np.full((len(a), len(b)), -1, dtype=np.float32)
-    for i in range(len(CUT)):
+    for i in range(min(a.shape[1], b.shape[1])):
         for one, other in {(i, 0), (0, i)}:
             for factor in (1, mirror):
                 np.maximum(nearest, (ours[:, one] * factor) @ theirs[:, other].T, out=nearest)

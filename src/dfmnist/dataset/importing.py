@@ -11,9 +11,9 @@ from dfmnist.core.batch import failure
 from dfmnist.core.choices import SplitRule
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, write_text
+from dfmnist.core.files import holds_folder, write_text
 from dfmnist.core.jobs import run_jobs
-from dfmnist.core.text import plural
+from dfmnist.core.text import plural, visible
 from dfmnist.dataset.clip import Clip
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.layouts.base import Layout
@@ -53,7 +53,7 @@ class ImportOptions:
     size_px: int = 256
     """Side in pixels of the crops."""
     methods: tuple[str, ...] = ()
-    """Methods whose fakes are taken, with all real clips; empty takes all."""
+    """Methods whose fakes are taken, with the real clips that belong to them; empty takes all."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Imported:
     """How people, splits and files were read, a sentence each."""
 
 
-@holds_folder("out")
+@holds_folder("out", KIND)
 def import_dataset(
     layout: Layout,
     root: Path,
@@ -91,10 +91,9 @@ def import_dataset(
     listed = list(layout.read(root))
     if not listed:
         raise InputError.of(root, "holds no clips", layout.expected)
-    claim_folder(out, KIND)
     listed, unwanted = _of_methods(layout, root, listed, options.methods)
     found, problems, left_out = _present(layout, root, out, listed, unwanted)
-    write_text(out / PROBLEMS, "".join(f"{problem}\n" for problem in problems))
+    write_text(out / PROBLEMS, "".join(f"{visible(problem)}\n" for problem in problems))
     _tell(out, problems, len(listed), options)
     division, rule = _split(layout, found, options)
     info = DatasetInfo(
@@ -126,12 +125,17 @@ def import_dataset(
 def _of_methods(
     layout: Layout, root: Path, listed: list[Clip], methods: Collection[str]
 ) -> tuple[list[Clip], list[Clip]]:
-    """The clips that are real or of the methods wanted, and the others."""
+    """The fakes of the methods wanted with the real clips that belong to them, and the others."""
     known = {clip.method for clip in listed if clip.method}
     if unknown := sorted(set(methods) - known):
         expected = f"some of {', '.join(sorted(known)) or 'no method'}"
         raise InputError.of(root, f"holds no fakes of {unknown[0]}", expected)
-    taken = [c for c in listed if not methods or c.label == "real" or c.method in methods]
+    taken = [
+        c
+        for c in listed
+        if not methods
+        or (layout.goes_with(c, methods) if c.label == "real" else c.method in methods)
+    ]
     names = {clip.file_name for clip in taken}
     return taken, [clip for clip in listed if clip.file_name not in names]
 

@@ -17,15 +17,14 @@ from torch import Tensor
 
 from dfmnist.core.config import plain
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, sha256_file, write_json
+from dfmnist.core.files import holds_folder, sha256_file, write_json
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
-from dfmnist.detectors.backends import choose_backend, score_clips
 from dfmnist.detectors.batches import TrainBatches
 from dfmnist.detectors.calibrate import fit_calibration
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, select_samples
+from dfmnist.detectors.heldout import save_familiar, validation_outputs
 from dfmnist.detectors.module import save_weights
-from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.builders import build
 from dfmnist.detectors.norms import estimate_norms
 from dfmnist.detectors.pairs import training_units
@@ -38,7 +37,7 @@ NORM_FRAMES = 512
 """Number of training frames for batch norm's statistics, where the first run states none."""
 
 
-@holds_folder("out")
+@holds_folder("out", KIND)
 def average_runs(
     runs: Sequence[Path], dataset: Path, out: Path, shares: Sequence[float] | None = None
 ) -> Path:
@@ -52,7 +51,6 @@ def average_runs(
     config, frame_px = records[0].config, records[0].frame_px
     if records[0].record.get("manifest_hash") != manifest_hash(dataset):
         raise InputError.of(runs[0], "was trained on another dataset", f"a run on {dataset}")
-    claim_folder(out, KIND)
     network = build(config.network, **config.network_options)
     network.load_state_dict(_averaged([run.folder for run in records], parts))
     manifest = read_manifest(dataset)
@@ -69,8 +67,12 @@ def average_runs(
     )  # fmt: skip
     estimate_norms(network, batches, config.precise_bn_frames or NORM_FRAMES)
     held_out = ClipFrames(validation, size_px=frame_px, consecutive=network.consecutive)
-    fake, logits = _validation(network, held_out, frame_px)
+    outputs = list(validation_outputs(network, held_out, frame_px))
+    logits = np.concatenate([found[:, 0] for _, found in outputs]).astype(np.float64)
+    truth = [np.full(len(found), held_out.samples[i].fake) for i, found in outputs]
+    fake = np.concatenate(truth)
     save_weights(network, out / WEIGHTS, epoch=1, calibration=fit_calibration(fake, logits))
+    save_familiar(out, dataset, held_out, outputs)
     _write_record(records, parts, config, out, _metrics(fake, logits))
     return out
 
@@ -104,19 +106,6 @@ def _averaged(folders: Sequence[Path], parts: Sequence[float]) -> dict[str, Tens
             terms = [state[name].float() * part for state, part in zip(states, parts, strict=True)]
             averaged[name] = torch.stack(terms).sum(0)
     return averaged
-
-
-def _validation(
-    network: Detector, frames: ClipFrames, frame_px: int
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Truth and raw logits (n,) of every validation frame, in every quality."""
-    keys = [(i, q) for i in range(len(frames.samples)) for q in range(frames.num_qualities)]
-    model = choose_backend(network, precision="f32", frame_px=frame_px)
-    found = list(score_clips(model, frames.clips(keys, most=2)))
-    truth = [
-        np.full(len(part), frames.samples[i].fake) for (i, _), part in zip(keys, found, strict=True)
-    ]
-    return np.concatenate(truth), np.concatenate(found).astype(np.float64)
 
 
 def _metrics(fake: NDArray[np.bool_], logits: NDArray[np.float64]) -> dict[str, float]:

@@ -46,7 +46,8 @@ class DetectorBackend(Protocol):
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
         """Yield the raw logits (n,) of each batch (n, size_px, size_px, c), in order.
 
-        A batch holds up to `batch` frames. Batches are fetched while earlier ones are computed.
+        A batch holds up to `batch` frames. Batches are fetched while earlier ones are computed. A
+        backend that was made for features gives (n, 1 + k): the logit and the pooled features.
         """
         ...
 
@@ -56,17 +57,21 @@ def choose_backend(
     backend: str = "auto",
     precision: str = "auto",
     frame_px: int | None = None,
+    *,
+    features: bool = False,
 ) -> DetectorBackend:
     """A backend that runs `network`; `core.inference.choose` explains `backend` and `precision`.
 
     `frame_px` is the side of the whole frames that it takes, which may be larger than the
-    network's crops; None means the network's size. The network itself stays unchanged on the CPU.
-    Raises `InputError`.
+    network's crops; None means the network's size. With `features` it gives the pooled features
+    beside each logit. The network itself stays unchanged on the CPU. Raises `InputError`.
     """
     chosen = choose(backend, precision)
     if chosen.backend == "torch":
-        return TorchDetectorBackend(network, chosen.device, chosen.bfloat16, frame_px)
-    return OpenVinoDetectorBackend(network, chosen.bfloat16, frame_px)
+        return TorchDetectorBackend(
+            network, chosen.device, chosen.bfloat16, frame_px, features=features
+        )
+    return OpenVinoDetectorBackend(network, chosen.bfloat16, frame_px, features=features)
 
 
 def score_clips(backend: DetectorBackend, clips: Iterable[Frames]) -> Iterator[Logits]:
@@ -111,14 +116,19 @@ def frame_logits(backend: DetectorBackend, frames_rgb_u8: Frames) -> Logits:
 
 
 class _FromPixels(nn.Module):
-    """A network with its normalisation: frames (n, h, w, c) uint8 to logits (n,)."""
+    """A network with its normalisation: frames (n, h, w, c) uint8 to logits (n,).
 
-    def __init__(self, network: Detector) -> None:
+    With `features` it gives (n, 1 + k): the logit and the pooled features.
+    """
+
+    def __init__(self, network: Detector, *, features: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.features = network, features
 
     def forward(self, frames_rgb_u8: Tensor) -> Tensor:
         images = self.network.normalise(frames_rgb_u8.permute(0, 3, 1, 2))
+        if self.features:
+            return self.network.frame_features(images)
         logits: Tensor = self.network.frame_logits(images)
         return logits
 
@@ -134,13 +144,15 @@ class TorchDetectorBackend:
         device: torch.device,
         bfloat16: bool = False,
         frame_px: int | None = None,
+        *,
+        features: bool = False,
     ) -> None:
         self.device, self.precision = device, "bf16" if bfloat16 else "f32"
         self.size_px, self.consecutive = frame_px or network.size_px, network.consecutive
         gpu = device.type != "cpu"
         self.batch = GPU_BATCH if gpu else CPU_BATCH
         own = copy.deepcopy(network).to(device) if gpu else network
-        self._model = _FromPixels(own).eval()
+        self._model = _FromPixels(own, features=features).eval()
 
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
         """Yield the raw logits of each batch, as `DetectorBackend.run` does."""
@@ -175,14 +187,20 @@ class OpenVinoDetectorBackend:
     batch = CPU_BATCH
 
     def __init__(
-        self, network: Detector, bfloat16: bool = False, frame_px: int | None = None
+        self,
+        network: Detector,
+        bfloat16: bool = False,
+        frame_px: int | None = None,
+        *,
+        features: bool = False,
     ) -> None:
         self.precision = "bf16" if bfloat16 else "f32"
         self.size_px, self.consecutive = frame_px or network.size_px, network.consecutive
         streams = min(torch.get_num_threads(), MAX_STREAMS)
         shape = (self.batch, self.size_px, self.size_px, 3 * self.consecutive)
         example = torch.zeros(shape, dtype=torch.uint8)
-        self._compiled = Compiled(_FromPixels(network).eval(), [example], bfloat16, streams)
+        model = _FromPixels(network, features=features).eval()
+        self._compiled = Compiled(model, [example], bfloat16, streams)
 
     def run(self, batches: Iterable[Frames]) -> Iterator[Logits]:
         """Yield the raw logits of each batch, as `DetectorBackend.run` does."""

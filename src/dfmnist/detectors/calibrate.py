@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from dfmnist.core.arrays import Floats
 
@@ -68,5 +69,5 @@ def _threshold(fake: NDArray[np.bool_], logits: Floats) -> float:
         return 0.5
     middles = (ordered[starts - 1] + ordered[starts]) / 2
     best = middles[balanced >= balanced.max() - 1e-12]
-    p = 1 / (1 + np.exp(-best[np.abs(best).argmin()]))
+    p = expit(best[np.abs(best).argmin()])
     return float(np.clip(p, 1e-6, 1 - 1e-6))

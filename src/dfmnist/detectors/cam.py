@@ -15,9 +15,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from dfmnist.core.errors import InputError
 from dfmnist.detectors.crops import crop, grid
 from dfmnist.detectors.networks.base import Detector
-from dfmnist.detectors.networks.mesonet import MesoNet
 from dfmnist.detectors.networks.resnet import ResNet
 
 Method = Literal["auto", "cam", "grad-cam"]
@@ -83,17 +83,20 @@ def coarse_maps(
 ) -> Float[Tensor, "n i j"]:
     """The maps before they are enlarged, for normalised images and a network in evaluation mode.
 
-    Raises `ValueError` for a MesoNet and the method `cam`.
+    Raises `InputError` for a network without maps, and `ValueError` for the method `cam` and a
+    network that has no such head, as a MesoNet.
     """
-    meso = isinstance(network, MesoNet)
-    if meso and method == "cam":
-        raise ValueError("CAM needs average pooling and one linear layer; a MesoNet has neither")
+    if not network.has_maps:
+        what = "has no maps of places, as most transformers"
+        raise InputError.of(f"network {network.name}", what, "a convolutional network")
+    if not network.averages and method == "cam":
+        raise ValueError("CAM needs average pooling and one linear layer after the last maps")
     with torch.no_grad():
         maps = network.feature_maps(images)
         fine = maps
         if maps.shape[-1] < LEAST_SIDE and isinstance(network, ResNet):
             fine = network.dense_maps(images)
-    if meso or method == "grad-cam":
+    if not network.averages or method == "grad-cam":
         with torch.enable_grad():
             maps.requires_grad_(True)
             (gradient,) = torch.autograd.grad(network.logits_of(maps).sum(), maps)

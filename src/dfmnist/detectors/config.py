@@ -13,9 +13,9 @@ from dfmnist.core.choices import QUALITIES, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.core.settings import check_choices
 from dfmnist.detectors.networks.names import (
+    NETWORKS,
     Front,
     LossName,
-    NetworkName,
     Pooling,
     is_mesonet,
     is_resnet,
@@ -46,8 +46,9 @@ MAX_SIDE_PX = 4096
 class TrainConfig:
     """Settings of one training run. Defaults are the paper's (section 4) where it states them."""
 
-    network: NetworkName = "resnet50"
-    """The network to train."""
+    network: str = "resnet50"
+    """The network to train: a name of `NETWORKS`, or `timm:NAME` for a network of the package timm
+    (extra `timm`)."""
     quality: str = "raw"
     """Quality of the training clips, such as raw, c23, c40 or original. `mixed` draws one of raw,
     c23 and c40 for each clip anew in every epoch (the paper, section 5.2)."""
@@ -152,6 +153,9 @@ class TrainConfig:
 
     def _check_choices(self) -> None:
         check_choices(self)
+        if self.network not in NETWORKS and not re.fullmatch(r"timm:[a-z0-9_.]+", self.network):
+            known = ", ".join(NETWORKS)
+            raise InputError(f"network is '{self.network}'; expected one of {known}, or timm:NAME")
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", self.quality):
             expected = "mixed, or a quality such as raw, c23, c40 or original"
             raise InputError(f"quality is '{self.quality}'; expected {expected}")

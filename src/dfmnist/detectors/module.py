@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path, write_text
 from dfmnist.core.lightning import save_checkpoint
@@ -227,11 +227,10 @@ class DetectorModule(pl.LightningModule):
             )
         self._write_history()
         if not self.quiet:
-            console.print(
+            say(
                 f"{self.folder.name}  epoch {row['epoch']}/{self.config.epochs}  "
                 f"loss {row['train_loss']:.3f}  val accuracy {row['val_accuracy']:.3f}  "
-                f"AUC {row['val_auc']:.3f}  {row['seconds']:.0f} s",
-                highlight=False,
+                f"AUC {row['val_auc']:.3f}  {row['seconds']:.0f} s"
             )
 
     def _gathered(self, part: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ A run folder holds everything that scoring needs. Its records are read without t
 alone builds the network.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,7 +107,7 @@ class Run(RunRecord):
 
 def is_finished(folder: Path) -> bool:
     """True if the run in `folder` reached its end."""
-    return (folder / RUN).is_file()
+    return os.path.isfile(folder / RUN)  # also False where the folder may not be entered
 
 
 def read_metadata(path: Path) -> dict[str, str]:

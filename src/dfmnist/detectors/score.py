@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from dfmnist.core.arrays import Frames
+from dfmnist.core.arrays import Floats, Frames
 from dfmnist.core.batch import failure, published
 from dfmnist.core.choices import SPLITS
 from dfmnist.core.console import progress_bar
 from dfmnist.core.errors import InputError
+from dfmnist.core.files import check_writable
 from dfmnist.core.prefetch import prefetch_map
 from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import METADATA, Clip, Manifest, manifest_hash, read_manifest
@@ -30,7 +32,7 @@ from dfmnist.detectors.backends import DetectorBackend, Logits, choose_backend, 
 from dfmnist.detectors.data import decode
 from dfmnist.detectors.run import Run, load_run
 from dfmnist.detectors.scores import GROUP, SCHEMA, unscored, write_scores
-from dfmnist.media.sample import evenly
+from dfmnist.media.sample import evenly, sample_frames
 
 CLIP_SCORE = "mean logit"
 """The score of a clip, as a table's metadata names it."""
@@ -57,8 +59,10 @@ def score(
     training. `core.inference.choose` explains `backend` and `precision`. Raises `InputError` if
     the run has not finished, there are no such clips, or none could be scored.
     """
+    if out is not None:
+        check_writable(out)
     run = load_run(run_dir)
-    dataset, clips = _clips(manifest, split, qualities or run.config.qualities)
+    dataset, clips = clips_to_score(manifest, split, qualities or run.config.qualities)
     model = choose_backend(run.network, backend, precision, run.frame_px)
     tables = []
     with progress_bar() as bar:
@@ -66,7 +70,7 @@ def score(
         for table in _score_all(run, model, dataset, clips):
             tables.append(table)
             bar.advance(task)
-    scores = _with_groups(pl.concat(tables), clips)
+    scores = with_groups(pl.concat(tables), clips)
     failed = unscored(scores)
     if len(failed) == len(clips):
         what = (
@@ -93,8 +97,8 @@ def notes(run: Run, model: DetectorBackend, root: Path) -> dict[str, str]:
     }
 
 
-def _clips(path: Path, split: str, qualities: Sequence[str]) -> tuple[Manifest, list[Clip]]:
-    """The dataset and the requested clips. Raises `InputError`."""
+def clips_to_score(path: Path, split: str, qualities: Sequence[str]) -> tuple[Manifest, list[Clip]]:
+    """The dataset in `path` and its clips of one split in `qualities`. Raises `InputError`."""
     if split not in SPLITS:
         raise InputError(f"split is '{split}'; expected one of {', '.join(SPLITS)}")
     if path.is_file() and path.name != METADATA:
@@ -117,7 +121,9 @@ def _score_all(
     """Yield the table of each clip in order; clips are decoded while others are scored."""
     size_px, count = run.frame_px, run.config.frames_per_clip
     outcomes: deque[Indices | str] = deque()
-    decoded = partial(_decode, dataset, count=count, size_px=size_px, consecutive=model.consecutive)
+    decoded = partial(
+        decode_clip, dataset, count=count, size_px=size_px, consecutive=model.consecutive
+    )
     threads = torch.get_num_threads()
 
     def frames() -> Iterator[Frames]:
@@ -136,10 +142,19 @@ def _score_all(
         yield _table(run, clip, outcome, logits)
 
 
-def _decode(dataset: Manifest, clip: Clip, count: int, size_px: int, consecutive: int) -> Decoded:
+def decode_clip(
+    dataset: Manifest, clip: Clip, count: int, size_px: int | None = None, consecutive: int = 1
+) -> Decoded:
+    """Up to `count` evenly spaced frames of a clip with their indices, or why there are none.
+
+    `size_px` is the side to which they are resized; None keeps the clip's own pixels.
+    """
     path = dataset.path(clip)
     try:
-        indices, frames = decode(path, count, size_px, consecutive)
+        if size_px is None:
+            indices, frames = sample_frames(path, count, consecutive=consecutive)
+        else:
+            indices, frames = decode(path, count, size_px, consecutive)
         num_frames = header_of(dataset, clip).num_frames
     except Exception as error:
         return published(failure(error, path), path)
@@ -149,7 +164,7 @@ def _decode(dataset: Manifest, clip: Clip, count: int, size_px: int, consecutive
     return indices, frames
 
 
-def _with_groups(scores: pl.DataFrame, clips: Sequence[Clip]) -> pl.DataFrame:
+def with_groups(scores: pl.DataFrame, clips: Sequence[Clip]) -> pl.DataFrame:
     """The table with the column `GROUP` where a clip shows several people, else as it is."""
     if all(len(people_of(clip, drivers=False)) == 1 for clip in clips):
         return scores
@@ -160,13 +175,28 @@ def _with_groups(scores: pl.DataFrame, clips: Sequence[Clip]) -> pl.DataFrame:
 
 def _table(run: Run, clip: Clip, outcome: Indices | str, raw: Logits) -> pl.DataFrame:
     """The rows of one clip: one for each frame, or one with the reason why there is no score."""
-    failed = isinstance(outcome, str)
+    about: dict[str, Any] = {"run": run.hash, "threshold": run.calibration.threshold}
+    if isinstance(outcome, str):
+        return clip_table(clip, **about, reason=outcome)
     logits = run.calibration.logits(raw.astype(np.float64))
-    columns = {
-        "frame": [None] if failed else outcome,
-        "p_fake": [None] if failed else expit(logits),
-        "logit": [None] if failed else logits,
-    }
+    return clip_table(clip, **about, frames=outcome, p_fake=expit(logits), logits=logits)
+
+
+def clip_table(
+    clip: Clip,
+    *,
+    run: str,
+    threshold: float,
+    frames: Sequence[int | None] | Indices = (None,),
+    p_fake: Sequence[float | None] | Floats = (None,),
+    logits: Sequence[float | None] | Floats = (None,),
+    reason: str | None = None,
+) -> pl.DataFrame:
+    """The rows of one clip in a table of scores, one for each of `frames`, `p_fake` and `logits`.
+
+    Without these it is one row, which must have a `reason`.
+    """
+    columns = {"frame": list(frames), "p_fake": list(p_fake), "logit": list(logits)}
     fixed = {
         "clip_id": clip.clip_id,
         "quality": str(clip.quality),
@@ -175,9 +205,9 @@ def _table(run: Run, clip: Clip, outcome: Indices | str, raw: Logits) -> pl.Data
         "action": clip.action_name or None,
         "source_id": clip.source,
         "driver_id": clip.driver,
-        "threshold": run.calibration.threshold,
-        "reason": outcome if failed else None,
-        "run": run.hash,
+        "threshold": threshold,
+        "reason": reason,
+        "run": run,
     }
     schema = {name: SCHEMA[name] for name in columns}
     table = pl.DataFrame(columns, schema_overrides=schema)

@@ -5,6 +5,7 @@ A clip that could not be scored is one row without a score, with the reason.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -12,24 +13,45 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.detectors.calibrate import Calibration
 
-SCHEMA = {
-    "clip_id": pl.String,
-    "quality": pl.String,
-    "split": pl.String,
-    "label": pl.String,
-    "action": pl.String,
-    "source_id": pl.String,
-    "driver_id": pl.String,
-    "frame": pl.Int32,
-    "p_fake": pl.Float32,
-    "logit": pl.Float32,
-    "threshold": pl.Float64,
-    "reason": pl.String,
-    "run": pl.String,
+SCHEMA_VERSION = 1
+SCHEMA_FILE = Path(__file__).with_name("scores.schema.json")
+"""JSON Schema of a row of the table; it is part of this package."""
+COLUMNS: dict[str, tuple[Any, str]] = {
+    "clip_id": (pl.String, "Name of the clip in the dataset's manifest, shared by its qualities."),
+    "quality": (pl.String, "Quality of the clip, such as raw, c23, c40 or original."),
+    "split": (pl.String, "Part of the dataset: train, validation or test."),
+    "label": (pl.String, "Truth: real or fake."),
+    "action": (pl.String, "Action that is performed; null where the manifest states none."),
+    "source_id": (pl.String, "Person who is seen. Intervals are drawn over people."),
+    "driver_id": (pl.String, "Person whose movement drives a fake; empty for a real clip."),
+    "frame": (
+        pl.Int32,
+        "Index of the frame in the clip, from 0. Null where a score is that of the whole clip, or "
+        "of a frame that is not named, and where there is no score.",
+    ),
+    "p_fake": (
+        pl.Float32,
+        "P(fake) of the frame, 0 to 1: 0 is real and 1 is fake. Null where there is no score.",
+    ),
+    "logit": (
+        pl.Float32,
+        "Logarithm of the odds of p_fake, after calibration where there is one. A clip's score is "
+        "the mean logit of its rows. Null where there is no score.",
+    ),
+    "threshold": (
+        pl.Float64,
+        "P(fake) from which on a frame or clip is called fake; the same in all rows.",
+    ),
+    "reason": (pl.String, "Why the clip has no score; null where it has one."),
+    "run": (pl.String, "Twelve digits of the training run or detector; the same in all rows."),
 }
-"""Columns of the table. `frame` is the index in the clip; `logit` is calibrated, `p_fake` is its
-sigmoid; a P(fake) of `threshold` or more is called fake; `reason` says why `frame`, `p_fake` and
-`logit` are null."""
+"""Type and meaning of each column of the table."""
+SCHEMA = {name: kind for name, (kind, _) in COLUMNS.items()}
+"""Type of each column of the table; `COLUMNS` says what they mean."""
+NULLABLE = ("action", "frame", "p_fake", "logit", "reason")
+"""Columns that may be null."""
+EXTERNAL = "external"
+"""Name in a file's metadata of a detector that this package did not train."""
 GROUP = "group"
 """Column of a table whose clips show several people each, such as face swaps: the connected
 component of people that a clip belongs to. Other tables do not have it."""
@@ -41,8 +63,37 @@ CLIP = ("clip_id", "quality")
 """Columns that identify a clip; its qualities count as different clips."""
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of one row of the table, as `scores.schema.json` holds it."""
+    kinds = {pl.String: "string", pl.Int32: "integer"}
+    rows: dict[str, Any] = {}
+    for name, (kind, meaning) in COLUMNS.items():
+        plain = kinds.get(kind, "number")
+        allowed = [plain, "null"] if name in NULLABLE else plain
+        rows[name] = {"type": allowed, "description": meaning}
+    for name in ("p_fake", "threshold"):
+        rows[name] |= {"minimum": 0, "maximum": 1}
+    rows["label"]["enum"] = list(LABELS)
+    rows["frame"]["minimum"] = 0
+    rows[GROUP] = {
+        "type": "string",
+        "description": "Connected component of people of a clip that shows several people; the "
+        "column is there only where some clip does. Intervals are then drawn over it.",
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A row of a table of scores of dfmnist",
+        "description": "One frame of a clip with its score, or one clip that has no score.",
+        "version": SCHEMA_VERSION,
+        "type": "object",
+        "properties": rows,
+        "required": list(NEEDED),
+    }
+
+
 def write_scores(scores: pl.DataFrame, path: Path, notes: Mapping[str, str]) -> None:
     """Write `scores` as Parquet, completely or not at all, with `notes` as the file's metadata."""
+    notes = {"schema_version": str(SCHEMA_VERSION), **notes}
     with atomic_path(path) as temporary:
         scores.write_parquet(temporary, metadata=dict(notes))
 
@@ -64,6 +115,14 @@ def read_scores(path: Path) -> pl.DataFrame:
     if problem := _problem(scores):
         raise InputError.of(path, problem, expected)
     return scores
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """The metadata of the table of scores in the file `path`; empty if it cannot be read."""
+    try:
+        return dict(pl.read_parquet_metadata(path))
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return {}
 
 
 def _problem(scores: pl.DataFrame) -> str:

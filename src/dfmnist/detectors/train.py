@@ -1,7 +1,8 @@
 """Training of a detector: `train(config, dataset, runs)` makes or reuses a run folder.
 
 A run folder holds config.json, metrics.csv (one row an epoch), weights.safetensors (best epoch),
-precision.json and, written last, run.json; during training it also holds last.ckpt.
+precision.json, familiar.safetensors (what the detector knows; where the validation clips show
+enough people) and, written last, run.json; during training it also holds last.ckpt.
 """
 
 import dataclasses
@@ -17,13 +18,21 @@ from dfmnist.core.config import config_hash, plain
 from dfmnist.core.console import progress_bar
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, folder_lock, read_json, sha256_file, write_json
+from dfmnist.core.files import (
+    claim_folder,
+    folder_lock,
+    read_json,
+    sha256_file,
+    write_json,
+)
 from dfmnist.core.lightning import BatchProgress, is_main, quiet_lightning, run
+from dfmnist.core.text import slug
 from dfmnist.dataset.manifest import manifest_hash, read_manifest
 from dfmnist.dataset.qualities import qualities_of
 from dfmnist.dataset.splits import assert_fair
 from dfmnist.detectors.config import TrainConfig
 from dfmnist.detectors.data import ClipFrames, native_side_px, select_samples
+from dfmnist.detectors.heldout import enough_people, save_familiar, validation_outputs
 from dfmnist.detectors.module import DetectorModule, best_epoch
 from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.builders import build
@@ -60,7 +69,7 @@ def run_folder(config: TrainConfig, manifest_root: Path, runs_root: Path, source
     # the same weights in another place give the same run
     same = dataclasses.replace(config, weights=source.sha256 or "none")
     digest = config_hash(same, manifest_hash(manifest_root))
-    return runs_root / f"{config.network}-{config.quality}-{digest}"
+    return runs_root / f"{slug(config.network)}-{config.quality}-{digest}"
 
 
 def train(
@@ -118,11 +127,11 @@ def _train(
         ClipFrames(s, size_px=frame_px, consecutive=network.consecutive)
         for s in (training, validation)
     ]
-    claim_folder(folder, KIND)
-    write_json(folder / CONFIG, plain(config))
     initialisation = source.words
     if source.path is not None:
         initialisation = f"{load_weights(network, source.path)} from {source.words}"
+    claim_folder(folder, KIND)
+    write_json(folder / CONFIG, plain(config))
     for part, split in zip(frames, ("train", "validation"), strict=True):
         part.load(f"decode {split} ({config.quality})", quiet=quiet or not is_main())
     timed = _precision(config, folder, devices)
@@ -136,7 +145,20 @@ def _train(
             for split, part in zip(("train", "validation"), frames, strict=True)
         }
         about |= {"counts": counts, "manifest_hash": manifest_hash(manifest_root)}
+        _learn_what_is_known(network, frames[1], folder, manifest_root, frame_px)
         _finish(config, folder, history, about, devices)
+
+
+def _learn_what_is_known(
+    network: Detector, validation: ClipFrames, folder: Path, manifest_root: Path, frame_px: int
+) -> None:
+    """Describe the validation clips as the best epoch's weights see them, for `detect`."""
+    if not enough_people(validation):
+        return
+    network.cpu()
+    load_weights(network, folder / WEIGHTS)
+    outputs = list(validation_outputs(network.eval(), validation, frame_px))
+    save_familiar(folder, manifest_root, validation, outputs)
 
 
 def _finish(

@@ -13,18 +13,19 @@ from dfmnist.experiments.plan import CellSpec, Plan, PlanContext, RunSpec
 
 
 def table3(context: PlanContext) -> Plan:
-    """Plan of Table 3: the paper's five detectors, and ours where it is run, in three qualities.
+    """Plan of Table 3: the paper's five detectors, ours where it is run, and the user's own.
 
-    Qualities that the paper does not have, such as `original`, follow.
+    Qualities that the paper does not have, such as `original`, follow the paper's three.
     """
     more = [quality for quality in context.main.qualities if quality not in QUALITIES]
     own = [model for model in OWN_MODELS if model in context.recipe.tables.get("table3", ())]
-    return Plan(tuple(
-        _cell(context, "table3", (quality, quality), model, (quality, model),
-              paper.TABLE3.get((quality, model)))
-        for quality in (*QUALITIES, *more)
-        for model in (*MODELS, *own)
-    ))  # fmt: skip
+    cells = []
+    for quality in (*QUALITIES, *more):
+        for model in (*MODELS, *own):
+            place, published = (quality, model), paper.TABLE3.get((quality, model))
+            cells.append(_cell(context, "table3", (quality, quality), model, place, published))
+        cells += [context.external_cell(quality, detector) for detector in context.external]
+    return Plan(tuple(cells))
 
 
 def table4(context: PlanContext) -> Plan:

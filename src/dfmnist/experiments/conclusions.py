@@ -1,7 +1,8 @@
 """The paper's conclusions as differences of accuracies with intervals: yes, no, not decided."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from statistics import mean
 
@@ -397,17 +398,22 @@ def judge(
     """Judge every claim by the scores that were made."""
     measured = measure(plan, executed, context.recipe.stamp, draws=1)
     cells = dict(zip(plan.cells, measured, strict=True))
-    return [_judge(claim, cells, executed, draws, seed) for claim in claims(context)]
+    count = cache(partial(_counts, executed=executed))  # claims share cells
+    return [_judge(claim, cells, count, draws, seed) for claim in claims(context)]
 
 
 def _judge(
-    claim: Claim, cells: dict[CellSpec, ResultCell], executed: Executed, draws: int, seed: int
+    claim: Claim,
+    cells: dict[CellSpec, ResultCell],
+    count: Callable[[ScoreSpec, str], _Counts],
+    draws: int,
+    seed: int,
 ) -> Finding:
     if not claim.runnable:
         return Finding(claim, None, "", "no run on both sides: see its table")
     if lost := next((cells[c] for c in claim.cells if not cells[c].ran), None):
         return Finding(claim, None, "", lost.notes[0].removeprefix("not run: "))
-    counts = {c: [_counts(s, c.part, executed) for s in c.scores] for c in claim.cells}
+    counts = {c: [count(s, c.part) for s in c.scores] for c in claim.cells}
     people = sorted({p for of in counts.values() for one in of for p in one.people})
     generator = np.random.default_rng(seed)
     drawn, _ = draw_identities(np.array(people), draws, generator)

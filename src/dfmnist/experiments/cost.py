@@ -140,6 +140,7 @@ def cost_of(
         * min(s.run.config.frames_per_clip, context.counts(s.dataset).frames)
         / s.run.config.batch_size
         for s in scored
+        if isinstance(s.run, RunSpec)
     )  # fmt: skip
     side_by_side = gpu_count() or current_engine().workers or cpu_count()
     seconds = (sum(s.seconds for s in sizes) + tests) / side_by_side

@@ -323,6 +323,12 @@ def _draw_figure9(made: Made, folder: Path) -> ResultTable:
 # Figure 8
 
 
+def _animators(manifest: Manifest) -> str:
+    """What made the fakes: the paper's motion model, or the methods by name."""
+    methods = {clip.method for clip in manifest.clips} - {""}
+    return "First Order\nMotion Model" if methods <= {"fomm"} else ",\n".join(sorted(methods))
+
+
 def _draw_figure8(made: Made, folder: Path) -> ResultTable:
     """Draw Figure 8: the order of a build, with this dataset's counts."""
     if not _is_built(made.main):
@@ -332,7 +338,7 @@ def _draw_figure8(made: Made, folder: Path) -> ResultTable:
     steps = (
         ("people", f"{summary.identities} people:\nreal clips,\nsource frames"),
         ("select, crop", "frontal, sharp,\neyes open;\nMTCNN, square"),
-        ("animate", f"First Order\nMotion Model,\n{summary.drivers} drivers"),
+        ("animate", f"{_animators(made.main)},\n{summary.drivers} drivers"),
         ("screen", f"liveness:\n{summary.fake} of {attempts}\npassed"),
         ("compress", "H.264: raw,\nc23, c40, real\nand fake alike"),
         ("dataset", f"{summary.real} real,\n{summary.fake} fake clips"),

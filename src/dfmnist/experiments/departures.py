@@ -9,7 +9,7 @@ from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.experiments.measure import DRAWS
 from dfmnist.experiments.paper import MODEL_TITLES, TRAINING_FAKES_OF_AN_ACTION, TRAINING_REALS
 from dfmnist.experiments.plan import PlanContext
-from dfmnist.experiments.results import ResultTable, Score
+from dfmnist.experiments.results import ELSEWHERE, ResultTable, Score
 
 
 def sentences(
@@ -19,9 +19,15 @@ def sentences(
 
     Between them stand the recipe's departures and `more`, the sentences of this experiment alone.
     """
-    scores = [cell.score for cell in table.cells if cell.score is not None]
-    if not scores:
+    every = [cell.score for cell in table.cells if cell.score is not None]
+    if not every:
         return ["Nothing of it was run; the notes say how to run it."]
+    scores = [score for score in every if score.trained_on != ELSEWHERE]
+    own = sorted({score.network for score in every if score.trained_on == ELSEWHERE})
+    brought = [f"Not trained here: {', '.join(own)}; called fake at the user's threshold."] if (
+        own) else []  # fmt: skip
+    if not scores:
+        return [*brought, *more, _numbers(context.seeds)]
     notes = context.recipe.notes
     steps = [seed.steps for score in scores for seed in score.seeds]
     return [
@@ -32,6 +38,7 @@ def sentences(
         f"Training: {_range(steps)} steps (the paper: 50 epochs, batch 64).",
         *context.recipe.departures,
         *([notes[table.name]] if table.name in notes else []),
+        *brought,
         *more,
         _numbers(context.seeds),
     ]

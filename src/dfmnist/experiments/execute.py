@@ -7,11 +7,12 @@ from pathlib import Path
 import polars as pl
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path
 from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.manifest import manifest_hash
 from dfmnist.dataset.merge import assert_unseen
 from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.external import ExternalDetector
+from dfmnist.detectors.scores import write_scores
 from dfmnist.experiments.plan import Plan, RunSpec, ScoreSpec, in_order
 
 _COST = {"resnet50": 1.0, "resnet101": 1.7, "resnet152": 2.4, "xception": 1.3}
@@ -46,16 +47,29 @@ class ScoreJob:
 
 
 @dataclass(frozen=True)
+class ExternalJob:
+    """All qualities of one detector of the user's on one split that are not scored yet."""
+
+    detector: ExternalDetector
+    dataset: Path
+    split: str
+    files: tuple[tuple[str, Path], ...]
+
+
+@dataclass(frozen=True)
 class Executed:
     """The runs and scores that were made for some plans."""
 
     runs: dict[RunSpec, RunOutcome] = field(default_factory=dict)
     scores: dict[ScoreSpec, Path] = field(default_factory=dict)
+    unscored: dict[ExternalDetector, str] = field(default_factory=dict)
+    """Why a detector of the user's has no scores."""
 
     @property
     def failures(self) -> tuple[str, ...]:
         """Why runs failed, each reason once."""
-        return tuple(dict.fromkeys(o.reason for o in self.runs.values() if o.reason))
+        reasons = [o.reason for o in self.runs.values() if o.reason]
+        return tuple(dict.fromkeys([*reasons, *self.unscored.values()]))
 
 
 def execute(plans: Sequence[Plan], roots: dict[str, Path], out: Path) -> Executed:
@@ -68,13 +82,14 @@ def execute(plans: Sequence[Plan], roots: dict[str, Path], out: Path) -> Execute
     for trained, tested in sorted({pair for s in scores for pair in _crossings(s)}):
         assert_unseen(roots[trained], roots[tested])
     runs = _train([r for plan in plans for r in plan.runs], roots, out / "runs")
-    return Executed(runs, _score(scores, runs, roots, out / "scores"))
+    files, unscored = _score(scores, runs, roots, out / "scores")
+    return Executed(runs, files, unscored)
 
 
 def _crossings(score: ScoreSpec) -> set[tuple[str, str]]:
     """Pairs of datasets (trained, tested) of the score's run and of those it started from."""
     found: set[tuple[str, str]] = set()
-    run: RunSpec | None = score.run
+    run = score.run if isinstance(score.run, RunSpec) else None
     while run is not None:
         found |= {(run.dataset, score.dataset)} if run.dataset != score.dataset else set()
         run = run.start
@@ -125,25 +140,35 @@ def _score(
     runs: dict[RunSpec, RunOutcome],
     roots: dict[str, Path],
     folder: Path,
-) -> dict[ScoreSpec, Path]:
+) -> tuple[dict[ScoreSpec, Path], dict[ExternalDetector, str]]:
+    """The files of scores, and why a detector of the user's has none."""
     hashes = {name: manifest_hash(roots[name])[:8] for name in {s.dataset for s in specs}}
     files: dict[ScoreSpec, Path] = {}
-    wanted: dict[tuple[Path, str, str], list[tuple[str, Path]]] = {}
+    wanted: dict[tuple[Path | ExternalDetector, str, str], list[tuple[str, Path]]] = {}
     for spec in specs:
-        run = runs[spec.run].folder
+        run = spec.run if isinstance(spec.run, ExternalDetector) else runs[spec.run].folder
         if run is None:
             continue
-        stem = f"{run.name}-on-{hashes[spec.dataset]}-{spec.split}-{spec.quality}"
+        name = run.folder_name if isinstance(run, ExternalDetector) else run.name
+        stem = f"{name}-on-{hashes[spec.dataset]}-{spec.split}-{spec.quality}"
         path = files[spec] = folder / f"{stem}.parquet"
         if not path.is_file():
             wanted.setdefault((run, spec.dataset, spec.split), []).append((spec.quality, path))
     jobs = [
         ScoreJob(run, roots[dataset], split, tuple(missing))
         for (run, dataset, split), missing in wanted.items()
+        if isinstance(run, Path)
     ]
     for _ in run_jobs(score_job, jobs, describe="score the test splits", gpu=True):
         pass
-    return files
+    own = [
+        ExternalJob(detector, roots[dataset], split, tuple(missing))
+        for (detector, dataset, split), missing in wanted.items()
+        if isinstance(detector, ExternalDetector)
+    ]
+    said = run_jobs(external_job, own, describe="score your detectors", gpu=True)
+    why = {job.detector: reason for job, reason in zip(own, said, strict=True) if reason}
+    return {s: path for s, path in files.items() if s.run not in why}, why
 
 
 def score_job(job: ScoreJob) -> None:
@@ -153,7 +178,28 @@ def score_job(job: ScoreJob) -> None:
     qualities = tuple(quality for quality, _ in job.files)
     table = score(job.run, job.dataset, job.split, qualities, quiet=True)
     notes = {"run": job.run.name, "manifest": manifest_hash(job.dataset)}
-    for quality, path in job.files:
-        mine = table.filter(pl.col("quality") == quality)
-        with atomic_path(path) as temporary:
-            mine.write_parquet(temporary, metadata=notes)
+    _write_each(table, job.files, notes)
+
+
+def external_job(job: ExternalJob) -> str:
+    """Score the qualities asked for with a detector of the user's.
+
+    Returns why there are no scores; empty where there are.
+    """
+    from dfmnist.detectors.score_external import notes, score_external
+
+    qualities = tuple(quality for quality, _ in job.files)
+    try:
+        table = score_external(job.detector, job.dataset, job.split, qualities, quiet=True)
+    except InputError as error:
+        return str(error)
+    _write_each(table, job.files, notes(job.detector, job.dataset))
+    return ""
+
+
+def _write_each(
+    table: pl.DataFrame, files: Sequence[tuple[str, Path]], notes: dict[str, str]
+) -> None:
+    """Write the rows of each quality to its file."""
+    for quality, path in files:
+        write_scores(table.filter(pl.col("quality") == quality), path, notes)

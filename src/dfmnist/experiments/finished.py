@@ -13,8 +13,10 @@ from dfmnist.core.actions import TEN
 from dfmnist.core.choices import QUALITIES
 from dfmnist.dataset.manifest import Manifest, manifest_hash
 from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.external import ExternalDetector
+from dfmnist.detectors.networks.names import is_timm
 from dfmnist.detectors.run import WEIGHTS, RunRecord, is_finished, read_run
-from dfmnist.detectors.scores import read_scores
+from dfmnist.detectors.scores import EXTERNAL, read_notes, read_scores
 from dfmnist.experiments import actions, compression, dataset_figures, paper
 from dfmnist.experiments.execute import Executed, RunOutcome
 from dfmnist.experiments.experiment import Experiment, Made, write_all
@@ -42,14 +44,21 @@ def write_run_results(runs: Path, manifest: Manifest, out: Path) -> Path:
     `InputError` for a file that cannot be read.
     """
     found = _scored_runs(runs, manifest)
-    networks = [m for m in ALL_MODELS if any(network == m for _, network in found)]
+    shown = {network for _, network in found}
+    networks = [m for m in (*ALL_MODELS, *sorted(shown - set(ALL_MODELS))) if m in shown]
     main = networks[0] if networks else MAIN_MODEL
     counts = count_clips(manifest.root.resolve().name, manifest)
-    context = PlanContext(counts, _recipe(found, main))
+    brought = _brought(runs, manifest)
+    context = PlanContext(counts, _recipe(found, main), external=tuple(brought))
     specs = {key: RunSpec(run.config, counts.name) for key, run in found.items()}
     executed = Executed(
         {specs[key]: RunOutcome(run.folder) for key, run in found.items()},
-        {_score(specs[key]): run.folder / SCORES for key, run in found.items()},
+        {_score(specs[key]): run.folder / SCORES for key, run in found.items()}
+        | {
+            ScoreSpec(detector, counts.name, quality): path
+            for detector, path in brought.items()
+            for quality in QUALITIES
+        },
     )
     manifests = {counts.name: manifest}
 
@@ -61,12 +70,31 @@ def write_run_results(runs: Path, manifest: Manifest, out: Path) -> Path:
             made(dataset_figures.TABLE1, Plan()),
             made(dataset_figures.FIGURE1, Plan()),
             made(dataset_figures.FIGURE2, Plan()),
-            made(compression.TABLE3, _table3(specs)),
+            made(compression.TABLE3, _table3(specs, context)),
             made(actions.FIGURE6, _figure6(specs, main)),
             made(dataset_figures.FIGURE9, Plan()),
         ],
         out,
     )
+
+
+def _brought(runs: Path, manifest: Manifest) -> dict[ExternalDetector, Path]:
+    """Scores of the user's detectors below `runs` on the test split of this dataset.
+
+    `dfmnist score --detector` and `dfmnist score import` leave them.
+    """
+    made_on = manifest_hash(manifest.root)
+    found: dict[ExternalDetector, Path] = {}
+    for path in sorted(runs.glob(f"*/{SCORES}")):
+        if is_finished(path.parent):
+            continue
+        notes = read_notes(path)
+        name = notes.get(EXTERNAL, "")
+        if name and notes.get("manifest") == made_on and name not in ALL_MODELS:
+            if any(other.name == name for other in found):  # the newest folder of a name wins
+                found = {d: p for d, p in found.items() if d.name != name}
+            found[ExternalDetector(notes.get("detector", ""), "file", name)] = path
+    return found
 
 
 def _scored_runs(runs: Path, manifest: Manifest) -> _Runs:
@@ -78,7 +106,9 @@ def _scored_runs(runs: Path, manifest: Manifest) -> _Runs:
             found.append(run)
     found.sort(key=lambda r: (r.steps, r.folder.name))
     return {
-        (r.config.quality, r.config.network): r for r in found if r.config.network in ALL_MODELS
+        (r.config.quality, r.config.network): r
+        for r in found
+        if r.config.network in ALL_MODELS or is_timm(r.config.network)
     }
 
 
@@ -125,13 +155,17 @@ def _cell(
     return CellSpec(*place, published, (_score(specs[run]),), part=part)
 
 
-def _table3(specs: dict[tuple[str, str], RunSpec]) -> Plan:
-    return Plan(tuple(
-        _cell(specs, (quality, model), (quality, model), paper.TABLE3.get((quality, model)))
-        for quality in QUALITIES
-        for model in ALL_MODELS
-        if model in MODELS or (quality, model) in specs
-    ))  # fmt: skip
+def _table3(specs: dict[tuple[str, str], RunSpec], context: PlanContext) -> Plan:
+    others = sorted({network for _, network in specs} - set(ALL_MODELS))
+    cells = []
+    for quality in QUALITIES:
+        cells += [
+            _cell(specs, (quality, model), (quality, model), paper.TABLE3.get((quality, model)))
+            for model in (*ALL_MODELS, *others)
+            if model in MODELS or (quality, model) in specs
+        ]
+        cells += [context.external_cell(quality, detector) for detector in context.external]
+    return Plan(tuple(cells))
 
 
 def _figure6(specs: dict[tuple[str, str], RunSpec], main: str) -> Plan:

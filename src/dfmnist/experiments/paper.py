@@ -25,6 +25,13 @@ MODEL_TITLES: dict[str, str] = {
 OWN_MODELS: tuple[str, ...] = ("efficientnet_lite0",)
 """Detectors that the paper does not have; shown beside its five where they are run."""
 ALL_MODELS = (*MODELS, *OWN_MODELS)
+
+
+def model_title(name: str) -> str:
+    """The detector's name for people; that of a detector which is none of these is its own."""
+    return MODEL_TITLES.get(name, name)
+
+
 FOUR: tuple[str, ...] = ("resnet50", "resnet152", "xception", "mesoinception4")
 """The detectors of Tables 4 and 5."""
 

@@ -15,6 +15,7 @@ from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import Manifest
 from dfmnist.dataset.qualities import qualities_of
 from dfmnist.detectors.config import TrainConfig
+from dfmnist.detectors.external import ExternalDetector
 from dfmnist.experiments.paper import MODEL_TITLES, PaperValue
 from dfmnist.experiments.recipe import ExperimentRecipe
 
@@ -139,9 +140,9 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class ScoreSpec:
-    """The scores of one run on one split of one dataset in one quality."""
+    """The scores of one run, or of a detector of the user's, on one split in one quality."""
 
-    run: RunSpec
+    run: RunSpec | ExternalDetector
     dataset: str
     quality: str
     split: str = "test"
@@ -177,7 +178,8 @@ class Plan:
     @property
     def runs(self) -> tuple[RunSpec, ...]:
         """Every run needed, once, those that others start from first."""
-        return in_order([*(s.run for s in self.scores), *self.more_runs])
+        trained = [s.run for s in self.scores if isinstance(s.run, RunSpec)]
+        return in_order([*trained, *self.more_runs])
 
 
 def in_order(runs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
@@ -204,6 +206,8 @@ class PlanContext:
     others: tuple[DatasetCounts, ...] = ()
     """Datasets under the names of `--other`; a name that the paper knows is in its spelling."""
     seeds: int = 1
+    external: tuple[ExternalDetector, ...] = ()
+    """Detectors of the user's, which stand beside the paper's in Table 3."""
 
     def counts(self, dataset: str) -> DatasetCounts:
         """The counts of a dataset by its name, joined ones too."""
@@ -253,6 +257,12 @@ class PlanContext:
             ScoreSpec(make(seed), on or self.main.name, quality) for seed in range(self.seeds)
         )
         return CellSpec(row, column, published, scores, part=part)
+
+    def external_cell(self, row: str, detector: ExternalDetector) -> CellSpec:
+        """The cell of a detector of the user's on the clips of the quality `row`."""
+        if why := self._lacks(row, None):
+            return CellSpec(row, detector.name, missing=why)
+        return CellSpec(row, detector.name, None, (ScoreSpec(detector, self.main.name, row),))
 
     @property
     def best_quality(self) -> str:

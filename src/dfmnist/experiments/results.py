@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, write_json
+from dfmnist.core.records import first_problem
 from dfmnist.experiments.paper import PaperValue
 from dfmnist.stats.intervals import Estimate
 
@@ -32,6 +33,8 @@ MAX_BYTES = 64 * 2**20
 """Largest `result.json` that is read."""
 _EXPECTED = "one written by `dfmnist experiment`"
 
+ELSEWHERE = "elsewhere"
+"""`trained_on` of a detector that was not trained here."""
 State = Literal["run", "not run", "paper", "counted"]
 """`run`: measured here. `not run`: the notes say why, and how to run it. `paper`: only the paper
 has a value. `counted`: a count or a word taken from the dataset or from other results."""
@@ -381,9 +384,7 @@ def read_result(folder: Path) -> ResultTable:
     try:
         table = _READERS[version](values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole record"
-        raise InputError.of(path, f"{where}: {first['msg']}", _EXPECTED) from None
+        raise InputError.of(path, first_problem(error), _EXPECTED) from None
     if table.name != folder.name:
         raise InputError.of(path, f"name: '{table.name}'", f"'{folder.name}', as its folder")
     for name in table.file_names:

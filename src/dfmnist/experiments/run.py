@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder
+from dfmnist.core.files import holds_folder
 from dfmnist.core.text import key_of
 from dfmnist.dataset.manifest import Manifest, dataset_folder, read_manifest
 from dfmnist.dataset.merge import join_datasets
+from dfmnist.detectors.external import ExternalDetector
 from dfmnist.experiments import (
     actions,
     attention,
@@ -22,6 +23,7 @@ from dfmnist.experiments import (
 from dfmnist.experiments.cost import PlanCost, cost_of
 from dfmnist.experiments.execute import execute
 from dfmnist.experiments.experiment import Experiment, Made, write_all
+from dfmnist.experiments.paper import ALL_MODELS
 from dfmnist.experiments.plan import JOIN, SURROGATES, DatasetCounts, PlanContext, count_clips
 from dfmnist.experiments.recipe import ExperimentRecipe
 from dfmnist.experiments.transfer import paper_name
@@ -51,6 +53,8 @@ class Request:
     recipe: ExperimentRecipe
     others: tuple[tuple[str, Path], ...] = ()
     seeds: int = 1
+    external: tuple[ExternalDetector, ...] = ()
+    """Detectors of the user's, which stand beside the paper's in Table 3."""
 
     def __post_init__(self) -> None:
         """Check what the user typed."""
@@ -58,6 +62,9 @@ class Request:
             raise InputError(f"experiment '{unknown[0]}'; expected all, {', '.join(EXPERIMENTS)}")
         if self.seeds < 1:
             raise InputError(f"--seeds {self.seeds}; expected 1 or more")
+        names = [*ALL_MODELS, *(detector.name for detector in self.external)]
+        if double := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"--detector: two detectors are called {double[0]}; expected NAME=…")
         known: set[str] = set()
         for name, _ in self.others:
             own = paper_name(name)
@@ -90,7 +97,9 @@ def dry_run(request: Request) -> PlanCost:
         from dfmnist.experiments.surrogates import planned, unavailable
 
         others += [planned(name, main) for name in SURROGATES if not unavailable(name, main)]
-    context = PlanContext(_main_counts(main), request.recipe, tuple(others), request.seeds)
+    context = PlanContext(
+        _main_counts(main), request.recipe, tuple(others), request.seeds, request.external
+    )
     plans = {experiment: experiment.plan(context) for experiment in request.chosen}
     return cost_of(plans, context)
 
@@ -105,7 +114,7 @@ def _wants_surrogates(request: Request) -> bool:
     return request.recipe.surrogates and not given and uses
 
 
-@holds_folder("out")
+@holds_folder("out", KIND)
 def run_experiments(request: Request, out: Path) -> Path:
     """Run all that was asked for below `out`; returns its page. A killed call continues.
 
@@ -114,7 +123,6 @@ def run_experiments(request: Request, out: Path) -> Path:
     """
     main = read_manifest(dataset_folder(request.data))
     counts = _main_counts(main)
-    claim_folder(out, KIND)
     roots = {counts.name: main.root}
     for name, path in request.others:
         roots[paper_name(name)] = dataset_folder(path)
@@ -124,7 +132,7 @@ def run_experiments(request: Request, out: Path) -> Path:
     if counts.name in {paper_name(name) for name, _ in request.others}:
         raise InputError(f"--other {counts.name}: the name of the dataset under test")
     others = tuple(count_clips(n, m) for n, m in manifests.items() if n != counts.name)
-    context = PlanContext(counts, request.recipe, others, request.seeds)
+    context = PlanContext(counts, request.recipe, others, request.seeds, request.external)
     plans = {experiment: experiment.plan(context) for experiment in request.chosen}
     for name in sorted({run.dataset for plan in plans.values() for run in plan.runs} - set(roots)):
         parts = {part: roots[part] for part in name.split(JOIN)}
@@ -147,7 +155,7 @@ def _surrogates(main: Manifest, out: Path) -> dict[str, Path]:
     made = {}
     for name in SURROGATES:
         if why := unavailable(name, main):
-            console.print(f"  no {name}: {why}", highlight=False)
+            say(f"  no {name}: {why}")
             continue
         made[name] = build_surrogate(name, main.root, out / "surrogates" / key_of(name))
     return made

@@ -77,14 +77,20 @@ def square_crop(frames_rgb_u8: Frames, box_xyxy: npt.ArrayLike, size: int = 256)
     is shifted by a fraction of a pixel.
     """
     height, width = frames_rgb_u8.shape[1:3]
-    left, top, right, bottom = (math.floor(v + 0.5) for v in np.asarray(box_xyxy, np.float64))
-    rows = np.clip(np.arange(top, max(bottom, top + 1)), 0, height - 1)
-    columns = np.clip(np.arange(left, max(right, left + 1)), 0, width - 1)
+    left, top, right, bottom = whole_pixels(box_xyxy)
+    rows = np.clip(np.arange(top, bottom), 0, height - 1)
+    columns = np.clip(np.arange(left, right), 0, width - 1)
     out = np.empty((len(frames_rgb_u8), size, size, 3), np.uint8)
     for index, frame in enumerate(frames_rgb_u8):
         cut = Image.fromarray(frame[rows[:, None], columns])
         out[index] = np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS))
     return out
+
+
+def whole_pixels(box_xyxy: npt.ArrayLike) -> tuple[int, int, int, int]:
+    """The corners of a box, rounded to whole pixels; it has one row and one column at least."""
+    left, top, right, bottom = (math.floor(v + 0.5) for v in np.asarray(box_xyxy, np.float64))
+    return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 def crop_clip(

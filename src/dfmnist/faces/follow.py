@@ -155,7 +155,7 @@ class _Scene:
         """Assign the faces `found` in the next frame to people; new faces are new people."""
         now = len(self.boxes)
         looks = [_look(frame, box) for box in found.boxes_xyxy]
-        owners = self._owners(found.boxes_xyxy, looks, now)
+        owners = _owners(self._people, found.boxes_xyxy, looks, now)
         if not self._people and (first := chosen_face(found, self._face)) is not None:
             self._people.append(_Person(now, found.boxes_xyxy[first], looks[first]))
             owners[first] = self._people[0]
@@ -174,18 +174,59 @@ class _Scene:
             self.company += int((sides >= LARGE * own).sum()) > 1
         self._people = [p for p in self._people if p is followed or now - p.at < FORGET]
 
-    def _owners(self, boxes: Floats32, looks: list[Floats32], now: int) -> "list[_Person | None]":
-        owners: list[_Person | None] = [None] * len(boxes)
-        if not self._people or not len(boxes):
-            return owners
-        strange = np.array(
-            [[p.strangeness(*face, now) for face in zip(boxes, looks, strict=True)]
-             for p in self._people]
-        )  # fmt: skip
-        for person, face in zip(*linear_sum_assignment(strange), strict=True):
-            if strange[person, face] <= MAX_STRANGENESS:
-                owners[face] = self._people[person]
+
+class Crowd:
+    """Everybody who is seen in a video's frames, each under a number of their own.
+
+    People are known again as `follow_face` knows the one whom it follows.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Number of people seen so far; their numbers are 0 to `count` less 1."""
+        self._now = -1
+        self._people: list[_Person] = []
+        self._numbers: dict[_Person, int] = {}
+
+    def look(self, frame: RgbImage, found: Detections) -> list[int]:
+        """The number of the person of each face of `found`, the faces in the next frame (h, w, 3).
+
+        New people are numbered from left to right.
+        """
+        self._now += 1
+        looks = [_look(frame, box) for box in found.boxes_xyxy]
+        owners = _owners(self._people, found.boxes_xyxy, looks, self._now)
+        order = np.argsort(found.boxes_xyxy[:, [0, 2]].mean(axis=1), kind="stable")
+        numbers = [-1] * len(owners)
+        for index in order.tolist():
+            box, look, owner = found.boxes_xyxy[index], looks[index], owners[index]
+            if owner is None:
+                owner = _Person(self._now, box, look)
+                self._people.append(owner)
+                self._numbers[owner] = self.count
+                self.count += 1
+            else:
+                owner.see(self._now, box, look)
+            numbers[index] = self._numbers[owner]
+        self._people = [p for p in self._people if self._now - p.at < FORGET]
+        self._numbers = {p: self._numbers[p] for p in self._people}
+        return numbers
+
+
+def _owners(
+    people: "list[_Person]", boxes: Floats32, looks: list[Floats32], now: int
+) -> "list[_Person | None]":
+    """Whose each face is, of the `people` known so far; None for somebody new."""
+    owners: list[_Person | None] = [None] * len(boxes)
+    if not people or not len(boxes):
         return owners
+    strange = np.array(
+        [[p.strangeness(*face, now) for face in zip(boxes, looks, strict=True)] for p in people]
+    )
+    for person, face in zip(*linear_sum_assignment(strange), strict=True):
+        if strange[person, face] <= MAX_STRANGENESS:
+            owners[face] = people[person]
+    return owners
 
 
 class _Person:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import openvino
 from PIL import Image
 
 from dfmnist.core.arrays import Floats32, RgbImage
+from dfmnist.core.quiet_openvino import openvino
 from dfmnist.faces.mtcnn import Mtcnn, mtcnn
 from dfmnist.faces.weights import face_model
 

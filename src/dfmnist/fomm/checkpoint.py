@@ -80,6 +80,15 @@ def load_networks(path: Path | None = None) -> Networks:
     return networks
 
 
+def check_weights(path: Path | None) -> None:
+    """Raise `InputError` unless the motion model in `path` can be used; None is the shipped one.
+
+    It is called before long work that needs the model later.
+    """
+    if path is not None:
+        load_networks(path)
+
+
 def save_networks(
     path: Path,
     config: FommConfig,

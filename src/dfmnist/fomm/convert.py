@@ -1,11 +1,12 @@
 """Conversion of a published checkpoint to our safetensors, with config and origin."""
 
+import os
 from pathlib import Path
 
 import torch
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import sha256_file
+from dfmnist.core.files import check_writable, sha256_file
 from dfmnist.fomm.checkpoint import (
     load_networks,
     read_provenance,
@@ -28,8 +29,9 @@ def convert_weights(
     source = resolve_weights(source)
     if out.suffix != ".safetensors":
         raise InputError.of(out, f"ends in '{out.suffix}'", "a name that ends in .safetensors")
-    if out.exists() and (out.is_dir() or out.samefile(source) or not force):
+    if os.path.exists(out) and (out.is_dir() or out.samefile(source) or not force):
         raise InputError.of(out, "exists", "a new file, or --force to replace another one")
+    check_writable(out)
     networks = load_networks(source)
     modules = (networks.kp_detector, networks.generator)
     if half:

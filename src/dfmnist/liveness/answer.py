@@ -26,8 +26,6 @@ Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 Values = Annotated[tuple[Scalar, ...], Field(max_length=100)]
 JsonPath = Annotated[str, Field(max_length=200)]
 """A dotted path into JSON: `result.faces.0.live`; a number is a place in a list."""
-MAX_ANSWER_BYTES = 1 << 20
-"""Largest answer in bytes that is read."""
 MAX_SHOWN = 40
 """Number of characters of a value that a reason shows."""
 

@@ -6,7 +6,6 @@ file with the settings of one of the classes below, chosen by `kind`. A file of 
 """
 
 import re
-import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +17,7 @@ from dfmnist.core.actions import Action
 from dfmnist.core.config import config_hash
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import MAX_JSON_BYTES, read_json_object
+from dfmnist.core.plugins import FUNCTION_PATTERN, SECRET_NAME, parse_plugin
 from dfmnist.core.records import first_problem
 from dfmnist.core.text import slug
 from dfmnist.liveness.answer import AnswerRules, DetectorPart, Scalar
@@ -37,7 +37,6 @@ Filled = Annotated[str, Field(max_length=4000)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A reference to an environment variable."""
-_SECRET_NAME = re.compile(r"auth|cookie|key|token|secret|password|credential", re.IGNORECASE)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Hosts that are this machine."""
 
@@ -114,7 +113,7 @@ class HttpDetector(DetectorPart):
         if re.search(r"[\s\x00-\x1f\x7f]", self.url):
             raise ValueError("url: expected no spaces")
         for name, text in (*self.headers.items(), *self.query.items()):
-            if _SECRET_NAME.search(name) and not VARIABLE.search(text):
+            if SECRET_NAME.search(name) and not VARIABLE.search(text):
                 raise ValueError(f"{name}: expected its secret from a variable, as in ${{MY_KEY}}")
         if self.variables and parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError("url: secrets are sent over https alone, or to this machine")
@@ -157,7 +156,7 @@ class PythonDetector(DetectorPart):
 
     kind: Literal["python"]
     name: Name
-    function: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
+    function: Annotated[str, Field(pattern=f"^{FUNCTION_PATTERN}$")]
     """`module:function`; modules of the working directory are found too."""
     needs_action: bool = False
     """True for a function that judges a requested action; it is then not asked about talking."""
@@ -180,29 +179,26 @@ def detector_key(config: DetectorConfig) -> str:
 
 def parse_detector(text: str) -> DetectorConfig:
     """The settings that a value of `--detector` stands for. Raises `InputError`."""
-    kind, colon, rest = text.partition(":")
+    kind, colon, _ = text.partition(":")
     if text in BUILT_IN:
         return _checked(f"--detector {text}", {"kind": "built-in", "name": text})
-    if colon and kind == "command":
-        return _command(text, rest)
-    if colon and kind == "python":
-        name = slug(rest.rpartition(":")[2])[:40]
-        return _checked(f"--detector {text}", {"kind": kind, "name": name, "function": rest})
+    if colon and kind in ("command", "python"):
+        return _plugin(text)
     path = Path(text)
     if path.suffix.lower() not in (".toml", ".json"):
         raise InputError.of(f"--detector {text}", "is no known detector", CHOICES)
     return read_detector(path)
 
 
-def _command(text: str, rest: str) -> DetectorConfig:
-    try:
-        words = shlex.split(rest)
-    except ValueError as error:
-        raise InputError.of(f"--detector {text}", str(error), "quotes in pairs") from None
-    if not words:
-        raise InputError.of(f"--detector {text}", "names no program", "command:PROGRAM")
-    name = slug(Path(words[0]).stem)[:40]
-    return _checked(f"--detector {text}", {"kind": "command", "name": name, "command": words})
+def _plugin(text: str) -> DetectorConfig:
+    """A program or function by its name, with the rules that such a detector has by default."""
+    given = f"--detector {text}"
+    plugin = parse_plugin(text, given)
+    if plugin.kind == "program":
+        name, words = slug(plugin.program_name)[:40], plugin.words
+        return _checked(given, {"kind": "command", "name": name, "command": words})
+    name = slug(plugin.text.rpartition(":")[2])[:40]
+    return _checked(given, {"kind": "python", "name": name, "function": plugin.text})
 
 
 def read_detector(path: Path) -> DetectorConfig:

@@ -19,7 +19,7 @@ from dfmnist.core.choices import Attack, Split
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, write_json, write_text
+from dfmnist.core.files import holds_folder, write_json, write_text
 from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.manifest import Manifest, manifest_hash, read_manifest
 from dfmnist.dataset.qualities import in_order
@@ -138,7 +138,7 @@ class Evaluation:
         return (*self.detectors, *((EVERY,) if len(self.detectors) > 1 else ()))
 
 
-@holds_folder("out")
+@holds_folder("out", KIND)
 def evaluate_detectors(dataset: Path, config: EvaluationConfig, out: Path) -> Evaluation:
     """Show a dataset's clips and attacks made of them to detectors; measure their error rates.
 
@@ -147,7 +147,6 @@ def evaluate_detectors(dataset: Path, config: EvaluationConfig, out: Path) -> Ev
     """
     chosen = choose_detectors(config.detectors)
     manifest = _selected(read_manifest(dataset), config)
-    claim_folder(out, KIND)
     planned = plan(manifest, out, config.attacks, config.per_action)
     reasons = list(run_jobs(make_attack, planned.attacks, describe="make attacks"))
     failed = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from dfmnist.liveness.answer import MAX_ANSWER_BYTES
+from dfmnist.core.plugins import MAX_ANSWER_BYTES
 
 MAX_WAIT_S = 60.0
 """Longest wait in seconds before a further call."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from dfmnist.core.arrays import RgbImage
 from dfmnist.core.errors import InputError
@@ -63,7 +64,13 @@ def _on_white(image: Image.Image) -> Image.Image:
     )
 
 
-def write_image(path: Path, image_rgb_u8: RgbImage) -> None:
-    """Write RGB (h, w, 3) as PNG or JPEG (quality 92), by the suffix; completely or not at all."""
+def write_image(path: Path, image_rgb_u8: RgbImage, comment: str = "") -> None:
+    """Write RGB (h, w, 3) as PNG or JPEG (quality 92), by the suffix; completely or not at all.
+
+    `comment` is the text `Comment` of a PNG.
+    """
+    about = PngInfo()
+    if comment:
+        about.add_itxt("Comment", comment)
     with atomic_path(Path(path)) as temporary:
-        Image.fromarray(image_rgb_u8).save(temporary, quality=92)
+        Image.fromarray(image_rgb_u8).save(temporary, quality=92, pnginfo=about)

@@ -8,7 +8,7 @@ filling the time or the memory: `MAX_PIXELS`, `MAX_FRAMES` and `MAX_GAP_S`.
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
@@ -28,8 +28,9 @@ from dfmnist.media.truncation import is_truncated
 
 MAX_PIXELS = 1 << 26
 """Largest number of pixels in a video frame (8192 by 8192)."""
-MAX_FRAMES = 1 << 18
-"""Largest number of frames in a video: nearly three hours at 25 frames a second."""
+MAX_FRAMES = 1 << 20
+"""Largest number of frames in a video: eleven hours at 25 frames a second. Their times take about
+100 MB."""
 MAX_GAP_S = 600
 """Longest time in seconds from one frame of a video to the next."""
 MAX_BOXES = 10_000
@@ -239,6 +240,28 @@ class FrameTimes:
         else:
             indices = np.floor(moments * float(self.fps) + 1e-6).astype(np.int64)
         return np.clip(indices, 0, len(self.ticks) - 1)
+
+    def between(self, start_s: float, end_s: float | None) -> range:
+        """Indices of the frames shown from `start_s` on that begin before `end_s`.
+
+        Both are seconds after the first frame; `end_s` None is the end. There is at least one.
+        """
+        first, count = int(self.index_at(start_s)), len(self.ticks)
+        if end_s is None:
+            return range(first, count)
+        stop = int(self.index_at(end_s))
+        begins_s = float((self.ticks[stop] - self.ticks[0]) * self.time_base)
+        return range(first, max(stop + (begins_s < end_s - 1e-3), first + 1))
+
+    def part(self, indices: range) -> "FrameTimes":
+        """Times of consecutive frames of the video alone."""
+        ticks, fps = self.ticks[indices.start : indices.stop], self.fps
+        if self.variable_rate:
+            end = self.ticks[0] + round(len(self.ticks) / self.fps / self.time_base)
+            if indices.stop < len(self.ticks):
+                end = self.ticks[indices.stop]
+            fps = len(ticks) / ((end - ticks[0]) * self.time_base)
+        return replace(self, ticks=ticks, fps=fps)
 
 
 def times_of(video: Opened) -> FrameTimes:

@@ -22,6 +22,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
 from dfmnist.media.opening import DECODE, FrameTimes, Opened, opened, times_of
 from dfmnist.media.rgb import EXACT, RgbConverter, resize_frames, shown_size
+from dfmnist.media.sound import Sound, SoundWriter
 from dfmnist.media.truncation import is_truncated
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "is_video",
     "iter_frames",
     "iter_frames_at",
+    "looks_at",
     "opened",
     "probe",
     "read_comment",
@@ -45,6 +47,9 @@ __all__ = [
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
 
+SEEK_AFTER_S = 10
+"""Time in seconds between two wanted frames from which on decoding begins anew at a key frame; a
+key frame comes every 10 seconds or sooner in most files."""
 GOP = 25
 """Number of frames from one key frame to the next: one second at 25 frames a second."""
 
@@ -258,12 +263,47 @@ def iter_frames_at(
 ) -> Iterator[RgbImage]:
     """Yield the frames at `indices` (ascending) one at a time: RGB (h, w, 3) uint8.
 
-    `times` is the result of `frame_times`. Fewer come if the file ends. Raises `InputError`.
+    An index that is repeated gives its frame again. `times` is the result of `frame_times`.
+    Fewer come if the file ends. Raises `InputError`.
     """
     wanted = [int(i) for i in indices]
     if times.identify_frames:
         wanted = [times.ticks[i] for i in wanted]
     return _picked(path, wanted, None, by_time=times.identify_frames)
+
+
+def looks_at(
+    path: Path, indices: Sequence[int] | NDArray[np.integer], *, times: FrameTimes
+) -> Iterator[tuple[int, RgbImage]]:
+    """Yield the frames at `indices` (ascending) one at a time: the index and RGB (h, w, 3) uint8.
+
+    `times` is the result of `frame_times`. Where two frames lie more than `SEEK_AFTER_S` apart,
+    what is between them is passed over without decoding, if the file's times allow it. Fewer come
+    if the file ends. Raises `InputError`.
+    """
+    wanted = [int(i) for i in indices]
+    if not times.identify_frames:
+        yield from zip(wanted, _picked(path, wanted, None, by_time=False), strict=False)
+        return
+    index_of = {times.ticks[i]: i for i in wanted}
+    far = SEEK_AFTER_S / float(times.time_base)
+    groups: list[list[int]] = []
+    for tick in index_of:
+        if groups and tick - groups[-1][-1] <= far:
+            groups[-1].append(tick)
+        else:
+            groups.append([tick])
+    with opened(path) as video:
+        convert = RgbConverter(video.path, video.pixel_aspect)
+        for number, ticks in enumerate(groups):
+            if number:
+                video.container.seek(ticks[0], stream=video.stream)
+            for frame in _decoded(video, frozenset(ticks)):
+                convert.see(frame)
+                if frame.pts in index_of and frame.pts in ticks:
+                    yield index_of[frame.pts], convert(frame)
+                if frame.pts is not None and frame.pts >= ticks[-1]:
+                    break
 
 
 def _pick(
@@ -298,6 +338,7 @@ def write_video(
     crf: int,
     comment: str = "",
     times: FrameTimes | None = None,
+    sound: Sound | None = None,
 ) -> int:
     """Encode `frames`, each RGB (h, w, 3) uint8 of one even size, as H.264 MP4; returns how many.
 
@@ -305,8 +346,8 @@ def write_video(
     every 25 frames, fixed frame types, one thread, no date and no encoder version in the
     container. The same frames give the same bytes. `comment` is the container's comment field.
     With `times` of a variable rate, each frame is shown when the frame of that video is, counted
-    from its first; else all are shown at `fps`. Raises `InputError` if there is no frame, or a
-    frame of another or an odd size.
+    from its first; else all are shown at `fps`. `sound` is a track to add, as AAC. Raises
+    `InputError` if there is no frame, or a frame of another or an odd size.
     """
     path = Path(path)
     count = 0
@@ -321,10 +362,12 @@ def write_video(
         if comment:
             container.metadata["comment"] = comment
         stream: VideoStream | None = None
+        track: SoundWriter | None = None
         for image in frames:
             if stream is None:
                 stream = _add_stream(path, container, image, fps, crf)
                 stream.codec_context.time_base = tick_s
+                track = SoundWriter(sound, container) if sound else None
             if image.shape != (stream.height, stream.width, 3):
                 raise InputError.of(
                     path,
@@ -334,10 +377,14 @@ def write_video(
             frame = _from_rgb(image)
             frame.pts, frame.time_base = next(ticks), tick_s
             container.mux(stream.encode(frame))
+            if track:
+                track.write_until(frame.pts * tick_s)
             count += 1
         if stream is None:
             raise InputError.of(path, "no frames to write", "one frame or more")
         container.mux(stream.encode(None))
+        if track:
+            track.finish()
     return count
 
 

@@ -36,14 +36,15 @@ def build(
     `settings` are fields of `pipeline.config.BuildConfig`. A build that was stopped continues.
     Raises `InputError`.
 
-    >>> import dfmnist
-    >>> dataset = dfmnist.build(
-    ...     "footage/people.csv", "footage/drivers.csv", "dataset", workers=1,
-    ...     licence="CC0-1.0", consent="the people are synthetic", synthetic=True,
-    ...     per_action=3, attempts_per_clip=1, num_frames=16,
-    ... )
-    >>> len(dfmnist.load(dataset).clips)
-    18
+    Examples:
+        >>> import dfmnist
+        >>> dataset = dfmnist.build(
+        ...     "footage/people.csv", "footage/drivers.csv", "dataset", workers=1,
+        ...     licence="CC0-1.0", consent="the people are synthetic", synthetic=True,
+        ...     per_action=3, attempts_per_clip=1, num_frames=16,
+        ... )
+        >>> len(dfmnist.load(dataset).clips)
+        18
     """
     config = with_values(BuildConfig(licence=licence, consent=consent), settings)
     real = None if reals is None else Path(reals)
@@ -86,14 +87,15 @@ def animate(
     `driving` frames (n, h, w, 3), both uint8 RGB; the result is (n, 256, 256, 3). Raises
     `InputError`; of a folder of sources, after all others have been animated.
 
-    >>> import dfmnist
-    >>> (made,) = dfmnist.animate("photo.jpg", "driving.mp4", "out.mp4")
-    >>> made.num_frames
-    3
-    >>> import numpy as np
-    >>> face, clip = np.zeros((256, 256, 3), np.uint8), np.zeros((3, 256, 256, 3), np.uint8)
-    >>> dfmnist.animate(face, clip).shape
-    (3, 256, 256, 3)
+    Examples:
+        >>> import dfmnist
+        >>> (made,) = dfmnist.animate("photo.jpg", "driving.mp4", "out.mp4")
+        >>> made.num_frames
+        3
+        >>> import numpy as np
+        >>> face, clip = np.zeros((256, 256, 3), np.uint8), np.zeros((3, 256, 256, 3), np.uint8)
+        >>> dfmnist.animate(face, clip).shape
+        (3, 256, 256, 3)
     """
     if isinstance(source, np.ndarray) and isinstance(driving, np.ndarray):
         if out is not None:

@@ -5,11 +5,14 @@ At the end the dataset is audited and published; the manifest is written last.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dfmnist import __version__
 from dfmnist.core.actions import TEN, Action
@@ -17,9 +20,10 @@ from dfmnist.core.choices import SPLITS, PersonRule
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import check_writable, holds_folder, read_json, sha256_file, write_json
 from dfmnist.dataset.audit import audit, write_audit
 from dfmnist.dataset.card import CardText, write_card
+from dfmnist.dataset.fingerprint import hashes_in, near_pairs
 from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import (
     Clip,
@@ -30,8 +34,8 @@ from dfmnist.dataset.manifest import (
     write_rejected,
 )
 from dfmnist.dataset.splits import split_info
-from dfmnist.fomm.checkpoint import training_seeds, weights_id
-from dfmnist.media.folders import VIDEOS
+from dfmnist.fomm.checkpoint import check_weights, training_seeds
+from dfmnist.pipeline.animators import end_animators, generator_of
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
 from dfmnist.pipeline.footage import (
@@ -40,7 +44,6 @@ from dfmnist.pipeline.footage import (
     read_people,
     renumbered,
     stretch_s,
-    tell_left_out,
 )
 from dfmnist.pipeline.jobs import (
     ClipResult,
@@ -55,7 +58,7 @@ from dfmnist.pipeline.jobs import (
 from dfmnist.pipeline.plan import Pair, match_reals, next_round, pairs, targets, with_splits
 
 
-@holds_folder("root")
+@holds_folder("root", "dataset")
 def build(
     sources: Sequence[Footage],
     drivers: Sequence[Footage],
@@ -73,7 +76,10 @@ def build(
     state = _open(root, config, inputs)
     checks = _select(state, inputs)
     usable = _crop_drivers(state, inputs)
-    attempts = _animate_and_screen(state, inputs, usable, checks)
+    try:
+        attempts = _animate_and_screen(state, inputs, usable, checks)
+    finally:
+        end_animators()
     kept, failed = _compress_reals(state, inputs, attempts, checks)
     unusable = [r for f in inputs.people if (r := unused(f, checks[f.key])) is not None]
     return _publish(state, attempts, kept, [*failed, *unusable])
@@ -94,14 +100,14 @@ def build_files(
     `drivers` a folder with one subfolder per action or a CSV table (`footage.read_drivers`).
     `reals` None takes the videos among the sources. Raises `InputError`.
     """
+    check_writable(root, folder=True)  # to read a large folder takes a while
     clip_s = config.num_frames / config.fps
-    people = read_people(sources, clip_s, person)
-    real = read_people(reals, clip_s, person) if reals else [f for f in people if not f.is_photo]
-    moving = read_drivers(drivers, person)
-    tell_left_out(sources, "sources")
-    tell_left_out(drivers, "drivers", VIDEOS)
+    people = read_people(sources, clip_s, person, tell_as="sources")
     if reals:
-        tell_left_out(reals, "reals")
+        real = read_people(reals, clip_s, person, tell_as="reals")
+    else:
+        real = [f for f in people if not f.is_photo]
+    moving = read_drivers(drivers, person, tell_as="drivers")
     _tell_longer(moving, clip_s)
     return build(people, moving, real, config, root)
 
@@ -129,7 +135,9 @@ class State:
     root: Path
     config: BuildConfig
     generator: str
-    """Name of the motion model and hash of its weights."""
+    """Name of the motion model and hash of its weights, or those of another animator."""
+    method: str = ""
+    """Method of the fakes; empty if the generator's name states it."""
     seen: tuple[Path, ...] = ()
     """Files that all machines of a cluster must see."""
 
@@ -189,10 +197,11 @@ def _assign_splits(
 
 
 def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
-    """Claim the folder. Raises `InputError` if it was begun with other settings or inputs."""
-    claim_folder(root, "dataset")
-    generator = weights_id(config.weights)
-    if config.synthetic:
+    """Record the inputs. Raises `InputError` for unusable weights, and for a folder of others."""
+    check_weights(config.weights)
+    made_by = generator_of(config)
+    generator = made_by.text
+    if config.synthetic and config.animator is None:
         _refuse_trained_on(inputs, training_seeds(config.weights), generator)
     footage = (*inputs.people, *inputs.drivers)
     hashes = {path: _hash(path) for path in {f.path for f in footage}}
@@ -206,12 +215,16 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
         recorded["terms"] = terms
     settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
     path = root / "build.json"
-    if path.exists() and _completed(read_json(path)) != json.loads(json.dumps(settings)):
-        raise InputError.of(root, "was begun with other settings or inputs", "a new folder")
     if not path.exists():
         write_json(path, settings)
+    elif (begun := _completed(read_json(path))) != json.loads(json.dumps(settings)):
+        what = "other settings or inputs"
+        if isinstance(begun, dict) and begun.get("generator") != generator:
+            what = f"the animator {begun.get('generator')}, now it is {generator}"
+        raise InputError.of(root, f"was begun with {what}", "a new folder")
     samples = (path, config.weights, inputs.people[0].path, inputs.drivers[0].path)
-    return State(root, config, generator, tuple(p for p in samples if p and p.exists()))
+    seen = tuple(p for p in samples if p and p.exists())
+    return State(root, config, generator, made_by.method, seen)
 
 
 def _completed(settings: Any) -> Any:
@@ -247,11 +260,30 @@ def _select(state: State, inputs: Inputs) -> dict[str, SourceCheck]:
     checks = {f.key: s for f, s in zip(people, found, strict=True) if isinstance(s, SourceCheck)}
     rejected = [unused(f, checks[f.key]) for f in people]
     _tell("clips and photos", [r.reason if r else "" for r in rejected])
+    _refuse_copies(people, checks)
     if not any(_animatable(checks[key]) for key in inputs.source_keys):
         first = checks[min(inputs.source_keys)]
         reason = first.choice.reason or first.real_reason
         raise InputError(f"sources: no frame to animate ({reason}); expected frontal faces")
     return checks
+
+
+def _refuse_copies(people: Sequence[Footage], checks: Mapping[str, SourceCheck]) -> None:
+    """Raise `InputError` if people of two splits show one recording: they are one person.
+
+    The audit of the finished dataset would find it too, and more, but hours later.
+    """
+    clips = [f for f in people if checks[f.key].picture]
+    hashes = {f.key: hashes_in(checks[f.key].picture) for f in clips}
+    parts = [[f for f in clips if f.split == split and hashes[f.key].any()] for split in SPLITS]
+    for one, other in combinations([part for part in parts if part], 2):
+        tables = (np.stack([hashes[f.key] for f in part]) for part in (one, other))
+        for first, second, _ in near_pairs(*tables):
+            for i, j in zip(first, second, strict=True):
+                a, b = one[i], other[j]
+                what = f"shows the same recording as {b.path}, whose person has another name"
+                expected = f"one name for both ({a.identity} or {b.identity}), or one file of them"
+                raise InputError.of(a.path, what, expected)
 
 
 def _animatable(check: SourceCheck) -> bool:
@@ -308,9 +340,12 @@ def _animate_and_screen(
         if not batch:
             return attempts
         jobs = [
-            FakeJob(state.root, config, pair, checks[pair.source.key].choice, state.generator)
+            FakeJob(
+                state.root, config, pair, checks[pair.source.key].choice,
+                state.generator, state.method,
+            )
             for pair in batch
-        ]
+        ]  # fmt: skip
         failed: list[Rejected | None] = []
         done = run_all(jobs, "animate and screen", gpu=GPU_SHARE, seen=state.seen)
         for pair, result in zip(batch, _clip_results(done), strict=True):

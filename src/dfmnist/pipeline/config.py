@@ -1,5 +1,6 @@
 """Settings of filming, building and animating. Importing this module loads no torch."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import BackendName, DriverProtocol, Motion, Precision, Quality
 from dfmnist.core.errors import InputError
+from dfmnist.core.plugins import Plugin, check_limit, parse_plugin
 from dfmnist.core.settings import check_choices
 
 HIGHEST_FPS = 240
+PLACEHOLDERS = ("{source}", "{driver}", "{out}")
+"""Words of an animator's command that stand for the files of one pair."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,21 @@ class BuildConfig:
     """Take all footage as square crops of a face already; find no face and crop nothing."""
     synthetic: bool = False
     """True if the people shown are synthetic actors."""
+    animator: str | None = None
+    """Other animator than the motion model: a command line with {source}, {driver} and {out}, or a
+    Python function as module:function (docs/ANIMATORS.md)."""
+    animator_name: str | None = None
+    """Name of the other animator, which becomes the `method` of its clips; none is the name of
+    the program's or the function's file."""
+    animator_version: str | None = None
+    """Version of the other animator, for the clips' `generator`; none is the version that a
+    function's module states."""
+    animator_limit_s: float = 600.0
+    """Seconds that the other animator has for one clip."""
 
     def __post_init__(self) -> None:
         """Check what the user typed. Raises `InputError`."""
+        self._check_animator()
         check_choices(self)
         for name, least in (("per_action", 1), ("attempts_per_clip", 1), ("num_frames", 1)):
             if getattr(self, name) < least:
@@ -91,6 +107,35 @@ class BuildConfig:
             value = getattr(self, name)
             if value is not None and not value.strip():
                 raise InputError(f"--{name} is empty; expected the {name} that covers the footage")
+
+    @property
+    def own_animator(self) -> Plugin:
+        """The program or function of `animator`, which there must be."""
+        assert self.animator is not None
+        return parse_plugin(self.animator, "--animator")
+
+    def _check_animator(self) -> None:
+        """Check the settings of another animator. Raises `InputError`."""
+        check_limit(self.animator_limit_s, "animator_limit_s")
+        if self.animator is None:
+            if self.animator_name or self.animator_version:
+                raise InputError("--animator-name and --animator-version name an --animator")
+            return
+        if self.weights is not None or self.motion != BuildConfig.motion:
+            raise InputError("--weights and --motion have no effect with --animator")
+        for name in ("animator_name", "animator_version"):
+            if (value := getattr(self, name)) is not None and not value.strip():
+                raise InputError(f"--{name.replace('_', '-')} is empty; expected a text")
+        plugin = self.own_animator
+        if plugin.kind == "function":
+            return
+        missing = [one for one in PLACEHOLDERS if not any(one in word for word in plugin.words)]
+        if missing:
+            raise InputError.of(
+                f"--animator '{self.animator}'",
+                f"lacks {', '.join(missing)}",
+                f"a command with {', '.join(PLACEHOLDERS)}, or module:function",
+            )
 
 
 @dataclass(frozen=True)
@@ -115,6 +160,23 @@ class AnimateConfig:
     """Frame of a source video to animate, counted from 0; none is the first."""
     source_time_s: float | None = None
     """Frame of a source video to animate, in seconds after the first frame."""
+    source_face: int | None = None
+    """Which face of the source to animate, counted from 1 from left to right in its first picture
+    with a face; none is the largest."""
+    frame_by_frame: bool = False
+    """Animate a source video frame by frame: the driver's motion is added to the source's own,
+    until the shorter of the two ends."""
+    start_s: float = 0.0
+    """Start of the stretch of the driver that is used, in seconds after its first frame."""
+    end_s: float | None = None
+    """End of the stretch of the driver that is used, in seconds; none is the driver's end."""
+    sound: bool = False
+    """Give the result the driver's sound."""
+    paste_back: bool = False
+    """Put the animated face back into the full picture or video of the source, at its own size."""
+    frames: Path | None = None
+    """New folder for the frames as PNG, beside the MP4; for a folder of sources, it gets a folder
+    for each."""
     cache: bool = True
     """Keep the driver's keypoints in the cache for the next time."""
     backend: BackendName = "auto"
@@ -135,8 +197,27 @@ class AnimateConfig:
             raise InputError(f"--face {self.face}; expected 1 or more, without --no-crop")
         if self.source_frame is not None and self.source_time_s is not None:
             raise InputError("--source-frame and --source-time are both given; expected one")
+        self._check_stretch()
+        if self.source_face is not None and (self.source_face < 1 or not self.crop):
+            raise InputError(
+                f"--source-face {self.source_face}; expected 1 or more, without --no-crop"
+            )
+        if self.paste_back and not self.crop:
+            raise InputError("--paste-back needs the crop; expected no --no-crop")
+        if self.frame_by_frame and self.picks_frame:
+            raise InputError(
+                "--frame-by-frame takes all frames; expected no --source-frame or --source-time"
+            )
         if self.source_frame is not None and self.source_frame < 0:
             raise InputError(f"--source-frame {self.source_frame}; expected 0 or more")
+
+    def _check_stretch(self) -> None:
+        """Check start and end. Raises `InputError`."""
+        for name, value in (("--start", self.start_s), ("--end", self.end_s or 0.0)):
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"{name} {value:g}; expected seconds, 0 or more")
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise InputError(f"--end {self.end_s:g}; expected more than --start {self.start_s:g}")
 
     @property
     def picks_frame(self) -> bool:

@@ -29,14 +29,14 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.choices import SPLITS, Quality
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, read_json, write_json
+from dfmnist.core.files import holds_folder, read_json, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.clip import AnyClip, method_of
 from dfmnist.dataset.manifest import Clip, write_manifest, write_rejected
 from dfmnist.dataset.provenance import provenance
 from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mtcnn import mtcnn
-from dfmnist.fomm.checkpoint import weights_id
+from dfmnist.fomm.checkpoint import check_weights, weights_id
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.pipeline.animate import animator
 from dfmnist.pipeline.compress import compress
@@ -190,13 +190,16 @@ def run_group(job: GroupJob) -> list[Clip]:
     return job.run()
 
 
-@holds_folder("root")
+@holds_folder("root", KIND)
 def film_detector_corpus(config: CorpusConfig, root: Path) -> Path:
     """Film the corpus and make its fakes below `root`; returns the dataset's folder.
 
-    Groups that are done are kept. Raises `InputError` for a folder of other content or settings.
+    Groups that are done are kept. Raises `InputError` for a folder of other content or settings,
+    and for weights of a motion model that cannot be used.
     """
-    claim_folder(root, KIND)
+    for name, _ in map(maker_share, config.makers):
+        if name not in ("fomm", MESH_WARP, AFFINE_WARP):
+            check_weights(Path(name))  # before anything is filmed
     settings = root / SETTINGS
     if settings.exists() and read_json(settings) != plain(config):
         raise InputError.of(settings, "another corpus lies here", "a new folder")

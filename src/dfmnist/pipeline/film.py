@@ -14,7 +14,7 @@ from dfmnist.core.actions import Action
 from dfmnist.core.choices import SPLITS
 from dfmnist.core.config import plain, seed_of
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, read_json, write_json
+from dfmnist.core.files import holds_folder, read_json, write_json
 from dfmnist.core.jobs import run_jobs
 from dfmnist.pipeline.config import FilmConfig
 from dfmnist.pipeline.footage import Footage, write_csv
@@ -23,7 +23,7 @@ TALK_EVERY = 11
 """Every eleventh clip talks, so that talking is as frequent as each of the ten actions."""
 
 
-@holds_folder("folder")
+@holds_folder("folder", "footage")
 def film_people(config: FilmConfig, folder: Path) -> tuple[Path, Path]:
     """Film all people and drivers into `folder`; returns the tables of people and of drivers.
 
@@ -31,7 +31,6 @@ def film_people(config: FilmConfig, folder: Path) -> tuple[Path, Path]:
     `actors` is not installed.
     """
     need_actors()
-    claim_folder(folder, "footage")
     settings = folder / "film.json"
     if settings.exists() and read_json(settings) != plain(config):
         raise InputError.of(folder, "was filmed with other settings", "a new folder")

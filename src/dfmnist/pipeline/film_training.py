@@ -11,6 +11,7 @@ from dfmnist.actors.performance import RANDOM, Performance, perform, perform_ran
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
+from dfmnist.core.files import holds_folder
 from dfmnist.core.jobs import run_jobs
 from dfmnist.fomm.training.actors_data import REST_FRAMES
 
@@ -96,6 +97,7 @@ def film_person(jobs: list[Job]) -> list[Path]:
     return [job.path for job in jobs]
 
 
+@holds_folder("folder")
 def film_training(folder: Path, people: int, first: int = 0, clips: int = CLIPS_EACH) -> None:
     """Film `people` actors with identity seeds from `first`; `GROUP` actors share a performance.
 

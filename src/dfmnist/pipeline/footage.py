@@ -73,18 +73,21 @@ class Footage:
         return f"{key_of(self.identity)}-{self.action.value}-{self.take}"
 
 
-def read_people(where: Path, clip_s: Fraction, person: PersonRule = "file") -> list[Footage]:
+def read_people(
+    where: Path, clip_s: Fraction, person: PersonRule = "file", *, tell_as: str = ""
+) -> list[Footage]:
     """Read sources or real clips from a folder of clips and photos, or a CSV file of `COLUMNS`.
 
     In a folder, and in a table without identities, `media.folders.person_of` says who is who. A
-    video of a folder is cut into stretches of `clip_s` seconds. Raises `InputError` for an empty
-    folder or a bad row.
+    video of a folder is cut into stretches of `clip_s` seconds. `tell_as`: what the folder is
+    called in the line that says which of its files are left out; empty prints none. Raises
+    `InputError` for an empty folder or a bad row.
     """
     if where.is_file():
         return _read_csv(where, person, need_action=False)
     found: list[Footage] = []
     takes: dict[str, int] = {}
-    for path, kind in _media_below(where, MEDIA):
+    for path, kind in _media_below(where, MEDIA, tell_as):
         below = path.relative_to(where)
         if person == "folder" and len(below.parts) < 2:
             raise InputError.of(path, "lies in no person's folder", f"{where}/<person>/<clip>")
@@ -95,17 +98,18 @@ def read_people(where: Path, clip_s: Fraction, person: PersonRule = "file") -> l
     return found
 
 
-def read_drivers(where: Path, person: PersonRule = "file") -> list[Footage]:
+def read_drivers(where: Path, person: PersonRule = "file", *, tell_as: str = "") -> list[Footage]:
     """Read driving clips from a folder with one subfolder per action, or from a CSV file.
 
-    Below an action's folder, `media.folders.person_of` says who is who. Photos are left out.
-    Raises `InputError` for an unknown action name or an empty folder.
+    Below an action's folder, `media.folders.person_of` says who is who. Photos are left out;
+    `tell_as` is as in `read_people`. Raises `InputError` for an unknown action name or an empty
+    folder.
     """
     if where.is_file():
         return _read_csv(where, person, need_action=True)
     found = []
     takes: dict[tuple[str, Action], int] = {}
-    for path, _ in _media_below(where, VIDEOS):
+    for path, _ in _media_below(where, VIDEOS, tell_as):
         below = path.relative_to(where)
         if len(below.parts) < 2:
             raise InputError.of(path, "lies in no action's folder", f"{where}/<action>/<clip>")
@@ -125,12 +129,6 @@ def stretch_s(footage: Footage) -> float:
         except Exception:  # rejected by name later
             return 0.0
     return end_s - footage.start_s
-
-
-def tell_left_out(where: Path, what: str, kinds: Collection[MediaKind] = MEDIA) -> None:
-    """Print which files of a folder of footage, which is called `what`, are left out, and why."""
-    if where.is_dir():
-        find_media(where, kinds).tell(what)
 
 
 def write_csv(path: Path, footage: Iterable[Footage]) -> None:
@@ -165,10 +163,16 @@ def renumbered(footage: Iterable[Footage], beside: Iterable[Footage]) -> list[Fo
     return result
 
 
-def _media_below(folder: Path, kinds: Collection[MediaKind]) -> tuple[tuple[Path, MediaKind], ...]:
+def _media_below(
+    folder: Path, kinds: Collection[MediaKind], tell_as: str
+) -> tuple[tuple[Path, MediaKind], ...]:
     if not folder.is_dir():
         raise InputError.of(folder, "no such file or folder", "a folder of clips, or a CSV file")
-    return find_media(folder, kinds).required(folder, "video or picture", "clips or photos")
+    held = find_media(folder, kinds)
+    files = held.required(folder, "video or picture", "clips or photos")
+    if tell_as:
+        held.tell(tell_as)
+    return files
 
 
 def _stretches(path: Path, clip_s: Fraction) -> list[tuple[float, float | None]]:

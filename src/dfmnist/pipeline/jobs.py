@@ -18,6 +18,7 @@ from dfmnist.core.jobs import run_jobs
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import key_of
 from dfmnist.dataset.clip import AnyClip, AnyRejected, method_of
+from dfmnist.dataset.fingerprint import first_frames, hashes_of, text_of
 from dfmnist.dataset.manifest import (
     Clip,
     Rejected,
@@ -31,6 +32,7 @@ from dfmnist.media.image import write_image
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import write_video
 from dfmnist.pipeline.animate import animate, animator, save_motion
+from dfmnist.pipeline.animators import animate_by
 from dfmnist.pipeline.compress import EncodedFile, compress
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.footage import Footage
@@ -51,6 +53,8 @@ class SourceCheck(BaseModel):
     screening: tuple[Screening, ...]
     real_reason: str
     """Reason why it cannot be a real clip; empty if it can."""
+    picture: str = ""
+    """Perceptual hash of its beginning (`fingerprint.text_of`); empty for a photo."""
 
 
 class ClipResult(BaseModel):
@@ -76,6 +80,10 @@ class BuildJob:
     def motion_file(self, driver: Footage) -> Path:
         """Path of a driving clip's keypoints."""
         return self.root / "work" / "drivers" / f"{driver.key}.safetensors"
+
+    def driver_file(self, driver: Footage) -> Path:
+        """Path of a cropped driving clip."""
+        return self.root / driver_file_name(driver.identity, driver.action, driver.take)
 
     def crop(
         self, footage: Footage, choice: FaceSelection, num_frames: int | None = None
@@ -120,14 +128,16 @@ class PersonJob(BuildJob):
         c = self.config
         choice, faces = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
         verdicts: tuple[Screening, ...] = ()
+        picture = ""
         reason = choice.reason if choice.box_xyxy is None else ""
         if self.footage.is_photo:
             reason = reason or "a photo"
         elif faces is not None:
+            picture = text_of(hashes_of(first_frames(faces, c.fps)))
             frames = self.with_noise(faces, real_id(self.footage))
             verdicts = _screening(screen(frames, c.fps, self.footage.action))
             reason = "; ".join(v.reason for v in verdicts if not v.live)
-        check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason)
+        check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason, picture=picture)
         write_record(path, check)
         return check
 
@@ -153,10 +163,10 @@ class DriverJob(BuildJob):
         choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
         choice = choice.model_copy(update={"reason": choice.reason if frames is None else ""})
         if frames is not None:
-            f = self.footage
-            preview = self.root / driver_file_name(f.identity, f.action, f.take)
-            write_video(preview, frames, c.fps, crf=DRIVER_CRF)
-            save_motion(self.motion_file(self.footage), frames, animator(c.weights), landmarks=True)
+            write_video(self.driver_file(self.footage), frames, c.fps, crf=DRIVER_CRF)
+            if c.animator is None:
+                motion = self.motion_file(self.footage)
+                save_motion(motion, frames, animator(c.weights), landmarks=True)
         write_record(path, choice)
         return choice.reason
 
@@ -173,6 +183,8 @@ class FakeJob(BuildJob):
     choice: FaceSelection
     """Face and frame of the source."""
     generator: str
+    method: str = ""
+    """The clip's method; empty if the generator's name states it."""
 
     def run(self) -> ClipResult:
         """Make the clip, or read its record."""
@@ -182,8 +194,7 @@ class FakeJob(BuildJob):
             return result
         at = self.choice.source_frame or 0
         source = self.crop(self.pair.source, self.choice, at + 1)[at]
-        frames = animate(source, self.motion_file(self.pair.driver), c.weights, c.motion)
-        frames = self.with_noise(frames, clip_id)
+        frames = self.with_noise(self._animated(source), clip_id)
         verdicts = screen(frames, c.fps, self.pair.action)
         if all(v.live for v in verdicts):
             write_image(self.root / "sources" / f"{clip_id}.png", source)
@@ -208,11 +219,20 @@ class FakeJob(BuildJob):
         unscreened = rejected.model_copy(update={"action": None})
         return ClipResult(clips=(), rejected=unscreened)
 
+    def _animated(self, source_rgb_u8: Frames) -> Frames:
+        """The source (h, h, 3) moved as the driver: frames (n, h, h, 3)."""
+        c, driver = self.config, self.pair.driver
+        if c.animator is None:
+            return animate(source_rgb_u8, self.motion_file(driver), c.weights, c.motion)
+        folder = self.root / "work" / "animating" / self.pair.clip_id
+        return animate_by(c, source_rgb_u8, self.driver_file(driver), folder)
+
     def _clips(
         self, files: list[EncodedFile], verdicts: tuple[Verdict, ...], count: int
     ) -> tuple[Clip, ...]:
         people = (self.pair.source, self.pair.driver)
-        return _records(self, files, verdicts, count, self.pair.split, self._who(), people)
+        who = self._who() | {"method": self.method or method_of(self.generator)}
+        return _records(self, files, verdicts, count, self.pair.split, who, people)
 
     def _rejected(self, verdicts: tuple[Verdict, ...], reason: str) -> Rejected:
         who = self._who()
@@ -269,6 +289,7 @@ class RealJob(BuildJob):
             "driver": "",
             "take": footage.take,
             "generator": "",
+            "method": "",
             "seed": self.noise_seed(clip_id),
         }
         clips = _records(
@@ -386,7 +407,6 @@ def _records(
                 **who,
                 "file_name": file.file_name,
                 "identities": tuple(dict.fromkeys(f.identity for f in people)),
-                "method": method_of(str(who["generator"])) if who["generator"] else "",
                 "origin": "built",
                 "quality": file.quality.value,
                 "split": split,

@@ -12,15 +12,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import atomic_path, claim_folder, read_json, sha256_file, write_json
+from dfmnist.core.files import atomic_path, holds_folder, read_json, sha256_file, write_json
 from dfmnist.dataset.manifest import Clip, manifest_hash, read_manifest
+from dfmnist.detectors.heldout import measure_familiar
 from dfmnist.detectors.run import CONFIG, RUN, WEIGHTS, is_finished, read_metadata, read_run
 from dfmnist.pipeline.detector_corpus import SETTINGS
 
 KIND = "shipped detector"
 NEVER_SHOWN = (
     "real people, in real or in fake clips",
-    "animators that are not listed under `generators`",
+    "fakes made otherwise than by a First Order Motion Model, a mesh warp or an affine warp",
     "face swaps, and faces that are generated from nothing",
     "frames in which a face fills much more or less than the face crop's usual share",
 )
@@ -28,16 +29,17 @@ NEVER_SHOWN = (
 _OF_THE_MACHINE = ("devices", "seconds", "step_seconds", "torch", "waited_for_frames")
 
 
+@holds_folder("out", KIND)
 def pack_detector(run: Path, corpus: Path, out: Path) -> Path:
     """Write the finished run `run`, trained on the corpus folder `corpus`, to the folder `out`.
 
     The folder is again a finished run. Its weights are float16, half the size; scores change by
-    less than 0.01. Raises `InputError` if the run was trained on other clips.
+    less than 0.01. What it knows is measured anew with these weights on the corpus's validation
+    clips, which takes minutes. Raises `InputError` if the run was trained on other clips.
     """
     record = read_run(run).record
     if record["manifest_hash"] != manifest_hash(corpus):
         raise InputError.of(run, "was trained on another dataset", f"a run on {corpus}")
-    claim_folder(out, KIND)
     state = {
         name: value.half() if value.dtype == torch.float32 else value
         for name, value in load_file(run / WEIGHTS).items()
@@ -53,6 +55,7 @@ def pack_detector(run: Path, corpus: Path, out: Path) -> Path:
     kept = _without_machine(record)
     kept["trained_weights_sha256"] = sha256_file(out / WEIGHTS)
     write_json(out / RUN, kept | {"trained_on": describe_corpus(corpus)})
+    measure_familiar(out, corpus)
     return out
 
 

@@ -16,8 +16,8 @@ import jinja2
 from markupsafe import Markup
 
 from dfmnist import __version__
-from dfmnist.core.files import claim_folder, read_json_object, write_text
-from dfmnist.core.text import percent, plural
+from dfmnist.core.files import holds_folder, read_json_object, write_text
+from dfmnist.core.text import on_one_line, percent, plural
 from dfmnist.dataset.audit import AuditReport, read_audit
 from dfmnist.dataset.headers import header_of
 from dfmnist.dataset.manifest import (
@@ -31,7 +31,7 @@ from dfmnist.dataset.manifest import (
 from dfmnist.dataset.qualities import in_order
 from dfmnist.dataset.summary import Summary, summarise
 from dfmnist.detectors.run import RunRecord
-from dfmnist.experiments.charts import training_curves
+from dfmnist.experiments.charts import Curve, training_curves
 from dfmnist.experiments.finished import is_whole, write_run_results
 from dfmnist.experiments.paper import CITATION
 from dfmnist.experiments.results import (
@@ -98,6 +98,8 @@ class Evidence:
     summary: Summary
     rates: list[SpoofRate]
     runs: list[RunRecord]
+    curves: list[Curve]
+    """Training curve of each run on the whole training split."""
     audit: AuditReport | None
     fingerprint: str
     results: tuple[StoredResult, ...]
@@ -130,6 +132,7 @@ class Evidence:
         return next((r.table.by_place for r in self.results if r.table.name == name), {})
 
 
+@holds_folder("out", KIND)
 def write_report(
     dataset: Path,
     out: Path,
@@ -155,7 +158,6 @@ def write_report(
         found = gather(dataset, experiments, runs, made)
         if context.synthetic is None:
             context = replace(context, synthetic=recorded_synthetic(found.manifest.root))
-        claim_folder(out, KIND)
         page = _page(found, context, out)
     html = _environment(out).get_template("template.html").render(p=page)
     write_text(out / "index.html", html)
@@ -170,6 +172,10 @@ def gather(
     manifest = read_manifest(dataset)
     rejected = read_rejected(manifest.root)
     fingerprint = manifest_hash(manifest.root)
+    audit = read_audit(manifest.root)
+    folder = runs or (experiments / "runs" if experiments is not None else None)
+    listed = finished_runs(folder, fingerprint) if folder is not None else []
+    curves = [training_curve(run) for run in listed if is_whole(run)]
     stored: dict[str, StoredResult] = {}
     if runs is not None and made is not None:
         write_run_results(runs, manifest, made)
@@ -179,14 +185,14 @@ def gather(
     results = tuple(stored[name] for name in ORDER if name in stored)
     liveness = _liveness_results(manifest.root, experiments)
     check_same_dataset((*results, *liveness), manifest)
-    folder = runs or (experiments / "runs" if experiments is not None else None)
     return Evidence(
         manifest,
         rejected,
         summarise(manifest, rejected),
         spoof_rates(manifest.clips, rejected),
-        finished_runs(folder, fingerprint) if folder is not None else [],
-        read_audit(manifest.root),
+        listed,
+        curves,
+        audit,
         fingerprint,
         results,
         liveness,
@@ -208,7 +214,10 @@ def _environment(out: Path) -> jinja2.Environment:
         return Markup('width="{}" height="{}"').format(*size_of(out / src))
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FunctionLoader(_resource)
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_resource),
+        finalize=_on_the_page,
     )
     environment.globals |= {
         "box": box,
@@ -216,6 +225,11 @@ def _environment(out: Path) -> jinja2.Environment:
         "js": Markup(_resource("page.js")),
     }
     return environment
+
+
+def _on_the_page(value: Any) -> Any:
+    """A value as the page shows it: text without what would change its direction."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else on_one_line(value)
 
 
 def _drop_unused(out: Path, html: str) -> None:
@@ -281,7 +295,7 @@ def _page(found: Evidence, context: ReportContext, out: Path) -> dict[str, Any]:
         "spoof": sections.spoof_rows(found.rates, found.rejected),
         "liveness": liveness,
         "paper": paper,
-        "training": _training(found.runs, out),
+        "training": _training(found.curves, out),
         "training_note": text.CURVES,
         **_rest(found, context, paper.common if paper else ()),
     }
@@ -316,9 +330,8 @@ def _opening(
     }
 
 
-def _training(runs: Sequence[RunRecord], out: Path) -> sections.ChartImage | None:
-    """Validation accuracy by epoch of the runs on the whole training split."""
-    curves = [training_curve(run) for run in runs if is_whole(run)]
+def _training(curves: Sequence[Curve], out: Path) -> sections.ChartImage | None:
+    """Validation accuracy by epoch."""
     trained = [curve for curve in curves if curve.accuracy]
     if not trained:
         return None

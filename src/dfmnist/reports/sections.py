@@ -12,7 +12,7 @@ from dfmnist.dataset.qualities import in_order
 from dfmnist.dataset.splits import assert_disjoint
 from dfmnist.dataset.summary import Summary
 from dfmnist.detectors.run import RunRecord
-from dfmnist.experiments.paper import MODEL_TITLES
+from dfmnist.experiments.paper import MODEL_TITLES, model_title
 from dfmnist.experiments.spoof_rates import SpoofRate
 from dfmnist.experiments.theme import Chart
 from dfmnist.reports.runs import setting
@@ -105,7 +105,7 @@ def _signal_card(report: AuditReport, quality: str, best: tuple[str, Estimate] |
     signal = report.signal[quality].auc
     verdict, bad = "A detector is only worth something above this.", False
     if best is not None:
-        name, found = MODEL_TITLES[best[0]], best[1]
+        name, found = model_title(best[0]), best[1]
         bad = found.groups < 2 or found.low <= signal.value
         bounds = f"{found.low:.2f} to {found.high:.2f}" if found.groups > 1 else "one person"
         verdict = (

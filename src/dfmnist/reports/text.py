@@ -11,7 +11,7 @@ from dfmnist.core.text import percent, plural
 from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.manifest import Clip, Rejected
 from dfmnist.dataset.summary import Summary
-from dfmnist.experiments.paper import MODEL_TITLES
+from dfmnist.experiments.paper import model_title
 from dfmnist.experiments.results import ResultCell, Score
 from dfmnist.experiments.spoof_rates import SpoofRate
 from dfmnist.reports.clips import ClipRow
@@ -153,14 +153,14 @@ def main_finding(
     cell = cells["raw", model]
     if not learnt(cell):
         return MainFinding(
-            f"{stamp}On raw clips {MODEL_TITLES[model]}, the best here, classifies "
+            f"{stamp}On raw clips {model_title(model)}, the best here, classifies "
             f"{percent(found.value)} of frames correctly, but the 95% interval ({span(found)}) "
             f"does not exclude guessing ({chance(cell)}), so this is no evidence "
             "that it can tell fake from real.",
             not_learnt=True,
         )
     said = (
-        f"{stamp}On raw clips, {MODEL_TITLES[model]} classifies {percent(found.value)} of single "
+        f"{stamp}On raw clips, {model_title(model)} classifies {percent(found.value)} of single "
         f"frames correctly (95% interval {span(found)}; guessing gives {chance(cell)})."
     )
     if (published := cell.paper) is not None:
@@ -210,7 +210,7 @@ def shortcut_words(acting: Score) -> str:
     found = acting.frame["accuracy"]
     return (
         "Trained so and tested where real people perform the same actions, "
-        f"{MODEL_TITLES[acting.network]} is right on {percent(found.value)} of frames "
+        f"{model_title(acting.network)} is right on {percent(found.value)} of frames "
         f"({span(found)})."
     )
 
@@ -231,7 +231,7 @@ def facts(
         tiles.append(
             Fact(
                 percent(found.value),
-                f"of raw test frames classified correctly by {MODEL_TITLES[model]}, the best here",
+                f"of raw test frames classified correctly by {model_title(model)}, the best here",
                 f"95% interval {span(found)}; test of {plural(found.groups, 'person', 'people')}",
             )
         )

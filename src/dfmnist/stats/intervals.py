@@ -131,3 +131,19 @@ def metric_intervals(
         name: interval(values[0], values[1:], n=len(labels), groups=groups)
         for name, values in found.items()
     }
+
+
+def block_bootstrap(values: Floats, *, draws: int, seed: int = 0) -> tuple[float, float]:
+    """95% percentile interval of the mean of a series (n,) whose neighbours resemble each other.
+
+    Draws are made of circular blocks of the cube root of n values (Politis and Romano, 1992), so
+    that neighbours stay together. n is at least 1.
+    """
+    count = len(values)
+    block = max(1, round(count ** (1 / 3)))
+    blocks = -(-count // block)
+    generator = np.random.default_rng(seed)
+    starts = generator.integers(count, size=(draws, blocks, 1))
+    index = ((starts + np.arange(block)) % count).reshape(draws, -1)[:, :count]
+    low, high = np.percentile(values[index].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)

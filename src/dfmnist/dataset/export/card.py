@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dfmnist.core.choices import QUALITIES
-from dfmnist.core.text import markdown_table
+from dfmnist.core.text import markdown_table, on_one_line
 from dfmnist.dataset.audit import AuditReport
 from dfmnist.dataset.card import audit_text, counts_text, front_matter, screening_text
 from dfmnist.dataset.export.checksums import SUMS
@@ -31,7 +31,7 @@ def published_card(facts: Facts, columns: Sequence[str], report: AuditReport | N
     patterns = {split: (f"{split}/**",) for split in splits}
     parts = [
         front_matter(facts.name, facts.terms, facts.summary.files, patterns, link=True),
-        f"# {facts.name}",
+        f"# {on_one_line(facts.name)}",
         facts.description,
         "**This dataset holds fakes.** " + facts.people,
         "## Loading\n\n" + _LOADING + "\n\n" + _more_loading(facts),
@@ -99,4 +99,4 @@ def _columns(columns: Sequence[str]) -> str:
 
 
 def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {on_one_line(line)}" for line in lines)

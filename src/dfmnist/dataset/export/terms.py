@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.text import plural
+from dfmnist.core.text import on_one_line, plural
 from dfmnist.dataset.clip import Clip
 
 _SAME = (
@@ -107,10 +107,10 @@ def licence_lines(terms: Terms, *, link: bool) -> list[str]:
 
 
 def licence_text(terms: Terms) -> str:
-    """The text of `LICENSE.md`: what the clips state, word for word."""
+    """The text of `LICENSE.md`: what the clips state, word for word, each on one line."""
     links = [f"- {name}: {spdx_url(name)}" for name in terms.spdx]
-    licences = [f"- {text}" for text in terms.licences]
-    consents = [f"- {text}" for text in terms.consents]
+    licences = [f"- {on_one_line(text)}" for text in terms.licences]
+    consents = [f"- {on_one_line(text)}" for text in terms.consents]
     parts = [
         "# Licence and consent",
         "Each clip's record states both, in the columns `licence` and `consent`.",

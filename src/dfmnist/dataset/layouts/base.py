@@ -1,6 +1,6 @@
 """What a layout is, and what those of several datasets share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,6 +20,11 @@ def none_published(clip: Clip) -> bool:
     return False
 
 
+def goes_with_all(clip: Clip, methods: Collection[str]) -> bool:
+    """True: a real clip belongs to the fakes of every method."""
+    return True
+
+
 @dataclass(frozen=True)
 class Layout:
     """How one dataset lies on disk."""
@@ -37,6 +42,8 @@ class Layout:
     """What the folder should hold, in words."""
     published: Callable[[Clip], bool] = all_published
     """Whether the split of a clip is that of the makers of the dataset."""
+    goes_with: Callable[[Clip, Collection[str]], bool] = goes_with_all
+    """Whether a real clip belongs to the fakes of some of these methods."""
     beside: tuple[str, ...] = ()
     """Patterns of videos that the dataset has beside its clips, such as masks."""
     notes: tuple[str, ...] = ()

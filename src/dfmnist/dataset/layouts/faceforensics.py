@@ -14,7 +14,7 @@ split; their names are `TARGET_SOURCE__SCENE__CODE` and `ACTOR__SCENE`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from dfmnist.core.choices import QUALITIES, Split
@@ -124,6 +124,12 @@ def published(one: Clip) -> bool:
     return not one.source.startswith("actor-")
 
 
+def goes_with(one: Clip, methods: Collection[str]) -> bool:
+    """Whether a real clip belongs to these methods: an actor's to DeepFakeDetection alone."""
+    acted = METHODS["DeepFakeDetection"]
+    return acted in methods if one.source.startswith("actor-") else bool(set(methods) - {acted})
+
+
 LAYOUT = Layout(
     kind="faceforensics",
     title="FaceForensics++",
@@ -131,5 +137,6 @@ LAYOUT = Layout(
     looks_like=looks_like,
     expected=f"the folders {ORIGINAL} and {MANIPULATED}",
     published=published,
+    goes_with=goes_with,
     beside=("*/masks/*",),
 )

@@ -28,6 +28,10 @@ class Detector(nn.Module):
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     head: str
     """Name of the last linear layer, the one that a new task replaces."""
+    has_maps: bool = True
+    """True if the last features are maps (n, k, i, j), of which class activation maps are made."""
+    averages: bool = True
+    """True if the last maps are averaged and one linear layer follows, so that CAM is possible."""
 
     def normalise(self, frames_u8: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Frames of 0..255 scaled to the network's input range, in channels-last memory."""
@@ -60,6 +64,27 @@ class Detector(nn.Module):
         corners = grid(int(height), int(width), self.size_px)
         logits = [self.forward(crop(images, corner, self.size_px)) for corner in corners]
         return torch.stack(logits).mean(0)
+
+    def frame_features(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """The logit of each whole frame, as `frame_logits` gives it, and its pooled features.
+
+        The features (k - 1 columns after the logit) are the last maps averaged over all places,
+        and over the crops of a network that takes one size alone.
+        """
+        height, width = images.shape[-2:]
+        parts = [images]
+        if not self.any_size and (height, width) != (self.size_px, self.size_px):
+            corners = grid(int(height), int(width), self.size_px)
+            parts = [crop(images, corner, self.size_px) for corner in corners]
+        found = []
+        for part in parts:
+            maps = self.feature_maps(part)
+            found.append(torch.cat([self.logits_of(maps)[:, None], self.pooled(maps)], 1))
+        return torch.stack(found).mean(0)
+
+    def pooled(self, maps: Float[Tensor, "n k i j"]) -> Float[Tensor, "n k"]:
+        """Each of the last feature maps averaged over its places."""
+        return maps.mean((2, 3))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw every parameter from `generator` and set buffers to their start values."""

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 
 from dfmnist.core.errors import InputError
+from dfmnist.core.extras import need
 from dfmnist.detectors.networks.base import Detector
 from dfmnist.detectors.networks.efficientnet import EfficientNetLite0
 from dfmnist.detectors.networks.load import load_weights
 from dfmnist.detectors.networks.mesonet import MesoNet
+from dfmnist.detectors.networks.names import TIMM, is_timm
 from dfmnist.detectors.networks.resnet import DEPTHS, ResNet
 from dfmnist.detectors.networks.xception import Xception
 
@@ -31,12 +33,27 @@ def new_network(name: str, **options: Any) -> Detector:
 
     `options` are those of `build`. Raises `InputError` for a name that is not in `BUILDERS`.
     """
-    if name not in BUILDERS:
-        raise InputError(f"unknown network '{name}'; expected one of {', '.join(BUILDERS)}")
+    if name not in BUILDERS and not is_timm(name):
+        known = f"{', '.join(BUILDERS)}, or timm:NAME"
+        raise InputError(f"unknown network '{name}'; expected one of {known}")
     with torch.device("meta"):
-        network = BUILDERS[name](**options)
+        network = _timm(name, **options) if is_timm(name) else BUILDERS[name](**options)
     network.name = name
     return network
+
+
+def _timm(name: str, **options: Any) -> Detector:
+    """A network of the package timm, which is imported only here. Raises `InputError`."""
+    need("timm", extra="timm", for_what=f"network {name}")
+    try:
+        from dfmnist.detectors.networks.timm_network import TimmNetwork
+    except (ImportError, RuntimeError) as error:  # a torchvision of another torch ends so
+        what = f"the package timm cannot be imported ({error})"
+        raise InputError.of(
+            f"network {name}", what, "timm and the torchvision of this torch"
+        ) from None
+
+    return TimmNetwork(name.removeprefix(TIMM), **options)
 
 
 def build(name: str, weights: str | Path | None = None, seed: int = 0, **options: Any) -> Detector:

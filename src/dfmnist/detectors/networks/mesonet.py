@@ -82,7 +82,7 @@ class MesoNet(Detector):
     takes a frame and the next one, and adds their difference.
     """
 
-    head = "fc2"
+    head, averages = "fc2", False
 
     def __init__(
         self,

@@ -18,6 +18,15 @@ LossName = Literal["bce", "mse"]
 """A training loss: binary cross-entropy, or the mean squared error of P(fake)."""
 
 
+TIMM = "timm:"
+"""Start of the name of a network of the package timm, such as `timm:convnext_tiny`."""
+
+
+def is_timm(name: str) -> bool:
+    """True if the network `name` is one of the package timm."""
+    return name.startswith(TIMM)
+
+
 def is_resnet(name: str) -> bool:
     """True if the network `name` is a ResNet."""
     return name.startswith("resnet")
@@ -31,9 +40,11 @@ def is_mesonet(name: str) -> bool:
 def published_size_px(name: str) -> int:
     """Side in pixels of the frames that the network `name` was published for.
 
-    The paper's five detectors: section 4; EfficientNet-Lite0: its ImageNet weights.
+    The paper's five detectors: section 4; EfficientNet-Lite0: its ImageNet weights; those of timm:
+    224, at which most of them were trained (`crop_px` sets another size).
     """
-    return 224 if is_resnet(name) or name == "efficientnet_lite0" else 256
+    small = is_resnet(name) or is_timm(name) or name == "efficientnet_lite0"
+    return 224 if small else 256
 
 
 def published_loss(name: str) -> LossName:

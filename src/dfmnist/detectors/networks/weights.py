@@ -10,7 +10,7 @@ from dfmnist.core.published_weights import IMAGENET, PUBLISHED, get
 from dfmnist.detectors import shipped
 from dfmnist.detectors.networks.builders import new_network
 from dfmnist.detectors.networks.load import fitting_state
-from dfmnist.detectors.networks.names import NETWORKS, is_mesonet, published_size_px
+from dfmnist.detectors.networks.names import NETWORKS, is_mesonet, is_timm, published_size_px
 from dfmnist.detectors.run import RUN, WEIGHTS, read_config
 
 IMAGENET_CLASSES = 1000
@@ -38,8 +38,9 @@ def resolve(network: str, weights: str, size_px: int | None = None) -> Source:
     known; a MesoNet's run at another size is refused. Raises `InputError`, also for weights of
     another network; random values never take the place of weights that cannot be found.
     """
-    if network not in NETWORKS:
-        raise InputError(f"network is '{network}'; expected one of {', '.join(NETWORKS)}")
+    if network not in NETWORKS and not is_timm(network):
+        known = f"{', '.join(NETWORKS)}, or timm:NAME"
+        raise InputError(f"network is '{network}'; expected one of {known}")
     if weights == "none":
         return Source(None, "", "random, every layer")
     if weights == "imagenet":

@@ -31,13 +31,18 @@ class EncodedSource:
 
 
 def transfer(
-    source: Keypoints, driving: Keypoints, motion: Motion, reference: int = 0
+    source: Keypoints,
+    driving: Keypoints,
+    motion: Motion,
+    reference: int = 0,
+    sized_as: Keypoints | None = None,
 ) -> Keypoints:
     """The source's keypoints, moved for each driving frame: (n, k, …).
 
     Relative motion gives `kp_s + scale (kp_d - kp_d0)` and `J_d J_d0^-1 J_s` (Siarohin et al.,
     2019, equation 12), where d0 is the driving frame `reference`. The scale is 1, or for
-    `relative_scaled` the ratio of the linear sizes of the keypoints' hulls. Shapes: source
+    `relative_scaled` the ratio of the linear sizes of the keypoints' hulls; `sized_as` are then
+    the keypoints (1, k, …) whose size is that of the source, by default its own. Shapes: source
     (1, k, …), driving (n, k, …). Raises `InputError` for an unknown `motion`.
     """
     if motion not in get_args(Motion):
@@ -47,7 +52,7 @@ def transfer(
     if motion == "absolute":
         return driving
     first = driving.at(slice(reference, reference + 1))
-    scale = hull_scale(source, first) if motion == "relative_scaled" else 1.0
+    scale = hull_scale(sized_as or source, first) if motion == "relative_scaled" else 1.0
     value = source.value + scale * (driving.value - first.value)
     jacobian = driving.jacobian @ inverse_2x2(first.jacobian) @ source.jacobian
     return Keypoints(value, jacobian)
@@ -138,6 +143,33 @@ class Animator:
         for i in range(0, len(target.value), step):
             moved = target.at(slice(i, i + step))
             yield from self._backend.decode(source.code, source.keypoints, moved)
+
+    def follow(
+        self,
+        sources_rgb_u8: Iterable[RgbImage],
+        driving: Keypoints,
+        motion: Motion = "relative",
+        reference: int = 0,
+    ) -> Iterator[RgbImage]:
+        """Animate a moving source: source frame i by driving frame i, until one of them ends.
+
+        Relative motion is added to the source's own: `kp_s(i) + scale (kp_d(i) - kp_d0)` and
+        `J_d(i) J_d0^-1 J_s(i)`, with the scale of the first source frame throughout. Absolute
+        motion replaces it. Takes frames (h, w, 3) and yields frames (size, size, 3), in constant
+        memory.
+        """
+        first: Keypoints | None = None
+        for index, picture in zip(range(len(driving.value)), sources_rgb_u8, strict=False):
+            source = self.encode(picture)
+            first = first or source.keypoints
+            pair = driving.at(torch.tensor([reference, index]))
+            moved = transfer(source.keypoints, pair, motion, sized_as=first).at(slice(1, 2))
+            yield from self._backend.decode(source.code, source.keypoints, moved)
+
+    def unmoved(self, source: EncodedSource) -> RgbImage:
+        """What the model makes of the source without any motion: (size, size, 3)."""
+        keypoints = source.keypoints
+        return np.asarray(self._backend.decode(source.code, keypoints, keypoints)[0])
 
 
 def animate(

@@ -1,7 +1,8 @@
 """The same networks with less arithmetic, for inference: results are equal up to rounding.
 
-These rewrites give the largest gain in float32 speed on a CPU (docs/PERFORMANCE.md), and neither
-torch nor OpenVINO makes them. Four identities are used, none of them in the public implementation:
+These rewrites give the largest gain in float32 speed on a CPU (docs/PERFORMANCE.md), and
+neither torch nor OpenVINO makes them. Four identities are used, none of them in the public
+implementation:
 
 - Nearest-neighbour doubling followed by a 3x3 convolution reads each pixel four times. It equals a
   transposed convolution of 4x4 with stride 2, or four 2x2 convolutions on the small picture, which

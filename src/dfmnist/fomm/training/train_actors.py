@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.config import plain
+from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, write_json
+from dfmnist.core.files import holds_folder, write_json
 from dfmnist.core.lightning import run, save_checkpoint
 from dfmnist.fomm.checkpoint import load_networks, save_networks, training_seeds
 from dfmnist.fomm.config import FommConfig, actors
@@ -434,7 +435,7 @@ class _ActorsEpochEnd(L.Callback):
         if trainer.logger is not None:  # the module has logged its losses
             trainer.logger.log_metrics({f"val_{k}": v for k, v in values.items()}, step)
         text = " ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "step")
-        print(f"{time.strftime('%H:%M:%S')} step {step} {text}", flush=True)
+        show(f"{time.strftime('%H:%M:%S')} step {step} {text}")
         about = {"steps": step, "config": plain(config), **self.about}
         pl_module.save(self.out / WEIGHTS, about)
         save_checkpoint(trainer, self.out / CHECKPOINT)
@@ -484,7 +485,7 @@ def settle(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-@holds_folder("out")
+@holds_folder("out", RUN_KIND)
 def train_animator(
     config: ActorsTrainConfig,
     clips: Path,
@@ -501,7 +502,7 @@ def train_animator(
     is the safetensors file of weights to start from, `stop_after` the number of epochs in this
     call. Raises `InputError`.
     """
-    claim_folder(out, RUN_KIND)
+    check_initial(config, initial)
     settle(threads)
     write_json(out / CONFIG, plain(config))
     footage = load_actor_clips(
@@ -555,7 +556,7 @@ def fit(
 def actors_recipe(seed: int = 1) -> ActorsTrainConfig:
     """Recipe that trains the shipped model from random weights, in about three hours without AMX.
 
-    The shipped weights were trained by another schedule, which grew by trials: docs/LOG.md.
+    The shipped weights were trained by another schedule, which grew by trials: docs/project/LOG.md.
     """
     return ActorsTrainConfig(
         seed=seed,

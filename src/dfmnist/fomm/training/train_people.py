@@ -7,7 +7,7 @@ from typing import Any
 from dfmnist.core.config import plain
 from dfmnist.core.console import say
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import claim_folder, holds_folder, write_json
+from dfmnist.core.files import holds_folder, write_json
 from dfmnist.core.text import plural
 from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.fomm.training.actors_data import Draw, FaceClips, load_actor_clips
@@ -44,7 +44,7 @@ class PeopleTrainConfig(ActorsTrainConfig):
             raise InputError(f"{given}; expected 0 or more, and less than 1")
 
 
-@holds_folder("out")
+@holds_folder("out", RUN_KIND)
 def train_people(
     config: PeopleTrainConfig,
     clips: Path,
@@ -68,7 +68,6 @@ def train_people(
     check_initial(config, initial)
     if out.resolve().is_relative_to(clips.resolve()):
         raise InputError.of(out, "lies in the folder of clips", "another folder")
-    claim_folder(out, RUN_KIND)
     settle(threads)
     footage, records = prepare_people(
         clips,

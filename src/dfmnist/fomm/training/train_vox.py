@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dfmnist.core.config import plain
-from dfmnist.core.console import say
+from dfmnist.core.console import say, show
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import claim_folder, holds_folder, read_json, sha256_file, write_json
 from dfmnist.core.lightning import is_main, run, save_checkpoint
-from dfmnist.fomm.checkpoint import save_networks, training_seeds
+from dfmnist.fomm.checkpoint import check_weights, save_networks, training_seeds
 from dfmnist.fomm.networks.generator import Generated
 from dfmnist.fomm.networks.keypoints import Keypoints
 from dfmnist.fomm.networks.vgg import SOURCE, load_vgg
@@ -79,6 +79,7 @@ def train_published(
         text = f"--batch-size {config.batch_size} for {machine.world} devices"
         raise InputError(f"{text}; expected a multiple: it counts the pairs of all together")
     folder = training_folder(clips)
+    check_weights(initial)
     claim_folder(out, RUN_KIND)
     people = load_people(folder, out / "clips.json", person=person, skip_broken=skip_broken)
     draws = len(people) * config.repeats
@@ -100,7 +101,7 @@ def train_published(
     about["identity_seeds"] = sorted(seen)
     write_json(out / CONFIG, {**about, "machine": plain(machine)})
     if is_main():
-        _say(f"pictures: {about['pictures']}")
+        say(f"pictures: {about['pictures']}")
     torch.set_flush_denormal(True)  # Gaussians have denormal tails, which are slow
     if machine.threads:
         torch.set_num_threads(machine.threads)
@@ -114,10 +115,6 @@ def train_published(
         last = str(error).strip().splitlines()[-1]
         raise InputError(last.rsplit("InputError: ", 1)[-1]) from None
     return out / WEIGHTS
-
-
-def _say(text: str) -> None:
-    say(text)
 
 
 def _perceptual_network(config: PublishedConfig, vgg: Path | None) -> Any:
@@ -201,7 +198,7 @@ class _PublishedEpochEnd(L.Callback):
         if trainer.logger is not None:
             trainer.logger.log_metrics({k: v for k, v in row.items() if k != "epoch"}, epoch)
         text = " ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
-        print(f"{time.strftime('%H:%M:%S')} epoch {epoch} {text}", flush=True)
+        show(f"{time.strftime('%H:%M:%S')} epoch {epoch} {text}")
         save_networks(
             self.out / WEIGHTS,
             module.config.model,

@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from dfmnist.core.console import console
+from dfmnist.core.console import say
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import have
@@ -60,7 +60,7 @@ def make_trainer(out: Path, watch: L.Callback, **options: Any) -> L.Trainer:
     """
     with_events = have("tensorboard")
     if not with_events and is_main():
-        console.print(NO_EVENTS, markup=False)
+        say(NO_EVENTS)
     with quiet_lightning():
         return L.Trainer(
             callbacks=[watch],
