@@ -39,7 +39,7 @@ class ActorStage:
         self.identity, self.size, self.device = identity, size, device
         self.body = Body(identity)
         self.model: HeadModel = self.body.model
-        self.teeth = grow_teeth(self.body)
+        self.teeth = grow_teeth(self.body, identity.mouth)
         self.lashes = Lashes(self.body)
         self.hair = grow_hair(self.body)
         self.view = CameraView.of(identity, self.body, self.hair.vertices, size)
@@ -235,6 +235,11 @@ class ActorStage:
         s.neckline = NECKLINES[i.clothes.neckline]
         s.collar_z = float(self.model.mean_bones[0, 2]) - 0.005
         s.collar_y = float(self.model.mean_bones[0, 1]) - 0.01
+        if (mouth := i.mouth) is not None:
+            s.varied_mouth = 1
+            s.enamel, s.gums = wp.vec3(*mouth.enamel), wp.vec3(*mouth.gums)
+            s.cavity, s.tongue = wp.vec3(*mouth.cavity), wp.vec3(*mouth.tongue)
+            s.mouth_gap, s.mouth_reach = mouth.gap, mouth.reach
         return s
 
     def scene(self, posed: Posed) -> shading.Scene:
@@ -243,6 +248,7 @@ class ActorStage:
         s.eye_left, s.eye_right = (wp.vec3(*map(float, c)) for c in posed.eye_centres)
         s.gaze_left, s.gaze_right = (wp.vec3(*map(float, g)) for g in posed.gazes)
         s.head_up = wp.vec3(*map(float, posed.head[:3, 2]))
+        s.head_back = wp.vec3(*map(float, posed.head[:3, 1]))
         marks = find_landmarks()
         lips = [marks.names.index(n) for n in ("lip_upper_inner", "lip_lower_inner")]
         upper, lower = posed.vertices[marks.vertices[lips]]

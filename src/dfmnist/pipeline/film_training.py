@@ -6,9 +6,9 @@ import numpy as np
 
 from dfmnist.actors.film import FPS, film_clip, is_complete, truth_paths
 from dfmnist.actors.film import FilmJob as Job
-from dfmnist.actors.identity import sample_identity
 from dfmnist.actors.performance import RANDOM, Performance, perform, perform_random
 from dfmnist.actors.seeds import check_range
+from dfmnist.actors.variety import VARIETY_VERSION, training_identity
 from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import holds_folder
@@ -21,13 +21,13 @@ CLIPS_EACH = 6
 """Number of clips of each person, each with another performance."""
 TAKES: dict[Action, int] = {
     action: {
-        Action.BLINK: 2, Action.OPEN_MOUTH: 2, Action.SURPRISE: 2, Action.SMILE: 3,
-        Action.EMBARRASSMENT: 4,
+        Action.BLINK: 2, Action.OPEN_MOUTH: 3, Action.SURPRISE: 2, Action.SMILE: 3,
+        Action.EMBARRASSMENT: 3, Action.TALK: 6, Action.YAW: 2, Action.LOOK_UP: 2,
     }.get(action, 1)
     for action in Action
 }  # fmt: skip
-"""Number of frames of each action: more where few pixels matter (lids, lips, pupils)."""
-FREE_FRAMES = 4
+"""Number of frames of each action: more where few pixels matter (lids, lips, pupils, teeth)."""
+FREE_FRAMES = 8
 """Number of frames of free movement in a clip."""
 STRIDE = 4
 """Every so many frames of free movement are kept, since neighbours are alike."""
@@ -83,7 +83,7 @@ def mixed_performance(seed: int) -> Performance:
         apex = [int(far.argmax())] if count > 1 else []
         others = rng.choice(len(far), count - len(apex), replace=False, p=far / far.sum())
         parts.append(pick(takes[action], [*apex, *(int(i) for i in others)]))
-    free = perform_random(seed, FREE_FRAMES * STRIDE)
+    free = perform_random(seed, FREE_FRAMES * STRIDE, far=True)
     parts.append(pick(free, list(range(0, FREE_FRAMES * STRIDE, STRIDE))))
     return join(parts, seed)
 
@@ -92,8 +92,9 @@ def film_person(jobs: list[Job]) -> list[Path]:
     """Film the missing training clips of one person; returns the paths of all."""
     for job in jobs:
         if not is_complete(job):
-            person = sample_identity(job.identity_seed)
-            film_clip(person, mixed_performance(job.performance_seed), job.path, job.size)
+            person = training_identity(job.identity_seed)
+            performance = mixed_performance(job.performance_seed)
+            film_clip(person, performance, job.path, job.size, job.version)
     return [job.path for job in jobs]
 
 
@@ -113,7 +114,7 @@ def film_training(folder: Path, people: int, first: int = 0, clips: int = CLIPS_
         takes = range(seed // GROUP * clips, (seed // GROUP + 1) * clips)
         paths = [folder / f"{seed:05d}-{i}.mp4" for i in range(clips)]
         jobs.append([
-            Job(seed, None, take, CLIP_FRAMES, path)
+            Job(seed, None, take, CLIP_FRAMES, path, version=VARIETY_VERSION)
             for take, path in zip(takes, paths, strict=True)
         ])  # fmt: skip
     for _ in run_jobs(film_person, jobs, describe="film for training"):
