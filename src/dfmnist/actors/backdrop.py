@@ -95,14 +95,14 @@ def _sharp_scene(
     image = Image.new("RGB", (side, side), _ink(first))
     draw = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(4, 14))):
-        x, y = rng.uniform(-0.1, 1.0, 2) * side
-        w, h = rng.uniform(0.03, 0.45, 2) * side
+        x, y = (float(v) for v in rng.uniform(-0.1, 1.0, 2) * side)
+        w, h = (float(v) for v in rng.uniform(0.03, 0.45, 2) * side)
         colour = _ink(_blend(second, third, float(rng.uniform(-0.3, 1.3))))
         if rng.random() < 0.6:
             draw.rectangle([x, y, x + w, y + h], fill=colour)
         else:
-            draw.line([x, y, x + w, y + h * rng.choice([0, 1])], fill=colour, width=4)
-    blur = rng.choice([0.0, 1.0, 2.5])
+            draw.line([x, y, x + w, y + h * int(rng.integers(2))], fill=colour, width=4)
+    blur = float(rng.choice([0.0, 1.0, 2.5]))
     small = image.filter(ImageFilter.GaussianBlur(blur)).resize((BASE, BASE), Image.Resampling.BOX)
     return np.asarray(small, np.float64) / 255
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -213,6 +213,39 @@ def load_actor_clips(
     return FaceClips(frames, points, fitted, tuple(names), tuple(identities), tuple(groups))
 
 
+class Drawn(NamedTuple):
+    """A batch as it is drawn on the CPU; `developed` makes it a `Batch` on the tensors' device.
+
+    Its r rows are sources, targets, the drivers at the source's moment and at the target's.
+    """
+
+    pixels: Tensor
+    """Frames, (r, side, side, 3), uint8."""
+    value: Tensor
+    """Points, (r, k, 2)."""
+    jacobian: Tensor
+    """Jacobians of the points, (r, k, 2, 2)."""
+    gains: Tensor
+    """Factors of the colours, (r, 3)."""
+    shifts: Tensor
+    """Shifts of the colours, (r, 1)."""
+    saturation: Tensor
+    """Factor of the saturation, (r, 1)."""
+    flipped: Tensor
+    """Whether each row is mirrored, (r,)."""
+    order: Tensor
+    """Index of the point that each becomes in a mirrored picture, (k,)."""
+    same: int
+    cross: int
+    size: int
+
+    def to(self, device: torch.device) -> "Drawn":
+        """The same on `device`."""
+        held = {name: v for name, v in self._asdict().items() if isinstance(v, Tensor)}
+        moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in held.items()}
+        return self._replace(**moved)
+
+
 class Batch(NamedTuple):
     """Batch of b pairs; in the last `cross` of them the driver is another person."""
 
@@ -240,6 +273,8 @@ class Draw:
     """Number of pairs whose driver is another person who gives the same performance."""
     rest: float = 0.4
     """Share of sources that are a face at rest, as sources are when the model is used."""
+    saturation: float = 0.0
+    """Most by which the saturation of a pair's colours is reduced; 1 gives grey pictures too."""
 
 
 def draw_batch(
@@ -250,7 +285,19 @@ def draw_batch(
     step: int,
     actors_share: float = 0.0,
 ) -> Batch:
-    """The batch of `step`; equal arguments give equal batches, whatever was drawn before.
+    """The batch of `step`, on the CPU; the arguments are those of `draw_pairs`."""
+    return developed(draw_pairs(footage, draw, clips, seed, step, actors_share))
+
+
+def draw_pairs(
+    footage: FaceClips,
+    draw: Draw,
+    clips: Sequence[int],
+    seed: int,
+    step: int,
+    actors_share: float = 0.0,
+) -> Drawn:
+    """The pairs of `step`; equal arguments give equal pairs, whatever was drawn before.
 
     If `clips` show people, a pair is of actors with probability `actors_share`, where there are
     actors too. A pair of actors is then a cross pair with the probability that `draw` has; people
@@ -282,11 +329,21 @@ def draw_batch(
             driver.append((other, b))
     rows = [*source, *target, *first, *driver]
     pixels = torch.from_numpy(np.stack([footage.frames[c][f] for c, f in rows]))
-    images = reduce_to(pixels.permute(0, 3, 1, 2).float().div_(255), draw.size)
     value = torch.from_numpy(np.stack([footage.points[c][f] for c, f in rows]))
     jacobian = torch.from_numpy(np.stack([footage.jacobians[c][f] for c, f in rows]))
-    images, truth = augment(images, Keypoints(value, jacobian), draw, footage.names, rng)
-    n, m = len(source), len(first)
+    gains, shifts, saturation, flipped = _draw_colours(draw, rng)
+    order = torch.tensor(mirror_order(footage.names))
+    return Drawn(
+        *(pixels, value, jacobian, gains, shifts, saturation, flipped, order),
+        *(draw.same, draw.cross, draw.size),
+    )
+
+
+def developed(drawn: Drawn) -> Batch:
+    """The batch of `drawn`: frames of its size with random colours and mirroring."""
+    images = reduce_to(drawn.pixels.permute(0, 3, 1, 2).float().div_(255), drawn.size)
+    images, truth = augment(images, drawn)
+    n, m = drawn.same + drawn.cross, drawn.cross
     return Batch(
         images[:n], images[n : 2 * n], images[2 * n : 2 * n + m], images[2 * n + m :], truth
     )
@@ -325,10 +382,8 @@ def mirror_order(names: Sequence[str]) -> list[int]:
     return [list(names).index(name) for name in other]
 
 
-def augment(
-    images: Tensor, truth: Keypoints, draw: Draw, names: Sequence[str], rng: np.random.Generator
-) -> tuple[Tensor, Keypoints]:
-    """Images and points with random colours and mirroring.
+def _draw_colours(draw: Draw, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gains, shifts, saturation and mirroring of each row of a `Drawn`.
 
     Source and target of a pair get the same colours, the two driver frames others. A pair is
     mirrored with its driver.
@@ -337,6 +392,9 @@ def augment(
     gain = rng.uniform(0.85, 1.15, (pairs + cross, 3)) * rng.uniform(0.85, 1.15, (pairs + cross, 1))
     shift = rng.uniform(-0.06, 0.06, (pairs + cross, 1))
     flip = rng.random(pairs) < 0.5
+    vivid = np.ones((pairs + cross, 1))
+    if draw.saturation:
+        vivid = 1 - draw.saturation * np.clip(rng.uniform(-0.5, 1.1, (pairs + cross, 1)), 0, 1)
     person = [
         *range(pairs),
         *range(pairs),
@@ -344,14 +402,22 @@ def augment(
         *range(pairs, pairs + cross),
     ]
     pair = [*range(pairs), *range(pairs), *range(draw.same, pairs), *range(draw.same, pairs)]
-    gains = torch.from_numpy(gain[person].astype(np.float32))[:, :, None, None]
-    shifts = torch.from_numpy(shift[person].astype(np.float32))[:, :, None, None]
-    images = (images * gains + shifts).clamp_(0, 1)
-    flipped = torch.from_numpy(flip[pair])
+    gains, shifts, saturation = (
+        torch.from_numpy(values[person].astype(np.float32)) for values in (gain, shift, vivid)
+    )
+    return gains, shifts, saturation, torch.from_numpy(flip[pair])
+
+
+def augment(images: Tensor, drawn: Drawn) -> tuple[Tensor, Keypoints]:
+    """Images (r, 3, h, w) and points with the random colours and mirroring of `drawn`."""
+    images = images * drawn.gains[:, :, None, None] + drawn.shifts[:, :, None, None]
+    grey = images.mean(dim=1, keepdim=True)
+    share = drawn.saturation[:, :, None, None]
+    images = torch.where(share < 1, grey + (images - grey) * share, images).clamp_(0, 1)
+    flipped = drawn.flipped
     images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
-    order = mirror_order(names)
-    sign = torch.tensor([-1.0, 1.0])
-    value = torch.where(flipped[:, None, None], truth.value[:, order] * sign, truth.value)
-    turned = truth.jacobian[:, order] * sign[:, None] * sign[None, :]
-    jacobian = torch.where(flipped[:, None, None, None], turned, truth.jacobian)
+    sign = torch.tensor([-1.0, 1.0], device=images.device)
+    value = torch.where(flipped[:, None, None], drawn.value[:, drawn.order] * sign, drawn.value)
+    turned = drawn.jacobian[:, drawn.order] * sign[:, None] * sign[None, :]
+    jacobian = torch.where(flipped[:, None, None, None], turned, drawn.jacobian)
     return images.contiguous(memory_format=torch.channels_last), Keypoints(value, jacobian)
