@@ -449,8 +449,8 @@ class AnimatorModule(L.LightningModule):
         for detector, generator in ((self.kp_detector, self.generator), self.averaged):
             detector.load_state_dict(networks.kp_detector.state_dict(), strict=False)
             generator.load_state_dict(networks.generator.state_dict(), strict=False)
-            more: Any = generator.bottleneck[blocks:]
-            for block in more:
+            bottleneck: Any = generator.bottleneck
+            for block in bottleneck[blocks:]:
                 nn.init.zeros_(block.conv2.weight)
                 nn.init.zeros_(block.conv2.bias)
 
