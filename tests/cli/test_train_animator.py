@@ -116,12 +116,15 @@ def test_flags_reach_the_training_on_people(
     code, out, _ = called(
         capsys, "animator", "train", *flags, "--epochs", 2, "--batch-size", 8, "--seed", 4,
         "--actors", 6, "--actors-share", 0.25, "--person", "folder", "--threads", 1,
+        "--device", "cpu", "--precision", "bf16",
     )  # fmt: skip
     assert (code, out.strip()) == (0, str(tmp_path / "out" / "last.safetensors"))
     config = got["config"]
     assert (config.steps, config.seed, config.actors_share) == (100, 4, 0.25)
     assert (config.phases[0].draw.same, config.phases[0].draw.cross) == (6, 2)
-    assert (got["initial"], got["person"], got["threads"]) == (SHIPPED, "folder", 1)
+    assert (got["initial"], got["person"]) == (SHIPPED, "folder")
+    machine = got["machine"]
+    assert (machine.threads, machine.device, machine.precision) == (1, "cpu", "bf16")
     assert filmed == [(tmp_path / "out" / "clips", 6)]
     assert got["actors"] == tmp_path / "out" / "clips"
     assert not called(capsys, "animator", "train", *flags, "--initial", "random")[0]

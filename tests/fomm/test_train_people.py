@@ -12,7 +12,7 @@ import torch
 from matplotlib import cbook
 from PIL import Image
 from tests.fomm.test_networks import tiny
-from tests.fomm.test_train_actors import NAMES, film
+from tests.fomm.test_train_actors import NAMES, ONE, film
 from tests.running import refused
 
 from dfmnist.core.errors import InputError
@@ -221,10 +221,10 @@ def test_two_steps_on_a_few_videos_and_a_killed_run(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = listing(folder)
-    whole = train_people(config(), folder, tmp_path / "whole", threads=1)
+    whole = train_people(config(), folder, tmp_path / "whole", machine=ONE)
     assert "too few people to hold one out" in capsys.readouterr().err
-    train_people(config(), folder, tmp_path / "part", stop_after=1, threads=1)
-    part = train_people(config(), folder, tmp_path / "part", threads=1)
+    train_people(config(), folder, tmp_path / "part", stop_after=1, machine=ONE)
+    part = train_people(config(), folder, tmp_path / "part", machine=ONE)
     one, two = load_networks(whole), load_networks(part)
     for a, b in zip(
         one.generator.state_dict().values(), two.generator.state_dict().values(), strict=True
@@ -238,7 +238,7 @@ def test_two_steps_on_a_few_videos_and_a_killed_run(
     assert (tmp_path / "part" / "sheets" / "000002.png").is_file()
     assert listing(folder) == before
     with pytest.raises(InputError, match=r"this run began with recipe\.seed 1, now 2"):
-        train_people(config(seed=2), folder, tmp_path / "part", threads=1)
+        train_people(config(seed=2), folder, tmp_path / "part", machine=ONE)
 
 
 def test_people_held_out() -> None:

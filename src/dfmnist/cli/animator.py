@@ -118,21 +118,22 @@ def train(
     }  # fmt: skip
     published_only: dict[str, object] = {
         "--vgg": vgg, "--pictures": pictures, "--skip-broken": skip_broken or None,
-        "--device": device, "--devices": devices, "--nodes": nodes, "--precision": precision,
+        "--devices": devices, "--nodes": nodes,
     }  # fmt: skip
     use_engine(ctx, workers)
+    one: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
     weights = _initial(initial, default="shipped" if recipe == "small" else "random")
     if recipe == "actors":
         _refuse(recipe, {"--actors-share": actors_share, **people_only, **published_only})
-        show(_train_actors(out, clips, actors, seed, weights, threads))
+        show(_train_actors(out, clips, actors, seed, weights, _given(one)))
         return
     if recipe == "small":
         _refuse(recipe, published_only)
         if actors is not None and not actors_share:
             raise InputError("--actors without --actors-share; expected both")
         given = {"epochs": epochs, "batch_size": batch_size, "actors_share": actors_share}
-        people = {"person": person or "file", "threads": threads}
-        show(_train_people(out, clips, actors, seed, weights, _given(given), people))
+        rule = person or "file"
+        show(_train_people(out, clips, actors, seed, weights, _given(given), rule, _given(one)))
         return
     from dfmnist.core.lightning import is_main
     from dfmnist.fomm.training.train_vox import train_published
@@ -191,19 +192,20 @@ def _train_actors(
     actors: int | None,
     seed: int,
     weights: Path | None,
-    threads: int | None,
+    machine: dict[str, Any],
 ) -> Path:
     from dfmnist.core.files import folder_lock
     from dfmnist.fomm.training.train_actors import actors_recipe, check_initial
     from dfmnist.fomm.training.train_actors import train_animator as train
-    from dfmnist.fomm.training.trainer import RUN_KIND
+    from dfmnist.fomm.training.trainer import RUN_KIND, Machine
     from dfmnist.pipeline.film_training import film_training
 
+    on = Machine(**machine)
     check_initial(actors_recipe(seed), weights)
     clips = out / "clips" if clips is None else clips
     with folder_lock(out, RUN_KIND):  # before anything is filmed
         film_training(clips, ACTORS if actors is None else actors)
-    return train(actors_recipe(seed), clips, out, initial=weights, threads=threads)
+    return train(actors_recipe(seed), clips, out, initial=weights, machine=on)
 
 
 def _train_people(
@@ -213,26 +215,29 @@ def _train_people(
     seed: int,
     weights: Path | None,
     changes: dict[str, Any],
-    people: dict[str, Any],
+    person: PersonRule,
+    machine: dict[str, Any],
 ) -> Path:
     from dfmnist.core.files import folder_lock
     from dfmnist.fomm.training.clips import find_clips
     from dfmnist.fomm.training.train_actors import check_initial
     from dfmnist.fomm.training.train_people import small_recipe, train_people
-    from dfmnist.fomm.training.trainer import RUN_KIND
+    from dfmnist.fomm.training.trainer import RUN_KIND, Machine
     from dfmnist.pipeline.film_training import film_training
 
     if clips is None:
         raise InputError("--recipe small without --clips; expected a folder of people's videos")
-    config = small_recipe(seed, **changes)
+    config, on = small_recipe(seed, **changes), Machine(**machine)
     footage = None
     if config.actors_share:
         check_initial(config, weights)
-        find_clips(clips, people["person"])
+        find_clips(clips, person)
         footage = out / "clips"
         with folder_lock(out, RUN_KIND):  # before anything is filmed
             film_training(footage, ACTORS if actors is None else actors)
-    return train_people(config, clips, out, initial=weights, actors=footage, **people)
+    return train_people(
+        config, clips, out, initial=weights, actors=footage, person=person, machine=on
+    )
 
 
 def evaluate(

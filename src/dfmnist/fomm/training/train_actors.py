@@ -509,11 +509,11 @@ class _ActorsEpochEnd(L.Callback):
         clips: list[int],
         steps: _StepBatches,
         about: dict[str, Any],
+        held: Collection[int | str] = (),
         grow: Callable[[], FaceClips] | None = None,
     ) -> None:
         self.out, self.footage, self.clips, self.steps = out, footage, clips, steps
-        self.about, self.grow = about, grow
-        self.held = {footage.identities[clip] for clip in clips}
+        self.about, self.held, self.grow = about, held, grow
         self.clock = time.monotonic()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -594,13 +594,6 @@ def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[s
     }
 
 
-def settle(threads: int | None) -> None:
-    """Set torch's threads, and no denormals: Gaussians have such tails, which are slow."""
-    torch.set_flush_denormal(True)
-    if threads:
-        torch.set_num_threads(threads)
-
-
 @holds_folder("out", RUN_KIND)
 def train_animator(
     config: ActorsTrainConfig,
@@ -609,7 +602,6 @@ def train_animator(
     *,
     initial: Path | None = None,
     stop_after: int | None = None,
-    threads: int | None = None,
     machine: Machine | None = None,
 ) -> Path:
     """Train on the clips under `clips`, from `out`'s last checkpoint if it has one.
@@ -620,7 +612,6 @@ def train_animator(
     call. `machine` says on what to train; by default on a GPU if there is one. Raises `InputError`.
     """
     check_initial(config, initial)
-    settle(threads)
     write_json(out / CONFIG, plain(config))
     footage = load_actor_clips(
         clips, config.points, config.model.image_size, margin=config.margin, seed=config.seed
@@ -655,6 +646,10 @@ def fit(
     filmed; a run with it is not repeatable.
     The other arguments are those of `draw_pairs` and `train_animator`.
     """
+    machine = machine or Machine()
+    torch.set_flush_denormal(True)  # Gaussians have denormal tails, which are slow
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
     train = [i for i, who in enumerate(footage.identities) if who not in held]
     unseen = [i for i, who in enumerate(footage.identities) if who in held]
     unseen = unseen or [i for i in train if footage.is_person(i)] or train
@@ -662,13 +657,12 @@ def fit(
     seen = {who for who in footage.identities if isinstance(who, int)}
     seen |= training_seeds(initial) if initial else set()
     more = {"identity_seeds": sorted(seen), **(about or {})}
-    watch = _ActorsEpochEnd(out, footage, unseen, steps, more, grow)
+    watch = _ActorsEpochEnd(out, footage, unseen, steps, more, held, grow)
     module = AnimatorModule(config)
     last = out / CHECKPOINT
     if initial is not None and not last.is_file():
         module.start_from(initial)
     epochs = stop_after or config.steps // config.epoch_steps
-    machine = machine or Machine()
     trainer = make_trainer(
         out,
         watch,

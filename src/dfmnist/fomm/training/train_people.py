@@ -13,8 +13,8 @@ from dfmnist.fomm.checkpoint import weights_id
 from dfmnist.fomm.training.actors_data import Draw, FaceClips, load_actor_clips
 from dfmnist.fomm.training.mesh_points import MEAN_FACE
 from dfmnist.fomm.training.people_data import prepare_people, summary
-from dfmnist.fomm.training.train_actors import ActorsTrainConfig, Phase, check_initial, fit, settle
-from dfmnist.fomm.training.trainer import CONFIG, RUN_KIND, check_same
+from dfmnist.fomm.training.train_actors import ActorsTrainConfig, Phase, check_initial, fit
+from dfmnist.fomm.training.trainer import CONFIG, RUN_KIND, Machine, check_same
 
 EPOCHS = 24
 """Default number of epochs."""
@@ -54,7 +54,7 @@ def train_people(
     actors: Path | None = None,
     person: str = "file",
     stop_after: int | None = None,
-    threads: int | None = None,
+    machine: Machine | None = None,
 ) -> Path:
     """Train on the videos of people under `clips`, from `out`'s last checkpoint if it has one.
 
@@ -68,7 +68,6 @@ def train_people(
     check_initial(config, initial)
     if out.resolve().is_relative_to(clips.resolve()):
         raise InputError.of(out, "lies in the folder of clips", "another folder")
-    settle(threads)
     footage, records = prepare_people(
         clips,
         out / PREPARED,
@@ -102,7 +101,7 @@ def train_people(
         )
     return fit(
         config, footage, held, out, initial=initial, stop_after=stop_after,
-        actors_share=config.actors_share, about={"people": about["clips"]},
+        actors_share=config.actors_share, about={"people": about["clips"]}, machine=machine,
     )  # fmt: skip
 
 
