@@ -137,6 +137,11 @@ def test_every_loss_is_there_and_finite(tmp_path: Path) -> None:
         "equivariance", "gaze", "follow_gaze",
     }  # fmt: skip
     assert all(torch.isfinite(term) for term in terms.values())
+    with torch.autocast("cpu", torch.bfloat16):  # as --precision bf16
+        rounded = module.losses(draw_batch(footage, Draw(32, 2, 1), [0, 1], 0, 0))
+    torch.testing.assert_close(rounded["keypoint"], terms["keypoint"], rtol=1e-4, atol=1e-5)
+    assert all(term.dtype == torch.float32 for term in rounded.values())
+    assert rounded["pyramid"].item() == pytest.approx(terms["pyramid"].item(), rel=0.05)
 
 
 def test_the_discriminator_judges_hidden_pixels_and_the_mouth(tmp_path: Path) -> None:

@@ -362,8 +362,8 @@ class AnimatorModule(L.LightningModule):
                 terms["follow_gaze"] = factor.gaze * seen
         if factor.equivariance:
             generator = torch.Generator().manual_seed(self.global_step)
-            transform = RandomTransform(b, generator)
-            moved = self.kp_detector(transform.image(batch.target))
+            transform = RandomTransform(b, generator, device=batch.target.device)
+            moved = _find(self.kp_detector, transform.image(batch.target))
             v, j = equivariance(found.at(slice(b, 2 * b)), moved, transform)
             terms["equivariance"] = factor.equivariance * (v + j)
         if self.discriminator is not None:
