@@ -4,8 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
 
-from dfmnist.actors.deform import Body
+from dfmnist.actors.deform import Body, Moment
+from dfmnist.actors.glasses import make_glasses, pose_glasses
 from dfmnist.actors.identity import Identity, sample_identity
 from dfmnist.actors.performance import Performance, perform_random
 from dfmnist.actors.render import Renderer
@@ -95,3 +97,24 @@ def test_far_movement_reaches_further_and_the_rest_stays() -> None:
     assert 39 < max(np.abs(p.yaw_deg).max() for p in far) < 49
     for one, other in zip(near, far, strict=True):
         assert np.array_equal(one.facial["jawOpen"], other.facial["jawOpen"])
+
+
+def test_glasses_are_before_the_eyes_and_follow_the_head(renderer: Renderer) -> None:
+    who = sample_identity(300_003)
+    look = next(g for g in (training_identity(s).glasses for s in range(40)) if g is not None)
+    worn = dataclasses.replace(who, glasses=dataclasses.replace(look, colour=(0.9, 0.0, 0.0)))
+    bare = renderer.render(who, held({}))[0].astype(int)
+    (frame,) = renderer.frames(worn, held({}))
+    stage = renderer.stage(worn)
+    red = (frame.image.astype(int) - bare)[..., 0] - (frame.image.astype(int) - bare)[..., 1] > 40
+    found = dict(zip(point_names(), locate(stage.view, stage.body, frame.posed)[0], strict=True))
+    rows, columns = np.nonzero(red)
+    assert len(rows) > 30
+    assert abs(rows.mean() - found["pupil_left"][1]) < 5
+    assert columns.min() < found["pupil_right"][0] < found["pupil_left"][0] < columns.max()
+    turned = stage.body.pose(Moment((30.0, 0.0, 0.0), np.zeros(52, np.float32), (0.0, 0.0)))
+    still = stage.glasses.vertices
+    moved = pose_glasses(stage.glasses, turned)
+    assert np.abs(moved - still).max() > 0.02
+    assert np.allclose(pdist(moved[:20]), pdist(still[:20]), atol=1e-5)  # it is stiff
+    assert len(make_glasses(stage.body, None).vertices) == 0

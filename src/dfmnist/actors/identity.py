@@ -134,6 +134,23 @@ class Mouth:
 
 
 @dataclass(frozen=True)
+class Glasses:
+    """Shape and colour of the frame of glasses."""
+
+    half_width_m: float
+    """Half of the width of a rim."""
+    half_height_m: float
+    squareness: float
+    """Shape of the rims: 2 is round, 6 almost square."""
+    thickness_m: float
+    apart_m: float
+    """How far the rims' middles are outside of the eyes'."""
+    drop_m: float
+    """How far they are below the eyes'."""
+    colour: Rgb
+
+
+@dataclass(frozen=True)
 class Clothes:
     """Cut and colours of the upper garment."""
 
@@ -202,6 +219,8 @@ class Identity:
     """Yaw, pitch and roll of this person's head at rest, about a degree each."""
     mouth: Mouth | None = None
     """Inside of the mouth; None is the plain one, as of all but `variety.training_identity`."""
+    glasses: Glasses | None = None
+    """Glasses, which `variety.training_identity` alone gives."""
 
 
 CHANGE_SLOTS = 200

@@ -16,6 +16,7 @@ from dfmnist.actors.shading import (
     CLOTH,
     EYE_LEFT,
     EYE_RIGHT,
+    GLASSES,
     HAIR,
     LASH,
     SKIN,
@@ -114,6 +115,9 @@ def shade(
             colour = shade_eye(s, mesh, p, s.eye_left, s.gaze_left, view, seen)
         elif m == EYE_RIGHT:
             colour = shade_eye(s, mesh, p, s.eye_right, s.gaze_right, view, seen)
+        elif m == GLASSES:
+            light = s.key * 0.45 + s.fill * 0.4 + s.sky * 0.6
+            colour = wp.cw_mul(s.frame, light) + s.sky * 0.03
         elif s.varied_mouth == 0:
             colour = shade_mouth(s, m, r, p, n, view)
         else:

@@ -20,6 +20,7 @@ TEETH = wp.constant(5)
 HAIR = wp.constant(6)
 LASH = wp.constant(7)
 CLOTH = wp.constant(8)
+GLASSES = wp.constant(9)
 
 
 @wp.struct
@@ -67,6 +68,7 @@ class Scene:
     tongue: wp.vec3
     mouth_gap: float
     mouth_reach: float
+    frame: wp.vec3
     cloth: wp.vec3
     cloth_second: wp.vec3
     cloth_pattern: float

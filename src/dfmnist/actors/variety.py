@@ -11,6 +11,7 @@ import numpy as np
 from dfmnist.actors.identity import (
     SKIN_TONES_SRGB,
     Backdrop,
+    Glasses,
     Identity,
     Light,
     Mouth,
@@ -52,6 +53,7 @@ def training_identity(seed: int) -> Identity:
         backdrop=backdrop,
         camera=replace(person.camera, distance_m=distance),
         mouth=_mouth(rng),
+        glasses=_glasses(rng) if rng.random() < 0.25 else None,
     )
 
 
@@ -86,6 +88,20 @@ def _mouth(rng: np.random.Generator) -> Mouth:
         tongue_m=(float(rng.uniform(-0.004, 0.009)), float(rng.uniform(-0.003, 0.007))),
         reach=float(np.exp(rng.uniform(np.log(0.5), np.log(1.8)))),
         seed=int(rng.integers(2**31)),
+    )
+
+
+def _glasses(rng: np.random.Generator) -> Glasses:
+    width = float(rng.uniform(0.022, 0.028))
+    colours = ((0.05, 0.05, 0.05), (0.25, 0.15, 0.08), (0.75, 0.72, 0.65), (0.55, 0.15, 0.12))
+    return Glasses(
+        half_width_m=width,
+        half_height_m=float(width * rng.uniform(0.62, 1.0)),
+        squareness=float(rng.uniform(2.0, 5.0)),
+        thickness_m=float(rng.uniform(0.0009, 0.0032)),
+        apart_m=float(rng.uniform(0.0, 0.002)),
+        drop_m=float(rng.uniform(0.0, 0.005)),
+        colour=linear(colours[int(rng.integers(len(colours)))]),
     )
 
 
