@@ -25,7 +25,7 @@ from dfmnist.fomm.training.train_people import PeopleTrainConfig
         (["--initial", "no.safetensors", "--clips", "."], "no.safetensors: no such file"),
         (["--recipe", "small"], "--recipe small without --clips"),
         (["--recipe", "small", "--clips", "nowhere"], "nowhere: no such folder"),
-        (["--recipe", "small", "--clips", ".", "--devices", "2"], "--devices: not of --recipe small"),
+        (["--recipe", "small", "--clips", ".", "--devices", "2"], "--devices: not of --reci"),
         (["--recipe", "small", "--clips", ".", "--actors", "5"], "--actors without --actors-sha"),
         (["--recipe", "small", "--clips", ".", "--actors-share", "-1"], "--actors-share -1; exp"),
         (["--recipe", "small", "--clips", ".", "--epochs", "0"], "--epochs 0"),

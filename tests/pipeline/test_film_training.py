@@ -19,6 +19,7 @@ from dfmnist.pipeline.film_training import (
     mixed_performance,
     pick,
     strength,
+    training_performance,
 )
 
 
@@ -82,6 +83,19 @@ def test_two_people_share_each_performance_and_reserved_seeds_are_refused(
     ]  # fmt: skip
     with pytest.raises(InputError, match="belongs to dataset"):
         film_training.film_training(tmp_path, 2, first=300_000)
+
+
+def test_the_second_of_two_people_smiles_throughout_some_takes() -> None:
+    """Driven by the first with relative motion, what the second does is known."""
+    plain, smiling = training_performance(6, 3), training_performance(7, 3)
+    assert plain.facial["jawOpen"].tolist() == mixed_performance(3).facial["jawOpen"].tolist()
+    more = smiling.facial["mouthSmileLeft"] - plain.facial["mouthSmileLeft"]
+    assert more[:REST_FRAMES] == pytest.approx(more[0])
+    assert more[0] >= 0.3
+    assert max(track.max() for track in smiling.facial.values()) <= 1
+    assert np.array_equal(smiling.yaw_deg, plain.yaw_deg)
+    even = training_performance(7, 4)
+    assert np.array_equal(even.facial["jawOpen"], mixed_performance(4).facial["jawOpen"])
 
 
 def test_only_missing_clips_of_a_person_are_filmed(
