@@ -105,9 +105,13 @@ def _grow_varied_teeth(body: Body, mouth: Mouth) -> Teeth:
         across = np.abs(number) % 1.0
         corner = 0.0011 * np.abs(2 * across - 1) ** 4  # teeth are round at their corners
         edge = line_z - below + sign * (shorter + corner)
-        z = edge + sign * (0.0125 - 0.5 * corner) * level
+        # the roots of the lower teeth must not come through the skin above the chin
+        height = 0.0125 if sign > 0 else max(0.0137 - below, 0.005)
+        z = edge + sign * (height - 0.5 * corner) * level
         inward = 0.0012 * np.abs(2 * across - 1) ** 3  # and each is a little convex
         depth = y[None] + inward - 0.0015 * np.sin(np.pi * level)
+        if sign < 0:
+            depth = depth + 0.002 * level
         grid = np.stack([np.broadcast_to(x, z.shape), depth, z], -1)
         rest = np.stack(
             [np.broadcast_to(number, z.shape), np.broadcast_to(level, z.shape),
