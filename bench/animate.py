@@ -134,9 +134,10 @@ def matrix_peak(precision: torch.dtype, side: int = 8192, times: int = 20) -> fl
 
 def table(isa: str | None) -> None:
     """Print one table; bfloat16 is left out where OpenVINO does not have it."""
-    ways = CPU_WAYS if isa is None and openvino_has_bf16() else CPU_WAYS[:-1]
     if torch.cuda.is_available():
         ways = GPU_WAYS
+    else:
+        ways = CPU_WAYS if isa is None and openvino_has_bf16() else CPU_WAYS[:-1]
     print(f"\n| {isa or 'all instructions'} | sources | frames/s | ratio | peak memory |")
     print("|---|---|---|---|---|")
     for sources in (1, MANY):

@@ -9,7 +9,8 @@ wanted frame, and scores batches of 32 in NCHW memory and float32. This project 
 
 Weights are random, which does not change the speed. Since random weights make a network's output
 unstable, batch norm's statistics are taken from some frames, and blocks add little to their input.
-A second table repeats the measurement with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older processor.
+On a CPU a second table repeats the measurement with `ONEDNN_MAX_CPU_ISA=AVX2`, as on an older
+processor. On a GPU both ways run there.
 """
 
 import argparse
@@ -37,7 +38,8 @@ from processes import in_a_process, peak_mb
 
 SIZE_PX, CLIP_PX, CLIP_FRAMES = 224, 256, 100
 PLAIN_BATCH = 32
-WAYS = ("plain", "torch f32", "openvino f32", "openvino bf16")
+CPU_WAYS = ("plain", "torch f32", "openvino f32", "openvino bf16")
+GPU_WAYS = ("plain", "torch f32", "torch bf16")
 Logits = np.ndarray
 Run = Callable[[], Logits]
 
@@ -74,14 +76,15 @@ def write_clips(folder: Path, count: int) -> None:
 
 def plain(net: Detector, frames: Sequence[np.ndarray]) -> Logits:
     """The plain loop's logits for frames (n, h, w, 3): float32, NCHW, batches of 32."""
-    mean = torch.tensor(net.mean).view(1, 3, 1, 1)
-    std = torch.tensor(net.std).view(1, 3, 1, 1)
+    device = next(net.parameters()).device
+    mean = torch.tensor(net.mean, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(net.std, device=device).view(1, 3, 1, 1)
     found = []
     with torch.no_grad():
         for i in range(0, len(frames), PLAIN_BATCH):
             batch = np.stack(frames[i : i + PLAIN_BATCH])
-            pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().float().div(255)
-            found.append(net((pixels - mean) / std).numpy())
+            pixels = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).contiguous()
+            found.append(net((pixels.float().div(255) - mean) / std).cpu().numpy())
     return np.concatenate(found)
 
 
@@ -104,7 +107,8 @@ def runs(way: str, folder: Path, frames: int, per_clip: int) -> tuple[Run, Run]:
     net, paths = network(), sorted(folder.glob("*.mp4"))
     held = pictures(frames, SIZE_PX, 1)
     if way == "plain":
-        net = net.to(memory_format=torch.contiguous_format)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        net = net.to(device, memory_format=torch.contiguous_format)
         return lambda: plain(net, held), lambda: plain_clips(net, paths, per_clip)
     model = choose_backend(net, *way.split())
 
@@ -137,7 +141,10 @@ def measure(way: str, folder: Path, frames: int, per_clip: int) -> dict[str, obj
 
 def table(isa: str | None, arguments: list[str]) -> None:
     """Print one table; bfloat16 is left out where OpenVINO does not have it."""
-    ways = WAYS if isa is None and openvino_has_bf16() else WAYS[:-1]
+    if torch.cuda.is_available():
+        ways = GPU_WAYS
+    else:
+        ways = CPU_WAYS if isa is None and openvino_has_bf16() else CPU_WAYS[:-1]
     print(f"\n| {isa or 'all instructions'} | network, images/s | ratio | clips, images/s | ratio "
           "| peak memory | largest difference of logits |")  # fmt: skip
     print("|---|---|---|---|---|---|---|")
@@ -161,7 +168,7 @@ def table(isa: str | None, arguments: list[str]) -> None:
 def main() -> None:
     """Print the tables, or measure one way."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--way", choices=sorted({*CPU_WAYS, *GPU_WAYS}))
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--frames", type=int, default=128, help="frames in memory")
     parser.add_argument("--clips", type=int, default=6, help="number of clips")
@@ -171,14 +178,17 @@ def main() -> None:
         print(json.dumps(measure(asked.way, asked.folder, asked.frames, asked.per_clip)))
         return
     threads = torch.get_num_threads()
-    print(f"ResNet-50, {SIZE_PX} px, CPU, {threads} threads, AMX: {has_amx()}")
+    gpu = torch.cuda.is_available()
+    kind = torch.cuda.get_device_name() if gpu else "CPU"
+    print(f"ResNet-50, {SIZE_PX} px, {kind}, {threads} threads, AMX: {has_amx()}")
     print(f"{asked.clips} clips of {CLIP_FRAMES} frames at {CLIP_PX} px, {asked.per_clip} scored")
     with tempfile.TemporaryDirectory() as folder:
         write_clips(Path(folder), asked.clips)
         arguments = ["--folder", folder, "--frames", str(asked.frames),
                      "--per-clip", str(asked.per_clip)]  # fmt: skip
         table(None, arguments)
-        table("AVX2", arguments)
+        if not gpu:
+            table("AVX2", arguments)
 
 
 if __name__ == "__main__":

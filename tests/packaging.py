@@ -15,10 +15,12 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +30,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MAX_WHEEL_MB = 40
+START_S = 300
+"""Longest time until the page answers."""
 SMOKE = ["demo", "--recipe", "smoke", "--workers", "1", "--out"]
 """A build, detectors and a report at the smallest size."""
 
@@ -152,20 +156,26 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
             yield name, rest.strip()
 
 
-def docker(place: Path, python: str, skip: Sequence[str] = ()) -> list[str]:
-    """Carry out the Dockerfile's steps in a bare environment; returns the words of its CMD.
+def docker(place: Path, python: str) -> None:
+    """Carry out the Dockerfile's steps in a bare environment, start its CMD, ask for its health.
 
     `/app` stands for the folder `place`/app. `RUN` is run by a shell, as the user that the
-    Dockerfile names where this process may change its user. `skip` are the beginnings of RUN lines
-    to leave out.
+    Dockerfile names where this process may change its user; this user must be able to read `place`
+    and to run `python`, which has to lie outside /root. The port is a free one.
     """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
     app = place / "app"
     app.mkdir()
     environment = {k: os.environ[k] for k in ("PATH", "LANG") if k in os.environ}
     environment |= {k: v for k, v in os.environ.items() if k.lower().startswith(("pip_", "ssl"))}
     user: list[str] = []
     command: list[str] = []
-    for name, rest in instructions((ROOT / "Dockerfile").read_text()):
+    health: list[str] = []
+    steps = list(instructions((ROOT / "Dockerfile").read_text()))
+    exposed = dict(steps)["EXPOSE"]
+    for name, rest in steps:
         here = re.sub(r"(?<![\w/])/app\b", str(app), rest)
         if name == "FROM":
             version = re.fullmatch(r"python:(\d+\.\d+)-slim", rest)
@@ -184,14 +194,30 @@ def docker(place: Path, python: str, skip: Sequence[str] = ()) -> list[str]:
             uid, _, gid = rest.partition(":")
             if os.geteuid() == 0:
                 user = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups"]
+                run(*user, "python", "-c", "", cwd=app, env=environment)
         elif name == "RUN":
-            if not rest.startswith(tuple(skip)):
-                run(*user, "sh", "-ec", here, cwd=app, env=environment)
+            run(*user, "sh", "-ec", here, cwd=app, env=environment)
         elif name == "CMD":
-            command = json.loads(rest)
+            command = json.loads(rest.replace(exposed, port))
+        elif name == "HEALTHCHECK":
+            health = json.loads(rest.partition(" CMD ")[2].replace(exposed, port))
         else:
-            assert name in ("WORKDIR", "EXPOSE", "HEALTHCHECK"), f"{name}: no such instruction here"
-    return command
+            assert name in ("WORKDIR", "EXPOSE"), f"{name}: no such instruction here"
+    print("+", shlex.join(command), flush=True)
+    serving = subprocess.Popen([*user, *command], cwd=app, env=environment)
+    try:
+        for _ in range(START_S):
+            time.sleep(1)
+            if (
+                subprocess.run([*user, *health], env=environment, capture_output=True).returncode
+                == 0
+            ):
+                return
+            assert serving.poll() is None, f"{command[0]} ended with {serving.returncode}"
+        raise AssertionError(f"no answer to the health check within {START_S} s")
+    finally:
+        serving.terminate()
+        serving.wait(60)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -212,8 +238,8 @@ def main() -> None:
     place.mkdir(parents=True, exist_ok=True)
     try:
         if given.what == "docker":
-            place.chmod(0o755)
-            print("CMD", *docker(place, given.python))
+            place.chmod(0o755)  # for the Dockerfile's user
+            docker(place, given.python)
         else:
             wheel = check(place / "dist")
             if given.what == "install":

@@ -16,6 +16,7 @@ from tests.detectors.conftest import clip_frames, make_dataset
 from tests.docs.blocks import RUN, SHOWN, Block, blocks_of, shell
 from tests.media.test_sound import filmed
 
+from dfmnist.core import jobs
 from dfmnist.core.files import cache_dir
 from dfmnist.media.image import read_image, write_image
 from dfmnist.media.sound import Sound
@@ -173,8 +174,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("page", QUICK)
 def test_a_page_can_be_followed(
-    page: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    page: str,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """As on a machine of one core, where jobs run in this process; others take seconds to start."""
+    monkeypatch.setattr(jobs, "cpu_count", lambda: 1)
     QUICK[page](tmp_path)
     follow(page, tmp_path, tmp_path_factory.mktemp("tools"), here=True)
 

@@ -13,8 +13,13 @@ from tests.reports import chrome
 PHONE, DESK = (390, 844), (1280, 900)
 WATCH_SHIFTS = """
 window.shifted = 0;
+window.moved = [];
 new PerformanceObserver(list => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) {
+    window.shifted += entry.value;
+    for (const {node, previousRect: from, currentRect: to} of entry.sources)
+      window.moved.push([node && (node.outerHTML || node.data).slice(0, 80), from.y, to.y]);
+  }
 }).observe({type: "layout-shift", buffered: true});
 """
 LOAD_ALL = """
@@ -99,9 +104,25 @@ def test_nothing_moves_while_it_loads(tab: chrome.Tab, full: str) -> None:
         " scrollTo({top: y, behavior: 'instant'});"
         " await new Promise(done => setTimeout(done, 30)); } })()"
     )
-    shifted = tab.js("window.shifted")
+    shifted, moved = tab.js("[window.shifted, window.moved]")
     tab.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
-    assert shifted < 0.02  # a good page has less than 0.1: https://web.dev/articles/cls
+    # a good page has less than 0.1: https://web.dev/articles/cls
+    assert shifted < 0.02, moved
+
+
+def test_the_first_tiles_have_their_places_before_the_others_are_read(
+    tab: chrome.Tab, full: str
+) -> None:
+    tab.open(full, *DESK)
+    places = tab.js("""(() => {
+      const tiles = [...document.querySelectorAll(".hero .tile")];
+      const places = [];
+      for (; tiles.length; tiles.pop().remove())
+        places.push(tiles.map(tile => JSON.stringify(tile.getBoundingClientRect())));
+      return places;
+    })()""")
+    assert [len(tiles) for tiles in places] == [3, 2, 1]
+    assert all(tiles == places[0][: len(tiles)] for tiles in places)
 
 
 def test_the_keyboard_reaches_everything_and_is_seen(tab: chrome.Tab, full: str) -> None:
