@@ -15,6 +15,7 @@ from dfmnist.detectors.train import KIND, run_folder, source_of, train
 from dfmnist.fomm.checkpoint import load_networks
 from dfmnist.fomm.networks.vgg import load_vgg
 from dfmnist.fomm.training.train_actors import train_animator
+from dfmnist.fomm.training.trainer import Machine
 from tests.detectors.conftest import make_dataset
 from tests.detectors.test_train import TINY
 from tests.fomm import test_train_actors as actors
@@ -63,7 +64,9 @@ def test_in_the_folder_of_a_motion_models_training(proof: Path, tmp_path: Path) 
     claim_folder(tmp_path / "out", "animator-run")
     plant(tmp_path / "out" / "last.ckpt", proof)
     with pytest.raises(InputError, match=r"last\.ckpt: cannot be read safely"):
-        train_animator(actors.config(), tmp_path / "clips", tmp_path / "out", threads=1)
+        train_animator(
+            actors.config(), tmp_path / "clips", tmp_path / "out", machine=Machine(threads=1)
+        )
     assert not proof.exists()
 
 

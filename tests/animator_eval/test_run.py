@@ -1,5 +1,6 @@
 """The evaluation of the motion model at tiny size: records, resume, tables, criteria, bad input."""
 
+import csv
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -233,6 +234,7 @@ def test_clips_are_rebuilt_and_bad_ones_named(tmp_path: Path, weights: Path, fol
     assert "- large.mp4: is 96x96; expected 64x64, or --crop" in text
     assert "- noise.mp4: no face found" in text
     assert "Transfer" not in text
+    assert "| no motion | 1 |" in text.partition("### Reconstruction: identity")[2]
     assert "Acceptance" not in text
     assert text == (tmp_path / "table.md").read_text()
     found = read_json(tmp_path / "clips.json")
@@ -299,10 +301,45 @@ def test_bad_input(tmp_path: Path, weights: Path, portrait: np.ndarray) -> None:
         film_training(tmp_path, 2, first=SEED_RANGES["drivers"].start)
 
 
+def test_sources_are_moved_as_drivers(tmp_path: Path, weights: Path) -> None:
+    drivers, sources, out = tmp_path / "drivers", tmp_path / "sources", tmp_path / "out"
+    for folder in (drivers, sources):
+        folder.mkdir()
+    path = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    whole = Image.open(path).convert("RGB").resize((200, 236))
+    whole.save(sources / "photo.png")
+    Image.new("RGB", (200, 200)).save(sources / "black.png")
+    write_video(sources / "clip.mp4", [np.asarray(whole)] * 2, Fraction(25), crf=18)
+    write_video(drivers / "ann.mp4", [np.asarray(whole)] * 3, Fraction(25), crf=18)
+    (drivers / "bad.mp4").write_text("no video")
+    text = evaluate_clips(weights, drivers, out, sources=sources, num_frames=3)
+    assert "2 clips, cropped by MTCNN, their first 3 frames; 3 sources moved as in each" in text
+    assert "Left out, 5 of 8" in text  # the bad driver, with each source, and the black picture
+    assert "- black.png moved as ann.mp4: black.png: no face found; expected one face" in text
+    assert "- photo.png moved as bad.mp4: bad.mp4: cannot be read as video" in text
+    found = [clip for clip in read_json(out / "clips.json")["clips"] if clip["reenactment"]]
+    assert {clip["reenactment"]["source"] for clip in found} == {"photo.png", "clip.mp4"}
+    with (out / "clips.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["source"], r["driver"], r["method"]) for r in rows][-2:] == [
+        ("clip.mp4", "ann.mp4", ANIMATED), ("photo.png", "ann.mp4", ANIMATED)
+    ]  # fmt: skip
+    assert (rows[0]["source"], rows[0]["psnr"] != "", rows[-1]["psnr"]) == ("ann.mp4", True, "")
+    assert float(rows[-1]["yaw_deg_driver_range"]) < 5
+    assert rows[-1]["yaw_deg_gain"] == ""  # the driver does not move
+    assert Image.open(out / "pairs.png").size == (32 + 4 * 32, 24 + 3 * 32)
+    records = {p: p.stat().st_mtime_ns for p in (out / "records").rglob("*.json")}
+    table = (out / "clips.csv").read_text(encoding="utf-8")
+    assert evaluate_clips(weights, drivers, out, sources=sources, num_frames=3) == text
+    assert (out / "clips.csv").read_text(encoding="utf-8") == table
+    assert records == {p: p.stat().st_mtime_ns for p in (out / "records").rglob("*.json")}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--crop"], "--crop without --clips"),
+        (["--sources", "."], "--sources without --clips"),
         (["--clips", ".", "--actors", "2"], "--clips with --actors, --first or --takes"),
         (["--clips", "nowhere"], "nowhere: no such folder"),
         (["--actors", "1"], "--actors 1; expected 2 or more"),

@@ -1,6 +1,7 @@
 """`dfmnist animator train`: flags reach the run, and those of another recipe are refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.test_errors import clip
@@ -9,15 +10,27 @@ from tests.running import called, refused_at_last
 from tests.running import refused as run
 
 from dfmnist.core.files import read_json
+from dfmnist.fomm.checkpoint import SHIPPED
+from dfmnist.fomm.training.train_people import PeopleTrainConfig
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--recipe", "vox512"], "'vox512' is not one of 'actors', 'vox256', 'voxadv256'"),
+        (["--recipe", "vox512"], "'vox512' is not one of 'actors', 'small', 'vox256'"),
         (["--vgg", "vgg.pth"], "--vgg: not of --recipe actors"),
         (["--epochs", "3", "--devices", "2"], "--epochs, --devices: not of --recipe actors"),
         (["--skip-broken"], "--skip-broken: not of --recipe actors"),
+        (["--actors-share", "0.2"], "--actors-share: not of --recipe actors"),
+        (["--initial", "no.safetensors", "--clips", "."], "no.safetensors: no such file"),
+        (["--recipe", "small"], "--recipe small without --clips"),
+        (["--recipe", "small", "--clips", "nowhere"], "nowhere: no such folder"),
+        (["--recipe", "small", "--clips", ".", "--devices", "2"], "--devices: not of --reci"),
+        (["--recipe", "small", "--clips", ".", "--actors", "5"], "--actors without --actors-sha"),
+        (["--recipe", "small", "--clips", ".", "--actors-share", "-1"], "--actors-share -1; exp"),
+        (["--recipe", "small", "--clips", ".", "--epochs", "0"], "--epochs 0"),
+        (["--recipe", "small", "--clips", ".", "--initial", "no.pth"], "no.pth: no such file"),
+        (["--recipe", "vox256", "--clips", ".", "--actors-share", "0.2"], "--actors-share: not"),
         (["--recipe", "vox256", "--actors", "5"], "--actors: not of --recipe vox256"),
         (["--recipe", "vox256"], "--recipe vox256 without --clips"),
         (["--recipe", "vox256", "--clips", "nowhere"], "nowhere: no such folder"),
@@ -79,3 +92,41 @@ def test_flags_reach_the_run(
     assert (machine["precision"], machine["loaders"], machine["threads"]) == ("bf16", 1, 1)
     assert (about["clips"]["people"], about["clips"]["clips"]) == (2, 2)
     assert (tmp_path / "out" / "last.ckpt").is_file()
+
+
+def test_flags_reach_the_training_on_people(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    got: dict[str, Any] = {}
+
+    def train(config: PeopleTrainConfig, clips: Path, out: Path, **more: Any) -> Path:
+        got.update(more, config=config, clips=clips)
+        return out / "last.safetensors"
+
+    monkeypatch.setattr("dfmnist.fomm.training.train_people.train_people", train)
+    filmed: list[tuple[Path, int]] = []
+    monkeypatch.setattr(
+        "dfmnist.pipeline.film_training.film_training", lambda *args: filmed.append(args)
+    )
+    flags = ["--recipe", "small", "--out", tmp_path / "out", "--clips", tmp_path / "clips"]
+    nothing = refused_at_last(capsys, "animator", "train", *flags, "--actors-share", 0.25)
+    assert "no such folder" in nothing
+    assert filmed == []  # filming takes hours, so that it comes last
+    film(tmp_path / "clips" / "ann", people=1)
+    code, out, _ = called(
+        capsys, "animator", "train", *flags, "--epochs", 2, "--batch-size", 8, "--seed", 4,
+        "--actors", 6, "--actors-share", 0.25, "--person", "folder", "--threads", 1,
+        "--device", "cpu", "--precision", "bf16",
+    )  # fmt: skip
+    assert (code, out.strip()) == (0, str(tmp_path / "out" / "last.safetensors"))
+    config = got["config"]
+    assert (config.steps, config.seed, config.actors_share) == (100, 4, 0.25)
+    assert (config.phases[0].draw.same, config.phases[0].draw.cross) == (6, 2)
+    assert (got["initial"], got["person"]) == (SHIPPED, "folder")
+    machine = got["machine"]
+    assert (machine.threads, machine.device, machine.precision) == (1, "cpu", "bf16")
+    assert filmed == [(tmp_path / "out" / "clips", 6)]
+    assert got["actors"] == tmp_path / "out" / "clips"
+    assert not called(capsys, "animator", "train", *flags, "--initial", "random")[0]
+    assert (got["initial"], got["actors"], got["config"].actors_share) == (None, None, 0.0)
+    assert len(filmed) == 1

@@ -16,6 +16,7 @@ from dfmnist.fomm.training.losses import (
     lsgan_generator,
     pyramid_l1,
     texture_l1,
+    weighted_lsgan,
     weighted_mean,
 )
 
@@ -191,3 +192,13 @@ def test_feature_matching_by_hand() -> None:
     # layers are summed, each a mean: (1 + 2) / 2 + 0.5
     assert feature_matching(real, fake).item() == pytest.approx(2.0)
     assert feature_matching(real, real).item() == 0
+
+
+def test_patches_without_weight_do_not_count() -> None:
+    score = torch.zeros(1, 1, 2, 2)
+    score[..., 1] = 1.0
+    left = torch.zeros(1, 1, 8, 8)
+    left[..., :4] = 1
+    assert weighted_lsgan(score, 1.0, left).item() == pytest.approx(1)
+    assert weighted_lsgan(score, 0.0, left).item() == pytest.approx(0)
+    assert weighted_lsgan(score, 0.0, torch.ones(1, 1, 8, 8)).item() == pytest.approx(0.5)

@@ -17,6 +17,7 @@ from dfmnist.fomm.networks.keypoints import Keypoints
 from dfmnist.fomm.training.actors_data import (
     FACE_POINTS,
     Draw,
+    FaceClips,
     draw_batch,
     load_actor_clips,
     local_affines,
@@ -27,12 +28,16 @@ from dfmnist.fomm.training.train_actors import (
     ActorsTrainConfig,
     AnimatorModule,
     Phase,
+    fit,
     gaze_l1,
+    near_mouth,
     relative,
     train_animator,
 )
+from dfmnist.fomm.training.trainer import Machine
 from dfmnist.media.video import write_video
 
+ONE = Machine(device="cpu", threads=1)
 NAMES = ("eye_left_upper", "eye_right_upper", "lip_upper_inner")
 
 
@@ -70,13 +75,13 @@ def config(**changes: object) -> ActorsTrainConfig:
 
 def test_killed_run_ends_as_the_unbroken_one(tmp_path: Path) -> None:
     film(tmp_path / "clips")
-    whole = train_animator(config(), tmp_path / "clips", tmp_path / "whole", threads=1)
+    whole = train_animator(config(), tmp_path / "clips", tmp_path / "whole", machine=ONE)
     # stopped after the third of four epochs, in the second phase
-    train_animator(config(), tmp_path / "clips", tmp_path / "part", stop_after=3, threads=1)
+    train_animator(config(), tmp_path / "clips", tmp_path / "part", stop_after=3, machine=ONE)
     about = read_provenance(tmp_path / "part" / "last.safetensors")
     assert about["steps"] == 3
     assert about["identity_seeds"] == sorted(set(about["identity_seeds"])) != []
-    part = train_animator(config(), tmp_path / "clips", tmp_path / "part", threads=1)
+    part = train_animator(config(), tmp_path / "clips", tmp_path / "part", machine=ONE)
     one, two = load_networks(whole), load_networks(part)
     for a, b in zip(
         one.generator.state_dict().values(), two.generator.state_dict().values(), strict=True
@@ -93,7 +98,7 @@ def test_killed_run_ends_as_the_unbroken_one(tmp_path: Path) -> None:
 
 def test_starts_from_other_weights(tmp_path: Path) -> None:
     film(tmp_path / "clips")
-    first = train_animator(config(), tmp_path / "clips", tmp_path / "a", stop_after=1, threads=1)
+    first = train_animator(config(), tmp_path / "clips", tmp_path / "a", stop_after=1, machine=ONE)
     module = AnimatorModule(config())
     module.start_from(first)
     kept = load_networks(first).generator.final.weight
@@ -132,6 +137,104 @@ def test_every_loss_is_there_and_finite(tmp_path: Path) -> None:
         "equivariance", "gaze", "follow_gaze",
     }  # fmt: skip
     assert all(torch.isfinite(term) for term in terms.values())
+    with torch.autocast("cpu", torch.bfloat16):  # as --precision bf16
+        rounded = module.losses(draw_batch(footage, Draw(32, 2, 1), [0, 1], 0, 0))
+    torch.testing.assert_close(rounded["keypoint"], terms["keypoint"], rtol=1e-4, atol=1e-5)
+    assert all(term.dtype == torch.float32 for term in rounded.values())
+    assert rounded["pyramid"].item() == pytest.approx(terms["pyramid"].item(), rel=0.05)
+
+
+def test_the_discriminator_judges_hidden_pixels_and_the_mouth(tmp_path: Path) -> None:
+    film(tmp_path, people=2)
+    footage = load_actor_clips(tmp_path, NAMES, 64, margin=(0.1, 0.1), seed=0)
+    weights = dataclasses.replace(
+        config().weights, adversarial=2.0, adversarial_from=1, texture_seen=True
+    )
+    module = AnimatorModule(config(weights=weights))
+    module.resize(64)
+    batch = draw_batch(footage, Draw(64, 2, 1), [0, 1], 0, 0)
+    assert module.discriminator is not None
+    trained = {
+        id(p) for group in module.configure_optimizers().param_groups for p in group["params"]
+    }
+    assert {id(p) for p in module.discriminator.parameters()} <= trained
+    assert "adversarial" not in module.losses(batch)  # it counts from step 1
+    module.config = config(weights=dataclasses.replace(weights, adversarial_from=0))
+    terms = module.losses(batch)
+    terms["adversarial"].backward(retain_graph=True)
+    assert all(p.grad is None for p in module.discriminator.parameters())
+    assert module.generator.final.weight.grad is not None
+    module.zero_grad()
+    terms["discriminator"].backward()
+    assert module.generator.final.weight.grad is None
+    assert all(p.grad is not None for p in module.discriminator.parameters())
+
+
+def test_the_mouth_is_between_its_points() -> None:
+    names = ("mouth_left", "mouth_right", "lip_upper_inner", "chin")
+    points = torch.tensor([[[0.3, 0.5], [-0.3, 0.5], [0.0, 0.4], [0.0, 0.9]]])
+    image = torch.zeros(1, 3, 41, 41)
+    weight = near_mouth(Keypoints(points, torch.zeros(1, 4, 2, 2)), image, names)[0, 0]
+    assert weight[round((0.5 + 1) * 20), 20] > 0.8  # rows from -1 to 1
+    assert weight[5, 20] < 0.01
+    none = near_mouth(Keypoints(points, torch.zeros(1, 4, 2, 2)), image, ("chin",) * 4)
+    assert not none.any()
+
+
+def test_fine_detail_counts_less_where_the_source_shows_nothing(tmp_path: Path) -> None:
+    film(tmp_path, people=2)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
+    batch = draw_batch(footage, Draw(32, 2, 1), [0, 1], 0, 0)
+    module = AnimatorModule(config())
+    made, _ = module.animate(batch, module.kp_detector, module.generator)
+    left = torch.zeros_like(made.occlusion)
+    left[..., : left.shape[-1] // 2] = 1  # only the left half is seen there
+    wrong = batch.target.clone()
+    wrong[..., 20:] = torch.rand_like(wrong[..., 20:])
+    made = made._replace(occlusion=left, prediction=wrong)
+    usual = module.picture_losses(batch, made)["texture"]
+    module.config = config(weights=dataclasses.replace(config().weights, texture_seen=True))
+    assert module.picture_losses(batch, made)["texture"] < 0.5 * usual
+
+
+def test_more_bottleneck_blocks_start_as_the_model_without(tmp_path: Path) -> None:
+    film(tmp_path, people=2)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.1, 0.1), seed=0)
+    batch = draw_batch(footage, Draw(32, 2, 1), [0, 1], 0, 0)
+    model = tiny(blend=True, hint=True)
+    small = AnimatorModule(config(model=model))
+    small.save(tmp_path / "small.safetensors", {})
+    more = dataclasses.replace(
+        model, generator_bottleneck_blocks=model.generator_bottleneck_blocks + 2
+    )
+    large = AnimatorModule(config(model=more))
+    large.start_from(tmp_path / "small.safetensors")
+    small.start_from(tmp_path / "small.safetensors")  # rounded to float16 too
+    pictures = [
+        module.eval().animate(batch, module.kp_detector, module.generator)[0].prediction
+        for module in (small, large)
+    ]
+    torch.testing.assert_close(*pictures)
+    large.save(tmp_path / "large.safetensors", {})
+    with pytest.raises(InputError, match="another configuration"):
+        small.start_from(tmp_path / "large.safetensors")
+
+
+def test_footage_that_grows_is_used_in_the_next_epoch(tmp_path: Path) -> None:
+    film(tmp_path / "clips", people=4)
+    whole = load_actor_clips(tmp_path / "clips", NAMES, 32, margin=(0.1, 0.1), seed=0)
+    first = dataclasses.replace(whole, identities=whole.identities[:2])
+    asked: list[int] = []
+
+    def grow() -> FaceClips:
+        asked.append(len(asked))
+        return whole
+
+    path = fit(
+        config(), first, [1], tmp_path / "out", initial=None, stop_after=2, machine=ONE, grow=grow
+    )
+    assert len(asked) == 2
+    assert read_provenance(path)["identity_seeds"] == [0, 1, 2, 3]
 
 
 def test_gaze_is_where_the_pupils_stand_between_the_lids() -> None:
@@ -188,6 +291,18 @@ def test_batches_depend_on_the_step_alone(tmp_path: Path) -> None:
     assert one.source.shape == (3, 3, 16, 16)
     assert one.driver.shape == (2, 3, 16, 16)
     assert len(one.truth.value) == 3 + 3 + 2 + 2
+
+
+def test_colours_may_fade_to_grey(tmp_path: Path) -> None:
+    film(tmp_path)
+    footage = load_actor_clips(tmp_path, NAMES, 32, margin=(0.05, 0.2), seed=0)
+    faded = draw_batch(footage, Draw(32, 8, 0, saturation=1.0), range(4), seed=5, step=9)
+    vivid = draw_batch(footage, Draw(32, 8, 0), range(4), seed=5, step=9)
+    colour = [b.source.amax(dim=1) - b.source.amin(dim=1) for b in (faded, vivid)]
+    share = colour[0].flatten(1).mean(1) / colour[1].flatten(1).mean(1)
+    assert share.min() < 0.5
+    assert share.max() == pytest.approx(1, abs=1e-5)  # some keep their colours
+    torch.testing.assert_close(faded.source.mean(1), vivid.source.mean(1), atol=0.05, rtol=0)
 
 
 def test_partners_give_the_same_performance(tmp_path: Path) -> None:

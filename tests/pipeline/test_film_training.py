@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dfmnist.actors.performance import perform
+from dfmnist.actors.variety import VARIETY_VERSION
 from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.training.actors_data import REST_FRAMES
@@ -18,6 +19,7 @@ from dfmnist.pipeline.film_training import (
     mixed_performance,
     pick,
     strength,
+    training_performance,
 )
 
 
@@ -52,10 +54,10 @@ def frames_of(performance: Any) -> np.ndarray:
 def test_actions_are_shown_more_often_the_further_they_are_from_rest() -> None:
     """Of an action with one frame, the frames that were drawn lie far from rest on the whole."""
     far, usual = [], []
-    assert TAKES[Action.YAW] == 1
-    place = REST_FRAMES + sum(list(TAKES.values())[: list(TAKES).index(Action.YAW)])
+    assert TAKES[Action.NOD] == 1
+    place = REST_FRAMES + sum(list(TAKES.values())[: list(TAKES).index(Action.NOD)])
     for seed in range(40):
-        whole = perform(Action.YAW, seed)
+        whole = perform(Action.NOD, seed)
         (drawn,) = frames_of(pick(mixed_performance(seed), [place]))
         at = np.abs(frames_of(whole) - drawn).sum(axis=1).argmin()
         far.append(strength(whole)[at])
@@ -75,6 +77,7 @@ def test_two_people_share_each_performance_and_reserved_seeds_are_refused(
     performances = [[job.performance_seed for job in jobs] for jobs in filmed]
     assert performances[0] == performances[1] != performances[2] == performances[3]
     assert len({seed for jobs in performances for seed in jobs}) == 4
+    assert {job.version for jobs in filmed for job in jobs} == {VARIETY_VERSION}
     assert [job.path.name for jobs in filmed[:2] for job in jobs] == [
         "00006-0.mp4", "00006-1.mp4", "00007-0.mp4", "00007-1.mp4",
     ]  # fmt: skip
@@ -82,15 +85,33 @@ def test_two_people_share_each_performance_and_reserved_seeds_are_refused(
         film_training.film_training(tmp_path, 2, first=300_000)
 
 
+def test_the_second_of_two_people_smiles_throughout_some_takes() -> None:
+    """Driven by the first with relative motion, what the second does is known."""
+    plain, smiling = training_performance(6, 3), training_performance(7, 3)
+    assert plain.facial["jawOpen"].tolist() == mixed_performance(3).facial["jawOpen"].tolist()
+    more = smiling.facial["mouthSmileLeft"] - plain.facial["mouthSmileLeft"]
+    assert more[:REST_FRAMES] == pytest.approx(more[0])
+    assert more[0] >= 0.3
+    assert max(track.max() for track in smiling.facial.values()) <= 1
+    assert np.array_equal(smiling.yaw_deg, plain.yaw_deg)
+    even = training_performance(7, 4)
+    assert np.array_equal(even.facial["jawOpen"], mixed_performance(4).facial["jawOpen"])
+
+
 def test_only_missing_clips_of_a_person_are_filmed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[tuple[int, int]] = []
+    made: list[tuple[int, int, int]] = []
     monkeypatch.setattr(film_training, "is_complete", lambda job: job.performance_seed == 1)
-    monkeypatch.setattr(film_training, "sample_identity", lambda seed: seed)
+    monkeypatch.setattr(film_training, "training_identity", lambda seed: seed)
     monkeypatch.setattr(
-        film_training, "film_clip", lambda who, what, path, size: made.append((who, what.seed))
+        film_training,
+        "film_clip",
+        lambda who, what, path, size, version: made.append((who, what.seed, version)),
     )
-    jobs = [film_training.Job(7, None, take, CLIP_FRAMES, tmp_path / f"{take}") for take in (1, 2)]
+    jobs = [
+        film_training.Job(7, None, take, CLIP_FRAMES, tmp_path / f"{take}", version=VARIETY_VERSION)
+        for take in (1, 2)
+    ]
     assert film_training.film_person(jobs) == [tmp_path / "1", tmp_path / "2"]
-    assert made == [(7, 2)]
+    assert made == [(7, 2, VARIETY_VERSION)]

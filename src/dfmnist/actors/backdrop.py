@@ -25,9 +25,14 @@ def paint_backdrop(identity: Identity, size: int) -> Floats32:
         centre = rng.uniform(0.2, 0.8, 2)
         glow = np.exp(-((columns - centre[0]) ** 2 + (rows - centre[1]) ** 2) / 0.22)
         picture = first * (0.62 + 0.5 * glow[..., None])
+    elif drop.kind == "plain":  # of training alone, as are the sharp ones
+        picture = np.broadcast_to(first, (BASE, BASE, 3)).astype(np.float64)
+    elif drop.kind == "sharp":
+        picture = _sharp_scene(rng, first, second, third)
     else:
         picture = _scene(drop.kind, rng, first, second, third)
-    vignette = 1 - 0.18 * ((columns - 0.5) ** 2 + (rows - 0.5) ** 2)[..., None] * 2
+    fall = 0.0 if drop.kind == "plain" else 0.18
+    vignette = 1 - fall * ((columns - 0.5) ** 2 + (rows - 0.5) ** 2)[..., None] * 2
     image = Image.fromarray((np.clip(picture * vignette, 0, 1) * 255 + 0.5).astype(np.uint8))
     big = image.resize((size, size), Image.Resampling.BICUBIC)
     result = np.asarray(big, np.float32) / 255
@@ -79,6 +84,27 @@ def _scene(
         blur = 8.0
     soft = image.filter(ImageFilter.GaussianBlur(blur * rng.uniform(0.8, 1.2)))
     return np.asarray(soft, np.float64) / 255
+
+
+def _sharp_scene(
+    rng: np.random.Generator, first: Floats32, second: Floats32, third: Floats32
+) -> NDArray[np.float64]:
+    """Boards, lines and boxes in focus, so that a motion that bends a background is seen."""
+    zoom = 2
+    side = BASE * zoom
+    image = Image.new("RGB", (side, side), _ink(first))
+    draw = ImageDraw.Draw(image)
+    for _ in range(int(rng.integers(4, 14))):
+        x, y = (float(v) for v in rng.uniform(-0.1, 1.0, 2) * side)
+        w, h = (float(v) for v in rng.uniform(0.03, 0.45, 2) * side)
+        colour = _ink(_blend(second, third, float(rng.uniform(-0.3, 1.3))))
+        if rng.random() < 0.6:
+            draw.rectangle([x, y, x + w, y + h], fill=colour)
+        else:
+            draw.line([x, y, x + w, y + h * int(rng.integers(2))], fill=colour, width=4)
+    blur = float(rng.choice([0.0, 1.0, 2.5]))
+    small = image.filter(ImageFilter.GaussianBlur(blur)).resize((BASE, BASE), Image.Resampling.BOX)
+    return np.asarray(small, np.float64) / 255
 
 
 def _display(colour: Rgb) -> Floats32:

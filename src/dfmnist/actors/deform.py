@@ -95,6 +95,10 @@ class Body:
         reach = np.linalg.norm(self.neutral[chin] - self.hinge)
         self.jaw_angle = float(-facial[self._jaw_open, chin, 2] / reach)
         self._facial = facial.reshape(len(facial), -1)
+        self._tongue_sink = TONGUE_SINK_M
+        if identity.mouth is not None:
+            front, up = identity.mouth.tongue_m
+            self._tongue_sink = TONGUE_SINK_M + np.array([0.0, -front, up], np.float32)
         self._lids = [self._lid_skin(c) for c in self.eye_centres]
 
     def _lid_skin(self, centre: Floats32) -> NDArray[np.int64]:
@@ -119,7 +123,7 @@ class Body:
         vertices = self.neutral + (facial @ self._facial).reshape(-1, 3)
         jaw = self.jaw_transform(facial)
         tongue = self.model.tongue
-        resting = self.neutral[tongue] + TONGUE_SINK_M
+        resting = self.neutral[tongue] + self._tongue_sink
         out = facial[self.model.facial_names.index("tongueOut")]
         vertices[tongue] = (resting @ jaw[:3, :3].T + jaw[:3, 3]) * (1 - out) + vertices[
             tongue

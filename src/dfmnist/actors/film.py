@@ -52,6 +52,8 @@ class FilmJob:
     """Side of the frames in pixels."""
     lively: bool = False
     """Whether the person moves naturally beside the action (`performance.perform_lively`)."""
+    version: int = FILM_VERSION
+    """Version of the look of these people."""
 
 
 def truth_paths(path: Path) -> tuple[Path, Path]:
@@ -78,15 +80,24 @@ def is_complete(job: FilmJob) -> bool:
         return False
     known = read_json(scalars)
     action = "random" if job.action is None else Action(job.action).value
-    wanted = (FILM_VERSION, job.identity_seed, action, job.performance_seed, job.num_frames,
+    wanted = (job.version, job.identity_seed, action, job.performance_seed, job.num_frames,
               job.size)  # fmt: skip
     keys = ("film_version", "identity_seed", "action", "performance_seed", "num_frames", "size")
     same = tuple(known.get(k) for k in keys) == wanted
     return same and known.get("lively", False) == job.lively
 
 
-def film_clip(identity: Identity, performance: Performance, path: Path, size: int = WIDE) -> Path:
-    """Render all frames and write the MP4 and its truth; equal input gives equal bytes."""
+def film_clip(
+    identity: Identity,
+    performance: Performance,
+    path: Path,
+    size: int = WIDE,
+    version: int = FILM_VERSION,
+) -> Path:
+    """Render all frames and write the MP4 and its truth; equal input gives equal bytes.
+
+    `version` is recorded as that of the look of `identity`.
+    """
     recorder = _Recorder()
     scalars, arrays = truth_paths(path)
     scalars.unlink(missing_ok=True)
@@ -96,7 +107,7 @@ def film_clip(identity: Identity, performance: Performance, path: Path, size: in
     truth = recorder.arrays(performance, renderer.stage(identity).model.facial_names)
     with atomic_path(arrays) as temporary, temporary.open("wb") as file:
         np.savez(file, **truth)  # type: ignore[arg-type]
-    write_json(scalars, _scalars(identity, performance, size, truth))
+    write_json(scalars, _scalars(identity, performance, size, version, truth))
     return path
 
 
@@ -151,14 +162,18 @@ class _Recorder:
 
 
 def _scalars(
-    identity: Identity, performance: Performance, size: int, truth: dict[str, NDArray[Any]]
+    identity: Identity,
+    performance: Performance,
+    size: int,
+    version: int,
+    truth: dict[str, NDArray[Any]],
 ) -> dict[str, Any]:
     def short(values: NDArray[Any], digits: int) -> Any:
         return np.round(values.astype(np.float64), digits).tolist()
 
     pose = truth["pose_deg"]
     return {
-        "film_version": FILM_VERSION,
+        "film_version": version,
         "identity_seed": identity.seed,
         "performance_seed": performance.seed,
         "action": performance.action,

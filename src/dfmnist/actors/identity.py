@@ -109,6 +109,48 @@ class EyeAppearance:
 
 
 @dataclass(frozen=True)
+class Mouth:
+    """Teeth, gums, tongue and inside of the mouth; people without one have a plain mouth."""
+
+    upper_m: float
+    """How far the edges of the upper teeth are below the line between the lips."""
+    lower_m: float
+    """How far the edges of the lower teeth are below that line."""
+    tooth_m: float
+    """Width of a middle upper tooth."""
+    gap: float
+    """Darkness of the gaps between the teeth, 0 to 1."""
+    uneven_m: float
+    """Largest difference in length between one tooth and the next."""
+    enamel: Rgb
+    gums: Rgb
+    cavity: Rgb
+    tongue: Rgb
+    tongue_m: tuple[float, float]
+    """Shift of the tongue to the front and up, from its plain place."""
+    reach: float
+    """How far light reaches into the mouth: 1 is as plain."""
+    seed: int
+
+
+@dataclass(frozen=True)
+class Glasses:
+    """Shape and colour of the frame of glasses."""
+
+    half_width_m: float
+    """Half of the width of a rim."""
+    half_height_m: float
+    squareness: float
+    """Shape of the rims: 2 is round, 6 almost square."""
+    thickness_m: float
+    apart_m: float
+    """How far the rims' middles are outside of the eyes'."""
+    drop_m: float
+    """How far they are below the eyes'."""
+    colour: Rgb
+
+
+@dataclass(frozen=True)
 class Clothes:
     """Cut and colours of the upper garment."""
 
@@ -175,6 +217,10 @@ class Identity:
     camera: CameraSettings
     first_pose_deg: tuple[float, float, float]
     """Yaw, pitch and roll of this person's head at rest, about a degree each."""
+    mouth: Mouth | None = None
+    """Inside of the mouth; None is the plain one, as of all but `variety.training_identity`."""
+    glasses: Glasses | None = None
+    """Glasses, which `variety.training_identity` alone gives."""
 
 
 CHANGE_SLOTS = 200

@@ -427,21 +427,24 @@ _PERFORM = {
 }
 
 
-def perform_random(seed: int, n: int, fps: int = 25) -> Performance:
+def perform_random(seed: int, n: int, fps: int = 25, *, far: bool = False) -> Performance:
     """Free movement of `n` frames to train the motion model on, each factor on its own track.
 
     A track holds a value for a few frames and then moves to the next. About half of the values are
-    neutral, so that each factor's effect is also seen alone, and any two frames differ a lot.
+    neutral, so that each factor's effect is also seen alone, and any two frames differ a lot. With
+    `far` the head turns by up to 44 degrees (without, 35) and leans by 35, and lips part over the
+    teeth more often.
     """
+    reach = 1.25 if far else 1.0
     take = _Take(n, fps, np.random.default_rng([seed, 0x7A5D]))
 
     def track(low: float, high: float, neutral: float = 0.5, **hold: Any) -> Floats:
         return _holds(take.rng, n, low, high, neutral, **hold)
 
     _natural(take)
-    take.yaw += track(-35, 35, 0.42)
-    take.pitch += track(-25, 25, 0.45)
-    take.roll += track(-28, 28, 0.5)
+    take.yaw += track(-35 * reach, 35 * reach, 0.42)
+    take.pitch += track(-25 * reach, 25 * reach, 0.45)
+    take.roll += track(-28 * reach, 28 * reach, 0.5)
     take.gaze += np.stack([track(-24, 24), track(-20, 14)], 1)
     take.sway += np.stack([track(-0.02, 0.02, 0.3) for _ in range(3)], 1)
     blink = track(0.25, 1.15, 0.58, frames=(1, 4))
@@ -460,6 +463,10 @@ def perform_random(seed: int, n: int, fps: int = 25) -> Performance:
                  "mouthStretch", "mouthUpperUp", "mouthLowerDown", "mouthLeft", "mouthRight",
                  "cheekSquint", "jawLeft", "jawRight", "noseSneer", "cheekPuff"):  # fmt: skip
         take.add(name, track(0.2, 0.9, 0.84))
+    if far:
+        take.add("mouthUpperUp", track(0.1, 0.7, 0.5))
+        take.add("mouthLowerDown", track(0.1, 0.7, 0.6))
+        take.add("tongueOut", track(0.1, 0.5, 0.93))
     return _finish(take, RANDOM, seed)
 
 

@@ -16,6 +16,7 @@ from dfmnist.actors.shading import (
     CLOTH,
     EYE_LEFT,
     EYE_RIGHT,
+    GLASSES,
     HAIR,
     LASH,
     SKIN,
@@ -29,6 +30,7 @@ from dfmnist.actors.shading import (
     shade_hair,
     shade_mouth,
     shade_skin,
+    shade_varied_mouth,
     smooth,
     strand_noise,
 )
@@ -113,8 +115,13 @@ def shade(
             colour = shade_eye(s, mesh, p, s.eye_left, s.gaze_left, view, seen)
         elif m == EYE_RIGHT:
             colour = shade_eye(s, mesh, p, s.eye_right, s.gaze_right, view, seen)
-        else:
+        elif m == GLASSES:
+            light = s.key * 0.45 + s.fill * 0.4 + s.sky * 0.6
+            colour = wp.cw_mul(s.frame, light) + s.sky * 0.03
+        elif s.varied_mouth == 0:
             colour = shade_mouth(s, m, r, p, n, view)
+        else:
+            colour = shade_varied_mouth(s, m, r, p, n, view)
     return wp.vec4(colour[0], colour[1], colour[2], cover)
 
 

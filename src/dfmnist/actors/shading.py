@@ -20,6 +20,7 @@ TEETH = wp.constant(5)
 HAIR = wp.constant(6)
 LASH = wp.constant(7)
 CLOTH = wp.constant(8)
+GLASSES = wp.constant(9)
 
 
 @wp.struct
@@ -59,6 +60,15 @@ class Scene:
     lash: float
     mouth: wp.vec3
     mouth_open: float
+    varied_mouth: int
+    head_back: wp.vec3
+    enamel: wp.vec3
+    gums: wp.vec3
+    cavity: wp.vec3
+    tongue: wp.vec3
+    mouth_gap: float
+    mouth_reach: float
+    frame: wp.vec3
     cloth: wp.vec3
     cloth_second: wp.vec3
     cloth_pattern: float
@@ -268,6 +278,47 @@ def shade_mouth(
         reach = wp.min(reach * 1.5 + 0.10 * wp.min(s.mouth_open * 4.0, 1.0), 1.0)
         shine = 0.25
     light = s.key * (0.55 * wp.max(wp.dot(n, s.key_dir), 0.0) + 0.1) + s.fill * 0.4 + s.sky * 0.5
+    glint = s.key * (shine * wp.min(highlight(s, n, view, 40.0), 2.0) * 0.25)
+    return (wp.cw_mul(albedo, light) + glint) * reach
+
+
+@wp.func
+def shade_varied_mouth(
+    s: Scene, material: int, rest: wp.vec3, p: wp.vec3, n: wp.vec3, view: wp.vec3
+) -> wp.vec3:
+    """Colour of cavity, tongue or teeth of a person with a `Mouth`; see `identity.Mouth`."""
+    depth = wp.max(wp.dot(p - s.mouth, s.head_back), 0.0)
+    open = wp.min(s.mouth_open * 3.0, 1.0)
+    reach = wp.exp(-depth / (s.mouth_reach * (0.007 + 0.020 * s.mouth_open))) * (0.3 + 0.7 * open)
+    albedo = s.cavity
+    shine = float(0.05)
+    if material == TONGUE:
+        middle = 1.0 - 0.35 * smooth(0.0025, 0.0, wp.abs(rest[0]))
+        grain = 1.0 + 0.2 * noise2(31, rest[0] * 700.0, rest[1] * 700.0)
+        albedo = s.tongue * (middle * grain)
+        reach = wp.exp(-depth / (s.mouth_reach * 0.030)) * (0.35 + 0.65 * open)
+        shine = 0.12
+    if material == TEETH:
+        across = wp.abs(rest[0]) - wp.floor(wp.abs(rest[0]))
+        side = wp.abs(2.0 * across - 1.0)
+        gap = smooth(0.80, 1.0, side)
+        # darker and yellower towards the gum, a little grey at the edge
+        albedo = wp.cw_mul(
+            s.enamel, mix3(wp.vec3(0.94, 0.95, 0.97), wp.vec3(0.97, 0.90, 0.78), rest[1])
+        )
+        albedo = albedo * (1.0 + 0.05 * noise2(33, wp.floor(rest[0]) * 7.3, 0.5))
+        albedo = albedo * (1.0 - s.mouth_gap * gap) * (1.0 - 0.22 * side * side)
+        gum = smooth(0.66, 0.78, rest[1] + 0.16 * side * side)
+        albedo = mix3(albedo, s.gums, gum)
+        behind = wp.max(depth - 0.006, 0.0)
+        reach = wp.exp(-behind / (s.mouth_reach * 0.013)) * (0.55 + 0.45 * open)
+        if rest[2] > 0.0:  # the upper lip shades the upper teeth
+            reach = reach * (1.0 - 0.45 * smooth(0.25, 1.0, rest[1]))
+        else:
+            reach = reach * 0.78
+        shine = 0.30 * (1.0 - gum)
+    lamp = 0.60 * wp.max(wp.dot(n, s.key_dir), 0.0) + 0.12
+    light = s.key * lamp + s.fill * 0.4 + s.sky * 0.5
     glint = s.key * (shine * wp.min(highlight(s, n, view, 40.0), 2.0) * 0.25)
     return (wp.cw_mul(albedo, light) + glint) * reach
 

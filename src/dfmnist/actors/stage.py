@@ -8,6 +8,7 @@ from dfmnist.actors import raycast, shading
 from dfmnist.actors.backdrop import paint_backdrop
 from dfmnist.actors.deform import Body, Moment, Posed
 from dfmnist.actors.device import send, wp
+from dfmnist.actors.glasses import make_glasses, pose_glasses
 from dfmnist.actors.hair import grow_hair
 from dfmnist.actors.head import HeadModel
 from dfmnist.actors.identity import Identity
@@ -39,14 +40,16 @@ class ActorStage:
         self.identity, self.size, self.device = identity, size, device
         self.body = Body(identity)
         self.model: HeadModel = self.body.model
-        self.teeth = grow_teeth(self.body)
+        self.teeth = grow_teeth(self.body, identity.mouth)
         self.lashes = Lashes(self.body)
+        self.glasses = make_glasses(self.body, identity.glasses)
         self.hair = grow_hair(self.body)
         self.view = CameraView.of(identity, self.body, self.hair.vertices, size)
         self.backdrop = paint_backdrop(identity, size)
         self.texture = send(paint_skin(identity), wp.vec4, device)
         body = len(self.body.neutral)
-        self.starts = np.cumsum([body, len(self.teeth.vertices), len(self.lashes.rest)])
+        worn = len(self.lashes.rest) + len(self.glasses.vertices)
+        self.starts = np.cumsum([body, len(self.teeth.vertices), worn])
         self._base = self._still_scene()
         self._adjacent = _adjacency(self.model.faces, body)
         self._cloth = self._cloth_offset()
@@ -64,10 +67,12 @@ class ActorStage:
         self._bake_ambient()
 
     def _join_mesh(self) -> None:
-        """Set the static arrays of the joined mesh: body, teeth, lashes and hair, in this order."""
+        """Set the static arrays of the joined mesh: body, teeth, lashes, glasses and hair."""
         model, device = self.model, self.device
-        parts = (self.teeth.faces, self.lashes.faces, self.hair.faces)
-        shifted = [faces + start for faces, start in zip(parts, self.starts, strict=True)]
+        parts = (self.teeth.faces, self.lashes.faces, self.glasses.faces, self.hair.faces)
+        teeth, lashes, hair = self.starts
+        starts = (teeth, lashes, lashes + len(self.lashes.rest), hair)
+        shifted = [faces + start for faces, start in zip(parts, starts, strict=True)]
         self.faces = np.concatenate([model.faces, *shifted]).astype(np.int32)
         material = np.full(len(model.faces), int(shading.SKIN))
         inside = model.masks["inside_mouth"] > 0.5
@@ -78,15 +83,17 @@ class ActorStage:
             (shading.EYE_RIGHT, model.eye_right),
         ):
             material[mask[model.faces].all(1)] = int(code)
-        codes = (shading.TEETH, shading.LASH, shading.HAIR)
+        codes = (shading.TEETH, shading.LASH, shading.GLASSES, shading.HAIR)
         more = [np.full(len(f), int(c)) for f, c in zip(parts, codes, strict=True)]
         materials = np.concatenate([material, *more]).astype(np.int32)
-        self._two_sided = np.isin(materials, [int(shading.TEETH), int(shading.LASH)])
+        thin = (shading.TEETH, shading.LASH, shading.GLASSES)
+        self._two_sided = np.isin(materials, [int(code) for code in thin])
         self._two_sided[-len(self.hair.faces) :] = self.hair.two_sided
         self.surface = raycast.Surface()
         self.surface.faces = send(self.faces, int, device)
         self.surface.material = send(materials, int, device)
-        rest = [model.mean, self.teeth.rest, self.lashes.rest, self.hair.strands]
+        rest = [model.mean, self.teeth.rest, self.lashes.rest]
+        rest += [self.glasses.vertices, self.hair.strands]
         joined = np.concatenate(rest).astype(np.float32)
         self.surface.rest = send(joined, wp.vec3, device)
         still = model.bone_weights.sum(1) <= 0
@@ -128,8 +135,9 @@ class ActorStage:
         falling = weight * turned + (1 - weight) * hair.vertices
         teeth = pose_teeth(self.teeth, posed)
         lashes = self.lashes.pose(posed)
-        joined = np.concatenate([vertices, teeth, lashes, falling]).astype(np.float32)
-        forward = np.broadcast_to(np.array([0, -1, 0], np.float32), lashes.shape)
+        worn = np.concatenate([lashes, pose_glasses(self.glasses, posed)])
+        joined = np.concatenate([vertices, teeth, worn, falling]).astype(np.float32)
+        forward = np.broadcast_to(np.array([0, -1, 0], np.float32), worn.shape)
         shown = [normals, _teeth_normals(teeth), forward, hair.normals @ matrix[:3, :3].T]
         tangents = np.zeros_like(joined)
         tangents[self.starts[2] :] = hair.tangents @ matrix[:3, :3].T
@@ -235,6 +243,13 @@ class ActorStage:
         s.neckline = NECKLINES[i.clothes.neckline]
         s.collar_z = float(self.model.mean_bones[0, 2]) - 0.005
         s.collar_y = float(self.model.mean_bones[0, 1]) - 0.01
+        if i.glasses is not None:
+            s.frame = wp.vec3(*i.glasses.colour)
+        if (mouth := i.mouth) is not None:
+            s.varied_mouth = 1
+            s.enamel, s.gums = wp.vec3(*mouth.enamel), wp.vec3(*mouth.gums)
+            s.cavity, s.tongue = wp.vec3(*mouth.cavity), wp.vec3(*mouth.tongue)
+            s.mouth_gap, s.mouth_reach = mouth.gap, mouth.reach
         return s
 
     def scene(self, posed: Posed) -> shading.Scene:
@@ -243,6 +258,7 @@ class ActorStage:
         s.eye_left, s.eye_right = (wp.vec3(*map(float, c)) for c in posed.eye_centres)
         s.gaze_left, s.gaze_right = (wp.vec3(*map(float, g)) for g in posed.gazes)
         s.head_up = wp.vec3(*map(float, posed.head[:3, 2]))
+        s.head_back = wp.vec3(*map(float, posed.head[:3, 1]))
         marks = find_landmarks()
         lips = [marks.names.index(n) for n in ("lip_upper_inner", "lip_lower_inner")]
         upper, lower = posed.vertices[marks.vertices[lips]]

@@ -54,6 +54,30 @@ def sheet(strips: Mapping[str, RgbImage], rows: Sequence[str]) -> Image.Image:
     return page
 
 
+def grid(cells: Mapping[tuple[str, str], RgbImage]) -> Image.Image:
+    """The strips of sources (rows) and drivers (columns), under each driver's own strip.
+
+    Every cell has two rows of square pictures: a white one and the driver's, then the source and
+    its animations. A pair without a cell stays white.
+    """
+    sources = list(dict.fromkeys(source for source, _ in cells))
+    drivers = list(dict.fromkeys(driver for _, driver in cells))
+    height, width = next(iter(cells.values())).shape[:2]
+    side, strip_px = height // 2, width - height // 2
+    page = Image.new(
+        "RGB", (side + len(drivers) * strip_px, TOP_PX + (1 + len(sources)) * side), "white"
+    )
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=13)
+    for (source, driver), cell in cells.items():
+        x = side + drivers.index(driver) * strip_px
+        y = TOP_PX + (1 + sources.index(source)) * side
+        page.paste(Image.fromarray(cell[:side, side:]), (x, TOP_PX))
+        page.paste(Image.fromarray(cell[side:, :side]), (0, y))
+        page.paste(Image.fromarray(cell[side:, side:]), (x, y))
+        draw.text((x + 4, TOP_PX / 2), driver, "black", font, anchor="lm")
+    return page
+
+
 def columns(found: Mapping[str, RgbImage]) -> Image.Image:
     """The columns side by side, with their names above and the rows' names at the left."""
     side = next(iter(found.values())).shape[1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from dfmnist.actors.film import FPS, FilmJob, film
 from dfmnist.actors.seeds import SEED_RANGES
 from dfmnist.animator_eval import images as pictures
+from dfmnist.animator_eval.likeness import likeness
 from dfmnist.animator_eval.mesh_accuracy import measure_mesh
 from dfmnist.animator_eval.metrics import (
     SignalFit,
@@ -142,7 +143,8 @@ class PairJob(EvaluationJob):
                 return Record(name=name, problem=f"{path.name}: {info.reason}")
             found.append(frames)
         true, driving = (TrackedClip.of(frames) for frames in found)
-        fits, made, warped = _compare_methods(model, true, driving)
+        fits, clips = _compare_methods(model, true, driving)
+        made, warped = clips[ANIMATED], clips[AFFINE]
         if self.with_pictures:
             shown = [clip.frames for clip in (driving, true, made, warped)]
             pictures.save(self.file(".png"), pictures.strip(shown))
@@ -221,11 +223,17 @@ class ClipJob(EvaluationJob):
         true = TrackedClip.of(frames)
         if true.unseen == 1:
             return Record(name=self.name, problem="no face found")
-        fits, made, warped = _compare_methods(model, true, true)
+        fits, clips = _compare_methods(model, true, true)
         if self.with_pictures:
-            shown = [clip.frames for clip in (true, made, warped)]
+            shown = [clip.frames for clip in (true, clips[ANIMATED], clips[AFFINE])]
             pictures.save(self.file(".png"), pictures.strip(shown))
-        return Record(name=self.name, frames=len(frames), unseen=true.unseen, reconstruction=fits)
+        return Record(
+            name=self.name,
+            frames=len(frames),
+            unseen=true.unseen,
+            reconstruction=fits,
+            likeness={name: likeness(clip, true, true) for name, clip in clips.items()},
+        )
 
 
 def run_job(job: EvaluationJob) -> Record:
@@ -244,8 +252,8 @@ def film_pair(job: FilmJob) -> None:
 
 def _compare_methods(
     model: Animator, true: TrackedClip, driving: TrackedClip
-) -> tuple[dict[str, SignalFit], TrackedClip, TrackedClip]:
-    """Metrics by method, the animated clip and the affine warp, all from `true`'s first frame.
+) -> tuple[dict[str, SignalFit], dict[str, TrackedClip]]:
+    """Metrics and clips by method, all from `true`'s first frame.
 
     Relative and absolute motion are the same if `true` is its own driver.
     """
@@ -256,7 +264,7 @@ def _compare_methods(
     first: list[Mesh | None] = [true.meshes[0]] * len(true.frames)
     motionless = TrackedClip.of(still(source, len(true.frames)), first)
     clips = {ANIMATED: made, STILL: motionless, AFFINE: warped}
-    return {name: compare(clip, true) for name, clip in clips.items()}, made, warped
+    return {name: compare(clip, true) for name, clip in clips.items()}, clips
 
 
 def _screen(

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from dfmnist.animator_eval.likeness import Likeness
 from dfmnist.animator_eval.mesh_accuracy import MeshAccuracy
 from dfmnist.animator_eval.metrics import JsonFloat, SignalFit
 from dfmnist.core.actions import Action
@@ -63,6 +64,16 @@ class Transfer(BaseModel):
     """Accuracy of each signal of the face mesh in the true clip."""
 
 
+class Reenactment(BaseModel):
+    """Metrics of one person's picture moved as in another person's clip, without a true clip."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    driver: str
+    likeness: Likeness
+
+
 class Record(BaseModel):
     """All measurements of one clip."""
 
@@ -76,4 +87,7 @@ class Record(BaseModel):
     """Share of the true frames in which the mesh finds no face."""
     reconstruction: dict[str, SignalFit] = {}
     """Metrics by method of the clip rebuilt from its own first frame, driven by itself."""
+    likeness: dict[str, Likeness] = {}
+    """Likeness by method of the rebuilt clip to the true one."""
     transfer: Transfer | None = None
+    reenactment: Reenactment | None = None

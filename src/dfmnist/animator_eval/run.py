@@ -1,10 +1,12 @@
-"""Evaluations of the motion model: reconstruction of clips, and transfer between two actors.
+"""Evaluations of the motion model: reconstruction of clips, and transfer between two people.
 
-Any clip of a face can be rebuilt from its first frame. Only synthetic actors allow the second
-task: actor A is animated by actor B, and the result is compared with A's own film of B's
-performance.
+Any clip of a face can be rebuilt from its first frame. Only synthetic actors allow the second task
+with a true clip: actor A is animated by actor B, and the result is compared with A's own film of
+B's performance. Of real people, likeness to the source and to the driver is measured instead.
 """
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from dfmnist.actors.film import FILM_VERSION
 from dfmnist.actors.seeds import check_range
 from dfmnist.animator_eval import images as pictures
 from dfmnist.animator_eval.acceptance import acceptance_criteria
+from dfmnist.animator_eval.identity import can_recognise
 from dfmnist.animator_eval.jobs import (
     NOISE_SIGMA,
     ClipJob,
@@ -25,7 +28,9 @@ from dfmnist.animator_eval.jobs import (
     film_pair,
     run_job,
 )
+from dfmnist.animator_eval.likeness_tables import Row, rows_of
 from dfmnist.animator_eval.records import Record
+from dfmnist.animator_eval.reenact import ReenactJob
 from dfmnist.animator_eval.tables import report
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.arrays import RgbImage
@@ -35,12 +40,14 @@ from dfmnist.core.files import holds_folder, sha256_file, write_json, write_text
 from dfmnist.core.jobs import run_jobs
 from dfmnist.fomm.checkpoint import check_weights, training_seeds, weights_id
 from dfmnist.liveness import thresholds
-from dfmnist.media.folders import VIDEOS, find_media
+from dfmnist.media.folders import MEDIA, VIDEOS, MediaKind, find_media
 
-MEASURE_VERSION = 2
+MEASURE_VERSION = 3
 """Version of the records; one with another version is measured again. Raised with each change."""
 CLIPS_PICTURED = 8
 """Number of clips of a folder that the sheet shows."""
+SOURCES_PICTURED = 12
+"""Number of sources that the sheet of sources and drivers shows."""
 PAIR_ROWS = ("driver", "true", "animated", "affine")
 CLIP_ROWS = ("true", "animated", "affine")
 
@@ -55,6 +62,8 @@ class Settings:
     noise_sigma: float = NOISE_SIGMA
     film_version: int = FILM_VERSION
     thresholds: str = field(default_factory=lambda: sha256_file(thresholds.SHIPPED)[:12])
+    identity: bool = field(default_factory=can_recognise)
+    """Whether identity is measured, which needs an extra."""
     measure_version: int = MEASURE_VERSION
 
     def __post_init__(self) -> None:
@@ -114,40 +123,69 @@ def evaluate_clips(
     clips: Path,
     out: Path,
     *,
+    sources: Path | None = None,
     crop: bool = False,
     num_frames: int = 50,
 ) -> str:
-    """Evaluate the reconstruction of a folder's clips; returns the tables as Markdown.
+    """Evaluate the motion model on a folder's clips; returns the tables as Markdown.
 
-    Each clip is rebuilt from its first frame. One that cannot be measured (damaged, no face,
-    another size without `crop`) is left out, counted and named. Writes `clips.json`, `table.md`
-    and `sheet.png` (the first few clips) under `out`. Raises `InputError` for a folder without
-    clips, or when none could be measured.
+    Each clip is rebuilt from its first frame and compared with itself. With `sources`, a folder of
+    photos and clips of people, each of them (a clip by its first frame) is also moved as in each
+    clip of `clips`; then all are cropped to the face. Whatever cannot be measured (damaged, no
+    face, another size without `crop`) is left out, counted and named. Writes `clips.json`,
+    `clips.csv`, `table.md`, `sheet.png` (the first few clips) and, with `sources`, `pairs.png` (the
+    first few of each) under `out`. Raises `InputError` for a folder without clips or sources, or
+    when no clip could be measured.
     """
-    if not clips.is_dir():
-        raise InputError.of(clips, "no such folder", "a folder of clips")
-    held = find_media(clips, VIDEOS)
-    paths = [path for path, _ in held.required(clips, "video", "clips of faces")]
-    held.tell(str(clips))
+    paths = _media(clips, VIDEOS, "video", "clips of faces")
+    crop = crop or sources is not None
     check_weights(weights)
     settings = Settings(weights_id(weights), num_frames, crop)
-    key = config_hash(settings)
-    jobs = [
-        ClipJob(
-            *(out, key, weights, num_frames, number < CLIPS_PICTURED, path),
-            str(path.relative_to(clips)),
-            sha256_file(path),
-            crop,
-        )
-        for number, path in enumerate(paths)
+    common = (out, config_hash(settings), weights, num_frames)
+    hashes = {path: sha256_file(path) for path in paths}
+    jobs: list[EvaluationJob] = [
+        ClipJob(*common, number < CLIPS_PICTURED, path, name, hashes[path], crop)
+        for number, (path, name) in enumerate(paths.items())
     ]
-    records = list(run_jobs(run_job, jobs, describe="evaluate the animator"))
-    if all(record.problem for record in records):
-        first = f"{records[0].name}: {records[0].problem}"
-        raise InputError.of(clips, f"no clip of {len(records)} can be measured ({first})", "a face")
+    rebuilt = list(run_jobs(run_job, jobs, describe="evaluate the animator"))
+    if all(record.problem for record in rebuilt):
+        first = f"{rebuilt[0].name}: {rebuilt[0].problem}"
+        raise InputError.of(clips, f"no clip of {len(rebuilt)} can be measured ({first})", "a face")
     cut = "cropped by MTCNN" if crop else "as they are"
     about = f"{len(paths)} clips, {cut}, their first {num_frames} frames"
-    return _write(out, settings, jobs, records, about, CLIP_ROWS)
+    moved: list[Record] = []
+    if sources is not None:
+        people = _media(sources, MEDIA, "photo or video", "sources to animate")
+        hashes |= {path: sha256_file(path) for path in people}
+        pairs = [
+            ReenactJob(
+                *common,
+                i < SOURCES_PICTURED and j < CLIPS_PICTURED,
+                source,
+                driver,
+                *(people[source], paths[driver]),
+                (hashes[source], hashes[driver]),
+            )
+            for j, driver in enumerate(paths)
+            for i, source in enumerate(people)
+        ]
+        moved = list(run_jobs(run_job, pairs, describe="move the sources"))
+        jobs += pairs
+        about += f"; {len(people)} sources moved as in each of them, relative motion"
+    return _write(out, settings, jobs, [*rebuilt, *moved], about, CLIP_ROWS)
+
+
+def _media(folder: Path, kinds: Sequence[MediaKind], kind: str, expected: str) -> dict[Path, str]:
+    """Paths of a folder's files of these `kinds`, each with its path below the folder.
+
+    Raises `InputError` if there are none.
+    """
+    if not folder.is_dir():
+        raise InputError.of(folder, "no such folder", f"a folder of {expected}")
+    held = find_media(folder, kinds)
+    paths = [path for path, _ in held.required(folder, kind, expected)]
+    held.tell(str(folder))
+    return {path: str(path.relative_to(folder)) for path in paths}
 
 
 def _pairs(
@@ -194,9 +232,19 @@ def _write(
     write_json(out / "clips.json", found)
     text = report(settings.weights, about, records)
     write_text(out / "table.md", text)
-    shown = [
+    if values := [row for record in records for row in rows_of(record)]:
+        write_csv(out / "clips.csv", values)
+    drawn = [
         (j, r) for j, r in zip(jobs, records, strict=True) if j.with_pictures and not r.problem
     ]
+    cells = {
+        (r.reenactment.source, r.reenactment.driver): _picture(j.file(".png"))
+        for j, r in drawn
+        if r.reenactment
+    }
+    if cells:
+        pictures.save(out / "pairs.png", pictures.grid(cells))
+    shown = [(job, record) for job, record in drawn if not record.reenactment]
     if isinstance(jobs[0], PairJob):  # in the order of the actions
         shown.sort(key=lambda pair: TEN.index(pair[0].action))  # type: ignore[attr-defined]
         picked = {_title(job): _picture(job.file(".column.png")) for job, _ in shown}
@@ -206,6 +254,17 @@ def _write(
     if strips:
         pictures.save(out / "sheet.png", pictures.sheet(strips, rows))
     return text
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Write `rows` as CSV (UTF-8), with every column that some row has; NaN becomes empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    table.writeheader()
+    for row in rows:
+        table.writerow({k: "" if v != v else v for k, v in row.items()})  # NaN differs from itself
+    write_text(path, text.getvalue())
 
 
 def _title(job: EvaluationJob) -> str:

@@ -5,7 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from dfmnist.animator_eval.acceptance import acceptance_criteria, blinks
+from dfmnist.animator_eval.identity import can_recognise
 from dfmnist.animator_eval.jobs import FOLLOWED, NOISE_SIGMA
+from dfmnist.animator_eval.likeness_tables import (
+    NO_IDENTITY,
+    likeness_table,
+    reenactment_tables,
+)
 from dfmnist.animator_eval.metrics import COMPARED, SignalFit
 from dfmnist.animator_eval.records import (
     AFFINE,
@@ -56,7 +62,19 @@ def report(weights: str, about: str, records: Sequence[Record]) -> str:
     measured = [record for record in records if not record.problem]
     transfers = [record.transfer for record in measured if record.transfer]
     parts = [f"Weights `{weights}`; {about}.\n", _left_out(records)]
-    parts += ["### Reconstruction\n", reconstruction_table(measured)]
+    if rebuilt := [record for record in measured if record.reconstruction]:
+        parts += ["### Reconstruction\n", reconstruction_table(rebuilt)]
+    if likened := [record.likeness for record in measured if record.likeness]:
+        parts += [
+            "### Reconstruction: identity, detail, following (correlation / gain)\n",
+            likeness_table(
+                {m: [one[m] for one in likened] for m in METHODS if m in likened[0]}, "shown"
+            ),
+        ]
+    if moved := [record.reenactment for record in measured if record.reenactment]:
+        parts += reenactment_tables(moved)
+    if (likened or moved) and not can_recognise():
+        parts += [NO_IDENTITY]
     if transfers:
         parts += [
             "### Transfer across identities\n",

@@ -27,22 +27,28 @@ def train(
     ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, curve, sheets and weights.")],
     recipe: Annotated[
-        Literal["actors", "vox256", "voxadv256"],
+        Literal["actors", "small", "vox256", "voxadv256"],
         typer.Option(
-            help="What to train: actors is the shipped small model; vox256 and voxadv256 are the "
-            "published ones, on any people's clips."
+            help="What to train: actors is the shipped small model, on synthetic actors that are "
+            "filmed for it; small is the same model on any people's clips; vox256 and voxadv256 "
+            "are the published ones, on any people's clips."
         ),
     ] = "actors",
     clips: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of MP4 clips. For the recipe actors it is filmed if empty, and OUT/clips "
-            "by default."
+            help="Folder of videos of people, which is only read. For the recipe actors a folder "
+            "of actors' footage, which is filmed if empty; OUT/clips by default."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initial weights and of all draws.")] = 1,
-    weights: Annotated[
-        Path | None, typer.Option(help="Motion model to start from. Default: random weights.")
+    initial: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Motion model to start from: a file, shipped or random. Default: shipped for the "
+            "recipe small, else random.",
+        ),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Number of threads. Default: one per core.")
@@ -50,13 +56,23 @@ def train(
     workers: Workers = None,
     actors: Annotated[
         int | None,
-        typer.Option(help=f"Number of actors to film; recipe actors only. Default: {ACTORS}."),
+        typer.Option(
+            help="Number of actors to film, for the recipe actors, and for small with "
+            f"--actors-share. Default: {ACTORS}."
+        ),
+    ] = None,
+    actors_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the pairs that show actors and not people; they are filmed to "
+            "OUT/clips. Recipe small only. Default: 0."
+        ),
     ] = None,
     vgg: Annotated[
         Path | None,
         typer.Option(
             help="File of torchvision's VGG-19 weights for the perceptual loss; without it a "
-            "surrogate loss is used. Only for vox256 and voxadv256, like the options below."
+            "surrogate loss is used. Only for vox256 and voxadv256."
         ),
     ] = None,
     pictures: Annotated[
@@ -69,12 +85,17 @@ def train(
     person: Annotated[
         PersonRule | None,
         typer.Option(
-            help="Who is who in the clips: by file name up to the first #, or by subfolder. "
-            "Default: file."
+            help="Who is who in the clips of people: by file name up to the first #, or by "
+            "subfolder. Default: file."
         ),
     ] = None,
     skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave out clips that do not decode.")
+        bool,
+        typer.Option(
+            "--skip-broken",
+            help="Leave out clips that do not decode; the recipe small always does. Only for "
+            "vox256 and voxadv256.",
+        ),
     ] = False,
     epochs: Annotated[
         int | None, typer.Option(help="Number of epochs. Default: the recipe's.")
@@ -92,22 +113,34 @@ def train(
     ] = None,
 ) -> None:
     """Train a motion model; the same command continues from its last checkpoint."""
+    people_only: dict[str, object] = {
+        "--person": person, "--epochs": epochs, "--batch-size": batch_size,
+    }  # fmt: skip
     published_only: dict[str, object] = {
-        "--vgg": vgg, "--pictures": pictures, "--person": person,
-        "--skip-broken": skip_broken or None, "--epochs": epochs, "--batch-size": batch_size,
-        "--device": device, "--devices": devices, "--nodes": nodes, "--precision": precision,
+        "--vgg": vgg, "--pictures": pictures, "--skip-broken": skip_broken or None,
+        "--devices": devices, "--nodes": nodes,
     }  # fmt: skip
     use_engine(ctx, workers)
+    one: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
+    weights = _initial(initial, default="shipped" if recipe == "small" else "random")
     if recipe == "actors":
+        _refuse(recipe, {"--actors-share": actors_share, **people_only, **published_only})
+        show(_train_actors(out, clips, actors, seed, weights, _given(one)))
+        return
+    if recipe == "small":
         _refuse(recipe, published_only)
-        show(_train_actors(out, clips, actors, seed, weights, threads))
+        if actors is not None and not actors_share:
+            raise InputError("--actors without --actors-share; expected both")
+        given = {"epochs": epochs, "batch_size": batch_size, "actors_share": actors_share}
+        rule = person or "file"
+        show(_train_people(out, clips, actors, seed, weights, _given(given), rule, _given(one)))
         return
     from dfmnist.core.lightning import is_main
     from dfmnist.fomm.training.train_vox import train_published
     from dfmnist.fomm.training.trainer import Machine
 
     config = _published_recipe(recipe, pictures or ("vgg" if vgg else "pyramid"), seed)
-    _refuse(recipe, {"--actors": actors})
+    _refuse(recipe, {"--actors": actors, "--actors-share": actors_share})
     if clips is None:
         raise InputError(f"--recipe {recipe} without --clips; expected a folder of MP4 clips")
     changes = {"epochs": epochs, "batch_size": batch_size}
@@ -121,6 +154,16 @@ def train(
     )  # fmt: skip
     if is_main():
         show(path)
+
+
+def _initial(name: str | None, default: str) -> Path | None:
+    """File of the weights to start from; None is random weights."""
+    from dfmnist.fomm.checkpoint import SHIPPED, resolve_weights
+
+    name = name or default
+    if name == "random":
+        return None
+    return SHIPPED if name == "shipped" else resolve_weights(Path(name))
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -149,19 +192,52 @@ def _train_actors(
     actors: int | None,
     seed: int,
     weights: Path | None,
-    threads: int | None,
+    machine: dict[str, Any],
 ) -> Path:
     from dfmnist.core.files import folder_lock
-    from dfmnist.fomm.checkpoint import check_weights
-    from dfmnist.fomm.training.train_actors import actors_recipe
+    from dfmnist.fomm.training.train_actors import actors_recipe, check_initial
     from dfmnist.fomm.training.train_actors import train_animator as train
+    from dfmnist.fomm.training.trainer import RUN_KIND, Machine
     from dfmnist.pipeline.film_training import film_training
 
-    check_weights(weights)
+    on = Machine(**machine)
+    check_initial(actors_recipe(seed), weights)
     clips = out / "clips" if clips is None else clips
-    with folder_lock(out, "animator-run"):  # before anything is filmed
+    with folder_lock(out, RUN_KIND):  # before anything is filmed
         film_training(clips, ACTORS if actors is None else actors)
-    return train(actors_recipe(seed), clips, out, initial=weights, threads=threads)
+    return train(actors_recipe(seed), clips, out, initial=weights, machine=on)
+
+
+def _train_people(
+    out: Path,
+    clips: Path | None,
+    actors: int | None,
+    seed: int,
+    weights: Path | None,
+    changes: dict[str, Any],
+    person: PersonRule,
+    machine: dict[str, Any],
+) -> Path:
+    from dfmnist.core.files import folder_lock
+    from dfmnist.fomm.training.clips import find_clips
+    from dfmnist.fomm.training.train_actors import check_initial
+    from dfmnist.fomm.training.train_people import small_recipe, train_people
+    from dfmnist.fomm.training.trainer import RUN_KIND, Machine
+    from dfmnist.pipeline.film_training import film_training
+
+    if clips is None:
+        raise InputError("--recipe small without --clips; expected a folder of people's videos")
+    config, on = small_recipe(seed, **changes), Machine(**machine)
+    footage = None
+    if config.actors_share:
+        check_initial(config, weights)
+        find_clips(clips, person)
+        footage = out / "clips"
+        with folder_lock(out, RUN_KIND):  # before anything is filmed
+            film_training(footage, ACTORS if actors is None else actors)
+    return train_people(
+        config, clips, out, initial=weights, actors=footage, person=person, machine=on
+    )
 
 
 def evaluate(
@@ -184,10 +260,22 @@ def evaluate(
     ] = None,
     clips: Annotated[
         Path | None,
-        typer.Option(help="Folder of clips to reconstruct, in place of synthetic actors."),
+        typer.Option(
+            help="Folder of clips to reconstruct, in place of synthetic actors; the drivers of "
+            "--sources."
+        ),
+    ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of photos and clips of people to animate with each clip of --clips."
+        ),
     ] = None,
     crop: Annotated[
-        bool, typer.Option("--crop", help="Crop the clips of --clips to the face first.")
+        bool,
+        typer.Option(
+            "--crop", help="Crop the clips of --clips to the face first; always with --sources."
+        ),
     ] = False,
     frames: Annotated[
         int, typer.Option(help="Number of frames of each clip; of --clips the first ones.")
@@ -204,6 +292,8 @@ def evaluate(
     if clips is None:
         if crop:
             raise InputError("--crop without --clips; actors' clips are always cropped")
+        if sources is not None:
+            raise InputError("--sources without --clips; expected a folder of drivers too")
         first = SEED_RANGES["evaluation"].start if first is None else first
         people = range(first, first + (EVALUATED if actors is None else actors))
         count = TAKES if takes is None else takes
@@ -211,7 +301,9 @@ def evaluate(
     else:
         if any(given is not None for given in (actors, takes, first)):
             raise InputError("--clips with --actors, --first or --takes; expected one or the other")
-        text = run.evaluate_clips(weights, clips, out, crop=crop, num_frames=frames)
+        text = run.evaluate_clips(
+            weights, clips, out, sources=sources, crop=crop, num_frames=frames
+        )
     if as_json:
         print_json(read_json(out / "clips.json"))
     else:

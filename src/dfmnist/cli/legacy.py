@@ -23,7 +23,7 @@ COMMANDS = {
 GROUPS = {group for group, _ in COMMANDS.values()}
 OPTIONS = {
     ("train",): {"--accelerator": "--device"},
-    ("animator", "train"): {"--accelerator": "--device", "--initial": "--weights"},
+    ("animator", "train"): {"--accelerator": "--device", "--weights": "--initial"},
 }
 """Old and new name of an option, by command."""
 KEPT = ("network", "quality", "weights", "epochs", "batch_size", "precision", "seed")

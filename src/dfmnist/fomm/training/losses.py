@@ -193,3 +193,9 @@ def lsgan_generator(score: Tensor) -> Tensor:
 def lsgan_discriminator(real: Tensor, generated: Tensor) -> Tensor:
     """Discriminator's least squares GAN loss (1 - D(real))² + D(generated)²; Mao et al., 2017."""
     return ((1 - real.float()) ** 2).mean() + (generated.float() ** 2).mean()
+
+
+def weighted_lsgan(score: Float[Tensor, "b 1 p q"], wanted: float, weight: Weight) -> Tensor:
+    """Mean of (score - wanted)², weighted by the full-size `weight` of each patch's centre."""
+    share = F.adaptive_avg_pool2d(weight, (score.shape[-2], score.shape[-1]))
+    return weighted_mean((score.float() - wanted) ** 2, share)

@@ -7,6 +7,7 @@ therefore draws what an uninterrupted run would have drawn.
 import copy
 import dataclasses
 import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from dfmnist.core.config import plain
@@ -23,12 +24,21 @@ from dfmnist.core.console import show
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import holds_folder, write_json
 from dfmnist.core.lightning import run, save_checkpoint
-from dfmnist.fomm.checkpoint import check_weights, load_networks, save_networks, training_seeds
+from dfmnist.fomm.checkpoint import load_networks, save_networks, training_seeds
 from dfmnist.fomm.config import FommConfig, actors
-from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d, coordinate_grid
+from dfmnist.fomm.networks.blocks import AntiAliasInterpolation2d, coordinate_grid, resize
+from dfmnist.fomm.networks.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from dfmnist.fomm.networks.generator import Generated, OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector, inverse_2x2
-from dfmnist.fomm.training.actors_data import ActorClips, Batch, Draw, draw_batch, load_actor_clips
+from dfmnist.fomm.training.actors_data import (
+    Batch,
+    Draw,
+    Drawn,
+    FaceClips,
+    developed,
+    draw_pairs,
+    load_actor_clips,
+)
 from dfmnist.fomm.training.contact_sheet import save_sheet
 from dfmnist.fomm.training.losses import (
     RandomTransform,
@@ -37,9 +47,22 @@ from dfmnist.fomm.training.losses import (
     keypoint_l1,
     pyramid_l1,
     texture_l1,
+    weighted_lsgan,
 )
-from dfmnist.fomm.training.trainer import CHECKPOINT, CURVE, WEIGHTS, append_row, make_trainer
+from dfmnist.fomm.training.trainer import (
+    CHECKPOINT,
+    CONFIG,
+    CURVE,
+    PRECISIONS,
+    RUN_KIND,
+    WEIGHTS,
+    Machine,
+    append_row,
+    make_trainer,
+)
 
+DISCRIMINATOR = DiscriminatorConfig(expansion=24, max_features=256)
+"""Discriminator of the adversarial loss: patches of 58 pixels at full size."""
 POINTS = (
     "eye_left_upper",
     "eye_left_lower",
@@ -110,6 +133,12 @@ class ActorsLossWeights:
 
     They cost a third pass of the detector.
     """
+    texture_seen: bool = False
+    """Whether the loss on fine detail counts only where the source shows the pixel."""
+    adversarial: float = 0.0
+    """Factor of the loss of a patch discriminator on hidden pixels and the mouth; 0 is none."""
+    adversarial_from: int = 0
+    """Step from which the adversarial loss counts; the discriminator learns 300 steps longer."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +197,7 @@ class ActorsTrainConfig:
 def attention(truth: Keypoints, source: Tensor, target: Tensor, names: tuple[str, ...]) -> Tensor:
     """Weights (b, 1, h, w) of the pixel losses: higher at eyes, mouth and moving pixels."""
     height, width = target.shape[-2:]
-    grid = coordinate_grid(height, width)
+    grid = coordinate_grid(height, width, target.device)
     weight = 1 + 6 * (target - source).abs().mean(dim=1).clamp(max=0.4)
     for part, reach, gain in (
         ("eye_left", 0.1, 9.0),
@@ -184,6 +213,29 @@ def attention(truth: Keypoints, source: Tensor, target: Tensor, names: tuple[str
             centre = truth.value[:, chosen].mean(dim=1)[:, None, None]
             weight = weight + gain * torch.exp(-((grid - centre) ** 2).sum(-1) / (2 * reach**2))
     return weight[:, None]
+
+
+def near_mouth(truth: Keypoints, image: Tensor, names: tuple[str, ...]) -> Tensor:
+    """Weights (b, 1, h, w), about 1 within the mouth of `truth`, 0 away from it.
+
+    They are 0 for a model without points of the mouth.
+    """
+    height, width = image.shape[-2:]
+    chosen = [i for i, name in enumerate(names) if name.startswith(("lip", "mouth"))]
+    if not chosen:
+        return image.new_zeros((len(image), 1, height, width))
+    grid = coordinate_grid(height, width, image.device)
+    points = truth.value[:, chosen]
+    centre = points.mean(dim=1)[:, None, None]
+    reach = (points.amax(dim=1) - points.amin(dim=1)).clamp(min=0.1)[:, None, None] / 2
+    return torch.exp(-0.5 * (((grid - centre) / reach) ** 2).sum(-1))[:, None]
+
+
+def _find(detector: Any, images: Tensor) -> Keypoints:
+    """Keypoints of `images` in float32, since bfloat16 would shift them."""
+    with torch.autocast(images.device.type, enabled=False):
+        found: Keypoints = detector(images.float())
+    return found
 
 
 def gaze_l1(found: Tensor, true: Tensor, names: tuple[str, ...]) -> Tensor:
@@ -213,6 +265,9 @@ class AnimatorModule(L.LightningModule):
         self.to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(torch.nn.ModuleList([self.kp_detector, self.generator]))
         self.averaged.requires_grad_(False).eval()
+        self.discriminator: MultiScaleDiscriminator | None = None
+        if config.weights.adversarial:
+            self.discriminator = MultiScaleDiscriminator(DISCRIMINATOR, config.model)
         self.frame_size = config.model.image_size
 
     def resize(self, size: int) -> None:
@@ -220,15 +275,17 @@ class AnimatorModule(L.LightningModule):
         self.frame_size = size
         config = self.config.model.at_size(size)
         for detector in (self.kp_detector, self.averaged[0]):
-            detector.down = AntiAliasInterpolation2d(3, config.kp_scale)
+            detector.down = AntiAliasInterpolation2d(3, config.kp_scale).to(self.device)
         for generator in (self.generator, self.averaged[1]):
             motion: Any = generator.dense_motion_network
-            motion.down = AntiAliasInterpolation2d(3, config.motion_scale)
+            motion.down = AntiAliasInterpolation2d(3, config.motion_scale).to(self.device)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Optimiser: Adam for both networks."""
-        both = [*self.kp_detector.parameters(), *self.generator.parameters()]
-        return torch.optim.Adam(both, lr=self.config.phases[0].lr, betas=(0.9, 0.99))
+        """Optimiser: Adam for both networks, and for the discriminator if there is one."""
+        trained = [*self.kp_detector.parameters(), *self.generator.parameters()]
+        if self.discriminator is not None:
+            trained += self.discriminator.parameters()
+        return torch.optim.Adam(trained, lr=self.config.phases[0].lr, betas=(0.9, 0.99))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set frame size and learning rate of this step."""
@@ -238,10 +295,14 @@ class AnimatorModule(L.LightningModule):
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = lr
 
+    def on_after_batch_transfer(self, batch: Drawn, dataloader_idx: int) -> Batch:
+        """The batch of what was drawn, made on the module's device."""
+        return developed(batch)
+
     def animate(self, batch: Batch, detector: Any, generator: Any) -> tuple[Generated, Keypoints]:
         """Frames generated from the sources, and the keypoints of every image of the batch."""
         images = torch.cat([batch.source, batch.target, batch.driver_first, batch.driver])
-        found = detector(images)
+        found = _find(detector, images)
         return generator(batch.source, *self.motion(batch, found)), found
 
     def motion(self, batch: Batch, found: Keypoints) -> tuple[Keypoints, Keypoints]:
@@ -266,10 +327,14 @@ class AnimatorModule(L.LightningModule):
         where = attention(
             batch.truth.at(slice(b, 2 * b)), batch.source, batch.target, self.config.points
         )
+        fine = where
+        if factor.texture_seen:
+            seen = resize(made.occlusion.detach(), (where.shape[-2], where.shape[-1]))
+            fine = where * (0.05 + 0.95 * seen)
         terms = {
             "pyramid": factor.pyramid * pyramid_l1(made.prediction, batch.target, where),
             "gradient": factor.gradient * gradient_l1(made.prediction, batch.target, where),
-            "texture": factor.texture * texture_l1(made.prediction, batch.target, where),
+            "texture": factor.texture * texture_l1(made.prediction, batch.target, fine),
         }
         if made.warped is not None:
             terms["warped"] = factor.warped * pyramid_l1(made.warped, batch.target, where)
@@ -290,17 +355,58 @@ class AnimatorModule(L.LightningModule):
         if factor.gaze:
             terms["gaze"] = factor.gaze * gaze_l1(found.value, batch.truth.value, names)
         if factor.follow or factor.gaze:
-            shown = self.averaged[0](made.prediction)
+            shown = _find(self.averaged[0], made.prediction)
             terms["follow"] = factor.follow * keypoint_l1(shown, wanted)[0]
             if factor.gaze:
                 seen = gaze_l1(shown.value, wanted.value, names)
                 terms["follow_gaze"] = factor.gaze * seen
         if factor.equivariance:
             generator = torch.Generator().manual_seed(self.global_step)
-            transform = RandomTransform(b, generator)
-            moved = self.kp_detector(transform.image(batch.target))
+            transform = RandomTransform(b, generator, device=batch.target.device)
+            moved = _find(self.kp_detector, transform.image(batch.target))
             v, j = equivariance(found.at(slice(b, 2 * b)), moved, transform)
             terms["equivariance"] = factor.equivariance * (v + j)
+        if self.discriminator is not None:
+            terms |= self.adversarial_losses(batch, made)
+        return terms
+
+    def adversarial_losses(self, batch: Batch, made: Generated) -> dict[str, Tensor]:
+        """Losses of the discriminator and, later, of the generator against it.
+
+        They count where the source shows nothing, and at the mouth. The generator's loss does not
+        train the discriminator, whose weights are detached for it.
+        """
+        assert self.discriminator is not None
+        factor, step = self.config.weights, self.global_step
+        if step < factor.adversarial_from - 300:
+            return {}
+        b = len(batch.source)
+        hidden = 1 - resize(
+            made.occlusion.detach(), (batch.target.shape[-2], batch.target.shape[-1])
+        )
+        mouth = near_mouth(batch.truth.at(slice(b, 2 * b)), batch.target, self.config.points)
+        where = (hidden + mouth).clamp(0, 1) + 0.02
+        with torch.autocast(batch.target.device.type, enabled=False):
+            real = self.discriminator(batch.target)
+            false = self.discriminator(made.prediction.detach().float())
+            terms = {
+                "discriminator": sum(
+                    (
+                        weighted_lsgan(r.score, 1.0, where) + weighted_lsgan(f.score, 0.0, where)
+                        for r, f in zip(real, false, strict=True)
+                    ),
+                    start=where.new_zeros(()),
+                )
+            }
+            if step >= factor.adversarial_from:
+                still = {k: v.detach() for k, v in self.discriminator.named_parameters()}
+                judged = torch.func.functional_call(
+                    self.discriminator, still, (made.prediction.float(),)
+                )
+                terms["adversarial"] = factor.adversarial * sum(
+                    (weighted_lsgan(j.score, 1.0, where) for j in judged),
+                    start=where.new_zeros(()),
+                )
         return terms
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -329,20 +435,35 @@ class AnimatorModule(L.LightningModule):
     def start_from(self, path: Path) -> None:
         """Load trained weights (safetensors) of the same configuration; `hint` may differ.
 
-        Raises `InputError` for another configuration.
+        This model may also have more bottleneck blocks; each more starts as one that changes
+        nothing. Raises `InputError` for another configuration.
         """
         networks = load_networks(path)
-        hinted = dataclasses.replace(networks.config, hint=self.config.model.hint)
-        if hinted != self.config.model:
+        blocks = networks.config.generator_bottleneck_blocks
+        most = max(blocks, self.config.model.generator_bottleneck_blocks)
+        same = dataclasses.replace(
+            networks.config, hint=self.config.model.hint, generator_bottleneck_blocks=most
+        )
+        if same != self.config.model:
             raise InputError.of(path, "has another configuration", "weights of this model")
-        for own in ([self.kp_detector, self.generator], self.averaged):
-            for module, other in zip(own, (networks.kp_detector, networks.generator), strict=True):
-                module.load_state_dict(other.state_dict(), strict=False)
+        for detector, generator in ((self.kp_detector, self.generator), self.averaged):
+            detector.load_state_dict(networks.kp_detector.state_dict(), strict=False)
+            generator.load_state_dict(networks.generator.state_dict(), strict=False)
+            bottleneck: Any = generator.bottleneck
+            for block in bottleneck[blocks:]:
+                nn.init.zeros_(block.conv2.weight)
+                nn.init.zeros_(block.conv2.bias)
 
     def save(self, path: Path, provenance: dict[str, Any]) -> None:
         """Write the averaged weights as safetensors, for use."""
         detector, generator = self.averaged
         save_networks(path, self.config.model, detector, generator, provenance)
+
+
+def check_initial(config: ActorsTrainConfig, initial: Path | None) -> None:
+    """Raise `InputError` now if weights to start from cannot be used; footage takes hours."""
+    if initial is not None:
+        AnimatorModule(config).start_from(initial)
 
 
 def relative(source: Keypoints, first: Keypoints, driving: Keypoints) -> Keypoints:
@@ -353,34 +474,57 @@ def relative(source: Keypoints, first: Keypoints, driving: Keypoints) -> Keypoin
     )
 
 
-class _StepBatches(Dataset[Batch]):
+class _StepBatches(Dataset[Drawn]):
     """Batches of one epoch, drawn by step number."""
 
-    def __init__(self, footage: ActorClips, config: ActorsTrainConfig, clips: list[int]) -> None:
+    def __init__(
+        self,
+        footage: FaceClips,
+        config: ActorsTrainConfig,
+        clips: list[int],
+        actors_share: float = 0.0,
+    ) -> None:
         self.footage, self.config, self.clips = footage, config, clips
+        self.actors_share = actors_share
         self.first = 0
 
     def __len__(self) -> int:
         return self.config.epoch_steps
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> Drawn:
         step = self.first + index
         phase, _ = self.config.at(step)
-        return draw_batch(self.footage, phase.draw, self.clips, self.config.seed, step)
+        return draw_pairs(
+            self.footage, phase.draw, self.clips, self.config.seed, step, self.actors_share
+        )
 
 
 class _ActorsEpochEnd(L.Callback):
     """Callback that validates and writes contact sheets, weights and checkpoint each epoch."""
 
     def __init__(
-        self, out: Path, footage: ActorClips, clips: list[int], steps: _StepBatches, seen: list[int]
+        self,
+        out: Path,
+        footage: FaceClips,
+        clips: list[int],
+        steps: _StepBatches,
+        about: dict[str, Any],
+        held: Collection[int | str] = (),
+        grow: Callable[[], FaceClips] | None = None,
     ) -> None:
         self.out, self.footage, self.clips, self.steps = out, footage, clips, steps
-        self.seen = seen
+        self.about, self.held, self.grow = about, held, grow
         self.clock = time.monotonic()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.steps.first = trainer.global_step
+        if self.grow is not None:
+            more = self.grow()
+            self.steps.footage = more
+            own = [i for i, who in enumerate(more.identities) if who not in self.held]
+            self.steps.clips = own
+            known = {who for who in more.identities if isinstance(who, int)}
+            self.about["identity_seeds"] = sorted(known | set(self.about["identity_seeds"]))
 
     @torch.no_grad()
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -391,7 +535,8 @@ class _ActorsEpochEnd(L.Callback):
         scores = []
         for i in range(4):  # the same pictures every time, by seeds that no training step uses
             draw = Draw(size, 2, 6, rest=1.0)  # sources at rest, as when the model is used
-            batch = draw_batch(self.footage, draw, self.clips, config.seed + 7919, i)
+            drawn = draw_pairs(self.footage, draw, self.clips, config.seed + 7919, i)
+            batch = developed(drawn.to(pl_module.device))
             made, found = pl_module.animate(batch, detector, generator)
             scores.append(validation_scores(batch, made, found))
             if i == 0 and (step // config.epoch_steps) % config.sheet_epochs == 0:
@@ -407,7 +552,7 @@ class _ActorsEpochEnd(L.Callback):
             trainer.logger.log_metrics({f"val_{k}": v for k, v in values.items()}, step)
         text = " ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "step")
         show(f"{time.strftime('%H:%M:%S')} step {step} {text}")
-        about = {"steps": step, "config": plain(config), "identity_seeds": self.seen}
+        about = {"steps": step, "config": plain(config), **self.about}
         pl_module.save(self.out / WEIGHTS, about)
         save_checkpoint(trainer, self.out / CHECKPOINT)
 
@@ -449,7 +594,7 @@ def validation_scores(batch: Batch, made: Generated, found: Keypoints) -> dict[s
     }
 
 
-@holds_folder("out", "animator-run")
+@holds_folder("out", RUN_KIND)
 def train_animator(
     config: ActorsTrainConfig,
     clips: Path,
@@ -457,20 +602,17 @@ def train_animator(
     *,
     initial: Path | None = None,
     stop_after: int | None = None,
-    threads: int | None = None,
+    machine: Machine | None = None,
 ) -> Path:
     """Train on the clips under `clips`, from `out`'s last checkpoint if it has one.
 
     Writes `last.safetensors` (averaged weights, for use), `last.ckpt`, `curve.csv`,
     `tensorboard/` and `sheets/*.png` under `out`, and returns the path of the weights. `initial`
     is the safetensors file of weights to start from, `stop_after` the number of epochs in this
-    call. Raises `InputError`.
+    call. `machine` says on what to train; by default on a GPU if there is one. Raises `InputError`.
     """
-    check_weights(initial)
-    torch.set_flush_denormal(True)  # Gaussians have denormal tails, which are slow
-    if threads:
-        torch.set_num_threads(threads)
-    write_json(out / "config.json", plain(config))
+    check_initial(config, initial)
+    write_json(out / CONFIG, plain(config))
     footage = load_actor_clips(
         clips, config.points, config.model.image_size, margin=config.margin, seed=config.seed
     )
@@ -479,18 +621,56 @@ def train_animator(
         few = f"holds clips of {len(people)} people"
         raise InputError.of(clips, few, f"of more than {config.held_out + 1}")
     held = set(people[len(people) - config.held_out :])
+    return fit(config, footage, held, out, initial=initial, stop_after=stop_after, machine=machine)
+
+
+def fit(
+    config: ActorsTrainConfig,
+    footage: FaceClips,
+    held: Collection[int | str],
+    out: Path,
+    *,
+    initial: Path | None,
+    stop_after: int | None,
+    actors_share: float = 0.0,
+    about: Mapping[str, Any] | None = None,
+    machine: Machine | None = None,
+    grow: Callable[[], FaceClips] | None = None,
+) -> Path:
+    """Train on the clips of `footage`, and validate on those of the people `held`.
+
+    Without such people the validation shows those of the training, actors only if there is nobody
+    else.
+    `about` is added to the record in the weights, which names all actors that the weights saw.
+    `grow` is asked for the footage before every epoch, for a training that runs while more is
+    filmed; a run with it is not repeatable.
+    The other arguments are those of `draw_pairs` and `train_animator`.
+    """
+    machine = machine or Machine()
+    torch.set_flush_denormal(True)  # Gaussians have denormal tails, which are slow
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
     train = [i for i, who in enumerate(footage.identities) if who not in held]
     unseen = [i for i, who in enumerate(footage.identities) if who in held]
-    steps = _StepBatches(footage, config, train)
-    seen = set(footage.identities) | (training_seeds(initial) if initial else set())
-    watch = _ActorsEpochEnd(out, footage, unseen, steps, sorted(seen))
+    unseen = unseen or [i for i in train if footage.is_person(i)] or train
+    steps = _StepBatches(footage, config, train, actors_share)
+    seen = {who for who in footage.identities if isinstance(who, int)}
+    seen |= training_seeds(initial) if initial else set()
+    more = {"identity_seeds": sorted(seen), **(about or {})}
+    watch = _ActorsEpochEnd(out, footage, unseen, steps, more, held, grow)
     module = AnimatorModule(config)
     last = out / CHECKPOINT
     if initial is not None and not last.is_file():
         module.start_from(initial)
     epochs = stop_after or config.steps // config.epoch_steps
-    trainer = make_trainer(out, watch, max_epochs=epochs, accelerator="cpu")
-    loader: DataLoader[Batch] = DataLoader(steps, batch_size=None)
+    trainer = make_trainer(
+        out,
+        watch,
+        max_epochs=epochs,
+        precision=PRECISIONS[machine.precision],
+        **machine.options(),
+    )
+    loader: DataLoader[Drawn] = DataLoader(steps, batch_size=None)
     run(module, trainer, last, train_dataloaders=loader)
     return out / WEIGHTS
 

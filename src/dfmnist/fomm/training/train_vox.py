@@ -33,17 +33,18 @@ from dfmnist.fomm.training.clips import (
 from dfmnist.fomm.training.contact_sheet import save_sheet, with_points
 from dfmnist.fomm.training.trainer import (
     CHECKPOINT,
+    CONFIG,
     CURVE,
     PRECISIONS,
+    RUN_KIND,
     WEIGHTS,
     Machine,
     append_row,
+    check_same,
     make_trainer,
 )
 from dfmnist.fomm.training.vox import PublishedConfig, PublishedModule
 
-CONFIG = "config.json"
-"""File in a run's folder that records recipe, clips and seeds."""
 SHEET_PAIRS = 6
 """Number of pairs on the contact sheet."""
 _SHEET_EPOCH = 1_000_003
@@ -79,7 +80,7 @@ def train_published(
         raise InputError(f"{text}; expected a multiple: it counts the pairs of all together")
     folder = training_folder(clips)
     check_weights(initial)
-    claim_folder(out, "animator-run")
+    claim_folder(out, RUN_KIND)
     people = load_people(folder, out / "clips.json", person=person, skip_broken=skip_broken)
     draws = len(people) * config.repeats
     if draws < config.batch_size:
@@ -95,7 +96,7 @@ def train_published(
     checkpoint = out / CHECKPOINT
     seen = actor_seeds(people) | (training_seeds(initial) if initial else set())
     if checkpoint.is_file():
-        _check_same(out / CONFIG, about)
+        check_same(out / CONFIG, about, free=("recipe.epochs", "pictures"))
         seen |= set(read_json(out / CONFIG)["identity_seeds"])
     about["identity_seeds"] = sorted(seen)
     write_json(out / CONFIG, {**about, "machine": plain(machine)})
@@ -145,30 +146,6 @@ def _shown_people(clips: Path, out: Path, people: People, person: str) -> People
     if not (clips / TRAIN).is_dir() or not test.is_dir():
         return people
     return load_people(test, out / "clips-test.json", person=person, skip_broken=True)
-
-
-def _check_same(path: Path, about: dict[str, Any]) -> None:
-    """Raise `InputError` if settings or clips differ from those at the run's start.
-
-    A larger number of epochs is allowed.
-    """
-    before = read_json(path)
-    flat_before, flat_now = _flat(before), _flat(about)
-    for key, now in flat_now.items():
-        then = flat_before.get(key)
-        if then != now and key not in ("recipe.epochs", "pictures"):
-            raise InputError.of(
-                path, f"this run began with {key} {then}, now {now}", "the same, or another --out"
-            )
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        found |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    return found
 
 
 def _trainer(

@@ -1,6 +1,6 @@
 """Parts that all trainings of a motion model share: machine, Lightning trainer, curve file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,15 @@ from dfmnist.core.console import say
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import have
-from dfmnist.core.files import write_text
+from dfmnist.core.files import read_json, write_text
 from dfmnist.core.jobs import cpu_count
 from dfmnist.core.lightning import is_main, quiet_lightning
 
 CHECKPOINT, CURVE, WEIGHTS = "last.ckpt", "curve.csv", "last.safetensors"
+CONFIG = "config.json"
+"""File in a run's folder that records recipe, clips and seeds."""
+RUN_KIND = "animator-run"
+"""Kind of the folder of a run, in its marker."""
 NO_EVENTS = (
     f"no TensorBoard here, so the losses are in {CURVE} alone; for its events, "
     "pip install 'dfmnist[tensorboard]'"
@@ -80,3 +84,27 @@ def append_row(path: Path, row: Mapping[str, float]) -> None:
     lines = [line for line in lines[1:] if float(line.split(",")[0]) < step]
     new = ",".join(f"{value:.6g}" for value in row.values())
     write_text(path, "\n".join([",".join(row), *lines, new]) + "\n")
+
+
+def check_same(path: Path, about: Mapping[str, Any], *, free: Collection[str] = ()) -> None:
+    """Compare a run's settings and clips, `about`, with those in the file `path` at its start.
+
+    Raises `InputError` for the first difference. Values whose dotted names are in `free` may have
+    changed.
+    """
+    before = _flat(read_json(path))
+    for key, now in _flat(about).items():
+        then = before.get(key)
+        if then != now and key not in free:
+            raise InputError.of(
+                path, f"this run began with {key} {then}, now {now}", "the same, or another --out"
+            )
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return found
