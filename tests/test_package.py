@@ -23,7 +23,7 @@ def test_every_direct_dependency_has_a_tested_version() -> None:
     direct = names(PROJECT["dependencies"]).union(*(names(extras[e]) for e in extras))
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = [line for line in lines if not line.startswith("#")]
-    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", pin) for pin in pins), pins
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+(post[0-9]+)?", pin) for pin in pins), pins
     assert names(pins) == direct - {"pip"} - names(extras["bench"])
 
 

@@ -259,6 +259,7 @@ def test_weights_that_cannot_be_used_are_refused_before_anything_is_made(
     arguments = next(iter(WRITES[command].values()))(given, tmp_path / "out")
     if "--weights" in arguments:
         arguments = arguments[: arguments.index("--weights")]
-    line = refused(capsys, *command.split(), *arguments, "--weights", bad)
+    option = "--initial" if command == "animator train" else "--weights"
+    line = refused(capsys, *command.split(), *arguments, option, bad)
     assert f"dfmnist: {bad}: generator." in line
     assert [path.name for path in tmp_path.iterdir()] == ["bad.safetensors"]
