@@ -61,7 +61,15 @@ def grow_teeth(body: Body, mouth: Mouth | None = None) -> Teeth:
             [np.broadcast_to(number, z.shape), np.broadcast_to(level, z.shape), 0 * z], -1
         ).reshape(-1, 3)
         parts.append((vertices, rest))
-    index = np.arange(TEETH_ROWS * ARC).reshape(TEETH_ROWS, ARC)
+    return _joined(parts, ARC)
+
+
+def _joined(parts: list[tuple[Floats, Floats]], along: int) -> Teeth:
+    """Teeth of the upper and the lower row: vertices and texture coordinates (m, 3) of each.
+
+    A row is a grid of `TEETH_ROWS` vertices from edge to gum by `along` on the arc.
+    """
+    index = np.arange(TEETH_ROWS * along).reshape(TEETH_ROWS, along)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
     strip = np.stack([a, b, c, b, d, c], -1).reshape(-1, 3)
     return Teeth(
@@ -117,15 +125,7 @@ def _grow_varied_teeth(body: Body, mouth: Mouth) -> Teeth:
             [np.broadcast_to(number, z.shape), np.broadcast_to(level, z.shape),
              np.full(z.shape, sign)], -1)  # fmt: skip
         parts.append((grid.reshape(-1, 3), rest.reshape(-1, 3)))
-    index = np.arange(TEETH_ROWS * FINE_ARC).reshape(TEETH_ROWS, FINE_ARC)
-    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
-    strip = np.stack([a, b, c, b, d, c], -1).reshape(-1, 3)
-    return Teeth(
-        vertices=np.concatenate([p[0] for p in parts]).astype(np.float32),
-        faces=np.concatenate([strip, strip[:, ::-1] + index.size]).astype(np.int32),
-        rest=np.concatenate([p[1] for p in parts]).astype(np.float32),
-        upper=index.size,
-    )
+    return _joined(parts, FINE_ARC)
 
 
 def _tooth_number(along_m: Floats, tooth_m: float, *, upper: bool) -> Floats:

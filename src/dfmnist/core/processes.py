@@ -197,8 +197,9 @@ def exit_with_parent() -> None:
     def watch() -> None:
         if parent is not None:  # it gives the jobs; the process that forked this one lives on
             parent.join()
-        while os.getppid() == number and parent is None:
-            time.sleep(1)
+        else:
+            while os.getppid() == number:
+                time.sleep(1)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
