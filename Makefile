@@ -49,7 +49,7 @@ mutants: setup
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	@for name in animate detect end_to_end frames train score; do $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in animate detect end_to_end frames train score screen; do $(BIN)/python bench/$$name.py || exit 1; done
 
 docs: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -333,7 +333,8 @@ def main() -> None:
     print("\n\n".join(report))
 
 
-if os.environ.get("MUTANTS_DATA"):  # this file is also the plugin of the run that measures
+# This file is also the plugin of the run that measures; the run's workers import it as __mp_main__.
+if os.environ.get("MUTANTS_DATA") and __name__ == "mutants":
     import coverage
     import pytest
 

@@ -64,7 +64,7 @@ def make(footage: tuple[Path, Path], out: Path, thresholds: Thresholds) -> Path:
     """The dataset of `footage`, screened by the real detectors with the given bounds."""
     with pytest.MonkeyPatch.context() as patch:
         both = (ActionDetector(thresholds), UniversalDetector(thresholds))
-        patch.setattr(screen, "detectors", lambda: both)
+        patch.setattr(screen, "detectors", lambda _: both)
         people = read_people(footage[0], BUILD.num_frames / BUILD.fps)
         return build(people, read_drivers(footage[1]), people, BUILD, out)
 

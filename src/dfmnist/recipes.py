@@ -192,6 +192,7 @@ def paper(imagenet: Path | None = None, betas: tuple[float, float] = USUAL_BETAS
             fps=Fraction(25),
             driver_protocol="shared",
             noise_sigma=0.0,
+            screen="paper",
             licence="state the licence of your footage",
             consent="state how the people shown agreed",
         ),

@@ -1,9 +1,19 @@
 """Each of the ten actions moves what it is named after, at human speed, and starts near neutral."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from dfmnist.actors.performance import QUIET_START_FRAMES, Performance, perform, perform_random
+from dfmnist.actors.performance import (
+    MOST_RESTLESS,
+    QUIET_START_FRAMES,
+    SWAY_DEG,
+    Performance,
+    perform,
+    perform_lively,
+    perform_random,
+)
 from dfmnist.core.actions import TEN, Action
 
 SEEDS = range(12)
@@ -145,3 +155,41 @@ def test_random_frames_differ_and_half_of_each_factor_is_neutral() -> None:
         values = np.abs(np.concatenate(tracks))
         assert 0.25 < (values < 0.08).mean() < 0.85, name
         assert values.max() > 0.85, name
+
+
+@pytest.mark.parametrize("action", TEN)
+def test_lively_people_do_the_same_action_with_other_movements(action: Action) -> None:
+    for seed in SEEDS:
+        p, again = perform_lively(action, seed), perform_lively(action, seed)
+        assert p.lively
+        assert not perform(action, seed).lively
+        assert np.array_equal(p.yaw_deg, again.yaw_deg)
+        assert all(t.min() >= 0 and t.max() <= 1 for t in p.facial.values())
+        blinks = p.facial.get("eyeBlinkLeft", np.zeros(1))
+        assert action is not Action.BLINK or blinks.max() == pytest.approx(1, abs=0.02)
+
+
+def test_lively_people_sway_as_much_as_recorded_ones() -> None:
+    sway = []
+    for seed in range(60):
+        p = perform_lively(Action.SMILE, seed)
+        sway.append([track.std() for track in (p.yaw_deg, p.pitch_deg, p.roll_deg)])
+    median = np.median(sway, axis=0)
+    assert (np.abs(np.log2(median / SWAY_DEG)) < 0.4).all(), median
+    assert (np.max(sway, axis=0) < 2.2 * MOST_RESTLESS * np.array(SWAY_DEG)).all()
+    starts = np.array([perform_lively(Action.SMILE, seed).pitch_deg[0] for seed in range(60)])
+    assert 4 < starts.std() < 11  # they do not begin straight before the camera
+
+
+def test_lively_people_talk_louder_and_act_less_widely() -> None:
+    def extents(does: Callable[[Action, int], Performance], action: Action, name: str) -> float:
+        return float(np.median([does(action, seed).facial[name].max() for seed in SEEDS]))
+
+    assert extents(perform_lively, Action.TALK, "jawOpen") > extents(
+        perform, Action.TALK, "jawOpen"
+    )
+    wide, less = (
+        np.median([np.ptp(does(Action.NOD, seed).pitch_deg) for seed in SEEDS])
+        for does in (perform, perform_lively)
+    )
+    assert 0.6 * wide < less < wide

@@ -26,6 +26,7 @@ from dfmnist.detectors.chosen import choose_detector
 from dfmnist.faces.mtcnn import Detections
 from dfmnist.liveness.base import Verdict
 from dfmnist.media.image import write_image
+from dfmnist.media.opening import FrameTimes
 from dfmnist.media.video import write_video
 from dfmnist.pipeline.files import Animated
 
@@ -120,12 +121,12 @@ def test_leaving_the_page_ends_the_work(
 
 
 def test_liveness_shows_each_detector_with_its_reason(
-    folder: PageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
-    def check(path: Path, action: str, detectors: Any) -> tuple[Verdict, ...]:
-        asked.append((path.name, action, detectors))
+    def check(path: Path, action: str, detectors: Any, even: bool) -> tuple[Verdict, ...]:
+        asked.append((path.name, action, detectors, even))
         return (
             Verdict("action", True, 0.8, ""),
             Verdict("mine", False, 0.2, f"{NASTY} too still"),
@@ -133,8 +134,8 @@ def test_liveness_shows_each_detector_with_its_reason(
 
     monkeypatch.setattr(liveness_tab, "check_clip", check)
     clip = film(tmp_path / "me.mp4", 4)
-    body = list(LivenessTab(("action", "mine"), folder).check(str(clip), "blink"))[-1]
-    assert asked == [("me.mp4", "blink", ("action", "mine"))]
+    body = list(LivenessTab(("action", "mine")).check(str(clip), "blink"))[-1]
+    assert asked == [("me.mp4", "blink", ("action", "mine"), True)]
     assert "Not live" in body
     assert "too still" in body
     assert "<img" not in body
@@ -150,13 +151,30 @@ def test_liveness_shows_each_detector_with_its_reason(
 def test_liveness_says_what_all_detectors_say(
     verdicts: Any,
     said: str,
-    folder: PageFolder,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(liveness_tab, "check_clip", lambda *_: verdicts)
+    monkeypatch.setattr(liveness_tab, "check_clip", lambda *_, **__: verdicts)
     clip = film(tmp_path / "me.mp4", 4)
-    assert said in list(LivenessTab((), folder).check(str(clip), "blink"))[-1]
+    assert said in list(LivenessTab(()).check(str(clip), "blink"))[-1]
+
+
+@pytest.mark.parametrize("gap_ms", [120, 300])
+def test_liveness_takes_uneven_frames_unless_some_are_missing(
+    gap_ms: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = (0, 40, 80, *range(80 + gap_ms, 80 + gap_ms + 13 * 40, 40))
+    times = FrameTimes(ticks, Fraction(1, 1000), Fraction(25), True, True)
+    clip = tmp_path / "cam.mp4"
+    write_video(
+        clip, np.zeros((len(ticks), 32, 32, 3), np.uint8), Fraction(25), crf=18, times=times
+    )
+    refused = list(LivenessTab(("universal",)).check(str(clip), "blink"))[-1]
+    assert ("no face found" if gap_ms < 250 else "0.30 s lie between") in refused
+    assert "uneven times" not in refused
+    monkeypatch.setattr(liveness_tab, "check_clip", lambda *_, **__: (Verdict("a", True, 1.0, ""),))
+    judged = list(LivenessTab(("universal",)).check(str(clip), "blink"))[-1]
+    assert "frames a second at uneven times; judged at 25." in judged
 
 
 def test_liveness_asks_for_an_action_in_words() -> None:

@@ -25,6 +25,12 @@ from dfmnist.media.video import read_frames, resize_frames, write_video
 Writer = Callable[[Path, np.ndarray, int, str], int]
 
 
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of the trees: they take most of an audit's time here."""
+    monkeypatch.setattr(classify, "_TREES", 13)
+
+
 def test_honest_dataset_passes_at_exactly_chance(make_dataset) -> None:
     root = make_dataset(qualities=("raw", "c40"))
     report = audit(root)

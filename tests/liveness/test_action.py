@@ -32,22 +32,21 @@ def _performed(make: MakeSignals, pulse: Pulse, action: Action) -> Signals:
         Action.RIGHT_SLOPE: {"roll_deg": pulse(24, 8, 36)},
         Action.LEFT_SLOPE: {"roll_deg": -pulse(24, 8, 36)},
         Action.LOOK_UP: {"pitch_deg": pulse(20, 8, 36)},
-    }
+        Action.SMILE: {"mouth_width": pulse(0.08, 8, 36), "mouth_corner_lift": pulse(0.05, 8, 36)},
+        Action.SURPRISE: {
+            "mouth_open": pulse(0.4, 8, 36), "brow_raise": pulse(0.06, 8, 36),
+            "eye_right": pulse(0.06, 8, 36), "eye_left": pulse(0.06, 8, 36),
+        },
+        Action.EMBARRASSMENT: {
+            "yaw_deg": pulse(8, 8, 36), "pitch_deg": -pulse(12, 8, 36),
+            "gaze_down": pulse(0.09, 8, 36), "mouth_width": pulse(0.06, 8, 36),
+            "mouth_corner_lift": pulse(0.04, 8, 36),
+        },
+    }  # fmt: skip
     return make(**tracks[action])
 
 
-PLAIN = (
-    Action.BLINK,
-    Action.OPEN_MOUTH,
-    Action.YAW,
-    Action.NOD,
-    Action.RIGHT_SLOPE,
-    Action.LEFT_SLOPE,
-    Action.LOOK_UP,
-)
-
-
-@pytest.mark.parametrize("shown", PLAIN)
+@pytest.mark.parametrize("shown", TEN)
 def test_accepts_what_was_asked_and_nothing_else(
     make_signals: MakeSignals, pulse: Pulse, shown: Action
 ) -> None:

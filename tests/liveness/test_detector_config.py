@@ -1,14 +1,22 @@
 """What `--detector` takes, and the settings that are refused, each in one line."""
 
 import json
+from dataclasses import fields, replace
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from dfmnist.core.actions import Action
 from dfmnist.core.errors import InputError
+from dfmnist.faces.pose import Signals
 from dfmnist.liveness.answer import AnswerRules
+from dfmnist.liveness.chosen import choose_detectors
+from dfmnist.liveness.clip_file import ClipFile
 from dfmnist.liveness.detector_config import (
     CommandDetector,
     HttpDetector,
@@ -17,6 +25,7 @@ from dfmnist.liveness.detector_config import (
     parse_detector,
     read_detector,
 )
+from dfmnist.liveness.thresholds import shipped_thresholds, write_thresholds
 
 TOML = """
 kind = "http"
@@ -151,3 +160,30 @@ def test_true_is_not_one() -> None:
         AnswerRules(live_values=(1,))
     with pytest.raises(ValueError, match="'live' is 1; expected one of true"):
         AnswerRules().read({"live": 1})
+
+
+def test_thresholds_reach_the_built_in_detectors_and_their_keys(tmp_path: Path) -> None:
+    shipped = shipped_thresholds()
+    lax = {
+        name: tuple(replace(b, limit=0.0 if b.kind == "least" else 1e6) for b in bounds)
+        for name, bounds in shipped.actions.items()
+    }
+    path = tmp_path / "lax.json"
+    write_thresholds(replace(shipped, actions=lax), path)
+    usual, own = (choose_detectors((), thresholds) for thresholds in (None, path))
+    assert [one.name for one in usual] == [one.name for one in own] == ["action", "universal"]
+    assert not {one.key for one in usual} & {one.key for one in own}
+    clip: Any = SimpleNamespace(
+        file=ClipFile(path, Action.NOD), fps=Fraction(25), signals=slight_nod()
+    )
+    judged = [chosen[0].assess(clip.file, clip) for chosen in (usual, own)]
+    assert [verdict.live for verdict in judged] == [False, True]
+    with pytest.raises(InputError, match=r"bad\.json"):
+        choose_detectors((), tmp_path / "bad.json")
+
+
+def slight_nod() -> Signals:
+    """A face that moves by one degree alone."""
+    tracks = {f.name: np.full(20, 0.3) for f in fields(Signals)}
+    tracks["pitch_deg"][8:12] -= 1
+    return Signals(**tracks)

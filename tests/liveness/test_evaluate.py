@@ -113,7 +113,7 @@ def test_every_attack_is_made_and_measured(
     wanted = config(detector, "universal", attacks=tuple(Attack), per_action=1)
     found = evaluate_detectors(dataset, wanted, out)
     assert found.counts == {BONA_FIDE: 2, "animation": 2, **dict.fromkeys(list(Attack)[1:], 1)}
-    assert len(loaded) == 9  # decoded once for both detectors
+    assert len(loaded) == 10  # decoded once for both detectors
     mine = {
         (rate.measure, rate.attack): (rate.estimate.value, rate.estimate.n)
         for rate in found.rates
@@ -294,7 +294,7 @@ def test_other_peoples_clips(dataset: Path, tmp_path: Path) -> None:
     by_name = {(p.kind, p.clip_id): p for p in planned.presentations}
     assert by_name["faceswap", "ab"].person == by_name[BONA_FIDE, "b"].person == "a"
     made = [path for job in planned.attacks for _, path in job.targets]
-    assert len(made) == 2 * 5
+    assert len(made) == 2 * 6
     for place in (*made, *(tmp_path / p.name for p in planned.presentations)):
         assert place.resolve().is_relative_to(tmp_path)
     assert by_name["still", "b"].action is None

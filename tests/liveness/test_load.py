@@ -78,10 +78,28 @@ def test_times_that_cannot_be_judged(found: FrameTimes, reason: str) -> None:
     assert unusable(found) == reason or (reason and reason in unusable(found))
 
 
-def test_a_variable_rate_is_noticed_in_a_file(portrait: Image8, tmp_path: Path) -> None:
-    uneven = times(13, Fraction(25), [0, 1, 2, 7, *range(8, 17)])
-    frames = np.repeat(portrait[None, ::4, ::4], 13, 0)
-    assert "not evenly spaced" in refused(written(tmp_path / "a.mp4", frames, times=uneven))
+def test_a_variable_rate_is_judged_where_wanted_by_what_each_moment_showed(
+    portrait: Image8, tmp_path: Path
+) -> None:
+    ticks = [0, 30, 120, 160, 300, 340, 380, 420, 460, 500, 540, 580, 620]
+    uneven = FrameTimes(tuple(ticks), Fraction(1, 1000), Fraction(20), True, True)
+    frames = np.stack([portrait * (1 - i / 40) for i in range(13)]).astype(np.uint8)
+    file = written(tmp_path / "a.mp4", frames, times=uneven)
+    assert "not evenly spaced" in refused(file)
+    found = load_clip(file, even=True)
+    assert found.fps == 25
+    shown = np.abs(found.frames_rgb_u8[:, None] - frames[None].astype(float)).mean((2, 3, 4))
+    # at 0, 40, 80, 120, 160, 200, 240, 280, 320 … 600 ms
+    assert shown.argmin(axis=1).tolist() == [0, 1, 1, 2, 3, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+
+def test_a_gap_in_which_motion_may_be_missed_is_named() -> None:
+    gap = times(15, Fraction(25), [0, 1, 2, 9, *range(10, 21)])
+    assert unusable(gap, even=True) == (
+        "frames were left out: 0.28 s lie between two of them; expected 0.25 s or less"
+    )
+    near = times(15, Fraction(25), [0, 1, 2, 8, *range(9, 20)])
+    assert unusable(near, even=True) == ""
 
 
 def test_faces_that_cannot_be_judged(portrait: Image8, tmp_path: Path) -> None:

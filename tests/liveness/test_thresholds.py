@@ -33,6 +33,15 @@ def test_score_is_a_half_on_the_bound_and_grows_inside() -> None:
     assert Bound("b", "most", 0.0).margin(0.0) == 1  # a bound of nothing holds for nothing
 
 
+def test_a_bound_may_be_in_units_of_the_actions_own_extent() -> None:
+    bound = Bound("b", "most", 0.5, per="a")
+    assert check_bounds([bound], {"a": 10.0, "b": 5.0}, WORDS)[0] == pytest.approx(0.5)
+    assert check_bounds([bound], {"a": 20.0, "b": 5.0}, WORDS)[1] == ""
+    reason = check_bounds([bound], {"a": 5.0, "b": 5.0}, WORDS)[1]
+    assert reason == "speaking, relative to: turning: 1, expected at most 0.5"
+    assert check_bounds([bound], {"a": 0.0, "b": 5.0}, WORDS)[1]
+
+
 def test_reason_names_the_worst_bound_alone() -> None:
     assert check_bounds([LEAST, MOST], {"a": 11.0, "b": 1.9}, WORDS)[1] == ""
     reason = check_bounds([LEAST, MOST], {"a": 9.0, "b": 8.0}, WORDS)[1]
@@ -49,9 +58,10 @@ def test_shipped_file_covers_every_rule_and_names_its_origin() -> None:
     thresholds = shipped_thresholds()
     assert set(thresholds.actions) == {action.value for action in TEN}
     for action in TEN:
-        reach, stay = RULES[action]
-        bounds = [(b.measure, b.kind) for b in thresholds.actions[action.value]]
-        assert bounds == [(m, "least") for m in reach] + [(m, "most") for m in stay]
+        rule, bounds = RULES[action], thresholds.actions[action.value]
+        count = len(rule.fitted)
+        assert [(b.measure, b.kind, b.per) for b in bounds[:count]] == list(rule.fitted)
+        assert bounds[count:] == rule.fixed
     expected = list(universal.MEASURES.items())
     assert [(b.measure, b.kind) for b in thresholds.universal] == expected
     assert thresholds.provenance["clips"] >= 11 * len(thresholds.provenance["identity_seeds"]) - 20

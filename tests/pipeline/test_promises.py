@@ -18,7 +18,7 @@ import pytest
 
 from dfmnist.core.actions import DETECTED_BY_BOTH, Action
 from dfmnist.core.arrays import Frames
-from dfmnist.core.choices import Quality
+from dfmnist.core.choices import Quality, ScreenRule
 from dfmnist.core.config import seed_of
 from dfmnist.core.errors import InputError
 from dfmnist.dataset.manifest import Clip, read_manifest, read_rejected
@@ -67,6 +67,10 @@ class Stage:
 
     refuse: bool = False
     """Whether both detectors refuse bright frames."""
+    refusing: tuple[str, ...] = ("action", "universal")
+    """Names of the detectors that refuse them."""
+    bad_drivers: bool = False
+    """Whether the action detector refuses the driver d1 who turns the head."""
     lost_frames: int = 0
     """Number of frames by which the motion model's clips are too short."""
     asked: list[tuple[str, Action]] = field(default_factory=list)
@@ -91,7 +95,11 @@ class Stage:
     def detector(self, name: str) -> Callable[[Frames, Fraction, Action], Verdict]:
         def decide(frames: Frames, fps: Fraction, action: Action) -> Verdict:
             self.asked.append((name, action))
-            live = not (self.refuse and frames[:, 30:, 30:].mean() > GREY + BRIGHT / 2)
+            mark = frames[:, :8, :8].mean() - (seed_of("d1") % 100 + 60)
+            if self.bad_drivers and (name, action) == ("action", Action.YAW) and abs(mark) < 0.5:
+                return Verdict(name, False, 0.0, "action: a bad driver")
+            bright = frames[:, 30:, 30:].mean() > GREY + BRIGHT / 2
+            live = not (self.refuse and name in self.refusing and bright)
             return Verdict(name, live, float(live), "" if live else f"{name}: too bright")
 
         return decide
@@ -107,7 +115,7 @@ def staged() -> Iterator[Stage]:
         patch.setattr(jobs, "save_motion", lambda *_, **__: None)
         patch.setattr(jobs, "animator", lambda *_: None)
         both = (found.detector("action"), found.detector("universal"))
-        patch.setattr(screen, "detectors", lambda: both)
+        patch.setattr(screen, "detectors", lambda *_: both)
         yield found
 
 
@@ -168,17 +176,39 @@ def test_a_fake_that_a_detector_refuses_is_listed_and_not_kept(
     assert not list((root / "clips").rglob(f"fake-*{REFUSED}*"))
 
 
-def test_both_detectors_screen_some_actions_and_the_universal_one_all(
-    usual: tuple[Path, Stage],
-) -> None:
-    root, stage = usual
+def test_both_detectors_are_asked_about_every_clip_and_recorded(usual: tuple[Path, Stage]) -> None:
+    root, _ = usual
     assert {a in DETECTED_BY_BOTH for a in ACTIONS} == {True, False}
-    for action in ACTIONS:
-        asked = {name for name, of in stage.asked if of is action}
-        assert asked == ({"action", "universal"} if action in DETECTED_BY_BOTH else {"universal"})
     for clip in clips(root):  # real clips are screened as fakes are
-        both = clip.action in DETECTED_BY_BOTH
-        assert [v.detector for v in clip.screening] == (["action"] if both else []) + ["universal"]
+        assert [v.detector for v in clip.screening] == ["action", "universal"]
+
+
+@pytest.mark.parametrize("rule", ["all", "paper"])
+def test_the_rule_says_which_detector_decides(
+    stage: Stage, tmp_path: Path, rule: ScreenRule
+) -> None:
+    stage.refusing = ("action",)
+    stage.refuse = True
+    root = made(tmp_path, replace(CONFIG, screen=rule))
+    kept = {(c.source, c.action) for c in clips(root, label="fake", quality="raw")}
+    assert ((REFUSED, Action.SMILE) in kept) is (rule == "paper")
+    assert (REFUSED, Action.YAW) not in kept
+    refused = [clip for clip in clips(root, label="fake") if clip.source == REFUSED]
+    for clip in refused:  # the verdict is recorded all the same
+        assert [v.live for v in clip.screening] == [False, True]
+
+
+def test_drivers_are_screened_first_and_those_who_fail_are_named(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.bad_drivers = True  # a third of the drivers: d0 to d2 have other marks
+    root = made(tmp_path)
+    said = capsys.readouterr().err
+    assert "1 of 6 driving clips not used" in said
+    assert "d1, yaw, take 0: the driver does not pass as yaw: action: a bad driver" in said
+    assert "nobody is left who performs: yaw for validation" in said
+    assert all(c.driver != "d1" or c.action is Action.SMILE for c in clips(root, label="fake"))
+    assert not [r for r in read_rejected(root) if r.driver == "d1"]  # no attempt was wasted
 
 
 def test_the_source_is_the_frame_that_was_chosen(usual: tuple[Path, Stage]) -> None:
@@ -332,6 +362,30 @@ def test_the_source_frame_is_the_first_that_is_fit(
     monkeypatch.setattr(select, "signals", lambda track: signals_of(**changes))
     index, reason = select.source_frame(frames)
     assert (index, reason) == (1 if changes or blurred else 0, "")
+
+
+@pytest.mark.parametrize(
+    ("opening", "own", "taken"),
+    [(0.2, 0.39, False), (0.2, 0.23, True), (0.12, 0.12, False), (0.3, 0.31, True)],
+    ids=["half shut", "narrow eyes", "shut throughout", "open"],
+)
+def test_open_eyes_are_those_of_the_person(
+    monkeypatch: pytest.MonkeyPatch, opening: float, own: float, taken: bool
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3)).astype(np.uint8)
+    mesh = SimpleNamespace(track=lambda clip: [object()] * len(clip))
+    monkeypatch.setattr(select, "face_mesh", lambda: mesh)
+    first = signals_of(eye_right=opening, eye_left=opening)
+    rest = {"eye_right": own, "eye_left": own}
+    found = Signals(
+        **{
+            name: np.array([track[0], *[rest.get(name, value) for value in track[1:]]])
+            for name, track in vars(first).items()
+        }
+    )
+    monkeypatch.setattr(select, "signals", lambda track: found)
+    index, _ = select.source_frame(frames)
+    assert (index == 0) is taken
 
 
 def test_a_source_frame_is_searched_for_beyond_the_first_ones(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dfmnist.actors.head import need_actors
 from dfmnist.actors.identity import Identity, sample_identity
-from dfmnist.actors.performance import Performance, perform, perform_random
+from dfmnist.actors.performance import Performance, perform, perform_lively, perform_random
 from dfmnist.core.actions import Action
 from dfmnist.core.arrays import RgbImage
 from dfmnist.core.files import atomic_path, read_json, write_json
@@ -50,6 +50,8 @@ class FilmJob:
     """Path of the MP4."""
     size: int = WIDE
     """Side of the frames in pixels."""
+    lively: bool = False
+    """Whether the person moves naturally beside the action (`performance.perform_lively`)."""
     version: int = FILM_VERSION
     """Version of the look of these people."""
 
@@ -66,7 +68,8 @@ def film(job: FilmJob) -> Path:
     if job.action is None:
         performance = perform_random(job.performance_seed, job.num_frames, FPS)
     else:
-        performance = perform(job.action, job.performance_seed, job.num_frames, FPS)
+        does = perform_lively if job.lively else perform
+        performance = does(job.action, job.performance_seed, job.num_frames, FPS)
     return film_clip(sample_identity(job.identity_seed), performance, job.path, job.size)
 
 
@@ -80,7 +83,8 @@ def is_complete(job: FilmJob) -> bool:
     wanted = (job.version, job.identity_seed, action, job.performance_seed, job.num_frames,
               job.size)  # fmt: skip
     keys = ("film_version", "identity_seed", "action", "performance_seed", "num_frames", "size")
-    return tuple(known.get(k) for k in keys) == wanted
+    same = tuple(known.get(k) for k in keys) == wanted
+    return same and known.get("lively", False) == job.lively
 
 
 def film_clip(
@@ -173,6 +177,7 @@ def _scalars(
         "identity_seed": identity.seed,
         "performance_seed": performance.seed,
         "action": performance.action,
+        "lively": performance.lively,
         "fps": performance.fps,
         "num_frames": len(performance),
         "size": size,

@@ -1,6 +1,6 @@
 """Performances of an actor: the ten actions, talking, and free movement for training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class Performance:
     action: str
     seed: int
     fps: int = 25
+    lively: bool = False
+    """True for a performance with natural co-movement (`perform_lively`)."""
 
     def __len__(self) -> int:
         return len(self.yaw_deg)
@@ -112,6 +114,82 @@ def perform(action: Action | str, seed: int, num_frames: int = 50, fps: int = 25
     if action is not Action.BLINK and num_frames > 10:
         _spontaneous_blinks(take, 0.9 if action is Action.TALK else 0.12)
     return _finish(take, action.value, seed)
+
+
+def perform_lively(
+    action: Action | str, seed: int, num_frames: int = 50, fps: int = 25
+) -> Performance:
+    """Performance of `action` by a person who does not hold still: `perform` with co-movement.
+
+    The action is smaller (`EXTENT` of that in `perform`), the head begins turned away from the
+    camera and sways, brows and lips move, the eyes wander and blink. Amplitudes are those of
+    recorded people (`SWAY_DEG`, `START_DEG`, `BLINKS_PER_S`). The same seed gives the same result.
+    """
+    action = Action(action)
+    order = list(Action).index(action)
+    take = _Take(num_frames, fps, np.random.default_rng([seed, 0x11FE, order]))
+    _PERFORM[action](take)
+    if action is Action.TALK:
+        _scale_face(take, take.uniform(*TALK_EXTENT))
+    else:
+        share = take.uniform(*EXTENT)
+        take.yaw, take.pitch, take.roll = (share * a for a in (take.yaw, take.pitch, take.roll))
+        take.gaze *= share
+        _scale_face(take, share)
+    _co_movement(take)
+    _spontaneous_blinks(take, 2 * BLINKS_PER_S)
+    return replace(_finish(take, action.value, seed), lively=True)
+
+
+EXTENT = (0.7, 1.0)
+"""Extent of an action in `perform_lively` relative to `perform`. Recorded people nod by 10 to 14
+degrees and turn by 8 to 23 to each side, where `perform` has 14 to 25 and 22 to 35."""
+TALK_EXTENT = (1.0, 1.8)
+"""The same for the face of those who talk: a newsreader's mouth opens by 0.19 to 0.27 of its width
+within 2 s, that of the actors in `perform` by 0.09 to 0.18."""
+SWAY_DEG = (1.0, 1.0, 0.5)
+"""Median standard deviation of yaw, pitch and roll within 2 s beside an action, in degrees. Of nine
+recorded people who do something else or talk, the medians are 1.0, 0.9 and 0.4, the largest 2.6,
+3.5 and 3.7, and the logarithms deviate by 0.8 to 1.0: the head poses of four motion templates of
+LivePortrait, and five public videos of faces."""
+RESTLESS = 0.7
+"""Standard deviation of the logarithm of a person's own share of `SWAY_DEG`."""
+MOST_RESTLESS = 3.5
+"""Largest such share."""
+WITHIN_2_S = 0.65
+"""Standard deviation of `smooth_noise` with a knot every 0.5 s within 2 s, where it is 1 in all."""
+START_DEG = (4.5, 7.0, 1.5)
+"""Root mean square of the yaw, pitch and roll in which these people hold the head, in degrees."""
+BLINKS_PER_S = 26 / 60
+"""Rate of spontaneous blinks in conversation (Bentivoglio et al. 1997: 26 a minute)."""
+
+
+def _scale_face(take: _Take, share: float) -> None:
+    """Multiply the facial actions by `share`; blinks stay complete."""
+    for name, track in take.facial.items():
+        if not name.startswith("eyeBlink"):
+            take.facial[name] = share * track
+
+
+def _co_movement(take: _Take) -> None:
+    """Add what people do beside an action: a pose of their own, sway, coupling, lips and brows."""
+    rng, knot = take.rng, 0.5 * take.fps
+    head = np.stack([take.yaw, take.pitch, take.roll])
+    coupling = rng.normal(0, 0.12, (3, 3)) * (1 - np.eye(3))  # a turn also tilts, and so on
+    sway = np.array(SWAY_DEG) * np.minimum(np.exp(rng.normal(0, RESTLESS, 3)), MOST_RESTLESS)
+    noise = np.stack([smooth_noise(rng, take.n, knot) for _ in range(3)])
+    start = rng.normal(0, START_DEG)
+    head = head + coupling @ head + sway[:, None] / WITHIN_2_S * noise + start[:, None]
+    take.yaw, take.pitch, take.roll = head
+    take.sway += 0.002 * np.stack([smooth_noise(rng, take.n, knot) for _ in range(3)], 1)
+    wander = np.repeat(rng.normal(0, 1, (take.n // 12 + 2, 2)) * (4, 2), 12, axis=0)[: take.n]
+    take.gaze += wander
+    restless = float(min(np.exp(rng.normal(0, RESTLESS)), MOST_RESTLESS))
+    for name, most in (("browInnerUp", 0.08), ("browOuterUp", 0.06), ("browDown", 0.08),
+                       ("eyeSquint", 0.06), ("mouthPress", 0.1), ("mouthStretch", 0.05),
+                       ("mouthSmile", 0.05), ("jawOpen", 0.02)):  # fmt: skip
+        activity = np.clip(smooth_noise(rng, take.n, knot), 0, None)
+        take.add(name, restless * most * activity)
 
 
 def _finish(take: _Take, action: str, seed: int) -> Performance:

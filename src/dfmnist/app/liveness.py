@@ -9,21 +9,21 @@ from typing import Any
 import gradio as gr
 
 from dfmnist.app import markup
-from dfmnist.app.folder import PageFolder
-from dfmnist.app.recording import even
 from dfmnist.app.uploads import problem, uploaded
 from dfmnist.app.wiring import at_once, buttons, webcam, work
 from dfmnist.app.work import Progress, Result, run
 from dfmnist.core.actions import INFO, TEN, Action
 from dfmnist.liveness.assess import check_clip
 from dfmnist.liveness.base import Verdict
+from dfmnist.liveness.load import CLIP_FPS
+from dfmnist.media.video import frame_times
 
 
 class LivenessTab:
     """What the tab does; `build` makes what it shows."""
 
-    def __init__(self, detectors: Sequence[str], folder: PageFolder) -> None:
-        self.detectors, self.folder = tuple(detectors), folder
+    def __init__(self, detectors: Sequence[str]) -> None:
+        self.detectors = tuple(detectors)
 
     def build(self) -> None:
         """Make the components, within the page."""
@@ -63,8 +63,12 @@ class LivenessTab:
         self, path: Path, action: str, update: Callable[[Any], None]
     ) -> tuple[str, tuple[Verdict, ...]]:
         del update  # one clip of a few seconds
-        recording, said = even(path, self.folder.new("recording.mp4"))
-        return said, check_clip(recording, action, self.detectors)
+        verdicts = check_clip(path, action, self.detectors, even=True)
+        times = frame_times(path)
+        if not times.variable_rate or not any(verdict.assessed for verdict in verdicts):
+            return "", verdicts
+        said = f"Recorded with {float(times.fps):.1f} frames a second at uneven times"
+        return f"{said}; judged at {CLIP_FPS}.", verdicts
 
 
 def instruction(action: str) -> str:

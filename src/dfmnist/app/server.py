@@ -44,7 +44,7 @@ def make_app(config: ServeConfig, folder: PageFolder) -> FastAPI:
     report = None if config.report is None else _report(config.report)
     page = make_page(
         DetectTab(choose_detector(config.run), folder),
-        LivenessTab(config.liveness, folder),
+        LivenessTab(config.liveness),
         AnimateTab(folder),
         browse,
         has_report=report is not None,

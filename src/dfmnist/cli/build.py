@@ -7,7 +7,7 @@ import typer
 
 from dfmnist.cli.options import Address, EngineOption, Workers, field, set_option, use_engine
 from dfmnist.core.actions import Action, parse_action
-from dfmnist.core.choices import DriverProtocol, Motion, PersonRule
+from dfmnist.core.choices import DriverProtocol, Motion, PersonRule, ScreenRule
 from dfmnist.core.console import show
 from dfmnist.core.settings import setting, with_settings
 from dfmnist.pipeline.config import BuildConfig, FilmConfig
@@ -90,6 +90,8 @@ def build(
     synthetic: Annotated[
         bool, field(BuildConfig, "synthetic", "--synthetic")
     ] = BuildConfig.synthetic,
+    screen: Annotated[ScreenRule, field(BuildConfig, "screen")] = BuildConfig.screen,
+    thresholds: Annotated[Path | None, field(BuildConfig, "thresholds")] = BuildConfig.thresholds,
     seed: Annotated[int, field(BuildConfig, "seed")] = BuildConfig.seed,
     settings: Annotated[list[str], set_option(BuildConfig, "qualities=raw,c23")] = [],  # noqa: B006  # only read
     engine: EngineOption = "local",
@@ -114,6 +116,8 @@ def build(
         animator_name=animator_name,
         animator_version=animator_version,
         driver_protocol=driver_protocol,
+        screen=screen,
+        thresholds=thresholds,
         seed=seed,
         licence=licence,
         consent=consent,

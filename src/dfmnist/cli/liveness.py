@@ -19,6 +19,14 @@ DETECTOR_HELP = (
 Detectors = Annotated[
     list[str] | None, typer.Option("--detector", metavar="DETECTOR", help=DETECTOR_HELP)
 ]
+ThresholdsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--thresholds",
+        help="File that `dfmnist liveness fit` wrote, with the thresholds of the detectors action "
+        "and universal. Default: those that are shipped.",
+    ),
+]
 
 
 def check(
@@ -31,12 +39,21 @@ def check(
         ),
     ] = None,
     detector: Detectors = None,
+    thresholds: ThresholdsFile = None,
+    even: Annotated[
+        bool,
+        typer.Option(
+            "--even",
+            help="Judge a recording whose frames come at uneven times, such as a webcam's, by the "
+            "frame shown at each of 25 moments a second. Without it such a clip is not assessed.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ask liveness detectors about one clip: live, not live or not assessed, with the reason."""
     from dfmnist.liveness.assess import check_clip
 
-    verdicts = check_clip(clip, action, detector or ())
+    verdicts = check_clip(clip, action, detector or (), thresholds, even=even)
     if as_json:
         print_json([{"verdict": verdict.word, **vars(verdict)} for verdict in verdicts])
         return
@@ -66,13 +83,14 @@ def evaluate(
         list[Attack] | None,
         typer.Option(
             help="Type of attack: the dataset's animations, or one that is made from its real "
-            "clips; repeatable. Default: all six."
+            "clips; repeatable. Default: all seven."
         ),
     ] = None,
     per_action: Annotated[
         int,
         typer.Option(min=1, help="Number of real clips of each action that attacks are made from."),
     ] = 4,
+    thresholds: ThresholdsFile = None,
     as_json: Json = False,
     workers: Workers = None,
 ) -> None:
@@ -93,6 +111,7 @@ def evaluate(
         tuple(quality or ()),
         tuple(one for one in Attack if not attack or one in attack),
         per_action,
+        thresholds,
     )
     found = evaluate_detectors(dataset, config, out)
     tables = write_results(found, out)
@@ -130,20 +149,35 @@ def benchmark(
     ctx: typer.Context,
     clips: Clips,
     out: Annotated[Path, typer.Option(help="Markdown file to write the error rates to.")],
-    actors: Annotated[int, typer.Option(help="Number of held-out people to film.")] = 20,
+    actors: Annotated[int, typer.Option(help="Number of held-out people to film.")] = 50,
+    ship: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file to write the rates to as well, for the package; the report quotes it."
+        ),
+    ] = None,
     as_json: Json = False,
     workers: Workers = None,
 ) -> None:
-    """Measure the shipped liveness detectors' error rates on held-out people and two attacks."""
+    """Measure the shipped liveness detectors' error rates on held-out people and five attacks."""
     from dfmnist.core.files import check_writable
-    from dfmnist.liveness.benchmark import measure_error_rates, rates_record, write_page
+    from dfmnist.liveness.benchmark import (
+        measure_error_rates,
+        rates_record,
+        write_page,
+        write_shipped,
+    )
     from dfmnist.liveness.thresholds import shipped_thresholds
 
     check_writable(out)
     check_writable(clips, folder=True)
+    if ship is not None:
+        check_writable(ship)
     use_engine(ctx, workers)
     rates = measure_error_rates(clips, actors)
     write_page(rates, shipped_thresholds(), out)
+    if ship is not None:
+        write_shipped(rates, ship)
     if as_json:
         print_json(rates_record(rates))
     else:

@@ -27,8 +27,20 @@ class Attack(StrEnum):
     PRINT = "print"
     REPLAY = "replay"
     STILL = "still"
+    PAINTED_LIDS = "painted_lids"
+    """One photo, with lids painted over its eyes now and then."""
 
 
+ATTACK_TITLES: dict[Attack, str] = {
+    Attack.ANIMATION: "First-order animation",
+    Attack.MESH_WARP: "Mesh warp",
+    Attack.AFFINE_WARP: "Affine warp",
+    Attack.PRINT: "Print",
+    Attack.REPLAY: "Replay",
+    Attack.STILL: "Repeated still",
+    Attack.PAINTED_LIDS: "Still with painted lids",
+}
+"""Names of the types of attack in tables."""
 QualityName = Literal["raw", "c23", "c40"]
 """The value of a `Quality`, for configs and command lines."""
 QUALITIES: tuple[QualityName, ...] = get_args(QualityName)
@@ -54,6 +66,10 @@ PersonRule = Literal["file", "folder"]
 """Who is who in a folder of footage: one person in each file, or in each subfolder."""
 DriverProtocol = Literal["disjoint", "shared"]
 """Whether each split has drivers of its own, or every driver serves every split."""
+ScreenRule = Literal["all", "paper"]
+"""Which liveness detectors decide whether a clip is kept. `all`: the action-specific and the
+universal one, for all ten actions. `paper`: both for blink, yaw, nod and open mouth, the universal
+one alone for the other six."""
 DatasetKind = Literal[
     "folder", "deepfake-mnist-plus", "voxceleb1", "adfes", "faceforensics", "celeb-df-v1",
     "celeb-df-v2", "dfdc", "deeperforensics", "uadfv", "forgerynet", "df40",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from dfmnist.core.scheduling import LostJob
@@ -20,7 +21,7 @@ Key = tuple[int, int, bool]
 _POOLS: dict[Key, ProcessPoolExecutor] = {}
 """Pools of one process each, by place, number of GPUs, and whether they print nothing. A process
 that is killed takes no other job with it, and it is known which job it had. Processes are kept from
-stage to stage, since each takes seconds to start."""
+stage to stage, with the models that they have loaded."""
 _SEARCHED: list[str] = []
 """The `sys.path` with which they started."""
 
@@ -68,15 +69,14 @@ class Processes:
     def _submit(self, place: int, job: Any) -> Future[Any]:
         key = self._key(place)
         if key not in _POOLS:
-            context = multiprocessing.get_context("spawn")
             gpu = place % self._gpus if self._gpus > 1 else None
             _POOLS[key] = ProcessPoolExecutor(
                 1,
-                mp_context=context,
+                mp_context=_context(),
                 initializer=_begin,
-                initargs=(gpu, self._gpus, self._enter, self._quiet),
+                initargs=(_environment(), gpu, self._gpus, self._enter, self._quiet),
             )
-        with _one_thread_each():  # a submission may start a process, which inherits this
+        with _one_thread_each():  # a submission may start the server of processes
             return _POOLS[key].submit(self._function, job)
 
     def wait(self, running: Collection[Future[Any]]) -> Collection[Future[Any]]:
@@ -136,6 +136,24 @@ def processes(
             found.stop()
 
 
+def _context() -> BaseContext:
+    """How processes start: as forks of one process that has loaded torch, and has one thread.
+
+    A process of its own takes two seconds of a core to load torch, a fork some milliseconds.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "dfmnist.core.jobs"])
+    return context
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, but one thread for numerical libraries, for a new process.
+
+    The process that forks keeps the environment in which it started.
+    """
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
+
+
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Set the environment so that numerical libraries of new processes start with one thread."""
@@ -151,12 +169,20 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _begin(gpu: int | None, gpus: int, enter: Callable[[bool], None], quiet: bool) -> None:
+def _begin(
+    environment: dict[str, str],
+    gpu: int | None,
+    gpus: int,
+    enter: Callable[[bool], None],
+    quiet: bool,
+) -> None:
     """Worker start-up: use one GPU, ignore SIGINT (the parent handles it), call `enter`.
 
-    The process exits when its parent dies.
+    The process exits when its parent dies, the process that gives the jobs.
     """
     exit_with_parent()
+    os.environ.clear()
+    os.environ.update(environment)
     if gpu is not None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[gpu]
@@ -166,10 +192,12 @@ def _begin(gpu: int | None, gpus: int, enter: Callable[[bool], None], quiet: boo
 def exit_with_parent() -> None:
     """Ignore SIGINT in this process, which the parent handles, and exit when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
+    parent, number = multiprocessing.parent_process(), os.getppid()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        if parent is not None:  # it gives the jobs; the process that forked this one lives on
+            parent.join()
+        while os.getppid() == number and parent is None:
             time.sleep(1)
         os._exit(1)
 

@@ -26,7 +26,8 @@ from dfmnist.experiments.results import (
     published,
 )
 from dfmnist.experiments.theme import Chart, Theme, bare, draw
-from dfmnist.liveness.evaluate import EVERY, MAX, Curve, Evaluation, write_files
+from dfmnist.liveness.base import EVERY
+from dfmnist.liveness.evaluate import MAX, Curve, Evaluation, write_files
 from dfmnist.liveness.presentations import TITLES
 from dfmnist.stats.intervals import Estimate
 

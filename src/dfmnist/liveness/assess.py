@@ -67,20 +67,25 @@ class AssessJob:
     detectors: tuple[str, ...]
     """Values of `--detector`."""
     record: Path
+    thresholds: Path | None = None
+    """Thresholds of the built-in detectors; None means the shipped ones."""
 
 
 def assess_all(
-    presentations: Sequence[Presentation], detectors: Sequence[str], folder: Path
+    presentations: Sequence[Presentation],
+    detectors: Sequence[str],
+    folder: Path,
+    thresholds: Path | None = None,
 ) -> list[AssessedClip]:
     """The verdicts of all detectors on all presentations, in order; records lie in `folder`.
 
-    `detectors` are values of `--detector`. A clip that cannot be read, or a detector that fails,
-    is a verdict "not assessed". Raises `InputError` for the detectors, and `StorageError` for
-    records that cannot be written.
+    `detectors` are values of `--detector`; `thresholds` as in `choose_detectors`. A clip that
+    cannot be read, or a detector that fails, is a verdict "not assessed". Raises `InputError` for
+    the detectors, and `StorageError` for records that cannot be written.
     """
     texts = tuple(detectors)
-    chosen = choose_detectors(texts)
-    jobs = [AssessJob(p, texts, _record(folder, p)) for p in presentations]
+    chosen = choose_detectors(texts, thresholds)
+    jobs = [AssessJob(p, texts, _record(folder, p), thresholds) for p in presentations]
     found = list(run_jobs(assess, jobs, describe="assess clips"))
     for service in (one for one in chosen if one.is_service):
         found = list(_asked(service, jobs, found))
@@ -95,7 +100,9 @@ def assess(job: AssessJob) -> AssessedClip:
     """The verdicts of all detectors but services on one presentation, from its record if known."""
     shown = job.presentation
     file = ClipFile(shown.path, shown.action)
-    chosen = [one for one in _detectors(job.detectors) if one.is_asked(shown.action)]
+    chosen = [
+        one for one in _detectors(job.detectors, job.thresholds) if one.is_asked(shown.action)
+    ]
     kept = _kept(job.record, file)
     clip: LoadedClip | None = None
     missing = [one for one in chosen if not one.is_service and _is_missing(one, kept)]
@@ -130,8 +137,8 @@ def _asked(
 
 
 @cache
-def _detectors(texts: tuple[str, ...]) -> tuple[ChosenDetector, ...]:
-    return choose_detectors(texts)
+def _detectors(texts: tuple[str, ...], thresholds: Path | None) -> tuple[ChosenDetector, ...]:
+    return choose_detectors(texts, thresholds)
 
 
 def _kept(record: Path, file: ClipFile) -> AssessedClip | None:
@@ -182,21 +189,29 @@ def _with(kept: AssessedClip, one: ChosenDetector, verdict: Verdict) -> Assessed
 
 
 def check_clip(
-    path: Path, action: str | None, detectors: Sequence[str] = ()
+    path: Path,
+    action: str | None,
+    detectors: Sequence[str] = (),
+    thresholds: Path | None = None,
+    *,
+    even: bool = False,
 ) -> tuple[Verdict, ...]:
     """The verdict of each detector on one video in which `action` is requested.
 
     `action` None: detectors that judge an action are not asked. `detectors` are values of
-    `--detector`; none means the action detector and the universal one. Raises `InputError` for a
-    file that is no video, an unknown action, or a detector that cannot be made.
+    `--detector`; none means the action detector and the universal one. `thresholds` as in
+    `choose_detectors`, `even` as in `load_clip`; services and programs get the file as it is.
+    Raises `InputError` for a file that is no video, an unknown action, or a detector that cannot be
+    made.
     """
     requested = parse_action(action) if action is not None else None
-    chosen = [one for one in choose_detectors(detectors) if one.is_asked(requested)]
+    made = choose_detectors(detectors, thresholds)
+    chosen = [one for one in made if one.is_asked(requested)]
     if not chosen:
         raise InputError("no detector is asked: each needs --action; expected one that does not")
     file = ClipFile(path, requested)
     try:
-        clip = load_clip(file)
+        clip = load_clip(file, even=even)
     except UnusableClip as error:
         return tuple(Verdict.not_assessed(one.name, str(error)) for one in chosen)
     return tuple(one.assess(file, clip) for one in chosen)

@@ -7,6 +7,9 @@ from typing import Protocol
 from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
 
+EVERY = "every detector"
+"""Name in tables for all detectors together: a clip passes if each that is asked accepts it."""
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -5,6 +5,7 @@ No attack and no animated clip is used. A bound is never changed afterwards to a
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,18 +13,40 @@ import numpy as np
 
 from dfmnist.actors.seeds import check_range
 from dfmnist.core.actions import TEN, Action
+from dfmnist.core.arrays import Floats
 from dfmnist.core.errors import InputError
 from dfmnist.liveness import universal
 from dfmnist.liveness.action import RULES, is_wrong
 from dfmnist.liveness.measured_clips import BONA_FIDE, MeasuredClip
+from dfmnist.liveness.movement import TITLES
 from dfmnist.liveness.thresholds import Bound, BoundKind, Thresholds, check_bounds
 
 MIN_ACTORS = 3
 """Smallest number of actors that bounds are fitted on."""
-WIDEST = 4.0
-"""Largest factor that the search for wrong actions tries; a bound is widened by its square root."""
+WIDEST_POSE = 6.25
+"""Largest factor that the search for wrong actions tries on bounds of the head's angles and of
+times; a bound is widened by no more than its square root, 2.5: recorded people move the head down
+to 0.4 times as far as the actors that are fitted on (`actors.performance.EXTENT`)."""
+WIDEST_FACE = 2.5
+"""The same for all other bounds: the faces of recorded people move at least 0.7 times as far."""
+PLACED = 2 / 3
+"""Place of a bound between the narrowest one and the widest that is safe, in logarithms: nearer to
+the latter, since other people differ from the actors more than they talk like wrong actions."""
+STEPS = 40
+"""Number of steps of that search."""
 WRONG_ACCEPTED = 0.01
-"""Share of the fitting clips of wrong actions that a widened bound may accept."""
+"""Share of the fitting clips of wrong actions, and of talking alone, that widened bounds may
+accept, unless the narrowest ones accept more."""
+LIPS = "mouth_speed"
+"""The measure that tells an action from talking: those who talk alone limit its bound."""
+OTHER_SIDE: dict[Action, Action] = {
+    Action.RIGHT_SLOPE: Action.LEFT_SLOPE,
+    Action.LEFT_SLOPE: Action.RIGHT_SLOPE,
+}
+"""Actions that are mirror images: each is fitted on the clips of both, so that no side has wider
+bounds than the other by chance."""
+MIRRORED = {"roll_right_deg": "roll_left_deg", "roll_left_deg": "roll_right_deg"}
+"""The measures of sides, each with that of the other side."""
 UNIVERSAL_DEVIATIONS = 2.326
 """Distance of the universal bounds from the mean in standard deviations: 1% of a normal
 distribution lies beyond."""
@@ -52,38 +75,86 @@ def fit_thresholds(measured: Sequence[MeasuredClip], today: date | None = None) 
     return Thresholds(actions, of_any_action, provenance)
 
 
-def fit_action(clips: Sequence[MeasuredClip], action: Action) -> tuple[tuple[Bound, ...], float]:
-    """The action detector's bounds for `action`, and the factor by which they are widened.
+def fit_action(
+    clips: Sequence[MeasuredClip], action: Action
+) -> tuple[tuple[Bound, ...], list[float]]:
+    """The action detector's bounds for `action`, and the factor by which each is widened.
 
-    The bounds include every clip of `action`; the factor is the square root of the one at which
-    they would begin to accept wrong actions.
+    The narrowest bounds include every clip of `action`. They are widened in turn, step by step, for
+    as long as they accept few wrong actions, and then placed half of that way (in logarithms):
+    people perform less, and move more beside it, than the actors that are fitted on.
     """
+    if action in OTHER_SIDE:
+        clips = [*clips, *map(mirrored, clips)]
     right = [clip.movement for clip in clips if clip.shown is action]
-    wrong = [clip.movement for clip in clips if is_wrong(clip.shown, action)]
+    wrong = [clip for clip in clips if is_wrong(clip.shown, action)]
     if not right or not wrong:
         raise InputError(f"no clips to fit {action.value} on; expected every action performed")
-    allowed = WRONG_ACCEPTED * len(wrong)
-    factor = 1.0
-    for step in range(1, 41):
-        wider = WIDEST ** (step / 40)
-        bounds = _box(right, action, wider)
-        if sum(not check_bounds(bounds, m, _NAMES)[1] for m in wrong) > allowed:
-            break
-        factor = wider
-    factor = math.sqrt(factor)
-    return _box(right, action, factor), round(factor, 4)
+    narrow = _box(right, action)
+    fixed = RULES[action].fixed
+    inside = np.array([[b.margin(b.value(clip.movement)) for b in narrow] for clip in wrong])
+    defined = np.array([all(b.margin(b.value(c.movement)) >= 1 for b in fixed) for c in wrong])
+    talking = np.array([clip.shown is Action.TALK for clip in wrong])
+
+    def accepted(factors: Floats) -> Floats:
+        """The numbers of wrong clips within the bounds: of those who talk, and of all."""
+        within = defined & (inside * factors >= 1).all(axis=1)
+        return np.array([(within & talking).sum(), within.sum()])
+
+    shares = WRONG_ACCEPTED * np.array([talking.sum(), len(wrong)])
+    allowed = np.maximum(shares, accepted(np.ones(len(narrow))))
+
+    def is_safe(factors: Floats, bound: Bound) -> bool:
+        enough = accepted(factors) <= allowed
+        return bool(enough[0] if bound.measure == LIPS else enough.all())
+
+    step = WIDEST_POSE ** (1 / STEPS)
+    most = [widest(bound) for bound in narrow]
+    factors = np.ones(len(narrow))
+    for _ in range(STEPS):
+        for index in range(len(narrow)):
+            wider = factors.copy()
+            wider[index] = min(wider[index] * step, most[index])
+            factors = wider if is_safe(wider, narrow[index]) else factors
+    factors = factors**PLACED
+    bounds = tuple(
+        replace(bound, limit=_rounded(bound.limit * (1 / f if bound.kind == "least" else f), bound))
+        for bound, f in zip(narrow, factors, strict=True)
+    )
+    return (*bounds, *fixed), [round(float(f), 4) for f in factors]
+
+
+def mirrored(clip: MeasuredClip) -> MeasuredClip:
+    """The measures of the clip's mirror image."""
+    movement = {name: clip.movement[MIRRORED.get(name, name)] for name in clip.movement}
+    return replace(clip, shown=OTHER_SIDE.get(clip.shown, clip.shown), movement=movement)
+
+
+def widest(bound: Bound) -> float:
+    """The largest factor that the search for wrong actions tries on a bound."""
+    is_pose = not bound.per and bound.measure.endswith(("_deg", "_s"))
+    return WIDEST_POSE if is_pose else WIDEST_FACE
+
+
+def _rounded(limit: float, bound: Bound) -> float:
+    """A limit with four significant digits, rounded away from what is inside."""
+    unit = 10.0 ** (math.floor(math.log10(limit)) - 3)
+    away = math.floor if bound.kind == "least" else math.ceil
+    return float(f"{away(limit / unit) * unit:.4g}")
 
 
 def fit_universal(clips: Sequence[MeasuredClip]) -> tuple[Bound, ...]:
     """The universal detector's bounds: for each measure the widest 1% tail of any action.
 
+    Those in `universal.DEFINED` are not fitted.
     A tail is that of a log-normal distribution fitted to an action's clips, since a quantile of a
     few dozen clips would be too narrow for people who were not filmed.
     """
     bounds = []
     for name, kind in universal.MEASURES.items():
         tails = [_tail(values, kind) for values in _by_action(clips, name)]
-        limit = min(tails) if kind == "least" else max(tails)
+        widest_tail = min(tails) if kind == "least" else max(tails)
+        limit = universal.DEFINED.get(name, widest_tail)
         bounds.append(Bound(name, kind, _round(limit)))
     return tuple(bounds)
 
@@ -99,14 +170,19 @@ def _tail(values: Sequence[float], kind: BoundKind) -> float:
     return float(np.exp(logs.mean() + sign * UNIVERSAL_DEVIATIONS * logs.std(ddof=1)))
 
 
-_NAMES = {name: name for rules in RULES.values() for side in rules for name in side}
+def _box(right: Sequence[dict[str, float]], action: Action) -> tuple[Bound, ...]:
+    """The narrowest bounds that include all of the measures `right`."""
+    bounds = []
+    for name, kind, per in RULES[action].fitted:
+        bound = Bound(name, kind, 0.0, per)
+        values = [bound.value(measures) for measures in right]
+        limit = max(min(values) if kind == "least" else max(values), LEAST_LIMIT)
+        bounds.append(replace(bound, limit=limit))
+    return tuple(bounds)
 
 
-def _box(right: Sequence[dict[str, float]], action: Action, factor: float) -> tuple[Bound, ...]:
-    reach, stay = RULES[action]
-    lows = [Bound(m, "least", _round(min(r[m] for r in right) / factor)) for m in reach]
-    highs = [Bound(m, "most", _round(max(r[m] for r in right) * factor)) for m in stay]
-    return (*lows, *highs)
+LEAST_LIMIT = 1e-4
+"""Smallest bound: a movement that no actor makes can still be measured in people."""
 
 
 def _round(value: float) -> float:
@@ -131,7 +207,7 @@ def _accepted(
     counts = {}
     for action in TEN:
         bounds = actions[action.value]
-        accepted = [not check_bounds(bounds, clip.movement, _NAMES)[1] for clip in clips]
+        accepted = [not check_bounds(bounds, clip.movement, TITLES)[1] for clip in clips]
         judged = list(zip(accepted, clips, strict=True))
         right = [ok for ok, clip in judged if clip.shown is action]
         wrong = [ok for ok, clip in judged if is_wrong(clip.shown, action)]

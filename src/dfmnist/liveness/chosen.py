@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from math import isfinite
+from pathlib import Path
 
 from dfmnist.core.actions import Action
 from dfmnist.core.batch import failure, published
@@ -26,6 +27,7 @@ from dfmnist.liveness.function import FunctionDetector
 from dfmnist.liveness.load import LoadedClip
 from dfmnist.liveness.minifasnet import MiniFasNetDetector
 from dfmnist.liveness.remote import RemoteDetector
+from dfmnist.liveness.thresholds import read_thresholds
 from dfmnist.liveness.universal import UniversalDetector
 
 DEFAULT = ("action", "universal")
@@ -86,32 +88,41 @@ class ChosenDetector:
             return Verdict.not_assessed(self.name, published(failure(error, file.path), file.path))
 
 
-def choose_detectors(texts: Sequence[str]) -> tuple[ChosenDetector, ...]:
+def choose_detectors(
+    texts: Sequence[str], thresholds: Path | None = None
+) -> tuple[ChosenDetector, ...]:
     """The detectors that values of `--detector` stand for; none means `DEFAULT`.
 
+    `thresholds` are those of the built-in action and universal detectors, None the shipped ones.
     Raises `InputError`, also for two detectors of one name.
     """
-    configs = [parse_detector(text) for text in texts or DEFAULT]
+    configs = [_with_thresholds(parse_detector(t), thresholds) for t in texts or DEFAULT]
     names = [config.name for config in configs]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"--detector: two detectors named '{twice}'; expected a name for each")
     return tuple(build_detector(config) for config in configs)
 
 
+def _with_thresholds(config: DetectorConfig, thresholds: Path | None) -> DetectorConfig:
+    if thresholds is None or not isinstance(config, BuiltInDetector) or config.name == "minifasnet":
+        return config
+    return config.model_copy(update={"thresholds": thresholds})
+
+
 @cache
-def _built_in(name: str) -> ChosenDetector:
-    config = BuiltInDetector.model_validate({"name": name})
-    if name == "action":
-        return ChosenDetector(config, True, partial(_by_action, ActionDetector()))
-    if name == "minifasnet":
+def _built_in(config: BuiltInDetector) -> ChosenDetector:
+    if config.name == "minifasnet":
         return ChosenDetector(config, False, partial(_minifasnet, MiniFasNetDetector()))
-    return ChosenDetector(config, False, partial(_universal, UniversalDetector()))
+    bounds = None if config.thresholds is None else read_thresholds(config.thresholds)
+    if config.name == "action":
+        return ChosenDetector(config, True, partial(_by_action, ActionDetector(bounds)))
+    return ChosenDetector(config, False, partial(_universal, UniversalDetector(bounds)))
 
 
 def build_detector(config: DetectorConfig) -> ChosenDetector:
     """The detector of these settings. Raises `InputError` where it cannot be made."""
     if isinstance(config, BuiltInDetector):
-        return _built_in(config.name)
+        return _built_in(config)
     if isinstance(config, MiniFasNetFiles):
         detector = MiniFasNetDetector(config.v2, config.v1se)
         return ChosenDetector(config, False, partial(_minifasnet, detector))

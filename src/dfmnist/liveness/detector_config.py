@@ -21,6 +21,7 @@ from dfmnist.core.plugins import FUNCTION_PATTERN, SECRET_NAME, parse_plugin
 from dfmnist.core.records import first_problem
 from dfmnist.core.text import slug
 from dfmnist.liveness.answer import AnswerRules, DetectorPart, Scalar
+from dfmnist.liveness.thresholds import thresholds_id
 
 BuiltInName = Literal["action", "universal", "minifasnet"]
 BUILT_IN: tuple[BuiltInName, ...] = ("action", "universal", "minifasnet")
@@ -46,6 +47,9 @@ class BuiltInDetector(DetectorPart):
 
     kind: Literal["built-in"] = "built-in"
     name: BuiltInName
+    thresholds: Path | None = None
+    """Thresholds of `action` and `universal`: a file of `dfmnist liveness fit`; none means the
+    shipped ones."""
 
 
 class MiniFasNetFiles(DetectorPart):
@@ -174,6 +178,8 @@ def detector_key(config: DetectorConfig) -> str:
     """Hash of all settings that decide a verdict; a verdict under another key is not reused."""
     if isinstance(config, HttpDetector):
         return config_hash([config.request_key, config.answer.model_dump(mode="json")])
+    if isinstance(config, BuiltInDetector) and config.name != "minifasnet":
+        return config_hash([config.name, thresholds_id(config.thresholds)])
     return config_hash(config.model_dump(mode="json", exclude={"timeout_s"}))
 
 

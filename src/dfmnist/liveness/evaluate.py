@@ -24,7 +24,7 @@ from dfmnist.core.jobs import run_jobs
 from dfmnist.dataset.manifest import Manifest, manifest_hash, read_manifest
 from dfmnist.dataset.qualities import in_order
 from dfmnist.liveness.assess import AssessedClip, assess_all
-from dfmnist.liveness.base import Verdict
+from dfmnist.liveness.base import EVERY, Verdict
 from dfmnist.liveness.chosen import DEFAULT, ChosenDetector, choose_detectors
 from dfmnist.liveness.presentations import (
     BONA_FIDE,
@@ -36,8 +36,6 @@ from dfmnist.stats.intervals import Estimate
 from dfmnist.stats.pad import BPCER_LIMITS, DetCurve, PadRates, PadScores, det_curve, pad_rates
 
 KIND = "liveness evaluation"
-EVERY = "every detector"
-"""Name of the row for all detectors together: a clip passes if each that is asked accepts it."""
 ALL = "all"
 """Name in place of an action where the rate is over all of them."""
 MAX = "max"
@@ -58,6 +56,8 @@ class EvaluationConfig:
     """Types of attack."""
     per_action: int = 4
     """Number of real clips of each action that attacks are made from."""
+    thresholds: Path | None = None
+    """Thresholds of the built-in detectors; None means the shipped ones."""
 
     def __post_init__(self) -> None:
         """Check what the user typed."""
@@ -145,7 +145,7 @@ def evaluate_detectors(dataset: Path, config: EvaluationConfig, out: Path) -> Ev
     Attack clips and verdicts are kept in the folder `out`, so that a killed call continues. Raises
     `InputError` for a dataset, a detector or a folder that cannot be used.
     """
-    chosen = choose_detectors(config.detectors)
+    chosen = choose_detectors(config.detectors, config.thresholds)
     manifest = _selected(read_manifest(dataset), config)
     planned = plan(manifest, out, config.attacks, config.per_action)
     reasons = list(run_jobs(make_attack, planned.attacks, describe="make attacks"))
@@ -156,7 +156,7 @@ def evaluate_detectors(dataset: Path, config: EvaluationConfig, out: Path) -> Ev
         for _, path in job.targets
     }
     shown = [p for p in planned.presentations if p.path not in failed]
-    assessed = assess_all(shown, config.detectors, out)
+    assessed = assess_all(shown, config.detectors, out, config.thresholds)
     not_made = [reason for reason in reasons if reason]
     if planned.without_driver:
         not_made.append(

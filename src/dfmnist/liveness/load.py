@@ -7,6 +7,7 @@ too few or too slow frames, a variable rate, a clip that is too long.
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,6 +34,9 @@ MIN_FRAMES = 12
 """Smallest number of frames that is assessed."""
 MAX_DURATION_S = 20
 """Longest clip that is assessed, in seconds. It bounds the memory."""
+LONGEST_GAP_S = 0.25
+"""Longest time in seconds between two frames of a recording that is made even, beyond which motion
+may have been missed: a blink takes as long."""
 MAX_SIDE_PX = 1280
 """Longest side to which larger frames are reduced."""
 MAX_COMPANY = 0.2
@@ -70,13 +74,15 @@ class LoadedClip:
         return signals(self.meshes)
 
 
-def load_clip(file: ClipFile) -> LoadedClip:
+def load_clip(file: ClipFile, *, even: bool = False) -> LoadedClip:
     """Decode a clip, follow its face and mesh it.
 
-    Raises `UnusableClip` if nothing can be judged, and `InputError` for a file that is no video.
+    A clip whose frames come at uneven times, as a webcam's do, is judged only with `even`: by the
+    frame that was shown at each of `CLIP_FPS` moments a second. Raises `UnusableClip` if nothing
+    can be judged, and `InputError` for a file that is no video.
     """
     times, info = frame_times(file.path), probe(file.path)
-    if reason := unusable(times):
+    if reason := unusable(times, even=even):
         raise UnusableClip(reason)
     fps, indices = _indices(times)
     filmed = frames_at(file.path, indices, _reduced(info), times=times)
@@ -94,13 +100,21 @@ def load_clip(file: ClipFile) -> LoadedClip:
     return clip
 
 
-def unusable(times: FrameTimes) -> str:
-    """The reason why a clip with these frame times is not assessed; empty if it is."""
+def unusable(times: FrameTimes, *, even: bool = False) -> str:
+    """The reason why a clip with these frame times is not assessed; empty if it is.
+
+    With `even`, uneven times are allowed up to a gap of `LONGEST_GAP_S`.
+    """
     count, fps = len(times.ticks), float(times.fps)
     if count < MIN_FRAMES:
         frames = "1 frame" if count == 1 else f"{count} frames"
         return f"{frames}; expected {MIN_FRAMES} or more"
-    if times.variable_rate:
+    if times.variable_rate and even:
+        gap_s = float(max(b - a for a, b in pairwise(times.ticks)) * times.time_base)
+        if gap_s > LONGEST_GAP_S:
+            between = f"frames were left out: {gap_s:.2f} s lie between two of them"
+            return f"{between}; expected {LONGEST_GAP_S:g} s or less"
+    elif times.variable_rate:
         return "the frames are not evenly spaced in time; expected a constant frame rate"
     if fps < MIN_FPS:
         return f"{number(fps, '.3g')} frames/s; expected {MIN_FPS} or more"
@@ -117,11 +131,17 @@ def _unusable_face(looked: FaceTrack, *, is_crop: bool) -> str:
 
 
 def _indices(times: FrameTimes) -> tuple[Fraction, np.ndarray]:
-    """The frame rate and the indices of the frames that are taken, of all or of `CLIP_FPS`."""
+    """The frame rate and the indices of the frames that are taken, of all or of `CLIP_FPS`.
+
+    Where the times are uneven, the last moment is that of the last frame.
+    """
     count = len(times.ticks)
-    if times.fps <= CLIP_FPS * 1.02:
+    if times.variable_rate:
+        wanted = int((times.ticks[-1] - times.ticks[0]) * times.time_base * CLIP_FPS) + 1
+    elif times.fps <= CLIP_FPS * 1.02:
         return times.fps, np.arange(count)
-    wanted = max(int(times.duration_s * CLIP_FPS + 1e-6), 1)
+    else:
+        wanted = max(int(times.duration_s * CLIP_FPS + 1e-6), 1)
     return Fraction(CLIP_FPS), times.index_at(np.arange(wanted) / CLIP_FPS)
 
 

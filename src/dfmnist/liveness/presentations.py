@@ -1,6 +1,6 @@
 """The presentations that detectors are tested with: a dataset's clips, and attacks made of them.
 
-Real clips are bona fide presentations. The dataset's fakes are an attack by animation. Five more
+Real clips are bona fide presentations. The dataset's fakes are an attack by animation. Six more
 attacks (`core.choices.Attack`) are made from real clips of the same people. All are given to a
 detector as files, so each is an injection attack or, for print and replay, an injected recording
 of a presentation attack (ISO/IEC 30107-3; CEN/TS 18099:2025).
@@ -15,12 +15,13 @@ import numpy as np
 
 from dfmnist.attacks.affine import affine_warp
 from dfmnist.attacks.display import printed, replayed
+from dfmnist.attacks.lids import painted_lids
 from dfmnist.attacks.mesh import mesh_warp, track_face
 from dfmnist.attacks.photo import still
 from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure, published
-from dfmnist.core.choices import Attack, Quality
+from dfmnist.core.choices import ATTACK_TITLES, Attack, Quality
 from dfmnist.core.config import seed_of
 from dfmnist.core.text import key_of
 from dfmnist.dataset.clip import Clip
@@ -32,14 +33,8 @@ from dfmnist.media.video import probe, read_frames, write_video
 
 BONA_FIDE = "bona fide"
 """Kind of a presentation that is no attack."""
-TITLES: dict[str, str] = {
-    BONA_FIDE: "Bona fide",
-    "animation": "First-order animation",
-    "mesh_warp": "Mesh warp",
-    "affine_warp": "Affine warp",
-    "print": "Print",
-    "replay": "Replay",
-    "still": "Repeated still",
+TITLES: dict[str, str] = {BONA_FIDE: "Bona fide"} | {
+    kind.value: title for kind, title in ATTACK_TITLES.items()
 }
 """Names of the kinds of presentations in tables."""
 NOISE_SIGMA = 2.0
@@ -237,5 +232,6 @@ MAKERS: dict[str, Maker] = {
     "print": lambda frames, _, rng, fps: printed(frames[0], len(frames), rng, fps),
     "replay": lambda frames, _, rng, fps: replayed(frames, rng, fps),
     "still": lambda frames, _, rng, fps: still(frames[0], len(frames)),
+    "painted_lids": lambda frames, _, rng, fps: painted_lids(frames[0], len(frames), rng, fps),
 }
 """The function that makes each type of attack."""

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dfmnist.core.errors import InputError
-from dfmnist.core.files import read_json, write_json
+from dfmnist.core.files import read_json, sha256_file, write_json
 
 SHIPPED = Path(__file__).with_name("thresholds.json")
 """The file of thresholds that is part of the package."""
+SHIPPED_RATES = Path(__file__).with_name("error_rates.json")
+"""The error rates of the shipped thresholds on held-out actors (`benchmark.py`): part of the
+package."""
 MIN_SEEN = 0.9
 """Smallest share of the frames in which the face must be found."""
 BoundKind = Literal["least", "most"]
@@ -24,10 +27,22 @@ class Bound:
     measure: str
     kind: BoundKind
     limit: float
+    per: str = ""
+    """Measure of the action's own extent, in units of which `measure` is bounded; empty: none."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(BoundKind):
             raise InputError(f"bound on {self.measure}: kind '{self.kind}'; expected least or most")
+
+    def value(self, values: Mapping[str, float]) -> float:
+        """What is bounded, of the measures `values`: one of them, or its ratio to another."""
+        return values[self.measure] / (max(values[self.per], 1e-6) if self.per else 1.0)
+
+    def title(self, titles: Mapping[str, str]) -> str:
+        """The words for what is bounded, from those for the measures."""
+        if not self.per:
+            return titles[self.measure]
+        return f"{titles[self.measure]}, relative to: {titles[self.per]}"
 
     def margin(self, value: float) -> float:
         """How far `value` is inside the bound: 1 on the limit, more inside, 0 to 1 outside."""
@@ -45,13 +60,13 @@ def check_bounds(
     The score is m / (1 + m) for the smallest margin m. The reason names the bound of that margin
     with its measure's title; it is empty for a score of 0.5 or more.
     """
-    worst = min(bounds, key=lambda bound: bound.margin(values[bound.measure]))
-    margin = worst.margin(values[worst.measure])
+    worst = min(bounds, key=lambda bound: bound.margin(bound.value(values)))
+    margin = worst.margin(worst.value(values))
     score = margin / (1 + margin)
     if margin >= 1:
         return score, ""
     asked = f"at {worst.kind} {worst.limit:.3g}"
-    return score, f"{titles[worst.measure]}: {values[worst.measure]:.3g}, expected {asked}"
+    return score, f"{worst.title(titles)}: {worst.value(values):.3g}, expected {asked}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +100,10 @@ def write_thresholds(thresholds: Thresholds, path: Path) -> None:
     """Write the thresholds as JSON, completely or not at all."""
 
     def rows(bounds: Sequence[Bound]) -> list[dict[str, Any]]:
-        return [{"measure": b.measure, b.kind: b.limit} for b in bounds]
+        return [
+            {"measure": b.measure, **({"per": b.per} if b.per else {}), b.kind: b.limit}
+            for b in bounds
+        ]
 
     content = {
         "actions": {name: rows(bounds) for name, bounds in thresholds.actions.items()},
@@ -93,6 +111,15 @@ def write_thresholds(thresholds: Thresholds, path: Path) -> None:
         "provenance": dict(thresholds.provenance),
     }
     write_json(path, content)
+
+
+def thresholds_id(path: Path | None = None) -> str:
+    """The start of the SHA-256 of a thresholds file; None means the shipped one.
+
+    Raises `InputError` for a file that `read_thresholds` does not read.
+    """
+    read_thresholds(path or SHIPPED)
+    return sha256_file(path or SHIPPED)[:16]
 
 
 @functools.lru_cache(maxsize=1)
@@ -103,7 +130,7 @@ def shipped_thresholds() -> Thresholds:
 
 def _bounds(rows: Sequence[Mapping[str, Any]]) -> tuple[Bound, ...]:
     return tuple(
-        Bound(row["measure"], kind, float(row[kind]))
+        Bound(row["measure"], kind, float(row[kind]), row.get("per", ""))
         for row in rows
         for kind in get_args(BoundKind)
         if kind in row

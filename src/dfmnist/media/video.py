@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -353,6 +353,7 @@ def write_video(
     count = 0
     ticks: Iterator[int] = itertools.count()
     tick_s = 1 / Fraction(fps)
+    scaler = VideoReformatter()  # one for each frame would cost as much as the conversion
     if times and times.variable_rate:
         ticks, tick_s = iter(t - times.ticks[0] for t in times.ticks), times.time_base
     with (
@@ -374,7 +375,7 @@ def write_video(
                     f"frame {count} has shape {image.shape}",
                     f"frames of {stream.width}x{stream.height}",
                 )
-            frame = _from_rgb(image)
+            frame = _from_rgb(image, scaler)
             frame.pts, frame.time_base = next(ticks), tick_s
             container.mux(stream.encode(frame))
             if track:
@@ -410,8 +411,9 @@ def _add_stream(
     return stream
 
 
-def _from_rgb(image: RgbImage) -> VideoFrame:
-    return VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(
+def _from_rgb(image: RgbImage, scaler: VideoReformatter) -> VideoFrame:
+    return scaler.reformat(
+        VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"),
         format="yuv420p",
         dst_colorspace=Colorspace.ITU601,
         dst_color_range=ColorRange.MPEG,

@@ -35,6 +35,7 @@ from dfmnist.dataset.manifest import (
 )
 from dfmnist.dataset.splits import split_info
 from dfmnist.fomm.checkpoint import check_weights, training_seeds
+from dfmnist.liveness.thresholds import thresholds_id
 from dfmnist.pipeline.animators import end_animators, generator_of
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.film import name_of
@@ -122,6 +123,8 @@ def _tell_longer(drivers: Sequence[Footage], clip_s: Fraction) -> None:
         )
 
 
+MOST_NAMED = 10
+"""Largest number of unusable driving clips that are named, each with its reason."""
 GPU_SHARE = 0.25
 """Share of a GPU for each process that uses the motion model: most of its time is the CPU's."""
 TOLERANCE_S = 0.25
@@ -213,7 +216,12 @@ def _open(root: Path, config: BuildConfig, inputs: Inputs) -> State:
     }
     if terms := sorted((f.key, f.licence, f.consent) for f in footage if f.licence or f.consent):
         recorded["terms"] = terms
-    settings = {"config": plain(config), "generator": generator, "inputs": plain(recorded)}
+    settings = {
+        "config": plain(config),
+        "generator": generator,
+        "inputs": plain(recorded),
+        "thresholds": thresholds_id(config.thresholds),
+    }
     path = root / "build.json"
     if not path.exists():
         write_json(path, settings)
@@ -296,6 +304,11 @@ def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
     jobs = [DriverJob(state.root, state.config, f) for f in drivers]
     reasons = list(run_all(jobs, "crop drivers", gpu=GPU_SHARE, seen=state.seen))
     _tell("driving clips", [str(r) for r in reasons])
+    bad = [(d, reason) for d, reason in zip(drivers, reasons, strict=True) if reason]
+    for driver, reason in bad[:MOST_NAMED]:
+        say(f"    {driver.identity}, {driver.action.value}, take {driver.take}: {reason}")
+    if len(bad) > MOST_NAMED:
+        say(f"    and {len(bad) - MOST_NAMED} more")
     usable = [d for d, reason in zip(drivers, reasons, strict=True) if not reason]
     if not usable:
         raise InputError(f"drivers: none can be used ({reasons[0]}); expected clips of one face")
@@ -304,8 +317,11 @@ def _crop_drivers(state: State, inputs: Inputs) -> list[Footage]:
         wanted = [(d.action, split) for d in drivers for split in splits]
         there = {(d.action, d.split) for d in usable}
         lost = dict.fromkeys(f"{a.value} for {s}" for a, s in wanted if (a, s) not in there)
-        if lost:
-            say(f"  nobody is left who performs: {', '.join(lost)}; there will be no such fakes")
+    else:
+        left = {d.action for d in usable}
+        lost = dict.fromkeys(d.action.value for d in drivers if d.action not in left)
+    if lost:
+        say(f"  nobody is left who performs: {', '.join(lost)}; there will be no such fakes")
     return usable
 
 

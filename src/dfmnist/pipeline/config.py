@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from dfmnist.core.actions import TEN, Action
-from dfmnist.core.choices import BackendName, DriverProtocol, Motion, Precision, Quality
+from dfmnist.core.choices import BackendName, DriverProtocol, Motion, Precision, Quality, ScreenRule
 from dfmnist.core.errors import InputError
 from dfmnist.core.plugins import Plugin, check_limit, parse_plugin
 from dfmnist.core.settings import check_choices
@@ -71,6 +71,13 @@ class BuildConfig:
     driver_protocol: DriverProtocol = "disjoint"
     """`disjoint`: the drivers of one split serve that split alone. `shared`: every driver serves
     every split, as in the paper (one volunteer), so that only sources are disjoint."""
+    screen: ScreenRule = "all"
+    """Liveness detectors that decide on a clip. `all`: the action-specific and the universal one,
+    for all ten actions. `paper`: both for blink, yaw, nod and open mouth, the universal one alone
+    for the other six (section 3.2). Both are asked and recorded in any case."""
+    thresholds: Path | None = None
+    """Thresholds of the two detectors: a file that `dfmnist liveness fit` wrote; none means the
+    shipped ones."""
     seed: int = 0
     """Seed of pairing, splits and noise."""
     licence: str | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def join(parts: list[Performance], seed: int) -> Performance:
         name: np.concatenate([p.facial.get(name, np.zeros(len(p))) for p in parts])
         for name in names
     }
-    fields = {
+    fields: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("yaw_deg", "pitch_deg", "roll_deg", "gaze_deg", "sway_m")
     }

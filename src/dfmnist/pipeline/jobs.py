@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure, published
 from dfmnist.core.config import seed_of
@@ -37,7 +38,7 @@ from dfmnist.pipeline.compress import EncodedFile, compress
 from dfmnist.pipeline.config import BuildConfig
 from dfmnist.pipeline.footage import Footage
 from dfmnist.pipeline.plan import Pair
-from dfmnist.pipeline.screen import screen
+from dfmnist.pipeline.screen import driver_refusal, refusal, screen
 from dfmnist.pipeline.select import FaceSelection, choose, crop
 
 DRIVER_CRF = 10
@@ -99,6 +100,12 @@ class BuildJob:
             return frames_rgb_u8
         return add_camera_noise(frames_rgb_u8, self.noise_seed(clip_id), sigma)
 
+    def screened(self, frames_rgb_u8: Frames, action: Action) -> tuple[tuple[Verdict, ...], str]:
+        """The detectors' verdicts on frames that show `action`, and the reason of a refusal."""
+        c = self.config
+        verdicts = screen(frames_rgb_u8, c.fps, action, c.thresholds)
+        return verdicts, refusal(verdicts, action, c.screen)
+
     def compress(self, frames_rgb_u8: Frames, clip_id: str, comment: str) -> list[EncodedFile]:
         """Encode the clip at every quality."""
         c = self.config
@@ -135,8 +142,8 @@ class PersonJob(BuildJob):
         elif faces is not None:
             picture = text_of(hashes_of(first_frames(faces, c.fps)))
             frames = self.with_noise(faces, real_id(self.footage))
-            verdicts = _screening(screen(frames, c.fps, self.footage.action))
-            reason = "; ".join(v.reason for v in verdicts if not v.live)
+            found, reason = self.screened(frames, self.footage.action)
+            verdicts = _screening(found)
         check = SourceCheck(choice=choice, screening=verdicts, real_reason=reason, picture=picture)
         write_record(path, check)
         return check
@@ -150,19 +157,26 @@ class PersonJob(BuildJob):
 
 @dataclass(frozen=True)
 class DriverJob(BuildJob):
-    """Crop and keypoints of one driving clip."""
+    """Crop, screening and keypoints of one driving clip."""
 
     footage: Footage
 
     def run(self) -> str:
-        """Crop the clip; returns the reason why it cannot be a driver, empty if it can."""
+        """Crop and screen the clip; returns the reason why it cannot be a driver, empty if none.
+
+        A driver that does not show the action would cost attempts that cannot pass.
+        """
         path = self.record("drivers", self.footage.key)
         if (choice := read_record(path, FaceSelection)) is not None:
             return choice.reason
         c = self.config
         choice, frames = choose(self.footage, c.num_frames, c.fps, c.size_px, cropped=c.cropped)
-        choice = choice.model_copy(update={"reason": choice.reason if frames is None else ""})
+        reason = choice.reason
         if frames is not None:
+            noisy = self.with_noise(frames, self.footage.key)
+            reason = driver_refusal(noisy, c.fps, self.footage.action, c.screen, c.thresholds)
+        choice = choice.model_copy(update={"reason": reason})
+        if frames is not None and not reason:
             write_video(self.driver_file(self.footage), frames, c.fps, crf=DRIVER_CRF)
             if c.animator is None:
                 motion = self.motion_file(self.footage)
@@ -188,15 +202,15 @@ class FakeJob(BuildJob):
 
     def run(self) -> ClipResult:
         """Make the clip, or read its record."""
-        clip_id, c = self.pair.clip_id, self.config
+        clip_id = self.pair.clip_id
         path = self.record("attempts", clip_id)
         if (result := read_record(path, ClipResult)) is not None:
             return result
         at = self.choice.source_frame or 0
         source = self.crop(self.pair.source, self.choice, at + 1)[at]
         frames = self.with_noise(self._animated(source), clip_id)
-        verdicts = screen(frames, c.fps, self.pair.action)
-        if all(v.live for v in verdicts):
+        verdicts, reason = self.screened(frames, self.pair.action)
+        if not reason:
             write_image(self.root / "sources" / f"{clip_id}.png", source)
             pair = self.pair
             detail = moved_as(
@@ -206,7 +220,6 @@ class FakeJob(BuildJob):
             files = self.compress(frames, clip_id, comment)
             result = ClipResult(clips=self._clips(files, verdicts, len(frames)), rejected=None)
         else:
-            reason = "; ".join(v.reason for v in verdicts if not v.live)
             result = ClipResult(clips=(), rejected=self._rejected(verdicts, reason))
         write_record(path, result)
         return result

@@ -25,8 +25,15 @@ from dfmnist.pipeline.footage import Footage
 MAX_YAW_DEG = 10.0
 MAX_PITCH_DEG = 12.0
 MAX_ROLL_DEG = 10.0
-MIN_EYE_ASPECT = 0.16
-"""Eye aspect below which the eyes are closing; a shut eye measures about 0.1."""
+OPEN_SHARE = 0.75
+"""Smallest opening of the eyes, as a share of the person's own open eyes in the clip: people
+measure 0.23 to 0.39."""
+OWN_PERCENTILE = 90
+"""Percentile over time of the eyes' opening that counts as the person's own open eyes."""
+OWN_EVERY = 5
+"""Step between the frames in which the person's own open eyes are measured; a blink is shorter."""
+MIN_EYE_ASPECT = 0.13
+"""Eye aspect below which eyes are closing whoever it is, as in a photo; a shut eye measures 0.1."""
 MAX_MOUTH_OPEN = 0.25
 MIN_SHARPNESS = 0.7
 """Sharpness that a frame needs, as a share of the clip's median."""
@@ -129,10 +136,11 @@ def source_frame(faces_rgb_u8: Frames) -> tuple[int | None, str]:
     """
     sharpness = _sharpness(faces_rgb_u8)
     sharp = sharpness >= MIN_SHARPNESS * np.median(sharpness)
+    least_open = _least_open(faces_rgb_u8)
     for first in (FIRST_LOOK, len(faces_rgb_u8)):  # it is nearly always among the first few
         track = face_mesh().track(faces_rgb_u8[:first])
         seen = np.array([mesh is not None for mesh in track])
-        good, why = _fitness(signals(track), seen, sharp[:first])
+        good, why = _fitness(signals(track), seen, sharp[:first], least_open)
         if good.any():
             return int(np.flatnonzero(good)[0]), ""
     if not seen.any():
@@ -140,8 +148,19 @@ def source_frame(faces_rgb_u8: Frames) -> tuple[int | None, str]:
     return None, f"no frame to animate: {why}"
 
 
+def _least_open(faces_rgb_u8: Frames) -> float:
+    """The eye aspect that counts as open for this person."""
+    eyes = signals(face_mesh().track(faces_rgb_u8[::OWN_EVERY])).eye_aspect
+    seen = eyes[np.isfinite(eyes)]
+    own = float(np.percentile(seen, OWN_PERCENTILE)) if len(seen) else 0.0
+    return max(MIN_EYE_ASPECT, OPEN_SHARE * own)
+
+
 def _fitness(
-    signal: Signals, seen: npt.NDArray[np.bool_], sharp: npt.NDArray[np.bool_]
+    signal: Signals,
+    seen: npt.NDArray[np.bool_],
+    sharp: npt.NDArray[np.bool_],
+    least_open: float,
 ) -> tuple[npt.NDArray[np.bool_], str]:
     """Frames that pass every check (n,), and the check that fails most often."""
     with np.errstate(invalid="ignore"):
@@ -149,7 +168,7 @@ def _fitness(
             "turned away": np.abs(signal.yaw_deg) < MAX_YAW_DEG,
             "raised or lowered": np.abs(signal.pitch_deg) < MAX_PITCH_DEG,
             "tilted": np.abs(signal.roll_deg) < MAX_ROLL_DEG,
-            "eyes closed": signal.eye_aspect > MIN_EYE_ASPECT,
+            "eyes closed": signal.eye_aspect > least_open,
             "mouth open": signal.mouth_open < MAX_MOUTH_OPEN,
             "blurred": sharp,
         }

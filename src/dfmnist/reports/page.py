@@ -54,6 +54,7 @@ from dfmnist.reports.results_view import (
 )
 from dfmnist.reports.runs import finished_runs, training_curve
 from dfmnist.reports.sizes import size_of
+from dfmnist.reports.strength import filter_strength
 from dfmnist.stats.intervals import Estimate
 
 KIND = "report"
@@ -246,6 +247,14 @@ def recorded_synthetic(root: Path) -> bool:
     return isinstance(config, dict) and config.get("synthetic") is True
 
 
+def recorded_rule(root: Path) -> str:
+    """The rule by which a dataset was screened; builds of before there were two had the paper's."""
+    path = root / "build.json"
+    config = read_json_object(path).get("config") if path.is_file() else None
+    rule = config.get("screen") if isinstance(config, dict) else None
+    return rule if rule in text.RULES else "paper"
+
+
 def headline(found: Evidence, context: ReportContext) -> tuple[str, ...]:
     """The findings for a terminal, a line each."""
     summary = found.summary
@@ -291,7 +300,8 @@ def _page(found: Evidence, context: ReportContext, out: Path) -> dict[str, Any]:
         "dataset_text": text.dataset_text(found.summary),
         "splits_caption": sections.splits_caption(found.manifest.clips),
         "splits": sections.split_rows(found.summary, found.manifest.clips),
-        "screening_text": text.SCREENING,
+        "screening_text": text.screening(recorded_rule(found.manifest.root)),
+        "strength": filter_strength(found.liveness, found.manifest.root),
         "spoof": sections.spoof_rows(found.rates, found.rejected),
         "liveness": liveness,
         "paper": paper,

@@ -343,11 +343,23 @@ CLIPS = (
 SCREENING = (
     "The paper kept only the fakes that commercial liveness services accepted as living people. "
     "Here two local liveness detectors take their place: one decides whether the clip shows the "
-    "action that was asked for, the other whether it looks like a live person at all. Both check "
-    "blinking, yawing, nodding and opening the mouth; the second alone checks the other actions, "
-    "as in the paper. Their thresholds were fixed beforehand, on bona fide clips of synthetic "
-    "actors who appear nowhere else."
+    "action that was asked for, the other whether it looks like a live person at all. {rule} Their "
+    "thresholds were fixed beforehand, on bona fide clips of synthetic actors who appear nowhere "
+    "else."
 )
+RULES = {
+    "all": "Both decide on all ten actions.",
+    "paper": "Both decide on blinking, yawing, nodding and opening the mouth; the second alone "
+    "decides on the other actions, as in the paper.",
+}
+"""Which detectors decide, by the rule of `dfmnist build --screen`."""
+
+
+def screening(rule: str) -> str:
+    """The paragraph on the screening of a dataset that was built with a rule of `RULES`."""
+    return SCREENING.format(rule=RULES[rule])
+
+
 INTRO = {
     "table3": "Each detector sees single frames and says how likely each is fake. It learns from "
     "some people and is tested on others that it has never seen. The paper splits by clip, which "
