@@ -112,7 +112,7 @@ def demo() -> Recipe:
     """The paper in miniature on synthetic actors: about half an hour on two cores."""
     return Recipe(
         name="demo",
-        film=FilmConfig(people=(14, 3, 6), clips_per_action=(8, 2, 2), drivers=(2, 1, 1), takes=1),
+        film=FilmConfig(people=(28, 4, 10), clips_per_action=(8, 2, 2), drivers=(2, 1, 1), takes=1),
         build=BuildConfig(
             per_action=11,
             attempts_per_clip=3,
