@@ -34,9 +34,6 @@ LEVEL = 2 / 3
 is embarrassed. Recorded people reach 0.53."""
 ONE_WAY = 1.5
 """The same for a movement in one direction, such as a tilt, which is less than its range."""
-MOST_SHUT_S = 0.6
-"""Longest time in seconds for which the eyes are shut in a blink: a definition, not fitted. Actors
-on request reach 0.48, recorded people 0.28; who looks down for longer does not blink."""
 HALF = 0.5
 """Largest movement back or to the other side, relative to the movement asked for: a definition of
 movement to one side, not fitted."""
@@ -55,8 +52,7 @@ class Rule:
     still: tuple[str, ...] = ()
     """Measures that must stay below a bound of their own."""
     defined: tuple[tuple[str, float], ...] = ()
-    """Measures that must stay below a fixed multiple of `own` (without `own`: below a fixed value),
-    and that multiple or value."""
+    """Measures of the head that must stay below a fixed multiple of `own`, and that multiple."""
 
     @property
     def fixed(self) -> tuple[Bound, ...]:
@@ -83,7 +79,6 @@ RULES: dict[Action, Rule] = {
     Action.BLINK: Rule(
         ("eye_closure",),
         still=("mouth_opening", "mouth_widening"),
-        defined=(("eye_shut_s", MOST_SHUT_S),),
     ),
     Action.OPEN_MOUTH: Rule(
         ("mouth_opening", "mouth_open_s"), ("mouth_widening", "mouth_speed"), "mouth_opening"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
+from scipy.ndimage import maximum_filter1d, median_filter
 
 from dfmnist.core.arrays import Floats
 from dfmnist.faces.pose import Signals
@@ -32,8 +32,8 @@ NARROW_PERCENTILE = 25.0
 """Percentile over the frames with open eyes of their opening, from which a rise of the lids is
 measured."""
 BLINK_S = 0.5
-"""Longest time in seconds for which shut eyes are a blink. The gaze is not measured then: lids that
-fall carry the visible iris down."""
+"""Longest time in seconds for which shut eyes are a blink, and in which eyes shut or open in one.
+The gaze is not measured then: lids that fall carry the visible iris down."""
 SMILE_S = 0.4
 """Time in seconds, in total, for which a smile must be held to count."""
 SMILE_RESTS = 20.0
@@ -71,9 +71,8 @@ class Movement:
     roll_left_deg: float
     roll_range_deg: float
     eye_closure: float
-    """How far both eyes closed at the same time: 0 means as open as ever, 1 closed."""
-    eye_shut_s: float
-    """The longest time for which both eyes stayed shut, in seconds."""
+    """How far both eyes closed and opened again, each within `BLINK_S`: 0 means as open as ever, 1
+    closed. Eyes that are cast down, or half shut for longer, close by nothing."""
     mouth_opening: float
     mouth_open_s: float
     """Time for which the mouth was open by more than half of its widest opening, in seconds."""
@@ -111,7 +110,6 @@ TITLES: dict[str, str] = {
     "roll_left_deg": "tilt to the left, degrees",
     "roll_range_deg": "tilting of the head, degrees",
     "eye_closure": "closing of the eyes",
-    "eye_shut_s": "eyes shut, seconds",
     "mouth_opening": "opening of the mouth",
     "mouth_open_s": "mouth open, seconds",
     "mouth_speed": "speed of the lips, 1/s",
@@ -150,8 +148,7 @@ def movement(signals: Signals, fps: float) -> Movement:
         roll_right_deg=_most(roll),
         roll_left_deg=_most(-roll),
         roll_range_deg=float(np.ptp(roll)),
-        eye_closure=float(np.clip(1 - least_shut.min(), 0, 1)),
-        eye_shut_s=max((last - first for first, last in _shut(least_shut)), default=0) / fps,
+        eye_closure=_closure(least_shut, fps),
         mouth_opening=_most(mouth),
         mouth_open_s=_held_s(mouth, fps),
         mouth_speed=float(np.abs(np.diff(mouth)).mean() * fps) if len(mouth) > 1 else 0.0,
@@ -291,6 +288,15 @@ def _openness(signals: Signals) -> Floats:
     """
     eyes = [filled(track) for track in (signals.eye_right, signals.eye_left)]
     return np.maximum(*(eye / max(float(np.percentile(eye, 75)), 1e-6) for eye in eyes))
+
+
+def _closure(openness: Floats, fps: float) -> float:
+    """The largest d by which the opening, 1 at most, falls within `BLINK_S` and then rises."""
+    eyes = np.minimum(openness, 1.0)
+    window = round(BLINK_S * fps) + 1
+    past = maximum_filter1d(eyes, window, origin=(window - 1) // 2, mode="nearest")
+    coming = maximum_filter1d(eyes, window, origin=-(window // 2), mode="nearest")
+    return float(np.clip(np.minimum(past, coming) - eyes, 0, 1).max())
 
 
 def _shut(openness: Floats) -> list[tuple[int, int]]:
