@@ -293,7 +293,7 @@ def _openness(signals: Signals) -> Floats:
 def _closure(openness: Floats, fps: float) -> float:
     """The largest d by which the opening, 1 at most, falls within `BLINK_S` and then rises."""
     eyes = np.minimum(openness, 1.0)
-    window = round(BLINK_S * fps) + 1
+    window = max(round(BLINK_S * fps), 1) + 1
     past = maximum_filter1d(eyes, window, origin=(window - 1) // 2, mode="nearest")
     coming = maximum_filter1d(eyes, window, origin=-(window // 2), mode="nearest")
     return float(np.clip(np.minimum(past, coming) - eyes, 0, 1).max())
