@@ -1,6 +1,7 @@
 """Each of the ten actions moves what it is named after, at human speed, and starts near neutral."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from dfmnist.actors.performance import (
     QUIET_START_FRAMES,
     SWAY_DEG,
     Performance,
+    done_beside,
     perform,
     perform_lively,
     perform_random,
@@ -193,3 +195,24 @@ def test_lively_people_talk_louder_and_act_less_widely() -> None:
         for does in (perform, perform_lively)
     )
     assert 0.6 * wide < less < wide
+
+
+def test_what_people_do_beside_the_action_is_what_they_do_as_far_as_on_request() -> None:
+    still = perform(Action.OPEN_MOUTH, 1)
+    rest = np.zeros(len(still))
+    swing = 11 * np.sin(np.linspace(0, 2 * np.pi, len(still)))  # up by 11 degrees, down by 22
+    plain = replace(still, yaw_deg=rest, pitch_deg=rest, roll_deg=rest, facial={})
+    assert done_beside(plain) == frozenset()
+    shut = {"eyeBlinkLeft": rest + 1, "eyeBlinkRight": rest + 1}
+    assert done_beside(replace(plain, facial=shut)) == {Action.BLINK}
+    assert done_beside(replace(plain, facial={"eyeBlinkLeft": rest + 1})) == frozenset()  # a wink
+    assert done_beside(replace(plain, pitch_deg=swing)) == {Action.NOD}
+    assert done_beside(replace(plain, pitch_deg=-swing)) == {Action.NOD}
+    assert done_beside(replace(plain, pitch_deg=np.linspace(0, 12, 50))) == {Action.LOOK_UP}
+    assert done_beside(replace(plain, pitch_deg=np.linspace(0, 9, 50))) == frozenset()
+    assert done_beside(replace(plain, yaw_deg=1.5 * swing)) == {Action.YAW}
+    assert done_beside(replace(plain, roll_deg=np.linspace(0, 12, 50))) == {Action.RIGHT_SLOPE}
+    assert done_beside(replace(plain, facial={"mouthSmileLeft": rest + 0.3})) == {Action.SMILE}
+    for action in TEN:  # the action itself, and what it moves, is never beside it
+        assert action not in done_beside(perform(action, 3))
+    assert Action.NOD not in done_beside(replace(perform(Action.EMBARRASSMENT, 3), pitch_deg=swing))

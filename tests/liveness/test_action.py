@@ -75,6 +75,16 @@ def test_surprise_contains_an_open_mouth_and_the_reverse_is_wrong() -> None:
     assert is_wrong(Action.TALK, Action.BLINK)
 
 
+def test_a_blink_leaves_the_head_free_but_not_the_mouth(
+    make_signals: MakeSignals, pulse: Pulse
+) -> None:
+    eyes = {"eye_right": _blink(), "eye_left": _blink()}
+    turned = make_signals(**eyes, yaw_deg=pulse(20), pitch_deg=-pulse(14))
+    assert ActionDetector().judge(turned, FPS, Action.BLINK).live
+    talking = make_signals(**eyes, mouth_open=pulse(0.3))
+    assert "mouth" in ActionDetector().judge(talking, FPS, Action.BLINK).reason
+
+
 def test_no_face_is_a_verdict_with_a_reason(make_signals: MakeSignals, pulse: Pulse) -> None:
     blank = np.full((6, 256, 256, 3), 90, np.uint8)
     verdict = ActionDetector()(blank, FPS, Action.NOD)

@@ -84,6 +84,43 @@ def test_bounds_are_widened_part_of_the_way_to_wrong_actions_and_no_further() ->
     assert max(fitted.provenance["widening"]["yaw"]) > WIDEST_FACE**PLACED  # the head's angles
 
 
+def test_clips_that_show_the_action_beside_another_do_not_narrow_its_bounds() -> None:
+    clips = _clips(200_000, 6, BONA_FIDE)
+    blinks = {c.identity: c for c in clips if c.shown is Action.BLINK}
+
+    def widened(beside: frozenset[Action]) -> float:
+        """The widening of the mouth's bound in a blink, where those who smile blink as well."""
+        near = [
+            replace(c, movement=blinks[c.identity].movement | {"mouth_opening": 1.6}, beside=beside)
+            if c.shown is Action.SMILE
+            else c
+            for c in clips
+        ]
+        names = [name for name, _, _ in RULES[Action.BLINK].fitted]
+        widening = fit_thresholds(near).provenance["widening"]["blink"]
+        return float(widening[names.index("mouth_opening")])
+
+    assert widened(frozenset()) < 1.2
+    assert widened(frozenset({Action.BLINK})) > 1.5
+
+
+def test_what_an_actor_does_beside_the_action_counts_neither_way() -> None:
+    fitted = fit_thresholds(_clips(200_000, 12, BONA_FIDE))
+    clips = _clips(400_000, 5, BONA_FIDE)
+    blinks = {c.identity: c.movement for c in clips if c.shown is Action.BLINK}
+    natural = [
+        replace(c, movement=blinks[c.identity], beside=frozenset({Action.BLINK}))
+        if (c.shown, c.identity) == (Action.TALK, 400_002)
+        else c
+        for c in clips
+    ]
+    found = error_rates(natural, fitted)
+    assert found.accepted_wrong(Action.BLINK) == Rate(0, 5 * 10 - 1)
+    assert found.beside[Action.BLINK] == Rate(1, 1)
+    assert found.accepted[Action.BLINK, Action.TALK].n == 4
+    assert found.beside[Action.NOD].n == 0
+
+
 def test_bounds_of_the_lips_are_widened_against_those_who_talk() -> None:
     clips = _clips(200_000, 6, BONA_FIDE)
     nods = {c.identity: c for c in clips if c.shown is Action.NOD}

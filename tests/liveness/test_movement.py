@@ -92,9 +92,20 @@ def test_blink_of_one_frame_counts_and_wink_does_not(make_signals: MakeSignals) 
     shut[20] = -0.25
     blink = movement(make_signals(eye_right=shut, eye_left=shut), FPS)
     assert blink.eye_closure > 0.75
-    assert blink.eye_shut_s == pytest.approx(0.04)
     wink = movement(make_signals(eye_right=shut), FPS)
     assert wink.eye_closure < 0.05
+
+
+def test_eyes_that_are_cast_down_or_sink_slowly_do_not_blink(make_signals: MakeSignals) -> None:
+    cast, shut_at_last = np.zeros((2, 50))
+    slow = -0.25 * np.sin(np.arange(50) / 50 * np.pi)
+    cast[10:40] = -0.25
+    shut_at_last[30:] = -0.25
+    for eyes in (cast, shut_at_last, slow):
+        assert movement(make_signals(eye_right=eyes, eye_left=eyes), FPS).eye_closure < 0.33
+    brief = np.zeros(50)
+    brief[14:24] = -0.25  # 0.4 s
+    assert movement(make_signals(eye_right=brief, eye_left=brief), FPS).eye_closure > 0.75
 
 
 def test_lids_that_fall_for_a_blink_do_not_lower_the_gaze(make_signals: MakeSignals) -> None:
@@ -131,6 +142,39 @@ def test_corners_brows_and_lids_count_while_the_mouth_is_wide_or_open(
     shut[:16] = -0.2  # eyes that open are not wide
     woken = movement(make_signals(**opened, eye_right=shut, eye_left=shut), FPS)
     assert woken.raise_open < 0.002
+
+
+def test_a_smile_is_wide_and_lifted_at_once_and_held(
+    make_signals: MakeSignals, pulse: Pulse
+) -> None:
+    def smile(width: npt.ArrayLike, lift: npt.ArrayLike) -> float:
+        return movement(make_signals(mouth_width=width, mouth_corner_lift=lift), FPS).smile
+
+    assert smile(pulse(0.08, 8, 36), pulse(0.05, 8, 36)) == pytest.approx(0.045, abs=0.01)
+    assert smile(pulse(0.08, 8, 36), 0) < 0.002
+    assert smile(0, pulse(0.05, 8, 36)) < 0.002
+    assert smile(pulse(0.08, 2, 20), pulse(0.05, 28, 20)) < 0.01  # one after the other
+    assert smile(pulse(0.08, 20, 8), pulse(0.05, 20, 8)) < 0.01  # shorter than 0.4 s
+
+
+def test_embarrassment_is_the_mean_of_its_signs_and_needs_all(
+    make_signals: MakeSignals, pulse: Pulse
+) -> None:
+    signs = {
+        "yaw_deg": pulse(11, 8, 36), "pitch_deg": -pulse(11, 8, 36),
+        "gaze_down": pulse(0.12, 8, 36), "mouth_corner_lift": pulse(0.06, 8, 36),
+    }  # fmt: skip
+    wide = pulse(0.06, 8, 36)
+
+    def found(**changed: npt.ArrayLike) -> float:
+        tracks = {**signs, "mouth_width": wide, **changed}
+        return movement(make_signals(**tracks), FPS).embarrassed
+
+    assert found() == pytest.approx(1, abs=0.15)
+    faint = found(mouth_corner_lift=signs["mouth_corner_lift"] / 8)
+    assert faint == pytest.approx(found() / 2, rel=0.15)
+    for name in ("yaw_deg", "pitch_deg", "gaze_down", "mouth_corner_lift"):
+        assert found(**{name: 0}) < 0.45, name
 
 
 def test_a_head_is_lowered_to_a_side_by_what_it_does_of_both(

@@ -54,6 +54,14 @@ def test_round_trip(tmp_path: Path) -> None:
     assert read_thresholds(path) == shipped_thresholds()
 
 
+def test_a_file_of_another_version_is_refused_by_name_of_its_measure(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    write_thresholds(shipped_thresholds(), path)
+    path.write_text(path.read_text().replace('"eye_closure"', '"eye_shut_s"'))
+    with pytest.raises(InputError, match=r"old\.json.*'eye_shut_s'.*liveness fit"):
+        read_thresholds(path)
+
+
 def test_shipped_file_covers_every_rule_and_names_its_origin() -> None:
     thresholds = shipped_thresholds()
     assert set(thresholds.actions) == {action.value for action in TEN}

@@ -164,6 +164,57 @@ BLINKS_PER_S = 26 / 60
 """Rate of spontaneous blinks in conversation (Bentivoglio et al. 1997: 26 a minute)."""
 
 
+LEAST_SHUT = 0.9
+"""Share of a complete blink from which on lids count as shut."""
+LEAST_EXTENT = {Action.YAW: 22.0, Action.NOD: 14.0, Action.RIGHT_SLOPE: 16.0,
+                Action.LEFT_SLOPE: 16.0, Action.LOOK_UP: 16.0, Action.SMILE: 0.28}  # fmt: skip
+"""The smallest extent of an action in `perform`: angles in degrees, and for a smile the share of
+`mouthSmile` in an embarrassment, which contains a smile."""
+MOVES: dict[Action, frozenset[str]] = {
+    Action.BLINK: frozenset({"lids"}),
+    Action.YAW: frozenset({"yaw"}),
+    Action.NOD: frozenset({"pitch"}),
+    Action.RIGHT_SLOPE: frozenset({"roll"}),
+    Action.LEFT_SLOPE: frozenset({"roll"}),
+    Action.LOOK_UP: frozenset({"pitch"}),
+    Action.SMILE: frozenset({"smile"}),
+    Action.EMBARRASSMENT: frozenset({"pitch", "yaw", "smile"}),
+    Action.TALK: frozenset({"smile"}),
+}
+"""What an action moves by itself. That is never another action: who nods does not also look up."""
+
+
+def done_beside(performance: Performance) -> frozenset[Action]:
+    """The actions that the person of a `perform`ance also does, beside the one requested.
+
+    They come from co-movement: natural blinks, restless heads, faint smiles. An action counts if it
+    is as large as the smallest one that `perform_lively` makes on request (`LEAST_EXTENT` times
+    the lower end of `EXTENT`); a blink counts if both lids shut.
+    """
+    moved = MOVES.get(Action(performance.action), frozenset())
+    least = {action: EXTENT[0] * extent for action, extent in LEAST_EXTENT.items()}
+    rest = np.zeros(len(performance))
+    lids = np.minimum(*(performance.facial.get(f"eyeBlink{s}", rest) for s in ("Left", "Right")))
+    yaw = performance.yaw_deg - performance.yaw_deg[0]
+    roll = performance.roll_deg - performance.roll_deg[0]
+    fallen = np.maximum.accumulate(performance.pitch_deg) - performance.pitch_deg
+    back = np.maximum.accumulate(performance.pitch_deg[::-1])[::-1] - performance.pitch_deg
+    risen = performance.pitch_deg - np.minimum.accumulate(performance.pitch_deg)
+    nods = np.minimum(fallen, back).max() >= least[Action.NOD]
+    done = {
+        Action.BLINK: ("lids", lids.max() >= LEAST_SHUT),
+        Action.YAW: ("yaw", min(yaw.max(), -yaw.min()) >= least[Action.YAW]),
+        Action.NOD: ("pitch", nods),
+        Action.LOOK_UP: ("pitch", not nods and risen.max() >= least[Action.LOOK_UP]),
+        Action.RIGHT_SLOPE: ("roll", roll.max() >= least[Action.RIGHT_SLOPE]),
+        Action.LEFT_SLOPE: ("roll", -roll.min() >= least[Action.LEFT_SLOPE]),
+        Action.SMILE: (
+            "smile", performance.facial.get("mouthSmileLeft", rest).max() >= least[Action.SMILE]
+        ),
+    }  # fmt: skip
+    return frozenset(a for a, (part, seen) in done.items() if part not in moved and seen)
+
+
 def _scale_face(take: _Take, share: float) -> None:
     """Multiply the facial actions by `share`; blinks stay complete."""
     for name, track in take.facial.items():

@@ -78,8 +78,7 @@ def _slope(side: str, other: str) -> Rule:
 RULES: dict[Action, Rule] = {
     Action.BLINK: Rule(
         ("eye_closure",),
-        still=("eye_shut_s", "yaw_range_deg", "pitch_range_deg", "roll_range_deg",
-               "mouth_opening", "mouth_widening"),
+        still=("mouth_opening", "mouth_widening"),
     ),
     Action.OPEN_MOUTH: Rule(
         ("mouth_opening", "mouth_open_s"), ("mouth_widening", "mouth_speed"), "mouth_opening"
@@ -105,16 +104,14 @@ RULES: dict[Action, Rule] = {
             ("pitch_dip_deg", HALF), ("yaw_range_deg", ONE_WAY), ("roll_range_deg", ONE_WAY),
         ),
     ),
-    Action.SMILE: Rule(
-        ("mouth_widening", "corner_lift"), ("mouth_speed",), "mouth_widening"
-    ),
+    Action.SMILE: Rule(("smile",), ("mouth_speed",), "mouth_widening"),
     Action.SURPRISE: Rule(
         ("mouth_opening", "raise_open", "mouth_open_s"),
         ("mouth_widening", "mouth_speed"),
         "mouth_opening",
     ),
     Action.EMBARRASSMENT: Rule(
-        ("lowered_aside_deg", "gaze_down_wide", "corner_lift"),
+        ("embarrassed", "lowered_aside_deg"),
         own="lowered_aside_deg",
         still=("mouth_opening", "mouth_speed"),
         defined=(("yaw_both_deg", ONE_WAY), ("pitch_rise_deg", 2 * ONE_WAY)),
@@ -126,7 +123,9 @@ CONTAINS: dict[Action, frozenset[Action]] = {
     Action.SURPRISE: frozenset({Action.OPEN_MOUTH}),  # a surprised mouth falls open
     Action.EMBARRASSMENT: frozenset({Action.SMILE}),  # with a held-back smile
 }
-"""The actions that an action contains: accepting it where one of them is requested is no error."""
+"""The actions that an action contains: accepting it where one of them is requested is no error.
+What a person does beside the action by chance, such as a natural blink, is known for each clip of
+actors (`performance.done_beside`)."""
 
 
 def is_wrong(shown: Action, asked: Action) -> bool:

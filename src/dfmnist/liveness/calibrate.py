@@ -16,7 +16,7 @@ from dfmnist.core.actions import TEN, Action
 from dfmnist.core.arrays import Floats
 from dfmnist.core.errors import InputError
 from dfmnist.liveness import universal
-from dfmnist.liveness.action import RULES, is_wrong
+from dfmnist.liveness.action import RULES
 from dfmnist.liveness.measured_clips import BONA_FIDE, MeasuredClip
 from dfmnist.liveness.movement import TITLES
 from dfmnist.liveness.thresholds import Bound, BoundKind, Thresholds, check_bounds
@@ -80,14 +80,15 @@ def fit_action(
 ) -> tuple[tuple[Bound, ...], list[float]]:
     """The action detector's bounds for `action`, and the factor by which each is widened.
 
-    The narrowest bounds include every clip of `action`. They are widened in turn, step by step, for
+    The narrowest bounds include every clip of `action`. Clips in which the actor does it as well
+    (`MeasuredClip.beside`) are neither right nor wrong. They are widened in turn, step by step, for
     as long as they accept few wrong actions, and then placed half of that way (in logarithms):
     people perform less, and move more beside it, than the actors that are fitted on.
     """
     if action in OTHER_SIDE:
         clips = [*clips, *map(mirrored, clips)]
     right = [clip.movement for clip in clips if clip.shown is action]
-    wrong = [clip for clip in clips if is_wrong(clip.shown, action)]
+    wrong = [clip for clip in clips if clip.is_wrong(action)]
     if not right or not wrong:
         raise InputError(f"no clips to fit {action.value} on; expected every action performed")
     narrow = _box(right, action)
@@ -127,7 +128,9 @@ def fit_action(
 def mirrored(clip: MeasuredClip) -> MeasuredClip:
     """The measures of the clip's mirror image."""
     movement = {name: clip.movement[MIRRORED.get(name, name)] for name in clip.movement}
-    return replace(clip, shown=OTHER_SIDE.get(clip.shown, clip.shown), movement=movement)
+    shown = OTHER_SIDE.get(clip.shown, clip.shown)
+    beside = frozenset(OTHER_SIDE.get(action, action) for action in clip.beside)
+    return replace(clip, shown=shown, movement=movement, beside=beside)
 
 
 def widest(bound: Bound) -> float:
@@ -210,7 +213,7 @@ def _accepted(
         accepted = [not check_bounds(bounds, clip.movement, TITLES)[1] for clip in clips]
         judged = list(zip(accepted, clips, strict=True))
         right = [ok for ok, clip in judged if clip.shown is action]
-        wrong = [ok for ok, clip in judged if is_wrong(clip.shown, action)]
+        wrong = [ok for ok, clip in judged if clip.is_wrong(action)]
         counts[action.value] = {
             "asked": f"{sum(right)} of {len(right)}",
             "wrong": f"{sum(wrong)} of {len(wrong)}",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dfmnist.actors.film import FilmJob, film, truth_paths
+from dfmnist.actors.performance import done_beside, perform, perform_lively
 from dfmnist.actors.seeds import SEED_RANGES
 from dfmnist.attacks.display import printed, replayed
 from dfmnist.attacks.lids import painted_lids
@@ -26,7 +27,7 @@ from dfmnist.faces.crop import crop_clip
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.faces.pose import Signals, signals
 from dfmnist.liveness import universal
-from dfmnist.liveness.action import seen_too_little
+from dfmnist.liveness.action import is_wrong, seen_too_little
 from dfmnist.liveness.movement import movement
 from dfmnist.liveness.tracking import track
 from dfmnist.media.noise import add_camera_noise
@@ -70,6 +71,12 @@ class MeasuredClip:
     """The reason why nothing was measured; empty otherwise."""
     lively: bool = False
     """Whether the actor moves naturally beside the action."""
+    beside: frozenset[Action] = frozenset()
+    """The actions that the actor does as well, by the ground truth (`performance.done_beside`)."""
+
+    def is_wrong(self, asked: Action) -> bool:
+        """True if accepting the clip where `asked` is requested is an error."""
+        return is_wrong(self.shown, asked) and asked not in self.beside
 
 
 @dataclass(frozen=True)
@@ -193,7 +200,12 @@ def _clip(row: Mapping[str, Any], fps: float) -> MeasuredClip:
     if tracks := row.get("signals"):
         found = Signals(**{k: np.array(v, np.float64) for k, v in tracks.items()})
         moved = movement(found, fps).values()
+    shown, seed, act = Action(row["shown"]), row["identity"], _PERFORM[row["lively"]]
     return MeasuredClip(
-        row["identity"], Action(row["shown"]), row["kind"], moved, row.get("universal", {}),
-        row.get("problem", ""), row["lively"],
+        seed, shown, row["kind"], moved, row.get("universal", {}), row.get("problem", ""),
+        row["lively"], done_beside(act(shown, seed, NUM_FRAMES, FPS)),
     )  # fmt: skip
+
+
+_PERFORM = {False: perform, True: perform_lively}
+"""The performance of a clip, by whether the actor is lively; its seed is the actor's."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
+from scipy.ndimage import maximum_filter1d, median_filter
 
 from dfmnist.core.arrays import Floats
 from dfmnist.faces.pose import Signals
@@ -32,8 +32,17 @@ NARROW_PERCENTILE = 25.0
 """Percentile over the frames with open eyes of their opening, from which a rise of the lids is
 measured."""
 BLINK_S = 0.5
-"""Longest time in seconds for which shut eyes are a blink. The gaze is not measured then: lids that
-fall carry the visible iris down."""
+"""Longest time in seconds for which shut eyes are a blink, and in which eyes shut or open in one.
+The gaze is not measured then: lids that fall carry the visible iris down."""
+SMILE_S = 0.4
+"""Time in seconds, in total, for which a smile must be held to count."""
+SMILE_RESTS = 20.0
+"""Percentile over time of the mouth's width and corners from which a smile is measured: nearer to
+the middle of a rest, and so less moved by noise, than `RESTING_PERCENTILE`."""
+CORNERS_PER_WIDTH = 1.25
+"""Rise of the mouth's corners that goes with a widening of 1, both in the units of `Signals`."""
+EMBARRASSED = {"lowered_aside_deg": 10.0, "gaze_down_wide": 0.1, "corner_lift": 0.05}
+"""The extents of a plain embarrassment: those which `Movement.embarrassed` is relative to."""
 START_S = 0.2
 """Seconds at the start that speak for the neutral pose beside the whole clip: who is asked to do
 something begins at rest."""
@@ -62,9 +71,8 @@ class Movement:
     roll_left_deg: float
     roll_range_deg: float
     eye_closure: float
-    """How far both eyes closed at the same time: 0 means as open as ever, 1 closed."""
-    eye_shut_s: float
-    """The longest time for which both eyes stayed shut, in seconds."""
+    """How far both eyes closed and opened again, each within `BLINK_S`: 0 means as open as ever, 1
+    closed. Eyes that are cast down, or half shut for longer, close by nothing."""
     mouth_opening: float
     mouth_open_s: float
     """Time for which the mouth was open by more than half of its widest opening, in seconds."""
@@ -78,6 +86,13 @@ class Movement:
     between the outer eye corners. An opening jaw pulls the brows' skin too, but not the lids."""
     gaze_down_wide: float
     """Lowering of the gaze while the mouth is wide, other than by a blink."""
+    smile: float
+    """Rise of the mouth's corners and widening of the mouth, whichever is less in its own units, at
+    the same time and for `SMILE_S` in total."""
+    embarrassed: float
+    """Lowering of the head to a side, of the gaze, and lifting of the corners, as the geometric
+    mean of their shares of `EMBARRASSED`: the mesh of a head that is turned and lowered shows
+    hardly more than two of the three."""
 
     def values(self) -> dict[str, float]:
         """The measures by name."""
@@ -95,7 +110,6 @@ TITLES: dict[str, str] = {
     "roll_left_deg": "tilt to the left, degrees",
     "roll_range_deg": "tilting of the head, degrees",
     "eye_closure": "closing of the eyes",
-    "eye_shut_s": "eyes shut, seconds",
     "mouth_opening": "opening of the mouth",
     "mouth_open_s": "mouth open, seconds",
     "mouth_speed": "speed of the lips, 1/s",
@@ -103,6 +117,8 @@ TITLES: dict[str, str] = {
     "corner_lift": "lifting of the mouth's corners",
     "raise_open": "raising of brows and lids with an open mouth",
     "gaze_down_wide": "lowering of the gaze with a wide mouth",
+    "smile": "widening of the mouth and lifting of its corners at once",
+    "embarrassed": "lowering of head and gaze with lifted corners of the mouth",
 }
 """The title of each measure, used in the reason of a verdict."""
 
@@ -116,27 +132,31 @@ def movement(signals: Signals, fps: float) -> Movement:
     least_shut = _openness(signals)
     mouth, width = _rise(signals.mouth_open), _rise(signals.mouth_width)
     gaze_down = np.where(_blinking(least_shut, fps), np.nan, signals.gaze_down)
+    shy = {
+        "lowered_aside_deg": _lowered_aside(yaw, pitch),
+        "gaze_down_wide": _rise_during(gaze_down, width),
+        "corner_lift": _rise_during(signals.mouth_corner_lift, width),
+    }
     return Movement(
         yaw_both_deg=max(
             min(_most(yaw), _most(-yaw)), min(_most(yaw_deg), _most(-yaw_deg)), _swing(yaw) / 2
         ),
         yaw_range_deg=float(np.ptp(yaw)),
         pitch_rise_deg=_rise_over_time(pitch),
-        lowered_aside_deg=_lowered_aside(yaw, pitch),
         pitch_dip_deg=_dip(pitch),
         pitch_range_deg=float(np.ptp(pitch)),
         roll_right_deg=_most(roll),
         roll_left_deg=_most(-roll),
         roll_range_deg=float(np.ptp(roll)),
-        eye_closure=float(np.clip(1 - least_shut.min(), 0, 1)),
-        eye_shut_s=max((last - first for first, last in _shut(least_shut)), default=0) / fps,
+        eye_closure=_closure(least_shut, fps),
         mouth_opening=_most(mouth),
         mouth_open_s=_held_s(mouth, fps),
         mouth_speed=float(np.abs(np.diff(mouth)).mean() * fps) if len(mouth) > 1 else 0.0,
         mouth_widening=_most(width),
-        corner_lift=_rise_during(signals.mouth_corner_lift, width),
         raise_open=_raise_during(signals, mouth),
-        gaze_down_wide=_rise_during(gaze_down, width),
+        smile=_smile(signals, fps),
+        embarrassed=float(np.cbrt(np.prod([shy[k] / full for k, full in EMBARRASSED.items()]))),
+        **shy,
     )
 
 
@@ -172,10 +192,18 @@ def _steady(track: Floats) -> Floats:
     return np.asarray(median_filter(filled(track), size=3, mode="nearest"))
 
 
-def _rise(track: Floats) -> Floats:
-    """The change from the resting level."""
+def _rise(track: Floats, resting: float = RESTING_PERCENTILE) -> Floats:
+    """The change from the resting level, the percentile `resting`."""
     steady = _steady(track)
-    return steady - float(np.percentile(steady, RESTING_PERCENTILE))
+    return steady - float(np.percentile(steady, resting))
+
+
+def _smile(signals: Signals, fps: float) -> float:
+    """The largest level that both widening and lift of the corners keep up for `SMILE_S` in all."""
+    wide = CORNERS_PER_WIDTH * _rise(signals.mouth_width, SMILE_RESTS)
+    both = np.minimum(wide, _rise(signals.mouth_corner_lift, SMILE_RESTS))
+    frames = min(max(round(SMILE_S * fps), 1), len(both))
+    return max(float(np.sort(both)[-frames]), 0.0)
 
 
 def _rise_during(track: Floats, other: Floats) -> float:
@@ -260,6 +288,15 @@ def _openness(signals: Signals) -> Floats:
     """
     eyes = [filled(track) for track in (signals.eye_right, signals.eye_left)]
     return np.maximum(*(eye / max(float(np.percentile(eye, 75)), 1e-6) for eye in eyes))
+
+
+def _closure(openness: Floats, fps: float) -> float:
+    """The largest d by which the opening, 1 at most, falls within `BLINK_S` and then rises."""
+    eyes = np.minimum(openness, 1.0)
+    window = max(round(BLINK_S * fps), 1) + 1
+    past = maximum_filter1d(eyes, window, origin=(window - 1) // 2, mode="nearest")
+    coming = maximum_filter1d(eyes, window, origin=-(window // 2), mode="nearest")
+    return float(np.clip(np.minimum(past, coming) - eyes, 0, 1).max())
 
 
 def _shut(openness: Floats) -> list[tuple[int, int]]:

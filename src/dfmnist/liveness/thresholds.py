@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, sha256_file, write_json
+from dfmnist.liveness.movement import TITLES
 
 SHIPPED = Path(__file__).with_name("thresholds.json")
 """The file of thresholds that is part of the package."""
@@ -82,10 +83,13 @@ class Thresholds:
 
 
 def read_thresholds(path: Path) -> Thresholds:
-    """The thresholds in the file `path`, as `write_thresholds` writes it. Raises `InputError`."""
+    """The thresholds in the file `path`, as `write_thresholds` writes it.
+
+    Raises `InputError`, also for bounds on movements that this version does not measure.
+    """
     data = read_json(path)
     try:
-        return Thresholds(
+        found = Thresholds(
             actions={name: _bounds(rows) for name, rows in data["actions"].items()},
             universal=_bounds(data["universal"]),
             provenance=data["provenance"],
@@ -94,6 +98,14 @@ def read_thresholds(path: Path) -> Thresholds:
         raise InputError.of(
             path, f"not a thresholds file ({error!r})", "one that was fitted"
         ) from None
+    named = {n for bounds in found.actions.values() for b in bounds for n in (b.measure, b.per)}
+    if unknown := sorted(named - {"", *TITLES}):
+        raise InputError.of(
+            path,
+            f"bounds '{unknown[0]}', which this version does not measure",
+            "a file that its `dfmnist liveness fit` wrote",
+        )
+    return found
 
 
 def write_thresholds(thresholds: Thresholds, path: Path) -> None:
