@@ -26,9 +26,10 @@ Writer = Callable[[Path, np.ndarray, int, str], int]
 
 
 @pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third of the trees: they take most of an audit's time here."""
-    monkeypatch.setattr(classify, "_TREES", 13)
+def few_trees_and_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer trees and draws: they take most of an audit's time here."""
+    monkeypatch.setattr(classify, "_TREES", 7)
+    monkeypatch.setattr(classify, "_DRAWS", 50)
 
 
 def test_honest_dataset_passes_at_exactly_chance(make_dataset) -> None:

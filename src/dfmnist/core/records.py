@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,9 +46,15 @@ def read_config(path: Path, kind: type[Config], values: dict[str, Any]) -> Confi
     if unknown := sorted(values.keys() - names):
         raise InputError.of(path, f"'{unknown[0]}' is no setting", f"some of {', '.join(names)}")
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+        return _adapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         raise InputError.of(path, first_problem(error), "settings that dfmnist wrote") from None
+
+
+@cache
+def _adapter(kind: type[Config]) -> TypeAdapter[Config]:
+    """The checker of a config's type, which takes longer to make than to use."""
+    return TypeAdapter(kind)
 
 
 def first_problem(error: ValidationError) -> str:

@@ -31,6 +31,8 @@ OTHER_SUFFIXES = frozenset(
 )
 """Endings of photos and videos that are known by their content alone."""
 UNFINISHED = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp"})
+PREVIEWS = frozenset({".thm", ".lrv", ".lrf"})
+"""Endings of the small copies that cameras keep beside a recording: JPEG and MP4 by content."""
 SYSTEM = frozenset(
     {
         *("thumbs.db", "desktop.ini", "__macosx", "lost+found", "lost.dir", "#recycle"),
@@ -131,8 +133,8 @@ class MediaFolder:
 def find_media(folder: Path, kinds: Collection[MediaKind] = MEDIA) -> MediaFolder:
     """Every file of one of `kinds` below `folder`, and what is left out.
 
-    Hidden files and folders, those that operating systems add, and unfinished downloads are
-    nobody's.
+    Hidden files and folders, those that operating systems add, previews of cameras and unfinished
+    downloads are nobody's.
     """
     found: list[tuple[Path, MediaKind]] = []
     left_out: dict[str, list[str]] = {}
@@ -166,7 +168,10 @@ def _not_footage(name: str) -> str:
         return "hidden"
     if name.lower() in SYSTEM or name.startswith("@"):
         return "of the system"
-    return "unfinished downloads" if PurePath(name).suffix.lower() in UNFINISHED else ""
+    suffix = PurePath(name).suffix.lower()
+    if suffix in PREVIEWS:
+        return "previews of cameras"
+    return "unfinished downloads" if suffix in UNFINISHED else ""
 
 
 def person_of(below: PurePath, person: str = "file") -> str:
