@@ -147,6 +147,11 @@ def test_a_corpus_of_too_few_clips_is_not_run() -> None:
     )
     assert not cells["1%", "raw"].scores
     assert cells["10 fakes", "raw"].scores  # as many, whatever the dataset's size
+    for least, runs in ((8, True), (9, False)):  # a tenth is eight fakes
+        of = context(SMALL)
+        of = replace(of, recipe=replace(of.recipe, least_fakes=least))
+        cells = {(c.row, c.column): c for c in plan("figure3", of).cells}
+        assert bool(cells["10%", "raw"].scores) is runs
 
 
 def test_a_tenth_of_the_corpus_takes_as_many_validations_as_all_of_it() -> None:

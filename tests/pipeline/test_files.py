@@ -102,6 +102,12 @@ def test_no_batch_is_pinned_by_its_results(tmp_path: Path) -> None:
     assert seen[160] - seen[60] < 40  # pinned, it would be 100
 
 
+def test_a_driver_without_frames_is_refused(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"m\.safetensors: no driving frames"):
+        save_motion(tmp_path / "m.safetensors", iter(()), animator(weights))
+    assert not any(tmp_path.iterdir())
+
+
 def test_landmarks_are_found_on_the_way(weights: Path, tmp_path: Path) -> None:
     stream = Living(noise(40, 40, 3, seed=i) for i in range(43))
     save_motion(tmp_path / "m.safetensors", stream, animator(weights), landmarks=True)
