@@ -206,6 +206,8 @@ def test_broken_files_are_listed_and_the_audit_goes_on(make_dataset) -> None:
     assert report.copies.clips == 14
     with pytest.raises(AuditError, match="audit failed: files: 2 of 16 files cannot be read, such"):
         report.require_pass()
+    write_audit(root, report)
+    assert read_audit(root) == report  # what failed, too
     for clip in manifest.clips:
         manifest.path(clip).unlink(missing_ok=True)
     with pytest.raises(InputError, match="none of 16 files can be read"):
