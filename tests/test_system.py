@@ -157,7 +157,7 @@ def test_another_setting_is_refused(dataset: Path, footage: tuple[Path, Path]) -
 def test_when_no_real_clip_passes_there_is_no_dataset(
     footage: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="no frame to animate"):
+    with pytest.raises(InputError, match=r"no frame to animate \(\w.+\); expected frontal faces"):
         make(footage, tmp_path / "out", bounded_by(1e-9))
     assert not (tmp_path / "out" / "metadata.jsonl").exists()
 

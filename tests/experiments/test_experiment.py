@@ -54,7 +54,7 @@ def test_the_plan_is_printed_and_nothing_is_written(
     assert code == 0
     plan = json.loads(out)
     (one,) = plan["experiments"]
-    assert (one["name"], one["runs"], one["cells_with_runs"]) == ("figure6", 3, 9)
+    assert (one["name"], one["runs"], one["cells_with_runs"]) == ("figure6", 3, 33)
     assert len(plan["runs"]) == 3
     assert plan["steps"] == sum(run["steps"] for run in plan["runs"])
     assert 0 < plan["seconds"] < 600  # from a timed step
