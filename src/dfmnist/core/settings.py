@@ -130,7 +130,8 @@ def _fitting(value: Any, setting: Setting) -> Any:
 
 def check_choices(config: object) -> None:
     """Check that each field with a `Literal` type has one of its values. Raises `InputError`."""
-    for name, allowed in _choices(type(config)).items():
+    config_type: Any = type(config)
+    for name, allowed in _choices(config_type).items():
         found = getattr(config, name)
         if found not in allowed:
             expected = ", ".join(str(value) for value in allowed if value is not None)
