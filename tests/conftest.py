@@ -1,5 +1,6 @@
 """Shared fixtures: one thread, jobs in this process, no network, media beside the checkout."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from dfmnist.core.jobs import engine
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
+# The modules that collection imports stay: to look for garbage among them would cost seconds, now
+# and whenever a test leaves some. See `pytest_collection_finish`.
+gc.disable()
 # A suite started in the background ignores Ctrl-C, and so would the commands that it sends one to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -54,6 +58,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(group))
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(groups[item], len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that was imported out of every later search for garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

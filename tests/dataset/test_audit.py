@@ -26,9 +26,10 @@ Writer = Callable[[Path, np.ndarray, int, str], int]
 
 
 @pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third of the trees: they take most of an audit's time here."""
-    monkeypatch.setattr(classify, "_TREES", 13)
+def few_trees_and_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer trees and draws: they take most of an audit's time here."""
+    monkeypatch.setattr(classify, "_TREES", 7)
+    monkeypatch.setattr(classify, "_DRAWS", 50)
 
 
 def test_honest_dataset_passes_at_exactly_chance(make_dataset) -> None:
@@ -205,6 +206,8 @@ def test_broken_files_are_listed_and_the_audit_goes_on(make_dataset) -> None:
     assert report.copies.clips == 14
     with pytest.raises(AuditError, match="audit failed: files: 2 of 16 files cannot be read, such"):
         report.require_pass()
+    write_audit(root, report)
+    assert read_audit(root) == report  # what failed, too
     for clip in manifest.clips:
         manifest.path(clip).unlink(missing_ok=True)
     with pytest.raises(InputError, match="none of 16 files can be read"):

@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from dfmnist.detectors.metrics import ActionCounts, counts_by_action, evaluate
-from dfmnist.detectors.summary import by_action, counts, metric_lines
+from dfmnist.detectors.summary import by_action, counts, metric_lines, with_bounds
+from dfmnist.stats.intervals import Estimate
 
 NOD_RIGHT, NOD_LOST, SMILE_MISSED = "nod-right", "nod-lost", "smile-missed"
 
@@ -42,6 +43,12 @@ def test_counts_follow_the_threshold_and_the_qualities(scores: pl.DataFrame) -> 
     assert {c.action: c for c in counts_by_action(two)}["nod"] == ActionCounts("nod", 2, 0, 2, 4, 0)
     fakes = counts_by_action(scores.filter(pl.col("label") == "fake"))
     assert None not in [c.action for c in fakes]
+
+
+def test_an_interval_over_people_needs_two() -> None:
+    found = Estimate(0.5, 0.4, 0.6, 10, 2)
+    assert with_bounds(found, 2) == "0.500 [0.400, 0.600]"
+    assert with_bounds(found, 1) == "0.500"
 
 
 def test_lines_are_aligned_and_undefined_metrics_are_dashes(

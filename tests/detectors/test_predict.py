@@ -243,6 +243,7 @@ def test_a_detector_that_guessed_gives_no_verdict() -> None:
         return guessed(Validation(auc=auc, accuracy=0.5, clips=sum(clips)), clips)
 
     assert of(0.55, 100, 100).startswith("on its own 200 validation clips it was not above chance")
+    assert "(AUC 0.600; the 95% interval begins at 0.441, and" in of(0.6, 30, 20)  # by hand
     assert of(0.45, 500, 500)
     assert of(0.94, 120, 120) == ""
     assert of(1.0, 2, 2)  # two pairs in order happen by chance

@@ -47,6 +47,12 @@ def test_it_is_trained_and_scored_like_the_five(dataset: Path, tmp_path: Path) -
 
 
 @needs_timm
+def test_a_network_of_two_heads_is_refused() -> None:
+    with pytest.raises(InputError, match=r"deit_tiny_distilled.*: has several heads or none"):
+        build("timm:deit_tiny_distilled_patch16_224", size_px=32)
+
+
+@needs_timm
 @pytest.mark.parametrize("name", ["resnet10t", "vit_tiny_patch16_224", "swin_s3_tiny_224"])
 def test_features_maps_and_seeds(name: str) -> None:
     one, same, other = (build(f"timm:{name}", seed=seed, size_px=224) for seed in (1, 1, 2))

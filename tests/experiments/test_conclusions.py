@@ -1,6 +1,7 @@
 """Conclusions: what they compare, differences with intervals, when nothing is decided."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +27,7 @@ from dfmnist.experiments.conclusions import (
 )
 from dfmnist.experiments.corpus import figure3
 from dfmnist.experiments.execute import Executed, RunOutcome
-from dfmnist.experiments.plan import DatasetCounts, PlanContext, ScoreSpec, training_clips
+from dfmnist.experiments.plan import DatasetCounts, Plan, PlanContext, ScoreSpec, training_clips
 from dfmnist.experiments.render import cell_text, points
 from dfmnist.experiments.shortcut import shortcut
 from dfmnist.experiments.transfer import OURS, table2, table6
@@ -42,6 +43,30 @@ def context(seeds: int = 1, *others: str) -> PlanContext:
     return PlanContext(COUNTS, recipe, named, seeds)
 
 
+@cache
+def _plan(seeds: int) -> Plan:
+    return conclusions(context(seeds))
+
+
+def plan_of(of: PlanContext) -> Plan:
+    """The plan of the conclusions for a context without other datasets, made once."""
+    assert of == context(of.seeds)
+    return _plan(of.seeds)
+
+
+@cache
+def four_actions(right: int) -> pl.DataFrame:
+    """Scores of six people in four actions, `right` of four frames right."""
+    smile = scores(right, "abcdef")
+    more = (
+        smile.with_columns(
+            pl.lit(action).alias("action"), (pl.col("clip_id") + action).alias("clip_id")
+        )
+        for action in ("blink", "nod", "yaw")
+    )
+    return pl.concat([smile, *more])
+
+
 def of_quality(table: pl.DataFrame, quality: str) -> pl.DataFrame:
     return table.with_columns(quality=pl.lit(quality))
 
@@ -49,26 +74,19 @@ def of_quality(table: pl.DataFrame, quality: str) -> pl.DataFrame:
 def filled(of: PlanContext, folder: Path, right: "dict[str, int]", other: int = 2) -> Executed:
     """Every score that they need: the frames of four that are right, by tested quality."""
     found = Executed()
-    for number, score in enumerate(conclusions(of).scores):
+    for number, score in enumerate(plan_of(of).scores):
         count = right.get(score.quality, other)
         run = folder / f"run-{number}"
         write_json(run / "run.json", {"steps": 300, "initialisation": "random"})
         write_json(run / "config.json", plain(score.run.config))
-        tables = [scores(count, "abcdef")]
-        for action in ("blink", "nod", "yaw"):
-            more = scores(count, "abcdef").with_columns(
-                pl.lit(action).alias("action"),
-                (pl.col("clip_id") + action).alias("clip_id"),
-            )
-            tables.append(more)
-        of_quality(pl.concat(tables), score.quality).write_parquet(run / "scores.parquet")
+        of_quality(four_actions(count), score.quality).write_parquet(run / "scores.parquet")
         found.runs[score.run] = RunOutcome(run)
         found.scores[score] = run / "scores.parquet"
     return found
 
 
 def judged(of: PlanContext, executed: Executed) -> dict[str, Finding]:
-    return {f.claim.name: f for f in judge(of, executed, conclusions(of), draws=200)}
+    return {f.claim.name: f for f in judge(of, executed, plan_of(of), draws=200)}
 
 
 def test_the_papers_own_differences_are_computed_from_its_values() -> None:
@@ -211,7 +229,7 @@ def test_seeds_are_drawn_too(tmp_path: Path) -> None:
 
 def test_they_are_written_and_drawn(tmp_path: Path) -> None:
     of = context()
-    found = judge(of, filled(of, tmp_path, {"raw": 4, "c40": 3}), conclusions(of), draws=50)
+    found = judge(of, filled(of, tmp_path, {"raw": 4, "c40": 3}), plan_of(of), draws=50)
     heavy = next(f for f in found if f.claim.name == "Heavy compression hurts")
     cells = {cell.column: cell for cell in cells_of(heavy)}
     assert cell_text(cells[DIFFERENCE]) == "+25.0 (+25.0 to +25.0)"

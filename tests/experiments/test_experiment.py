@@ -35,10 +35,12 @@ def test_the_plan_is_printed_and_nothing_is_written(
     drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    code, out, _ = called(
-        capsys, "experiment", drawn, "table3", "table4", "table6", "--out",
-        tmp_path / "out", "--recipe", "smoke", "--dry-run", "--workers", 2,
-    )  # fmt: skip
+    with monkeypatch.context() as patch:  # five networks, each of which takes a second to time
+        patch.setattr(cost, "measured", lambda runs, step_s: dict.fromkeys(runs, 1.0))
+        code, out, _ = called(
+            capsys, "experiment", drawn, "table3", "table4", "table6", "--out",
+            tmp_path / "out", "--recipe", "smoke", "--dry-run", "--workers", 2,
+        )  # fmt: skip
     assert code == 0
     # six of Table 3, none of Table 4's own, two of Table 6 and two that go on from them
     assert "distinct runs: 10, each trained once" in out
@@ -46,17 +48,16 @@ def test_the_plan_is_printed_and_nothing_is_written(
     assert "not run: needs the dataset: --other DFDC=MANIFEST" in out
     assert "from run" in out
     assert "with 2 side by side" in out
-    monkeypatch.setattr(cost, "measured", lambda runs, step_s: dict.fromkeys(runs, 1.0))
     code, out, _ = called(
-        capsys, "experiment", drawn, "table3", "--recipe", "smoke", "--dry-run", "--json",
+        capsys, "experiment", drawn, "figure6", "--recipe", "smoke", "--dry-run", "--json",
     )  # fmt: skip
     assert code == 0
     plan = json.loads(out)
-    assert (plan["experiments"][0]["name"], plan["experiments"][0]["cells_with_runs"]) == (
-        "table3", 6,
-    )  # fmt: skip
-    assert len(plan["runs"]) == 6
+    (one,) = plan["experiments"]
+    assert (one["name"], one["runs"], one["cells_with_runs"]) == ("figure6", 3, 33)
+    assert len(plan["runs"]) == 3
     assert plan["steps"] == sum(run["steps"] for run in plan["runs"])
+    assert 0 < plan["seconds"] < 600  # from a timed step
     assert not (tmp_path / "out").exists()
 
 

@@ -1,18 +1,18 @@
 """Results from runs trained by hand, and spoof rates, whose answer is known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.reports.conftest import write_table3_alone
 
 from dfmnist.core.actions import Action
 from dfmnist.core.files import read_json, write_json
 from dfmnist.dataset.manifest import Clip, Rejected, Screening, read_manifest
 from dfmnist.detectors.imported_scores import import_scores
 from dfmnist.experiments import finished
-from dfmnist.experiments.experiment import Made, write_all
 from dfmnist.experiments.finished import write_run_results
 from dfmnist.experiments.results import ResultTable, read_result, read_results
 from dfmnist.experiments.spoof_rates import spoof_rates
@@ -34,14 +34,10 @@ def scores(dataset: Path, quality: str, right: dict[str, int], frames: int = 4) 
     return pl.DataFrame(rows)
 
 
-def _write_table3(made: Sequence[Made], out: Path) -> Path:
-    return write_all([one for one in made if one.experiment.name == "table3"], out)
-
-
 def table3(runs: Path, dataset: Path, out: Path) -> ResultTable:
     """Table 3 of `runs`; the other results, which take longer to draw, are not made."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finished, "write_all", _write_table3)
+        patch.setattr(finished, "write_all", write_table3_alone)
         write_run_results(runs, read_manifest(dataset), out)
     return read_result(out / "table3")
 
@@ -128,7 +124,7 @@ def test_guessing_is_not_learnt(drawn: Path, make_run: Make, tmp_path: Path) -> 
     assert cell.score.learnt is False
 
 
-def test_figure6_keeps_actions_and_the_real_class_apart(
+def test_figure6_keeps_actions_and_the_real_class_apart_and_the_dataset_is_shown_too(
     drawn: Path, make_run: Make, tmp_path: Path
 ) -> None:
     run = make_run(tmp_path / "runs", drawn, "xception", "raw", skill=1.0)
@@ -138,6 +134,8 @@ def test_figure6_keeps_actions_and_the_real_class_apart(
     )
     missed_reals.write_parquet(run / "scores-test.parquet")
     write_run_results(tmp_path / "runs", read_manifest(drawn), tmp_path / "out")
+    names = [table.name for table in read_results(tmp_path / "out")]
+    assert names == ["table1", "figure1", "figure2", "table3", "figure6", "figure9"]
     table = read_result(tmp_path / "out" / "figure6")
     cells = table.by_place
     assert cells["Smile", "raw"].value == pytest.approx(0.75)
@@ -148,13 +146,6 @@ def test_figure6_keeps_actions_and_the_real_class_apart(
         "not run: the test split has no nod clips; run it with another dataset",
     )
     assert cells["Smile", "c40"].state == "not run"
-
-
-def test_what_the_dataset_shows_is_written_too(drawn: Path, make_run: Make, tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", drawn, "resnet50", "raw", skill=1.0)
-    write_run_results(tmp_path / "runs", read_manifest(drawn), tmp_path / "out")
-    names = [table.name for table in read_results(tmp_path / "out")]
-    assert names == ["table1", "figure1", "figure2", "table3", "figure6", "figure9"]
 
 
 def words(live: bool) -> tuple[Screening, ...]:

@@ -147,6 +147,11 @@ def test_a_corpus_of_too_few_clips_is_not_run() -> None:
     )
     assert not cells["1%", "raw"].scores
     assert cells["10 fakes", "raw"].scores  # as many, whatever the dataset's size
+    for least, runs in ((8, True), (9, False)):  # a tenth is eight fakes
+        of = context(SMALL)
+        of = replace(of, recipe=replace(of.recipe, least_fakes=least))
+        cells = {(c.row, c.column): c for c in plan("figure3", of).cells}
+        assert bool(cells["10%", "raw"].scores) is runs
 
 
 def test_a_tenth_of_the_corpus_takes_as_many_validations_as_all_of_it() -> None:
@@ -325,9 +330,13 @@ def test_a_cell_says_which_quality_and_which_actions_are_missing() -> None:
     assert (cell.scores, cell.missing) == ((), "other has no clips in raw, only c40")
     cell = poor.cell("r", "c", None, lambda seed: of.run("mesoinception4", dataset="other"))
     assert cell.missing == "other has no clips in raw, only c40"  # nothing to train on
+    imported = replace(of, main=replace(SMALL, qualities=("original",)))
+    assert (of.tested_in("c40"), imported.tested_in("c40")) == ("c40", "original")
     silent = replace(of, main=replace(SMALL, fakes=(("", 80),)))
     cell = silent.cell("r", "c", None, lambda seed: of.run("mesoinception4", actions=("nod",)))
     assert cell.missing.startswith("ours states no actions")
+    every = {c.row: c.missing for c in plan("figure6", silent).cells if c.column == "raw"}
+    assert sum(why == cell.missing for why in every.values()) >= 10  # each row of an action
     few = replace(of, main=replace(SMALL, fakes=(("nod", 1),), reals=1))
     assert few.cell("r", "c", None, lambda seed: few.run("mesoinception4")).scores  # all there are
     none = replace(of, main=replace(SMALL, reals=0))

@@ -1,15 +1,17 @@
 """Other attacks from the same clips: splits, counts, resume; and datasets joined."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dfmnist.core.errors import InputError
+from dfmnist.dataset.info import DatasetInfo, write_info
 from dfmnist.dataset.manifest import Manifest, read_manifest, write_manifest
 from dfmnist.dataset.merge import assert_unseen, join_datasets
 from dfmnist.dataset.provenance import read_provenance
-from dfmnist.dataset.splits import assert_disjoint
+from dfmnist.dataset.splits import assert_disjoint, split_info
 from dfmnist.experiments.plan import FACE_SWAP, MESH_WARP, SURROGATES, count_clips
 from dfmnist.experiments.surrogates import (
     build_surrogate,
@@ -99,6 +101,23 @@ def test_joined_datasets_hold_every_clip_once(made: dict[str, Path], tmp_path: P
     stamp = (root / "metadata.jsonl").stat().st_mtime_ns
     assert join_datasets(made, root) == root
     assert (root / "metadata.jsonl").stat().st_mtime_ns == stamp
+
+
+def test_a_driver_of_all_splits_and_the_rule_of_the_parts(drawn: Path, tmp_path: Path) -> None:
+    """As in the paper: one volunteer drives every fake, and the splits are disjoint in sources."""
+    shutil.copytree(drawn, tmp_path / "a")
+    clips = [
+        clip.model_copy(update={"driver": "volunteer", "identities": (clip.source, "volunteer")})
+        if clip.label == "fake"
+        else clip
+        for clip in read_manifest(drawn).clips
+    ]
+    write_manifest(tmp_path / "a", clips)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    write_info(tmp_path / "b", DatasetInfo(splits=split_info(clips, "paper", 5)))
+    parts = {name: tmp_path / name for name in ("a", "b")}
+    joined = read_manifest(join_datasets(parts, tmp_path / "joined"))
+    assert joined.info.splits == split_info(joined.clips, "paper", 0)  # no draw made them
 
 
 def test_a_person_trained_on_here_and_tested_there_is_refused(drawn: Path, tmp_path: Path) -> None:

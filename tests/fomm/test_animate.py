@@ -1,4 +1,7 @@
-"""Animation end to end at tiny size: shapes, motions, odd input."""
+"""Animation end to end at tiny size: shapes, motions, odd input.
+
+In torch, since OpenVINO takes a second to compile a network; test_backends compares the two.
+"""
 
 from pathlib import Path
 
@@ -30,10 +33,10 @@ def noise(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("motion", ["relative", "absolute", "relative_scaled"])
 def test_cached_keypoints_give_what_animate_gives(weights: Path, motion: str) -> None:
     source, driving = noise(32, 32, 3), noise(11, 32, 32, 3)
-    whole = animate(source, driving, weights=weights, motion=motion)  # type: ignore[arg-type]
+    whole = animate(source, driving, weights=weights, motion=motion, backend="torch")  # type: ignore[arg-type]
     assert whole.shape == (11, 32, 32, 3)
     assert whole.dtype == np.uint8
-    model = Animator(weights)
+    model = Animator(weights, backend="torch")
     kept = model.keypoints(driving)
     parts = model.animate(model.encode(source), kept, motion)  # type: ignore[arg-type]
     np.testing.assert_array_equal(parts, whole)
@@ -41,7 +44,8 @@ def test_cached_keypoints_give_what_animate_gives(weights: Path, motion: str) ->
 
 @pytest.mark.parametrize("shape", [(40, 31), (40, 31, 1), (40, 31, 3), (40, 31, 4), (1, 40, 31, 3)])
 def test_odd_sources(weights: Path, shape: tuple[int, ...]) -> None:
-    made = animate(noise(*shape), noise(1, 50, 47, 3), weights=weights)  # a driver of one frame
+    driving = noise(1, 50, 47, 3)  # a driver of one frame
+    made = animate(noise(*shape), driving, weights=weights, backend="torch")
     assert made.shape == (1, 32, 32, 3)
 
 
@@ -66,12 +70,12 @@ def test_what_is_no_picture_is_refused(
     weights: Path, source: np.ndarray, driving: np.ndarray
 ) -> None:
     with pytest.raises(InputError, match=r"frames are .* expected"):
-        animate(source, driving, weights=weights)
+        animate(source, driving, weights=weights, backend="torch")
 
 
 def test_unknown_motion(weights: Path) -> None:
     with pytest.raises(InputError, match="unknown motion 'wild'"):
-        animate(noise(8, 8, 3), noise(1, 8, 8, 3), weights=weights, motion="wild")  # type: ignore[arg-type]
+        animate(noise(8, 8, 3), noise(1, 8, 8, 3), weights=weights, motion="wild", backend="torch")  # type: ignore[arg-type]
 
 
 def square(side: float, shift: float = 0.0) -> Keypoints:

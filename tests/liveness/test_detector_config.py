@@ -57,6 +57,7 @@ def test_a_file_a_program_and_a_function(tmp_path: Path) -> None:
     assert isinstance(command, CommandDetector)
     assert command.command == ("python3", "my check.py", "--clip", "{clip}")
     assert command.name == "my_check"
+    assert parse_detector(f"python:my.checks:{'judge' * 9}").name == "judge" * 8  # 40 letters
     function = parse_detector("python:my.checks:judge")
     assert isinstance(function, PythonDetector)
     assert (function.name, function.function) == ("judge", "my.checks:judge")

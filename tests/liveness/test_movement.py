@@ -33,6 +33,7 @@ def test_a_face_is_followed_once_and_the_last_clip_alone_is_kept(
 def test_rest_is_no_movement(make_signals: MakeSignals) -> None:
     moved = movement(make_signals(), FPS)
     assert moved.yaw_range_deg < 1.0
+    assert moved.yaw_both_deg < 0.45
     assert moved.pitch_dip_deg < 1.0
     assert moved.eye_closure < 0.05
     assert moved.mouth_opening < 0.01
@@ -65,6 +66,11 @@ def test_a_turn_that_never_rests_in_front_is_a_turn_to_both_sides(
     assert movement(make_signals(yaw_deg=turn), FPS).yaw_both_deg > 10
 
 
+def test_a_shaken_head_turns_half_of_its_way_to_each_side(make_signals: MakeSignals) -> None:
+    shaken = movement(make_signals(yaw_deg=9 - 12 * np.cos(np.arange(50) / 4)), FPS)
+    assert shaken.yaw_both_deg == pytest.approx(12, abs=0.7)
+
+
 def test_the_neutral_is_where_the_head_is_held_or_begins() -> None:
     held = np.concatenate([np.full(8, 24.0), np.linspace(24, 0, 12), np.zeros(30)])
     assert neutral_pose(held, 4.0, 5) == pytest.approx(0, abs=0.5)  # it ends upright
@@ -82,6 +88,9 @@ def test_nod_goes_down_and_comes_back_at_any_height(
     held = movement(make_signals(pitch_deg=np.linspace(0, -20, 50)), FPS)
     assert held.pitch_range_deg > 17
     assert held.pitch_dip_deg < 1
+    lowered = np.interp(np.arange(50), [10, 16, 28, 40], [0, -12, -12, 9])
+    raised = movement(make_signals(pitch_deg=lowered), FPS)
+    assert raised.pitch_rise_deg == pytest.approx(21, abs=1.5)  # from where it was lowered to
     up = movement(make_signals(pitch_deg=pulse(20)), FPS)
     assert up.pitch_rise_deg == pytest.approx(20, abs=1.5)
     assert up.pitch_dip_deg < 2

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -70,6 +71,8 @@ def test_a_verdict_and_what_was_sent(clip: ClipFile) -> None:
         )  # fmt: skip
         (got,) = server.received
     assert verdict == Verdict("mine", True, 0.9, "")
+    timers = [t for t in threading.enumerate() if isinstance(t, threading.Timer)]
+    assert all(timer.finished.is_set() for timer in timers)  # none waits for the deadline
     assert got.headers["Authorization"] == f"Bearer {SECRET}"
     assert got.path == "/v1/check?api_key=s3cr3t%2Ftoken%2B1"
     kind, boundary = got.headers["Content-Type"].split("; boundary=")

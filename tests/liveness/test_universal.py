@@ -95,7 +95,9 @@ def test_a_display_and_no_face_has_a_regular_pattern(portrait: Image8, tmp_path:
     assert pattern_peak(live, [None] * 12) == 0.0
 
 
-@pytest.mark.parametrize(("left", "seen"), [(70, True), (30, False)], ids=["cheek", "background"])
+@pytest.mark.parametrize(
+    ("left", "seen"), [(70, True), (168, True), (30, False), (202, False)]
+)  # both cheeks, and the background on both sides
 def test_the_whole_face_is_looked_at_and_nothing_else(
     portrait: Image8, left: int, seen: bool
 ) -> None:

@@ -69,6 +69,10 @@ def test_hidden_and_system_files_are_nobody(
         "$RECYCLE.BIN/x.jpg",
         "Thumbs.db",
         "eve.jpg.crdownload",
+        "GX010001.THM",
+        "GX010001.lrv",
+        "ann.jpg~",
+        "ann.JPG.bak",
         "notes.md",
     ]
     for name in (*kept, *others):
@@ -83,13 +87,15 @@ def test_hidden_and_system_files_are_nobody(
     found = [(p.relative_to(tmp_path).as_posix(), kind) for p, kind in held.files]
     assert found == sorted([*((name, "photo") for name in kept), ("clip.mp4", "video")])
     said = capsys.readouterr().err
-    assert "people: 11 entries left out" in said
+    assert "people: 15 entries left out" in said
     for name in (".trashed-1-gus.jpg", "._ann.jpg", ".thumbnails/", "@eaDir/", "#recycle/"):
         assert name in said
-    for part in ("neither photo nor video: notes.md", "eve.jpg.crdownload", "folders: again/"):
+    for part in ("neither photo nor video: notes.md", "eve.jpg.crdownload", "folders: again/",
+                 "previews of cameras: GX010001.THM, GX010001.lrv",
+                 "backup copies: ann.JPG.bak, ann.jpg~"):  # fmt: skip
         assert part in said
     find_media(tmp_path, VIDEOS).tell("drivers")
-    assert "drivers: 14 entries left out" in (said := capsys.readouterr().err)
+    assert "drivers: 18 entries left out" in (said := capsys.readouterr().err)
     assert "photos: ann.jpg, cid.jfif, deep/down/bob" in said
 
 

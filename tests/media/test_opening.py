@@ -13,6 +13,7 @@ from PIL import Image
 
 from dfmnist.core.errors import InputError
 from dfmnist.media import opening, video
+from dfmnist.media.inspect import signal_facts
 from dfmnist.media.rgb import RgbConverter
 from dfmnist.media.sample import read_stretch
 
@@ -208,6 +209,56 @@ def test_frames_in_avi_are_counted_since_their_times_are_false(tmp_path: Path) -
     assert np.abs(means(everything) - levels(24)).max() < 3
     wanted = [3, 9, 15, 20]  # whose false times ascend in the order shown
     assert np.array_equal(video.frames_at(path, wanted), everything[wanted])
+
+
+@pytest.mark.parametrize("name", ["a.h264", "a.m4v"])
+def test_a_stream_without_a_container_is_read(tmp_path: Path, name: str) -> None:
+    """As small cameras write it: no times, and no way back to the beginning."""
+    options = {"bf": "2", "crf": "8"} if name == "a.h264" else {"qscale": "2"}
+    path = tmp_path / name
+    codec = "libx264" if name == "a.h264" else "mpeg4"
+    encode(path, [shaded(v) for v in levels(24)], codec=codec, options=options)
+    info = video.probe(path)
+    assert (info.num_frames, info.fps, info.width, info.variable_rate) == (24, 25, SIZE, False)
+    everything = video.read_frames(path)
+    assert np.abs(means(everything) - levels(24)).max() < 4
+    assert np.array_equal(video.frames_at(path, [3, 9, 20]), everything[[3, 9, 20]])
+
+
+def test_an_empty_packet_lets_the_frame_before_it_stay(tmp_path: Path) -> None:
+    """As Theora writes it; other frames come after it."""
+    path = tmp_path / "a.nut"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p"
+        for tick, level in zip((0, 1, 3, 4), levels(4), strict=True):
+            frame = av.VideoFrame.from_ndarray(shaded(level), format="rgb24")
+            frame.pts = tick
+            container.mux(stream.encode(frame))
+            if tick == 1:
+                empty = av.Packet(b"")
+                empty.stream, empty.time_base, empty.pts, empty.dts = stream, Fraction(1, 25), 2, 2
+                container.mux(empty)
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        assert [bool(packet.size) for packet in container.demux()] == [True, True, False, True,
+                                                                       True, False]  # fmt: skip
+    everything = video.read_frames(path)
+    assert np.abs(means(everything) - levels(4)).max() < 3
+    times = video.frame_times(path)
+    assert times.variable_rate
+    assert times.index_at([0.04, 0.08, 0.12]).tolist() == [1, 1, 2]
+    assert np.array_equal(video.frames_at(path, [1, 3]), everything[[1, 3]])
+    assert signal_facts(path)["key_to_inter"] > 0
+
+
+def test_a_frame_that_a_capture_dropped_is_a_gap(tmp_path: Path) -> None:
+    """AVI counts frames, so that its tick is as long as one."""
+    path = encode(tmp_path / "a.avi", [shaded(v) for v in levels(5)], codec="mjpeg",
+                  pixel_format="yuvj420p", ticks=(0, 1, 2, 4, 5), options={})  # fmt: skip
+    times = video.frame_times(path)
+    assert (times.ticks, times.variable_rate) == ((0, 1, 2, 4, 5), True)
+    assert times.index_at([2 / 25, 3 / 25, 4 / 25]).tolist() == [2, 2, 3]
 
 
 def test_hidden_frames_are_not_counted(tmp_path: Path) -> None:

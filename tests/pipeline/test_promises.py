@@ -356,7 +356,7 @@ def test_the_source_frame_is_the_first_that_is_fit(
 ) -> None:
     frames = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3)).astype(np.uint8)
     if blurred:
-        frames[0] = frames[0] // 4
+        frames[0, ..., 1] = frames[0, ..., 1] // 4  # green, whose sharpness is measured
     mesh = SimpleNamespace(track=lambda clip: [object()] * len(clip))
     monkeypatch.setattr(select, "face_mesh", lambda: mesh)
     monkeypatch.setattr(select, "signals", lambda track: signals_of(**changes))

@@ -37,14 +37,14 @@ def result(name: str, manifest: Manifest, folder: Path) -> None:
     write_result(folder / name, table)
 
 
-def test_the_page_shows_the_results_in_the_dataset(made: Any, tmp_path: Path) -> None:
+def test_the_page_shows_the_results_in_the_dataset(made: Any, whole: Any, tmp_path: Path) -> None:
     dataset, out = tmp_path / "dataset", tmp_path / "page"
     shutil.copytree(made.dataset, dataset)
     manifest = read_manifest(dataset)
     folder = dataset / LIVENESS_FOLDER
     for name in LIVENESS:
         result(name, manifest, folder)
-    page, _ = write_report(dataset, out, made.context, runs=made.runs)
+    page, _ = write_report(dataset, out, made.context, experiments=whole.experiments)
     html = page.read_text(encoding="utf-8")
     section = html[html.index('<section id="liveness"') : html.index('<section id="paper"')]
     assert "25.0%" in section
@@ -57,4 +57,4 @@ def test_the_page_shows_the_results_in_the_dataset(made: Any, tmp_path: Path) ->
     )
     write_result(folder / LIVENESS[0], changed)
     with pytest.raises(InputError, match="was made on another dataset"):
-        write_report(dataset, out, made.context, runs=made.runs)
+        write_report(dataset, out, made.context, experiments=whole.experiments)

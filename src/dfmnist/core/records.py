@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,10 +45,18 @@ def read_config(path: Path, kind: type[Config], values: dict[str, Any]) -> Confi
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(values.keys() - names):
         raise InputError.of(path, f"'{unknown[0]}' is no setting", f"some of {', '.join(names)}")
+    config_type: Any = kind
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+        checked: Config = _adapter(config_type).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         raise InputError.of(path, first_problem(error), "settings that dfmnist wrote") from None
+    return checked
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """The checker of a config's type, which takes longer to make than to use."""
+    return TypeAdapter(kind)
 
 
 def first_problem(error: ValidationError) -> str:

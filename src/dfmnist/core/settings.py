@@ -131,9 +131,9 @@ def _fitting(value: Any, setting: Setting) -> Any:
 def check_choices(config: object) -> None:
     """Check that each field with a `Literal` type has one of its values. Raises `InputError`."""
     config_type: Any = type(config)
-    for name, kind in _types(config_type).items():
-        found, allowed = getattr(config, name), _literals(kind)
-        if allowed and found not in allowed:
+    for name, allowed in _choices(config_type).items():
+        found = getattr(config, name)
+        if found not in allowed:
             expected = ", ".join(str(value) for value in allowed if value is not None)
             raise InputError(f"{name} is '{found}'; expected one of {expected}")
 
@@ -154,6 +154,13 @@ def _types(kind: Any) -> dict[str, Any]:
     """The type of each field of the dataclass `kind`."""
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+@cache
+def _choices(kind: Any) -> dict[str, tuple[Any, ...]]:
+    """The values of each field of the dataclass `kind` that has a `Literal` type."""
+    allowed = {name: _literals(of) for name, of in _types(kind).items()}
+    return {name: values for name, values in allowed.items() if values}
 
 
 def _default(field: "dataclasses.Field[Any]") -> Any:

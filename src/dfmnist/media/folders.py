@@ -30,11 +30,17 @@ OTHER_SUFFIXES = frozenset(
     }
 )
 """Endings of photos and videos that are known by their content alone."""
-UNFINISHED = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp"})
+UNFINISHED = frozenset(
+    {".part", ".partial", ".filepart", ".crdownload", ".opdownload", ".download", ".!ut", ".tmp"}
+)
+PREVIEWS = frozenset({".thm", ".lrv", ".lrf"})
+"""Endings of the small copies that cameras keep beside a recording: JPEG and MP4 by content."""
+BACKUPS = (".bak", ".orig", ".old", "~")
+"""Endings that programs give to the copy of a file before they change it."""
 SYSTEM = frozenset(
     {
-        *("thumbs.db", "desktop.ini", "__macosx", "lost+found", "lost.dir", "#recycle"),
-        *("#snapshot", "$recycle.bin", "system volume information"),
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "lost+found", "lost.dir"),
+        *("#recycle", "#snapshot", "$recycle.bin", "recycler", "system volume information"),
     }
 )
 """Names, in lower case, that operating systems and network drives add to folders."""
@@ -131,8 +137,8 @@ class MediaFolder:
 def find_media(folder: Path, kinds: Collection[MediaKind] = MEDIA) -> MediaFolder:
     """Every file of one of `kinds` below `folder`, and what is left out.
 
-    Hidden files and folders, those that operating systems add, and unfinished downloads are
-    nobody's.
+    Hidden files and folders, those that operating systems add, previews of cameras, backup copies
+    and unfinished downloads are nobody's.
     """
     found: list[tuple[Path, MediaKind]] = []
     left_out: dict[str, list[str]] = {}
@@ -166,7 +172,12 @@ def _not_footage(name: str) -> str:
         return "hidden"
     if name.lower() in SYSTEM or name.startswith("@"):
         return "of the system"
-    return "unfinished downloads" if PurePath(name).suffix.lower() in UNFINISHED else ""
+    suffix = PurePath(name).suffix.lower()
+    if suffix in PREVIEWS:
+        return "previews of cameras"
+    if name.lower().endswith(BACKUPS):
+        return "backup copies"
+    return "unfinished downloads" if suffix in UNFINISHED else ""
 
 
 def person_of(below: PurePath, person: str = "file") -> str:

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dfmnist.core.errors import InputError
-from dfmnist.media.opening import DECODE, opened
+from dfmnist.media.opening import DECODE, opened, repeats
 from dfmnist.media.sample import evenly
 
 Facts = dict[str, str | float]
@@ -162,6 +162,8 @@ def signal_facts(path: Path) -> dict[str, float]:
         stream.codec_context.options = {**DECODE, "export_side_data": "venc_params"}
         pixels = stream.codec_context.width * stream.codec_context.height
         for packet in container.demux(stream):
+            if repeats(packet):
+                continue
             if packet.size:
                 sizes.append(packet.size)
                 keys.append(packet.is_keyframe)

@@ -115,6 +115,8 @@ class Opened:
                 first = first or packet
                 if packet.pts is not None and first.pts is not None and packet.pts < first.pts:
                     continue
+            elif repeats(packet):
+                continue
             yield packet
 
     def truncated(self, found: int, announced: int) -> InputError:
@@ -123,6 +125,14 @@ class Opened:
         return InputError.of(
             self.path, f"is truncated: {found}{said} frames read", "a complete video"
         )
+
+
+def repeats(packet: "Packet[VideoStream]") -> bool:
+    """True for an empty packet with a time, as in Theora: the frame before it stays.
+
+    A decoder would take it for the end, whose empty packet has no time.
+    """
+    return not packet.size and packet.dts is not None
 
 
 @contextlib.contextmanager
@@ -280,8 +290,10 @@ def times_of(video: Opened) -> FrameTimes:
             f"shows one frame for {float(max(gaps) * stream.time_base):.0f} s",
             f"a frame every {MAX_GAP_S} s at least",
         )
-    variable = bool(gaps) and max(gaps) - min(gaps) > 1  # one tick is rounding
-    variable = variable and min(gaps) > 0
+    variable = False
+    if gaps and min(gaps) > 0:
+        rounding = 1 if min(gaps) > 1 else 0  # ticks as long as a frame are not rounded to
+        variable = max(gaps) - min(gaps) > rounding
     fps = _variable(ticks, last_duration, stream) if variable else _constant(ticks, stream)
     return FrameTimes(ticks, stream.time_base, fps, variable, identified)
 

@@ -124,6 +124,7 @@ def probe(path: Path) -> VideoInfo:
     path = Path(path)
     with opened(path) as video:
         times = times_of(video)
+    with opened(path) as video:  # opened again, since not every format can be wound back
         width, height = _first_size(video)
         context = video.stream.codec_context
         return VideoInfo(
@@ -141,8 +142,6 @@ def probe(path: Path) -> VideoInfo:
 
 def _first_size(video: Opened) -> tuple[int, int]:
     """Width and height of the first frame as shown."""
-    video.stream.codec_context.options = DECODE
-    video.container.seek(0, stream=video.stream)
     for frame in _decoded(video):
         return shown_size(frame, video.pixel_aspect)
     raise InputError.of(video.path, "holds no frames", "a video of one frame or more")

@@ -41,7 +41,7 @@ def build(
         >>> dataset = dfmnist.build(
         ...     "footage/people.csv", "footage/drivers.csv", "dataset", workers=1,
         ...     licence="CC0-1.0", consent="the people are synthetic", synthetic=True,
-        ...     per_action=3, attempts_per_clip=1, num_frames=16,
+        ...     per_action=3, attempts_per_clip=1, num_frames=12,
         ... )
         >>> len(dfmnist.load(dataset).clips)
         18
