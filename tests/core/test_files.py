@@ -57,7 +57,7 @@ def test_json_goes_round_and_a_broken_one_names_the_file(tmp_path: Path) -> None
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     claim_folder(tmp_path / "new", "dataset")
     claim_folder(tmp_path / "new", "dataset")
-    with pytest.raises(InputError, match="holds a dataset"):
+    with pytest.raises(InputError, match="is marked as dataset"):
         claim_folder(tmp_path / "new", "report")
     other = tmp_path / "other"
     other.mkdir()
@@ -170,7 +170,7 @@ def test_a_claimed_folder_is_left_as_it_was_if_nothing_was_written(tmp_path: Pat
     with pytest.raises(RuntimeError), folder_lock(out, "dataset"):  # a resume that fails
         raise RuntimeError
     assert sorted(p.name for p in out.iterdir()) == [MARKER, "a"]
-    with pytest.raises(InputError, match="out: holds a dataset"), folder_lock(out, "report"):
+    with pytest.raises(InputError, match="out: is marked as dataset"), folder_lock(out, "report"):
         pass
     (mine / "thesis.tex").write_text("mine")
     with pytest.raises(InputError, match="holds something else"), folder_lock(mine, "dataset"):

@@ -334,7 +334,7 @@ def claim_folder(folder: Path, kind: str) -> bool:
     A new or empty folder gets a marker; one with the same marker is used again (resume). Raises
     `InputError` if it holds something else.
     """
-    marker = folder / MARKER
+    marker, expected = folder / MARKER, f"a new folder, or one that is marked as {kind}"
     try:
         if folder.is_file():
             raise InputError.of(folder, "is a file", "a folder to write to")
@@ -346,9 +346,9 @@ def claim_folder(folder: Path, kind: str) -> bool:
     if MARKER in there:
         found = marker.read_text(encoding="utf-8").strip()
         if found != kind:
-            raise InputError.of(folder, f"holds a {found}", f"a new folder, or one with a {kind}")
+            raise InputError.of(folder, f"is marked as {found}", expected)
         return False
     if any(not name.startswith((TEMPORARY, LOCK)) for name in there):
-        raise InputError.of(folder, "holds something else", f"a new folder, or one with a {kind}")
+        raise InputError.of(folder, "holds something else", expected)
     write_text(marker, kind + "\n")
     return True
