@@ -392,7 +392,7 @@ def _animate_and_detect_all(
     said = trials.give(FOOTAGE, f"all that is {people.name}", people / "sound.mp4", "detect",
                        people, "--run", good.run, "--cropped", "--backend", "torch",
                        may=may)  # fmt: skip
-    if f"{people / 'sound.mp4'}: no verdict (" not in said:
+    if f"{people / 'sound.mp4'}: P(fake) 0." not in said:
         trials.faults.append("detect: the good file of a folder is not scored")
     videos = {path: name for path, name in named.items() if path.suffix == ".mp4"}
     trials.expect_named("detect", videos, said)

@@ -188,7 +188,8 @@ def lines(found: FileVerdict) -> list[str]:
         return [found.error]
     looked = f"{found.looked_at} of {plural(found.num_frames, 'frame')} looked at"
     what = "photo" if found.kind == "photo" else f"{duration_text(found.duration_s)}, {looked}"
-    told = [f"{found.path}: {_words(found.verdict)} ({what})"]
+    most = f"P(fake) {found.p_fake:.3f}, " if found.faces else ""
+    told = [f"{found.path}: {most}{_words(found.verdict)} ({what})"]
     for face in found.faces:
         told += [f"  {line}" for line in _face_lines(face, found)]
     if found.passed_over:
