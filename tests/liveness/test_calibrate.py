@@ -32,7 +32,7 @@ from dfmnist.liveness.measured_clips import (
     measure_performance,
     plan_clips,
 )
-from dfmnist.liveness.movement import TITLES
+from dfmnist.liveness.measures import TITLES
 from dfmnist.liveness.thresholds import check_bounds, shipped_thresholds
 from dfmnist.stats.intervals import Rate
 

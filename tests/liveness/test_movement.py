@@ -9,7 +9,8 @@ import pytest
 
 from dfmnist.faces.pose import Signals
 from dfmnist.liveness import tracking
-from dfmnist.liveness.movement import TITLES, filled, movement, neutral_pose
+from dfmnist.liveness.measures import TITLES
+from dfmnist.liveness.movement import filled, movement, neutral_pose
 
 MakeSignals = Callable[..., Signals]
 Pulse = Callable[..., npt.NDArray[np.float64]]

@@ -396,7 +396,9 @@ def read_result(folder: Path) -> ResultTable:
 def read_results(root: Path) -> tuple[ResultTable, ...]:
     """Every result below `root`, in the paper's order. Raises `InputError`: none, or a bad one."""
     if not (found := results_below(root, ORDER)):
-        raise InputError.of(root, "holds no table and no figure", "the folder that `dfmnist experiment` wrote")
+        raise InputError.of(
+            root, "holds no table and no figure", "the folder that `dfmnist experiment` wrote"
+        )
     return found
 
 

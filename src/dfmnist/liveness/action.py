@@ -15,7 +15,8 @@ from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
 from dfmnist.faces.pose import Signals, signals
 from dfmnist.liveness.base import Verdict
-from dfmnist.liveness.movement import TITLES, movement
+from dfmnist.liveness.measures import TITLES
+from dfmnist.liveness.movement import movement
 from dfmnist.liveness.thresholds import (
     MIN_SEEN,
     Bound,

@@ -18,7 +18,7 @@ from dfmnist.liveness.measured_clips import (
     measure_clips,
     plan_clips,
 )
-from dfmnist.liveness.movement import TITLES
+from dfmnist.liveness.measures import TITLES
 from dfmnist.liveness.thresholds import (
     Thresholds,
     check_bounds,

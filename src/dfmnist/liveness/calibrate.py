@@ -18,7 +18,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.liveness import universal
 from dfmnist.liveness.action import RULES
 from dfmnist.liveness.measured_clips import BONA_FIDE, MeasuredClip
-from dfmnist.liveness.movement import TITLES
+from dfmnist.liveness.measures import TITLES
 from dfmnist.liveness.thresholds import Bound, BoundKind, Thresholds, check_bounds
 
 MIN_ACTORS = 3

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json, sha256_file, write_json
-from dfmnist.liveness.movement import TITLES
+from dfmnist.liveness.measures import TITLES
 
 SHIPPED = Path(__file__).with_name("thresholds.json")
 """The file of thresholds that is part of the package."""
