@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from dfmnist.detectors import precision
 from dfmnist.detectors.precision import choose_precision
 
 OPTIONS = {"size_px": 32}
@@ -36,3 +37,15 @@ def test_a_processor_without_bfloat16_gets_float32_soon() -> None:
     chosen, seconds = json.loads(done.stdout)
     assert chosen == "f32"
     assert seconds["bf16"] > seconds["f32"]
+
+
+def test_the_seconds_are_those_of_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where bfloat16 is so slow that its own step is not timed: plans are timed by them."""
+
+    def pass_s(module: object, frames: torch.Tensor, which: str, forward_only: bool) -> float:
+        assert forward_only or which == "f32"
+        return len(frames) * (1 if forward_only else 3) * (10.0 if which == "bf16" else 1.0)
+
+    monkeypatch.setattr(precision, "_pass_s", pass_s)
+    chosen, seconds = choose_precision("mesoinception4", OPTIONS, 4, torch.device("cpu"))
+    assert (chosen, seconds) == ("f32", {"f32": 12.0, "bf16": 120.0})

@@ -38,8 +38,8 @@ def choose_precision(
     """The faster of "f32" and "bf16" for one training step, and the seconds that each takes.
 
     Steps of both alternate, so that other processes slow down both, and the fastest step of each
-    counts. If a forward pass of few frames shows bfloat16 to be far slower, the seconds are those
-    of that pass.
+    counts. If a forward pass of few frames shows bfloat16 to be far slower, only float32's step is
+    timed, and bfloat16's is taken to be as many times slower as its forward pass.
     """
     module = build(network, **options).train().to(device)
     generator = torch.Generator().manual_seed(0)
@@ -47,19 +47,29 @@ def choose_precision(
     size = (max(_FEW, min(batch_size, _MAX_BATCH)), channels, module.size_px, module.size_px)
     frames = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator).to(device)
     seconds = _best(module, frames[:_FEW], forward_only=True)
-    if seconds["bf16"] < _HOPELESS * seconds["f32"]:
+    slower = seconds["bf16"] / seconds["f32"]
+    if slower < _HOPELESS:
         seconds = _best(module, frames, forward_only=False)
+    else:
+        (step,) = _best(module, frames, ("f32",), forward_only=False).values()
+        seconds = {"f32": step, "bf16": step * slower}
     rounded = {name: round(value, 6) for name, value in seconds.items()}
     faster = rounded["bf16"] * _MARGIN < rounded["f32"]  # a reader of the record decides alike
     return ("bf16" if faster else "f32"), rounded
 
 
-def _best(module: Detector, frames: Tensor, *, forward_only: bool) -> dict[str, float]:
-    """The fastest time of each precision in seconds; both alternate after one warm-up round.
+def _best(
+    module: Detector,
+    frames: Tensor,
+    precisions: tuple[str, ...] = ("f32", "bf16"),
+    *,
+    forward_only: bool,
+) -> dict[str, float]:
+    """The fastest time of each precision in seconds; they alternate after one warm-up round.
 
     A forward pass is timed once: it decides between factors, not between a few percent.
     """
-    seconds = dict.fromkeys(("f32", "bf16"), float("inf"))
+    seconds = dict.fromkeys(precisions, float("inf"))
     for turn in range(2 if forward_only else _ROUNDS + 1):
         for precision in seconds:
             taken = _pass_s(module, frames, precision, forward_only)
