@@ -69,7 +69,7 @@ def test_train_score_and_detect_from_the_command_line(
     assert [one["error"] is None for one in answer["files"]] == [False, True]
     assert "was not above chance" in answer["detector"]["no_verdict"]
     said = call("detect", clip.parent, *options)
-    assert said.count("P(fake)") == len(list(clip.parent.iterdir()))
+    assert said.count(", P(fake)") == len(list(clip.parent.iterdir()))  # one face each
     (found,) = record("detect", clip, *options)["files"]
     assert found["path"] == str(clip)
     (face,) = found["faces"]

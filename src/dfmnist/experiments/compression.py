@@ -18,10 +18,9 @@ def table3(context: PlanContext) -> Plan:
     Qualities that the paper does not have, such as `original`, follow the paper's three.
     """
     more = [quality for quality in context.main.qualities if quality not in QUALITIES]
-    own = [model for model in OWN_MODELS if model in context.recipe.tables.get("table3", ())]
     cells = []
     for quality in (*QUALITIES, *more):
-        for model in (*MODELS, *own):
+        for model in (*MODELS, *_own(context, "table3")):
             place, published = (quality, model), paper.TABLE3.get((quality, model))
             cells.append(_cell(context, "table3", (quality, quality), model, place, published))
         cells += [context.external_cell(quality, detector) for detector in context.external]
@@ -29,23 +28,28 @@ def table3(context: PlanContext) -> Plan:
 
 
 def table4(context: PlanContext) -> Plan:
-    """Plan of Table 4: four detectors, trained in one quality and tested in another."""
+    """Plan of Table 4: four detectors, and ours where it is run, tested in another quality."""
     cells = []
-    for model in FOUR:
+    for model in (*FOUR, *_own(context, "table4")):
         for pair in paper.CROSS:
             place = (model, "->".join(pair))
-            cells.append(_cell(context, "table4", pair, model, place, paper.TABLE4[place]))
+            cells.append(_cell(context, "table4", pair, model, place, paper.TABLE4.get(place)))
     return Plan(tuple(cells))
 
 
 def table5(context: PlanContext) -> Plan:
-    """Plan of Table 5: four detectors trained in mixed quality."""
+    """Plan of Table 5: four detectors, and ours where it is run, trained in mixed quality."""
     return Plan(tuple(
         _cell(context, "table5", ("mixed", quality), model, (quality, model),
-              paper.TABLE5[quality, model])
+              paper.TABLE5.get((quality, model)))
         for quality in QUALITIES
-        for model in FOUR
+        for model in (*FOUR, *_own(context, "table5"))
     ))  # fmt: skip
+
+
+def _own(context: PlanContext, table: str) -> list[str]:
+    """The networks of this project that the recipe puts beside the paper's in a table."""
+    return [model for model in OWN_MODELS if model in context.recipe.tables.get(table, ())]
 
 
 def _cell(
