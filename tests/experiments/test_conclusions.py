@@ -27,6 +27,7 @@ from dfmnist.experiments.conclusions import (
 )
 from dfmnist.experiments.corpus import figure3
 from dfmnist.experiments.execute import Executed, RunOutcome
+from dfmnist.experiments.paper import FOUR
 from dfmnist.experiments.plan import DatasetCounts, Plan, PlanContext, ScoreSpec, training_clips
 from dfmnist.experiments.render import cell_text, points
 from dfmnist.experiments.shortcut import shortcut
@@ -280,3 +281,18 @@ def test_the_shortcut_needs_talking_clips_of_the_same_people() -> None:
         missing = {(c.row, c.column): c.missing for c in left.cells}
         assert "--other acting=MANIFEST" in missing["talking", "acting"]
         assert not missing["talking", "talking"]
+
+
+def test_our_network_carries_the_claims_on_quality_where_none_of_the_papers_is_run() -> None:
+    """In the study alone; beside the paper's networks it takes no part in the paper's claims."""
+    for recipe, networks in (
+        (recipes.experiments_study(), {"efficientnet_lite0"}),
+        (recipes.experiments_demo(), {*FOUR, "resnet101"}),
+    ):
+        known = {c.name: c for c in claims(replace(context(), recipe=recipe))}
+        for name in ("Heavy compression hurts", "Mixed quality costs a little"):
+            cells = (*known[name].more, *known[name].less)
+            found = {s.run.config.network for cell in cells for s in cell.scores}
+            assert found == networks - ({"resnet101"} if "Mixed" in name else set()), name
+        crossed = known["Another quality breaks a detector"].less[0].scores[0]
+        assert (crossed.run.config.quality, crossed.quality) == ("raw", "c40")
