@@ -41,6 +41,7 @@ def test_card(make_dataset, rejection) -> None:
     assert written.startswith('---\npretty_name: "Tiny"\nlicense: apache-2.0\n')
     assert SYNTHETIC in written
     assert "| Blink | 1 of 1 | 1 of 2 |" in written
+    assert "\n| Blink | 1 | 1 |\n" in written  # clips by action
     assert "AUC 0.500 [0.500, 0.500], passed" in written
     assert "- Consent: no person is shown" in written
     assert "- Two seconds." in written

@@ -385,9 +385,9 @@ def test_a_deeperforensics_list_with_one_video_in_two_splits(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tree("deeperforensics", tmp_path)
-    write(root, "lists/splits/test.txt", "003_W001.mp4\n000_M001.mp4")
+    write(root, "lists/splits/test.txt", "003_W001.mp4\n000_M009.mp4")  # M009 is nowhere else
     said = refused(capsys, "dataset", "import", "deeperforensics", root, "--out", tmp_path / "x")
-    assert "test.txt:2: 000_M001 is listed twice, or its real video in two splits" in said
+    assert "test.txt:2: 000_M009 is listed twice, or its real video in two splits" in said
 
 
 def test_other_splits_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
