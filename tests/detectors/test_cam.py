@@ -177,3 +177,13 @@ def test_a_frozen_backbone_has_maps_too() -> None:
     network = builders.build("resnet50", size_px=64).requires_grad_(False)
     images = torch.randn(1, 3, 64, 64, generator=seeded())
     assert torch.isfinite(coarse_maps(network, images, "grad-cam")).all()
+
+
+def test_maps_of_overlapping_crops_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ones(network: object, images: torch.Tensor, method: str = "auto") -> torch.Tensor:
+        return torch.ones(len(images), 2, 2)
+
+    monkeypatch.setattr("dfmnist.detectors.cam.coarse_maps", ones)
+    meso = builders.build("meso4", size_px=64)
+    maps = evidence(meso, np.zeros((1, 80, 100, 3), np.uint8))
+    np.testing.assert_allclose(maps, np.ones((1, 80, 100)), atol=1e-6)

@@ -107,10 +107,11 @@ def test_a_function_that_fails_is_one_line_and_nothing_is_written(
 def test_a_function_may_judge_whole_clips_and_pass_some(
     monkeypatch: pytest.MonkeyPatch, dataset: Path
 ) -> None:
-    answers = iter([0.25, None, torch.tensor(0.5, requires_grad=True), np.float32(0.75)])
+    answers = iter([0, None, torch.tensor(0.5, requires_grad=True), np.float32(1)])
     detector = parse_external(module(monkeypatch, lambda frames: next(answers)))
     table = score_external(detector, dataset, qualities=("raw",), quiet=True)
-    assert table["p_fake"].to_list() == [0.25, None, 0.5, 0.75]
+    assert table["p_fake"].to_list() == [0, None, 0.5, 1]
+    assert table["logit"].drop_nulls().is_finite().all()  # also of 0 and 1
     assert table["frame"].to_list() == [None] * 4
     assert table["reason"].to_list() == [None, "the detector gave no score", None, None]
     assert evaluate(table).num_unscored == 1
