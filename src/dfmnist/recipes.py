@@ -139,31 +139,16 @@ def demo() -> Recipe:
 def _demo_experiments() -> ExperimentRecipe:
     """Three networks on native pixels, small enough for a quarter of an hour of two cores."""
     three: tuple[NetworkName, ...] = ("resnet50", "mesoinception4", "efficientnet_lite0")
-    shared = TrainConfig(frames_per_clip=8, batch_size=32, augmentation="flip")
     return ExperimentRecipe(
         name="demo",
         training=(
+            _STUDIED_FROM_IMAGENET,
+            _STUDIED,
             replace(
-                shared,
-                network="efficientnet_lite0",
-                weights="imagenet",
-                crop_px=160,
-                learning_rate=5e-4,
-                precise_bn_frames=256,
-            ),
-            replace(
-                shared,
-                network="mesoinception4",
-                crop_px=128,
-                dropout=0.0,
-                learning_rate=1e-3,
-                precise_bn_frames=256,
-            ),
-            replace(
-                shared,
+                _STUDIED,
                 network="resnet50",
                 crop_px=64,
-                learning_rate=1e-3,
+                dropout=None,
                 passes=4,  # one validation: whole frames take longer than all its training
                 zero_init_residual=True,
                 precise_bn_frames=128,
