@@ -15,7 +15,9 @@ import torch
 
 from dfmnist.core import download
 from dfmnist.core.jobs import engine
+from tests import quick
 
+quick.install()
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 # The modules that collection imports stay: to look for garbage among them would cost seconds, now
@@ -82,6 +84,13 @@ def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
 def _jobs_run_in_this_process() -> Iterator[None]:
     """Starting processes takes seconds; tests of the pool, and commands, choose another engine."""
     with engine("local", workers=1):
+        yield
+
+
+@pytest.fixture
+def as_shipped() -> Iterator[None]:
+    """Backend and precision are chosen as in the product."""
+    with quick.as_shipped():
         yield
 
 

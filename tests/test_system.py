@@ -28,6 +28,7 @@ from dfmnist.pipeline.config import BuildConfig, FilmConfig
 from dfmnist.pipeline.film import film_people
 from dfmnist.pipeline.footage import read_drivers, read_people
 from dfmnist.stages import run_recipe
+from tests.quick import as_shipped
 from tests.running import run_example
 from tests.smoke import finish, kill_when, start
 
@@ -62,7 +63,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def make(footage: tuple[Path, Path], out: Path, thresholds: Thresholds) -> Path:
     """The dataset of `footage`, screened by the real detectors with the given bounds."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, as_shipped():
         both = (ActionDetector(thresholds), UniversalDetector(thresholds))
         patch.setattr(screen, "detectors", lambda _: both)
         people = read_people(footage[0], BUILD.num_frames / BUILD.fps)
@@ -162,6 +163,7 @@ def test_when_no_real_clip_passes_there_is_no_dataset(
     assert not (tmp_path / "out" / "metadata.jsonl").exists()
 
 
+@pytest.mark.usefixtures("as_shipped")
 def test_experiments_and_report_follow(dataset: Path) -> None:
     smoke = recipes.experiments_smoke()
     alone = replace(

@@ -94,9 +94,10 @@ def test_there_are_documented_commands() -> None:
     assert len(documented()) > 20
 
 
-@pytest.mark.parametrize("path", [*PAGES, *SOURCES], ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_a_command_that_is_mentioned_exists(path: Path) -> None:
-    for line in mentions(path.read_text("utf-8")):
+def test_a_command_that_is_mentioned_exists() -> None:
+    found = {line for path in (*PAGES, *SOURCES) for line in mentions(path.read_text("utf-8"))}
+    assert len(found) > 50
+    for line in sorted(found):
         check_options(line)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.sources import FILES, SRC, nodes
 
 from dfmnist.core import console
 from dfmnist.core.jobs import engine, run_jobs
@@ -133,14 +134,14 @@ def test_a_traceback_is_escaped_line_by_line(capsys: pytest.CaptureFixture[str])
     assert lines[-2:] == [r"ValueError: \u001b[2J", "dfmnist: x"]
 
 
+@pytest.mark.xdist_group("sources")
 def test_nothing_else_prints() -> None:
     """What is printed passes this module, which escapes it."""
-    src = Path(console.__file__).parents[1]
-    others = [path for path in src.rglob("*.py") if path != Path(console.__file__)]
+    others = [path for path in FILES if path != Path(console.__file__)]
     found = [
-        f"{path.relative_to(src)}:{node.lineno}"
+        f"{path.relative_to(SRC)}:{node.lineno}"
         for path in others
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("print", "typer.echo", "click.echo", "console.print",
                                        "sys.stdout.write", "sys.stderr.write", "Console")

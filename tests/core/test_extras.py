@@ -12,6 +12,7 @@ import pytest
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from tests.running import called, refused
+from tests.sources import FILES, nodes
 
 from dfmnist.core.errors import InputError
 from dfmnist.core.extras import have, need
@@ -52,9 +53,10 @@ def modules(requirements: list[str]) -> set[str]:
 
 def imports() -> Iterator[tuple[Path, str, bool]]:
     """Each import of another package in `src`: the file, the module, whether on loading."""
-    for path in sorted((ROOT / "src").rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        for node in ast.walk(tree):
+    for path in FILES:
+        module, *_ = found = nodes(path)
+        assert isinstance(module, ast.Module)
+        for node in found:
             names: list[str] = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -62,7 +64,7 @@ def imports() -> Iterator[tuple[Path, str, bool]]:
                 names = [node.module or ""]
             for name in {name.split(".")[0] for name in names}:
                 if name != "dfmnist" and name not in sys.stdlib_module_names:
-                    yield path, name, node in tree.body
+                    yield path, name, node in module.body
 
 
 def test_a_package_that_is_there_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +77,7 @@ def test_a_package_that_is_there_is_not_asked_for(monkeypatch: pytest.MonkeyPatc
     assert str(raised.value) == "filming needs the extra 'actors': pip install 'dfmnist[actors]'"
 
 
+@pytest.mark.xdist_group("sources")
 def test_the_dependencies_are_what_the_package_imports() -> None:
     """No package is listed that is not used but pip, which `fetch faces` runs as a program."""
     used = {name for _, name, _ in imports()}
@@ -89,6 +92,7 @@ def test_the_dependencies_are_what_the_package_imports() -> None:
     assert used - core == extras - {"face_recognition_models"}  # its files are read
 
 
+@pytest.mark.xdist_group("sources")
 def test_without_extras_every_file_but_a_few_can_be_loaded() -> None:
     core = modules(PROJECT["dependencies"])
     early = {(p.parent.name, p.name, name) for p, name, on_loading in imports() if on_loading}

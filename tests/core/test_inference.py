@@ -10,6 +10,8 @@ from torch import nn
 from dfmnist.core.errors import InputError
 from dfmnist.core.inference import Compiled, choose, has_amx, openvino_has_bf16
 
+pytestmark = pytest.mark.usefixtures("as_shipped")
+
 
 class Affine(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dfmnist
+import pytest
+from tests.sources import FILES, SRC, nodes
 
 CONVERT = """
 import atexit, sys
@@ -47,14 +48,14 @@ def test_a_conversion_starts_no_process_and_opens_no_connection(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []  # no number by which this user would be known
 
 
+@pytest.mark.xdist_group("sources")
 def test_openvino_is_imported_in_one_place() -> None:
     """`core/inference.py` takes parts of it, after that import."""
-    root = Path(dfmnist.__file__).parent
     found = set()
-    for path in root.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in FILES:
+        for node in nodes(path):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if any(name.partition(".")[0] == "openvino" for name in names):
-                found.add(path.relative_to(root).as_posix())
+                found.add(path.relative_to(SRC).as_posix())
     assert found == {"core/quiet_openvino.py", "core/inference.py"}

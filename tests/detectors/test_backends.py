@@ -24,6 +24,8 @@ from dfmnist.detectors.networks.resnet import Bottleneck
 
 KINDS = ("mesoinception4", "xception", "resnet50", "efficientnet_lite0")
 """One network of each kind; deeper ResNets have the same layers."""
+LARGE = ("xception", "resnet50")
+"""Those that take seconds to compile; `make soak` tries them."""
 BF16_ERROR = {"efficientnet_lite0": 0.15}
 """Largest error of P(fake) in bfloat16 with random weights; 0.02 for the others. With trained
 weights EfficientNet-Lite0, which has many thin layers, is wrong by up to 0.07."""
@@ -60,7 +62,10 @@ def plain(network: Detector, frames: Frames) -> Logits:
     return logits
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(k, marks=pytest.mark.soak if k in LARGE else ()) for k in KINDS],
+)
 def test_backends_agree_with_plain_torch(name: str) -> None:
     """11 frames: a whole batch and a smaller one."""
     network, frames = settled(name), pictures(11)

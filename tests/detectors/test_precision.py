@@ -11,6 +11,8 @@ import torch
 from dfmnist.detectors import precision
 from dfmnist.detectors.precision import choose_precision
 
+pytestmark = pytest.mark.usefixtures("as_shipped")
+
 OPTIONS = {"size_px": 32}
 
 
@@ -28,7 +30,7 @@ def test_a_processor_without_bfloat16_gets_float32_soon() -> None:
     program = (
         "import json, torch; torch.set_num_threads(1);"
         "from dfmnist.detectors.precision import choose_precision;"
-        f"print(json.dumps(choose_precision('resnet50', {OPTIONS}, 4, torch.device('cpu'))))"
+        f"print(json.dumps(choose_precision('mesoinception4', {OPTIONS}, 4, torch.device('cpu'))))"
     )
     environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

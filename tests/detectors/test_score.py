@@ -44,6 +44,7 @@ def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(config, dataset, tmp_path_factory.mktemp("runs"), quiet=True)
 
 
+@pytest.mark.usefixtures("as_shipped")
 def test_scores_are_per_frame_and_separate_the_classes(
     run: Path, dataset: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_training_starts_from_it_by_name() -> None:
         resolve("resnet50", "actors")
 
 
+@pytest.mark.usefixtures("as_shipped")
 def test_detect_uses_it_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     face = np.asarray(picture.convert("RGB"))[:480, :480]

@@ -127,6 +127,7 @@ def test_a_still_driver_gives_a_still_clip(tmp_path: Path, backend: str, precisi
     assert (made == made[0]).all()
 
 
+@pytest.mark.usefixtures("as_shipped")
 def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     net = networks(tiny())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -122,7 +122,12 @@ def test_parity_of_pictures(networks: Networks, reference: dict[str, np.ndarray]
 
 
 @pytest.mark.parametrize(
-    ("backend", "precision"), [("torch", "f32"), ("openvino", "f32"), ("openvino", "bf16")]
+    ("backend", "precision"),
+    [
+        ("torch", "f32"),
+        pytest.param("openvino", "f32", marks=pytest.mark.soak),  # test_backends.py: small networks
+        pytest.param("openvino", "bf16", marks=pytest.mark.soak),
+    ],
 )
 def test_parity_of_backends(
     converted: Path,

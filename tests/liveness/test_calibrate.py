@@ -84,6 +84,18 @@ def test_bounds_are_widened_part_of_the_way_to_wrong_actions_and_no_further() ->
     assert max(fitted.provenance["widening"]["yaw"]) > WIDEST_FACE**PLACED  # the head's angles
 
 
+def test_a_movement_that_no_actor_makes_keeps_a_bound_that_people_can_meet() -> None:
+    clips = _clips(200_000, 6, BONA_FIDE)
+    still = RULES[Action.BLINK].still[0]
+    for clip in clips:
+        if clip.shown is Action.BLINK:
+            clip.movement[still] = 0.0
+    bounds = fit_thresholds(clips).actions["blink"]
+    (bound,) = (bound for bound in bounds if bound.measure == still)
+    factor = fit_thresholds(clips).provenance["widening"]["blink"][bounds.index(bound)]
+    assert bound.limit == pytest.approx(1e-4 * factor, rel=1e-3)
+
+
 def test_clips_that_show_the_action_beside_another_do_not_narrow_its_bounds() -> None:
     clips = _clips(200_000, 6, BONA_FIDE)
     blinks = {c.identity: c for c in clips if c.shown is Action.BLINK}

@@ -62,6 +62,8 @@ def test_where_it_looks() -> None:
     left, top, right, bottom = place((100, 100), np.array([20, 10, 79, 89], np.float32), 4.0)
     assert (top, bottom) == (0, 99)
     assert (right - left, left) == (75, 12)
+    # a picture that is too narrow: as wide as it is, and 99 high around the face
+    assert place((200, 100), np.array([30, 50, 69, 89], np.float32), 4.0) == (0, 20, 99, 119)
 
 
 def test_pictures_are_bgr_and_not_scaled() -> None:

@@ -154,6 +154,20 @@ def test_corners_brows_and_lids_count_while_the_mouth_is_wide_or_open(
     assert woken.raise_open < 0.002
 
 
+def test_a_mouth_is_open_while_it_is_more_than_half_as_wide_as_ever(
+    make_signals: MakeSignals,
+) -> None:
+    steps = np.zeros(50)
+    steps[10:20], steps[20:30] = 0.6, 0.25
+    opened = movement(make_signals(mouth_open=steps), FPS)
+    assert opened.mouth_open_s == pytest.approx(10 / FPS)
+    for at, found in ((slice(10, 20), 0.04), (slice(20, 30), 0)):  # brows up while it is open
+        brows = np.zeros(50)
+        brows[at] = 0.04
+        raised = movement(make_signals(mouth_open=steps, brow_raise=brows), FPS).raise_open
+        assert raised == pytest.approx(found, abs=0.002)
+
+
 def test_a_smile_is_wide_and_lifted_at_once_and_held(
     make_signals: MakeSignals, pulse: Pulse
 ) -> None:

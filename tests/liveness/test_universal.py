@@ -14,7 +14,15 @@ from dfmnist.attacks.photo import planar_warp, still
 from dfmnist.core.actions import Action
 from dfmnist.faces.mesh import Mesh
 from dfmnist.liveness.pattern import pattern_peak
-from dfmnist.liveness.planar import FlatFit, flat_fit, homography, landmark_jitter
+from dfmnist.liveness.planar import (
+    EYE_CORNERS,
+    EYE_REACH,
+    FlatFit,
+    _beside_eyes,
+    flat_fit,
+    homography,
+    landmark_jitter,
+)
 from dfmnist.liveness.universal import RESOLVED_PX, UniversalDetector, detail
 from dfmnist.media.noise import add_camera_noise
 from dfmnist.media.video import read_frames, write_video
@@ -81,6 +89,27 @@ def test_a_part_that_moves_by_a_third_of_a_pixel_is_seen_beside_the_eyes_alone(
 
     assert relief(painted) < RESOLVED_PX
     assert relief(moved) > RESOLVED_PX
+
+
+@pytest.mark.parametrize("width", [0.2, 0.3])
+def test_what_is_beside_the_eyes_grows_with_them(width: float) -> None:
+    mesh = np.zeros((478, 2))
+    for (outer, inner), side in zip(EYE_CORNERS, (-0.4, 0.4), strict=True):
+        mesh[outer], mesh[inner] = (side - width / 2, 0), (side + width / 2, 0)
+    beside = _beside_eyes(mesh)
+    grid = (np.arange(len(beside)) + 0.5) / len(beside) * 2 - 1
+
+    def is_beside(x: float, y: float) -> bool:
+        return bool(beside[np.abs(grid - y).argmin(), np.abs(grid - x).argmin()])
+
+    pixel = 2 / len(beside)
+    for side in (-0.4, 0.4):
+        for x, y in ((EYE_REACH[0], 0.0), (-EYE_REACH[0], 0.0), (0.0, EYE_REACH[1])):
+            away = np.hypot(x, y) * width
+            for further, expected in ((-pixel, False), (pixel, True)):
+                share = (away + further) / away
+                assert is_beside(side + x * width * share, y * width * share) is expected
+    assert not is_beside(0.9, 0.9)  # beside the face
 
 
 def test_a_display_and_no_face_has_a_regular_pattern(portrait: Image8, tmp_path: Path) -> None:
