@@ -55,7 +55,7 @@ def serving(files: Mapping[str, bytes]) -> Iterator[Server]:
     """A server of `files` for the time of the context."""
     server = Server(("127.0.0.1", 0), Handler)
     server.files, server.ranges = files, []
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield server

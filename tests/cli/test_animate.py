@@ -340,7 +340,7 @@ def test_ctrl_c_leaves_whole_files_and_the_next_run_goes_on(
         photo(people / f"{i}.png", i)
     driving = clip(tmp_path / "d.mp4", 60)
     command = [sys.executable, "-m", "dfmnist", "animate", people, driving, out]
-    command += ["--weights", weights, "--no-crop"]
+    command += ["--weights", weights, "--no-crop", "--backend", "torch"]
     text = list(map(str, command))
     with subprocess.Popen(text, stderr=subprocess.PIPE, env={**os.environ}) as process:
         deadline = time.monotonic() + 300  # a busy machine starts slowly
