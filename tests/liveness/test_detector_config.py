@@ -1,6 +1,7 @@
 """What `--detector` takes, and the settings that are refused, each in one line."""
 
 import json
+import re
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -62,6 +63,15 @@ def test_a_file_a_program_and_a_function(tmp_path: Path) -> None:
     assert isinstance(function, PythonDetector)
     assert (function.name, function.function) == ("judge", "my.checks:judge")
     assert parse_detector("action").name == "action"
+
+
+def test_the_times_that_the_docs_name_are_the_defaults(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "LIVENESS.md").read_text()
+    (program,) = re.findall(r"after (\d+) seconds, or `timeout_s`", page)
+    (service,) = re.findall(r"timeout_s = (\d+) +# the default", page)
+    (tmp_path / "service.toml").write_text(TOML)
+    found = [parse_detector(text) for text in ("command:check", str(tmp_path / "service.toml"))]
+    assert [getattr(one, "timeout_s", None) for one in found] == [float(program), float(service)]
 
 
 def test_limits_leave_the_key_alone(tmp_path: Path) -> None:

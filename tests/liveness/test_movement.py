@@ -168,6 +168,14 @@ def test_a_mouth_is_open_while_it_is_more_than_half_as_wide_as_ever(
         assert raised == pytest.approx(found, abs=0.002)
 
 
+def test_exactly_half_as_wide_is_not_open(make_signals: MakeSignals) -> None:
+    tracks = {name: np.zeros(50) for name in vars(make_signals())}
+    tracks["mouth_open"][10:20], tracks["mouth_open"][20:30] = 0.5, 0.25
+    assert movement(Signals(**tracks), FPS).mouth_open_s == pytest.approx(10 / FPS)
+    tracks["brow_raise"][10:20] = 0.04
+    assert movement(Signals(**tracks), FPS).raise_open == pytest.approx(0.04)
+
+
 def test_a_smile_is_wide_and_lifted_at_once_and_held(
     make_signals: MakeSignals, pulse: Pulse
 ) -> None:
