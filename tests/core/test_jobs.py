@@ -117,6 +117,19 @@ def test_workers_have_one_thread_and_the_environment_is_left_alone(
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
+def folder_of_worker(_: int) -> str:
+    return os.getcwd()
+
+
+def test_processes_work_in_the_folder_of_this_one_also_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert run(folder_of_worker, [0, 1], 2) == [str(tmp_path / name)] * 2
+
+
 def visible_gpu(folder: str) -> str | None:
     """The GPU of this process, once two processes are at work."""
     (Path(folder) / str(os.getpid())).touch()

@@ -44,7 +44,7 @@ def test_honest_dataset_passes_at_exactly_chance(make_dataset) -> None:
         auc = estimate.auc
         assert 0 <= auc.low <= auc.value <= auc.high <= 1
         assert (auc.n, auc.groups, estimate.grouped_by) == (16, 8, "identity")
-    report.require_pass()
+    report.require_pass(Path("data"))
     assert read_json(write_audit(root, report))["passed"] is True
     assert audit(root) == report
 
@@ -146,7 +146,7 @@ def test_each_leak_fails(make_dataset, writer: Writer, named: str) -> None:
     assert report.protocol.auc.value > 0.95
     assert named in {leak.name for leak in report.leaks}
     with pytest.raises(AuditError, match=r"AUC 1\.00 from .*real .*fake.*below 0\.6"):
-        report.require_pass()
+        report.require_pass(Path("data"))
 
 
 def test_a_leak_in_one_quality_only_fails(make_dataset) -> None:
@@ -204,8 +204,11 @@ def test_broken_files_are_listed_and_the_audit_goes_on(make_dataset) -> None:
     assert report.protocol.auc.n == 14
     assert report.copies is not None
     assert report.copies.clips == 14
-    with pytest.raises(AuditError, match="audit failed: files: 2 of 16 files cannot be read, such"):
-        report.require_pass()
+    with pytest.raises(
+        AuditError,
+        match=r"^data: audit failed: files: 2 of 16 .* read, such.*; expected a dataset that",
+    ):
+        report.require_pass(Path("data"))
     write_audit(root, report)
     assert read_audit(root) == report  # what failed, too
     for clip in manifest.clips:

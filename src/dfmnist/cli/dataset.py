@@ -48,7 +48,7 @@ def audit(
     if save:
         path = write_audit(folder, report)
         (say if as_json else show)(str(path))
-    report.require_pass()
+    report.require_pass(folder)
 
 
 SHOWN_FEATURES = 12

@@ -22,8 +22,8 @@ _POOLS: dict[Key, ProcessPoolExecutor] = {}
 """Pools of one process each, by place, number of GPUs, and whether they print nothing. A process
 that is killed takes no other job with it, and it is known which job it had. Processes are kept from
 stage to stage, with the models that they have loaded."""
-_SEARCHED: list[str] = []
-"""The `sys.path` with which they started."""
+_STARTED_IN: list[str] = []
+"""The working folder and the `sys.path` with which they started."""
 
 
 class Processes:
@@ -44,7 +44,7 @@ class Processes:
         self._free = list(range(places))[::-1]
         self._place_of: dict[Future[Any], int] = {}
         self._used: set[int] = set()
-        if sys.path != _SEARCHED:
+        if _surroundings() != _STARTED_IN:
             _end_idle()
 
     def free(self) -> bool:
@@ -106,10 +106,21 @@ class Processes:
 
 
 def _end_idle() -> None:
-    """End all processes when they have no job: they would not find modules of a newer path."""
+    """End all processes when they have no job.
+
+    They would not find modules of a newer path, nor files by a path from another working folder.
+    """
     for key in list(_POOLS):
         _drop(key)
-    _SEARCHED[:] = sys.path
+    _STARTED_IN[:] = _surroundings()
+
+
+def _surroundings() -> list[str]:
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # somebody removed it
+        here = ""
+    return [here, *sys.path]
 
 
 def _drop(key: Key) -> None:

@@ -126,12 +126,13 @@ class AuditReport:
             "forgery tells real from fake"
         )
 
-    def require_pass(self) -> None:
-        """Raise `AuditError` with what the failed checks found, unless the audit passed."""
+    def require_pass(self, dataset: Path) -> None:
+        """Raise `AuditError` with what the failed checks of `dataset` found, unless it passed."""
         if self.passed:
             return
         found = self.findings()
-        raise AuditError("audit failed: " + ". ".join(f"{c}: {found[c]}" for c in self.failed))
+        problem = "audit failed: " + ". ".join(f"{c}: {found[c]}" for c in self.failed)
+        raise AuditError.of(dataset, problem, "a dataset that passes every check")
 
 
 def audit(dataset: Path | Manifest) -> AuditReport:

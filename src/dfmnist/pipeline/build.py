@@ -434,7 +434,7 @@ def _publish(
     manifest = Manifest(state.root, tuple(clips), info)
     report = audit(manifest)
     write_audit(state.root, report)
-    report.require_pass()
+    report.require_pass(state.root)
     write_card(manifest, tuple(rejected), report, _card_text(state.config))
     write_info(state.root, info)
     write_manifest(state.root, clips)
