@@ -1,6 +1,7 @@
 """Animators of other people in a build: programs and functions that are made here."""
 
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -91,6 +92,17 @@ def moved(
         return animate_by(config, *pair, folder)
     finally:
         assert not folder.exists()
+
+
+def test_a_kept_process_finds_the_files_of_another_folder(
+    pair: tuple[np.ndarray, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, config = moved(pair, mode="usual"), BuildConfig(animator="mover:move")
+    shutil.copy(pair[1], tmp_path / "other.mp4")
+    monkeypatch.chdir(tmp_path)
+    found = animate_by(config, pair[0], Path("other.mp4"), Path("work"))
+    np.testing.assert_array_equal(found, wanted)
+    assert not Path("work").exists()
 
 
 def test_a_function_gets_both_and_its_frames_are_taken(pair: tuple[np.ndarray, Path]) -> None:

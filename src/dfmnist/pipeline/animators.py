@@ -90,6 +90,8 @@ def animate_by(config: BuildConfig, source_rgb_u8: Frames, driver: Path, folder:
     it fails, is too slow, or gives anything but n square frames.
     """
     plugin, clip, side = config.own_animator, probe(driver), source_rgb_u8.shape[0]
+    # a program, and a function's process that is kept, may work in another folder
+    driver, folder = driver.resolve(), folder.resolve()
     with _scratch(folder):
         pair = {"source": folder / "source.png", "driver": driver}
         write_image(pair["source"], source_rgb_u8)
@@ -125,7 +127,7 @@ def _refuse(name: str, problem: str) -> None:
 def _run(config: BuildConfig, paths: Mapping[str, Path]) -> Path:
     """Run the program for one pair and return the file that it wrote."""
     plugin = config.own_animator
-    words = filled(plugin.words, {name: str(path.resolve()) for name, path in paths.items()})
+    words = filled(plugin.words, {name: str(path) for name, path in paths.items()})
     try:
         run_program(words, config.animator_limit_s, answer=False)
     except PluginError as error:
