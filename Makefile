@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# One thread a process; bytecode is kept, since tests start many processes that load the package.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: help setup demo test soak mutants bench docs package format clean
 
@@ -35,10 +37,10 @@ test: setup
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not soak"
+	$(PYTEST) -n 2 --dist loadgroup --no-loadscope-reorder -m "not soak"
 
 soak: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak -n 0
+	$(PYTEST) -m soak -n 0
 
 # The rooms, the number of faults in each and the draw can be chosen: ROOMS=… EACH=… SEED=…
 ROOMS ?= pipeline dataset liveness detectors experiments/plan.py

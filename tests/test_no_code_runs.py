@@ -19,6 +19,7 @@ from dfmnist.fomm.training.trainer import Machine
 from tests.detectors.conftest import make_dataset
 from tests.detectors.test_train import TINY
 from tests.fomm import test_train_actors as actors
+from tests.sources import FILES
 
 
 class Payload:
@@ -95,8 +96,7 @@ def test_as_an_array_in_the_cache(proof: Path, tmp_path: Path) -> None:
 
 
 def test_no_reader_allows_pickles() -> None:
-    source = Path(__file__).resolve().parents[1] / "src"
-    for path in source.rglob("*.py"):
+    for path in FILES:
         text = path.read_text(encoding="utf-8")
         assert "allow_pickle" not in text, path
         assert "weights_only=False" not in text, path

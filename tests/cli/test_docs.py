@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from tests.sources import FILES, SRC
 
 from dfmnist.cli import app
 from dfmnist.cli.reference import SETTINGS, reference
@@ -21,7 +22,7 @@ PAGES = sorted(
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
     if page.name != "LOG.md" and "example-report" not in page.parts
 )
-SOURCES = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.html"))
+SOURCES = (*FILES, *sorted(SRC.rglob("*.html")))
 ELLIPSIS = "…"
 SHELL = {"|", "||", "&&", ">", "2>", ";"}
 """Words that end a command in a shell."""

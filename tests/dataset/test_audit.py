@@ -204,10 +204,8 @@ def test_broken_files_are_listed_and_the_audit_goes_on(make_dataset) -> None:
     assert report.protocol.auc.n == 14
     assert report.copies is not None
     assert report.copies.clips == 14
-    with pytest.raises(
-        AuditError,
-        match=r"^data: audit failed: files: 2 of 16 .* read, such.*; expected a dataset that",
-    ):
+    wanted = "audit failed: files: 2 of 16 files cannot be read, such"
+    with pytest.raises(AuditError, match=rf"^data: {wanted}.*; expected a dataset that passes"):
         report.require_pass(Path("data"))
     write_audit(root, report)
     assert read_audit(root) == report  # what failed, too

@@ -44,7 +44,7 @@ def test_a_part_of_the_corpus_is_trained_on_and_counted(dataset: Path, tmp_path:
 
 
 def test_early_stop_ends_a_run_that_gets_no_better(dataset: Path, tmp_path: Path) -> None:
-    config = replace(TINY, epochs=40, early_stop=2, learning_rate=1e-9)
+    config = replace(TINY, epochs=40, early_stop=2)
     folder = train(config, dataset, tmp_path, quiet=True)
     record = read_json(folder / "run.json")
     history = pl.read_csv(folder / "metrics.csv")

@@ -403,7 +403,8 @@ def test_a_clip_lost_on_the_way_is_one_line(
     with pytest.raises(InputError, match=wanted) as raised:
         train(config(), clips, tmp_path / "out", machine=machine)
     error: BaseException | None = raised.value
-    while error is not None:  # the loader's process is left alone for 5 s if its end is not asked
+    # a traceback that keeps the loader leaves it to the garbage, where its process costs 5 s
+    while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
