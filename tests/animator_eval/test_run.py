@@ -177,7 +177,7 @@ def test_tables_hold_what_was_measured() -> None:
 
 
 def test_one_pair_is_measured_recorded_and_taken_up_again(tmp_path: Path, weights: Path) -> None:
-    job = PairJob(tmp_path, "key", weights, 4, True, FIRST, FIRST + 1, Action.BLINK, 0)
+    job = PairJob(tmp_path, "key", weights, 4, "auto", True, FIRST, FIRST + 1, Action.BLINK, 0)
     record = run_job(job)
     assert record.problem == ""
     assert record.frames == 4
@@ -313,7 +313,7 @@ def test_sources_are_moved_as_drivers(tmp_path: Path, weights: Path) -> None:
     write_video(drivers / "ann.mp4", [np.asarray(whole)] * 3, Fraction(25), crf=18)
     (drivers / "bad.mp4").write_text("no video")
     text = evaluate_clips(weights, drivers, out, sources=sources, num_frames=3)
-    assert "2 clips, cropped by MTCNN, their first 3 frames; 3 sources moved as in each" in text
+    assert "2 clips, cropped by MTCNN, their first 3 frames, motion auto; 3 sources" in text
     assert "Left out, 5 of 8" in text  # the bad driver, with each source, and the black picture
     assert "- black.png moved as ann.mp4: black.png: no face found; expected one face" in text
     assert "- photo.png moved as bad.mp4: bad.mp4: cannot be read as video" in text

@@ -19,6 +19,7 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import read_json
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.fomm.checkpoint import load_networks, read_provenance
+from dfmnist.fomm.mesh_points import MEAN_FACE, MESH_NAMES, named_points
 from dfmnist.fomm.training import people_data
 from dfmnist.fomm.training.actors_data import (
     FACE_POINTS,
@@ -27,7 +28,6 @@ from dfmnist.fomm.training.actors_data import (
     draw_batch,
     load_actor_clips,
 )
-from dfmnist.fomm.training.mesh_points import MEAN_FACE, MESH_NAMES, named_points
 from dfmnist.fomm.training.people_data import piece_frames, prepare_people, summary
 from dfmnist.fomm.training.train_actors import POINTS, Phase
 from dfmnist.fomm.training.train_people import (

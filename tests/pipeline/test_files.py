@@ -27,6 +27,7 @@ from dfmnist.core.files import sha256_file
 from dfmnist.faces.crop import face_box_union, square_crop
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import save_networks
+from dfmnist.fomm.guide import NUM_POINTS
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 from dfmnist.media.image import write_image
@@ -108,14 +109,15 @@ def test_a_driver_without_frames_is_refused(weights: Path, tmp_path: Path) -> No
     assert not any(tmp_path.iterdir())
 
 
-def test_landmarks_are_found_on_the_way(weights: Path, tmp_path: Path) -> None:
+def test_faces_are_found_on_the_way(weights: Path, tmp_path: Path) -> None:
     stream = Living(noise(40, 40, 3, seed=i) for i in range(43))
-    save_motion(tmp_path / "m.safetensors", stream, animator(weights), landmarks=True)
+    save_motion(tmp_path / "m.safetensors", stream, animator(weights), faces=True)
     assert stream.most <= 18
-    landmarks = load_motion(tmp_path / "m.safetensors").landmarks
-    assert landmarks is not None
-    assert landmarks.shape == (43, 68, 2)
-    assert np.isnan(landmarks).all()
+    motion = load_motion(tmp_path / "m.safetensors")
+    assert motion.faces is not None
+    assert motion.faces.shape == (43, NUM_POINTS, 3)
+    assert motion.landmarks.shape == (43, 68, 2)
+    assert np.isnan(motion.landmarks).all()
 
 
 def test_face_boxes_come_from_a_stream() -> None:
@@ -145,12 +147,14 @@ def test_the_result_moves_when_its_driver_moves(weights: Path, tmp_path: Path) -
 def test_frames_without_a_face_hold_the_pose_before_them() -> None:
     value = torch.arange(6.0).reshape(6, 1, 1).repeat(1, 10, 2)
     keypoints = Keypoints(value, torch.eye(2).repeat(6, 10, 1, 1))
-    marks = np.zeros((6, 68, 2), np.float32)
-    marks[[0, 1, 3]] = np.nan
-    motion = DrivingMotion(keypoints, marks)
-    assert motion.held().value[:, 0, 0].tolist() == [2, 2, 2, 2, 4, 5]
-    for unknown in (None, np.full_like(marks, np.nan)):
-        assert DrivingMotion(keypoints, unknown).held() is keypoints
+    faces = np.arange(6, dtype=np.float16).repeat(NUM_POINTS * 3).reshape(6, NUM_POINTS, 3)
+    faces[[0, 1, 3]] = np.nan
+    held = DrivingMotion(keypoints, faces).held()
+    assert held.keypoints.value[:, 0, 0].tolist() == [2, 2, 2, 2, 4, 5]
+    assert held.faces is not None
+    assert held.faces[:, 5, 1].tolist() == [2, 2, 2, 2, 4, 5]
+    for unknown in (None, np.full_like(faces, np.nan)):
+        assert DrivingMotion(keypoints, unknown).held().keypoints is keypoints
 
 
 def test_a_driver_that_begins_black_holds_the_pose_and_says_so(
@@ -281,7 +285,7 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_does_not_stop_the_work(
     for changes in (
         {"value": nan},
         {"value": tensors["value"][:, :1].clone()},
-        {"landmarks": tensors["landmarks"][:1].clone()},
+        {"faces": tensors["faces"][:1].clone()},
         {name: tensor[:1].clone() for name, tensor in tensors.items()},
         {name: tensor.half() for name, tensor in tensors.items()},
         {"more": torch.zeros(1)},

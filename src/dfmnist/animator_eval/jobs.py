@@ -38,6 +38,7 @@ from dfmnist.attacks.photo import still
 from dfmnist.core.actions import Action
 from dfmnist.core.arrays import Frames
 from dfmnist.core.batch import failure
+from dfmnist.core.choices import Motion
 from dfmnist.core.config import seed_of
 from dfmnist.core.records import read_record, write_record
 from dfmnist.core.text import slug
@@ -75,6 +76,7 @@ class EvaluationJob:
     """Hash of all settings on which the metrics depend, except the clip."""
     weights: Path | None
     num_frames: int
+    motion: Motion
     with_pictures: bool
     """Whether the job also writes a strip of pictures."""
 
@@ -143,7 +145,7 @@ class PairJob(EvaluationJob):
                 return Record(name=name, problem=f"{path.name}: {info.reason}")
             found.append(frames)
         true, driving = (TrackedClip.of(frames) for frames in found)
-        fits, clips = _compare_methods(model, true, driving)
+        fits, clips = _compare_methods(model, true, driving, self.motion)
         made, warped = clips[ANIMATED], clips[AFFINE]
         if self.with_pictures:
             shown = [clip.frames for clip in (driving, true, made, warped)]
@@ -154,7 +156,7 @@ class PairJob(EvaluationJob):
             name=name,
             frames=len(true.frames),
             unseen=true.unseen,
-            reconstruction=_compare_methods(model, true, true)[0],
+            reconstruction=_compare_methods(model, true, true, self.motion)[0],
             transfer=self._transfer(fits, true, driving, made, warped),
         )
 
@@ -223,7 +225,7 @@ class ClipJob(EvaluationJob):
         true = TrackedClip.of(frames)
         if true.unseen == 1:
             return Record(name=self.name, problem="no face found")
-        fits, clips = _compare_methods(model, true, true)
+        fits, clips = _compare_methods(model, true, true, self.motion)
         if self.with_pictures:
             shown = [clip.frames for clip in (true, clips[ANIMATED], clips[AFFINE])]
             pictures.save(self.file(".png"), pictures.strip(shown))
@@ -251,15 +253,14 @@ def film_pair(job: FilmJob) -> None:
 
 
 def _compare_methods(
-    model: Animator, true: TrackedClip, driving: TrackedClip
+    model: Animator, true: TrackedClip, driving: TrackedClip, motion: Motion
 ) -> tuple[dict[str, SignalFit], dict[str, TrackedClip]]:
     """Metrics and clips by method, all from `true`'s first frame.
 
     Relative and absolute motion are the same if `true` is its own driver.
     """
     source = true.frames[0]
-    moved = model.animate(model.encode(source), model.keypoints(driving.frames))
-    made = TrackedClip.of(moved)
+    made = TrackedClip.of(model.move(source, driving.frames, motion))
     warped = TrackedClip.of(affine_warp(source, true.meshes, driving.meshes))
     first: list[Mesh | None] = [true.meshes[0]] * len(true.frames)
     motionless = TrackedClip.of(still(source, len(true.frames)), first)

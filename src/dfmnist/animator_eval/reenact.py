@@ -53,8 +53,7 @@ class ReenactJob(EvaluationJob):
         except Exception as error:
             path = self.driver if str(error).startswith(str(self.driver)) else self.source
             return Record(name=name, problem=published(failure(error, path), path))
-        moved = model.animate(model.encode(source.frames[0]), model.keypoints(driving.frames))
-        made = TrackedClip.of(moved)
+        made = TrackedClip.of(model.move(source.frames[0], driving.frames, self.motion))
         if self.with_pictures:
             at = moments(driving.signals)
             strips = [_strip(clip.frames, at) for clip in (driving, made)]

@@ -34,6 +34,7 @@ from dfmnist.animator_eval.reenact import ReenactJob
 from dfmnist.animator_eval.tables import report
 from dfmnist.core.actions import TEN, Action
 from dfmnist.core.arrays import RgbImage
+from dfmnist.core.choices import Motion
 from dfmnist.core.config import config_hash, plain
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import holds_folder, sha256_file, write_json, write_text
@@ -59,6 +60,7 @@ class Settings:
     weights: str
     num_frames: int
     crop: bool
+    motion: Motion
     noise_sigma: float = NOISE_SIGMA
     film_version: int = FILM_VERSION
     thresholds: str = field(default_factory=lambda: sha256_file(thresholds.SHIPPED)[:12])
@@ -81,6 +83,7 @@ def evaluate_animator(
     *,
     actions: Sequence[Action] = TEN,
     num_frames: int = 50,
+    motion: Motion = "auto",
 ) -> str:
     """Evaluate the transfer of actions between actors; returns the tables as Markdown.
 
@@ -98,7 +101,7 @@ def evaluate_animator(
     if known := training_seeds(weights) & set(actors):
         raise InputError(f"weights were trained on actor {min(known)}; expected unseen actors")
     check_weights(weights)
-    settings = Settings(weights_id(weights), num_frames, crop=True)
+    settings = Settings(weights_id(weights), num_frames, crop=True, motion=motion)
     jobs = _pairs(weights, actors, actions, takes, out, settings)
     films = sorted(
         {film for job in jobs if not job.done() for film in job.films()},
@@ -112,7 +115,7 @@ def evaluate_animator(
     records = list(run_jobs(run_job, jobs, describe="evaluate the animator"))
     about = (
         f"{len(actors)} actors never trained on, {len(actions)} actions, {takes} of each by pair, "
-        f"{num_frames} frames, relative motion"
+        f"{num_frames} frames, motion {motion}"
     )
     return _write(out, settings, jobs, records, about, PAIR_ROWS)
 
@@ -126,6 +129,7 @@ def evaluate_clips(
     sources: Path | None = None,
     crop: bool = False,
     num_frames: int = 50,
+    motion: Motion = "auto",
 ) -> str:
     """Evaluate the motion model on a folder's clips; returns the tables as Markdown.
 
@@ -140,8 +144,8 @@ def evaluate_clips(
     paths = _media(clips, VIDEOS, "video", "clips of faces")
     crop = crop or sources is not None
     check_weights(weights)
-    settings = Settings(weights_id(weights), num_frames, crop)
-    common = (out, config_hash(settings), weights, num_frames)
+    settings = Settings(weights_id(weights), num_frames, crop, motion)
+    common = (out, config_hash(settings), weights, num_frames, motion)
     hashes = {path: sha256_file(path) for path in paths}
     jobs: list[EvaluationJob] = [
         ClipJob(*common, number < CLIPS_PICTURED, path, name, hashes[path], crop)
@@ -152,7 +156,7 @@ def evaluate_clips(
         first = f"{rebuilt[0].name}: {rebuilt[0].problem}"
         raise InputError.of(clips, f"no clip of {len(rebuilt)} can be measured ({first})", "a face")
     cut = "cropped by MTCNN" if crop else "as they are"
-    about = f"{len(paths)} clips, {cut}, their first {num_frames} frames"
+    about = f"{len(paths)} clips, {cut}, their first {num_frames} frames, motion {motion}"
     moved: list[Record] = []
     if sources is not None:
         people = _media(sources, MEDIA, "photo or video", "sources to animate")
@@ -171,7 +175,7 @@ def evaluate_clips(
         ]
         moved = list(run_jobs(run_job, pairs, describe="move the sources"))
         jobs += pairs
-        about += f"; {len(people)} sources moved as in each of them, relative motion"
+        about += f"; {len(people)} sources moved as in each of them"
     return _write(out, settings, jobs, [*rebuilt, *moved], about, CLIP_ROWS)
 
 
@@ -200,7 +204,7 @@ def _pairs(
     pairs = [(actors[i], actors[(i + 1) % len(actors)]) for i in range(len(actors))]
     return [
         PairJob(
-            *(out, key, weights, settings.num_frames),
+            *(out, key, weights, settings.num_frames, settings.motion),
             with_pictures=take == 0 and number == actions.index(action) % len(pairs),
             source=source,
             driver=driver,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dfmnist.cli.options import Json, Workers, field, print_json, use_engine
-from dfmnist.core.choices import DeviceName, PersonRule
+from dfmnist.core.choices import DeviceName, Motion, PersonRule
 from dfmnist.core.console import show
 from dfmnist.core.devices import Devices
 from dfmnist.core.errors import InputError
+from dfmnist.pipeline.config import AnimateConfig
 
 if TYPE_CHECKING:
     from dfmnist.fomm.training.vox import PublishedConfig
@@ -280,6 +281,7 @@ def evaluate(
     frames: Annotated[
         int, typer.Option(help="Number of frames of each clip; of --clips the first ones.")
     ] = FRAMES,
+    motion: Annotated[Motion, field(AnimateConfig, "motion")] = AnimateConfig.motion,
     as_json: Json = False,
     workers: Workers = None,
 ) -> None:
@@ -297,12 +299,12 @@ def evaluate(
         first = SEED_RANGES["evaluation"].start if first is None else first
         people = range(first, first + (EVALUATED if actors is None else actors))
         count = TAKES if takes is None else takes
-        text = run.evaluate_animator(weights, people, count, out, num_frames=frames)
+        text = run.evaluate_animator(weights, people, count, out, num_frames=frames, motion=motion)
     else:
         if any(given is not None for given in (actors, takes, first)):
             raise InputError("--clips with --actors, --first or --takes; expected one or the other")
         text = run.evaluate_clips(
-            weights, clips, out, sources=sources, crop=crop, num_frames=frames
+            weights, clips, out, sources=sources, crop=crop, num_frames=frames, motion=motion
         )
     if as_json:
         print_json(read_json(out / "clips.json"))

@@ -49,9 +49,11 @@ Split = Literal["train", "validation", "test"]
 """Part of a dataset."""
 SPLITS: tuple[Split, ...] = get_args(Split)
 """The parts of a dataset, in order."""
-Motion = Literal["relative", "absolute", "relative_scaled"]
+Motion = Literal["auto", "relative", "absolute", "relative_scaled", "guided"]
 """How a driver's keypoints move a source: by their change since the first frame, to their own
-positions, or by their change in the scale of the source's face."""
+positions, by their change in the scale of the source's face, or by that and guided by the face
+mesh. `auto` is guided with a model that was taught named points, as the shipped one, if the mesh
+finds both faces, else relative."""
 Precision = Literal["auto", "f32", "bf16"]
 """Number format of a network's arithmetic; `auto` takes bfloat16 where it is known to be fast."""
 BackendName = Literal["auto", "openvino", "torch"]

@@ -90,7 +90,7 @@ class FaceMesh:
             return None
         # once more from its own points, since the detector's box is only roughly centred
         mesh = self._run(image_rgb_u8, region_of_points(first.points))
-        return self._with_eyes(image_rgb_u8, mesh) if mesh and with_eyes else mesh
+        return self.find_eyes(image_rgb_u8, mesh) if mesh and with_eyes else mesh
 
     def track(
         self, frames_rgb_u8: Iterable[RgbImage], *, with_eyes: bool = True
@@ -104,7 +104,7 @@ class FaceMesh:
         last: Mesh | None = None
         for frame in frames_rgb_u8:
             last = self.follow(frame, last)
-            track.append(self._with_eyes(frame, last) if last and with_eyes else last)
+            track.append(self.find_eyes(frame, last) if last and with_eyes else last)
         return track
 
     def follow(self, frame_rgb_u8: RgbImage, last: Mesh | None) -> Mesh | None:
@@ -121,7 +121,7 @@ class FaceMesh:
         points = _to_image(raw.reshape(-1, 3), transform)
         return Mesh(points, score) if np.isfinite(points).all() else None
 
-    def _with_eyes(self, image: RgbImage, mesh: Mesh) -> Mesh:
+    def find_eyes(self, image: RgbImage, mesh: Mesh) -> Mesh:
         corners = ((RIGHT_EYE_OUTER, RIGHT_EYE_INNER), (LEFT_EYE_INNER, LEFT_EYE_OUTER))
         patches, transforms = [], []
         for first, second in corners:

@@ -119,6 +119,22 @@ def read_provenance(path: Path | None = None) -> dict[str, Any]:
         return _about(file, path)["provenance"]
 
 
+def taught_points(path: Path | None = None) -> tuple[str, ...]:
+    """Names of the face points that the keypoints were taught to be, in order, as recorded.
+
+    They are () for weights that record none, such as a published `.pth.tar`, whose keypoints mean
+    nothing that has a name.
+    """
+    path = _existing(path)
+    if path.suffix != ".safetensors":
+        return ()
+    config = read_provenance(path).get("config")
+    names = config.get("points", []) if isinstance(config, dict) else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError.of(path, "its points are no list of names", EXPECTED)
+    return tuple(names)
+
+
 def training_seeds(path: Path | None = None) -> frozenset[int]:
     """Identity seeds of the synthetic actors that the weights were trained on, as recorded.
 

@@ -85,6 +85,12 @@ class FommConfig:
                 what = f"motion model: image_size is {self.image_size}"
                 raise InputError(f"{what}; expected a multiple of {step}, for {name} {blocks}")
 
+    @property
+    def motion_size_hw(self) -> tuple[int, int]:
+        """Height and width of the motion that dense motion predicts, in its own pixels."""
+        side = round(self.image_size * self.motion_scale)
+        return side, side
+
     def at_size(self, image_size: int) -> "FommConfig":
         """The config of the same network for smaller or larger frames.
 

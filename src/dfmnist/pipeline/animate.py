@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,9 @@ from dfmnist.core.arrays import Floats32, Frames
 from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
-from dfmnist.faces.mesh import face_mesh
+from dfmnist.fomm.guide import NUM_POINTS, Faces, FaceTracker, has_face
 from dfmnist.fomm.inference.animate import Animator
-from dfmnist.fomm.inference.best_frame import landmarks_68
+from dfmnist.fomm.inference.best_frame import LANDMARKS_68
 from dfmnist.fomm.networks.keypoints import Keypoints
 
 CHUNK = 32
@@ -26,11 +27,12 @@ CHUNK = 32
 
 @dataclass(frozen=True, eq=False)
 class DrivingMotion:
-    """Motion of a driving clip, in a few hundred bytes per frame."""
+    """Motion of a driving clip, in a few thousand bytes per frame."""
 
     keypoints: Keypoints
-    landmarks: Floats32 | None
-    """Landmarks (n, 68, 2) of the driver's face, NaN in frames without one; None: not made."""
+    faces: Faces | None
+    """Face points (n, `guide.NUM_POINTS`, 3) of the driver, float16, NaN without a face; None if
+    they were not made."""
 
     @property
     def shows_face(self) -> npt.NDArray[np.bool_]:
@@ -39,9 +41,14 @@ class DrivingMotion:
         The latter is a driver that is known to be a face, but not by the face mesh: a painting.
         """
         count = len(self.keypoints.value)
-        if self.landmarks is None or np.isnan(self.landmarks).all():
-            return np.ones(count, bool)
-        return np.asarray(np.isfinite(self.landmarks).all(axis=(1, 2)), np.bool_)
+        shown = np.zeros(count, np.bool_) if self.faces is None else has_face(self.faces)
+        return shown if shown.any() else np.ones(count, np.bool_)
+
+    @property
+    def landmarks(self) -> Floats32:
+        """The 68 landmarks (n, 68, 2) of the driver's face, in [-1, 1], NaN without a face."""
+        assert self.faces is not None
+        return self.faces[:, list(LANDMARKS_68), :2].astype(np.float32)
 
     @property
     def is_finite(self) -> bool:
@@ -49,17 +56,18 @@ class DrivingMotion:
         value, jacobian = self.keypoints.value, self.keypoints.jacobian
         return bool(value.isfinite().all() and jacobian.isfinite().all())
 
-    def held(self) -> Keypoints:
-        """The keypoints (n, k, …), where a frame without a face holds the pose before it.
+    def held(self) -> "DrivingMotion":
+        """The same motion, where a frame without a face holds the pose before it.
 
         Before the first face it is the pose of that face, from which motion is then measured.
         """
         shown = self.shows_face
         if shown.all():
-            return self.keypoints
+            return self
         first = int(np.argmax(shown))
         last = np.maximum.accumulate(np.where(shown, np.arange(len(shown)), first))
-        return self.keypoints.at(torch.from_numpy(last))
+        faces = None if self.faces is None else self.faces[last]
+        return DrivingMotion(self.keypoints.at(torch.from_numpy(last)), faces)
 
 
 @cache
@@ -75,17 +83,18 @@ def save_motion(
     driving_rgb_u8: Frames | Iterable[Frames],
     model: Animator,
     *,
-    landmarks: bool = False,
+    faces: bool = False,
 ) -> None:
     """Find the keypoints of a driving clip and write them to `path`, for all sources to read.
 
     Takes frames (n, h, w, 3), or a stream of frames (h, w, 3) of which it holds a few at a time.
-    `landmarks`: those of the face are found too, which also say in which frames there is one.
+    `faces`: the points of the face are found too, which guide the motion, and say in which frames
+    there is one.
     """
-    marks, value, jacobian = _Table(), _Table(), _Table()
+    points, value, jacobian = _Table(np.float16), _Table(), _Table()
     frames = iter(driving_rgb_u8)
-    if landmarks:
-        frames = _with_landmarks(frames, marks)
+    if faces:
+        frames = _with_faces(frames, points)
     for first in frames:
         found = model.keypoints(chain([first], islice(frames, CHUNK - 1)))
         value.extend(found.value.numpy())
@@ -94,8 +103,8 @@ def save_motion(
     if not value.count:
         raise InputError.of(path, "no driving frames", "one frame or more")
     tensors = {"value": value.tensor(), "jacobian": jacobian.tensor()}
-    if landmarks:
-        tensors["landmarks"] = marks.tensor()
+    if faces:
+        tensors["faces"] = points.tensor()
     with atomic_path(path) as temporary:
         save_file(tensors, temporary)
 
@@ -104,15 +113,16 @@ def load_motion(path: Path) -> DrivingMotion:
     """Read the motion that `save_motion` wrote. Raises `InputError` for other tensors."""
     tensors = load_file(path)
     count, num_kp = (*tensors.get("value", torch.zeros(0)).shape, 0, 0)[:2]
-    shapes = {"value": (count, num_kp, 2), "jacobian": (count, num_kp, 2, 2)}
-    if "landmarks" in tensors:
-        shapes["landmarks"] = (count, 68, 2)
-    if {name: (*t.shape, t.dtype) for name, t in tensors.items()} != {
-        name: (*shape, torch.float32) for name, shape in shapes.items()
-    }:
+    expected = {
+        "value": (count, num_kp, 2, torch.float32),
+        "jacobian": (count, num_kp, 2, 2, torch.float32),
+    }
+    if "faces" in tensors:
+        expected["faces"] = (count, NUM_POINTS, 3, torch.float16)
+    if {name: (*t.shape, t.dtype) for name, t in tensors.items()} != expected:
         raise InputError.of(path, "holds other tensors", "the motion of a driving clip")
-    landmarks = tensors.pop("landmarks", None)
-    return DrivingMotion(Keypoints(**tensors), None if landmarks is None else landmarks.numpy())
+    faces = tensors.pop("faces", None)
+    return DrivingMotion(Keypoints(**tensors), None if faces is None else faces.numpy())
 
 
 class _Table:
@@ -122,14 +132,14 @@ class _Table:
     again: 1 MB a frame, measured on 1,174 frames.
     """
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._rows: Floats32 | None = None
+    def __init__(self, dtype: npt.DTypeLike = np.float32) -> None:
+        self.count, self._dtype = 0, dtype
+        self._rows: npt.NDArray[Any] | None = None
 
     def extend(self, rows: Floats32) -> None:
         end = self.count + len(rows)
         if self._rows is None or end > len(self._rows):
-            larger = np.empty((max(1024, 2 * end), *rows.shape[1:]), np.float32)
+            larger = np.empty((max(1024, 2 * end), *rows.shape[1:]), self._dtype)
             if self._rows is not None:
                 larger[: self.count] = self._rows[: self.count]
             self._rows = larger
@@ -141,13 +151,11 @@ class _Table:
         return torch.from_numpy(self._rows[: self.count].copy())
 
 
-def _with_landmarks(frames: Iterator[Frames], into: _Table) -> Iterator[Frames]:
-    """Yield the same frames, and append the landmarks of each to `into`."""
-    mesh = None
-    tracker = face_mesh()
+def _with_faces(frames: Iterator[Frames], into: _Table) -> Iterator[Frames]:
+    """Yield the same frames, and append the face points of each to `into`."""
+    tracker = FaceTracker()
     for frame in frames:
-        mesh = tracker.follow(frame, mesh)
-        into.extend(landmarks_68(mesh)[None])
+        into.extend(tracker(frame)[None])
         yield frame
 
 
@@ -157,4 +165,5 @@ def animate(
     """Animate the source (h, w, 3) with the motion in `motion_file`; returns (n, h, w, 3)."""
     model = animator(weights)
     driving = load_motion(motion_file).held()
-    return model.animate(model.encode(source_rgb_u8), driving, motion)
+    source = model.encode(source_rgb_u8)
+    return model.animate(source, driving.keypoints, motion, faces=driving.faces)

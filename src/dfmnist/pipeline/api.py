@@ -67,7 +67,7 @@ def animate(
     out: None = None,
     *,
     weights: str | Path | None = None,
-    motion: Motion = "relative",
+    motion: Motion = "auto",
     backend: BackendName = "auto",
     precision: Precision = "auto",
 ) -> Frames: ...

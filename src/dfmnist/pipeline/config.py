@@ -152,9 +152,10 @@ class AnimateConfig:
     weights: Path | None = None
     """Motion model: .pth.tar, .safetensors, or a name of `dfmnist fetch`; none is the shipped
     one."""
-    motion: Motion = "relative"
-    """How the driver's motion reaches the source: relative to its first face, absolute, or
-    relative in the scale of the source's face."""
+    motion: Motion = "auto"
+    """How the driver's motion reaches the source: relative to its first face, absolute, relative in
+    the scale of the source's face, or so and guided by the face mesh. `auto` is guided with the
+    shipped model where the mesh finds both faces, and relative with a published one."""
     best_frame: bool = False
     """Measure the motion from the driving frame whose face is shaped most like the source's,
     instead of from the first frame that shows a face."""
@@ -197,8 +198,7 @@ class AnimateConfig:
         check_choices(self)
         if self.best_frame and self.motion == "absolute":
             raise InputError(
-                "--best-frame with --motion absolute has no effect; "
-                "expected --motion relative or relative_scaled"
+                "--best-frame with --motion absolute has no effect; expected another --motion"
             )
         if self.face is not None and (self.face < 1 or not self.crop):
             raise InputError(f"--face {self.face}; expected 1 or more, without --no-crop")

@@ -22,6 +22,7 @@ from dfmnist.core.files import atomic_path, cache_dir, sha256_file
 from dfmnist.faces.crop import face_box_union, square_crop, squared
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import SHIPPED, weights_id
+from dfmnist.fomm.guide import NO_MESH, has_face
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.media.opening import FrameTimes
 from dfmnist.media.sound import Sound, has_sound
@@ -29,7 +30,7 @@ from dfmnist.media.video import frame_times, iter_frames, iter_frames_at, probe
 from dfmnist.pipeline.animate import DrivingMotion, animator, load_motion, save_motion
 from dfmnist.pipeline.config import AnimateConfig
 
-VERSION = 2
+VERSION = 3
 """Version of the cached driving-keypoint format; entries of other versions are recomputed."""
 LATE_S = 0.05
 """Time in seconds by which a wanted end may exceed that of the driver: ends are often rounded."""
@@ -113,13 +114,15 @@ def look_at(driving: Path, config: AnimateConfig, bar: Progress) -> Driver:
         frames = counted(frames, "find the driver's keypoints", count, bar)
         with tempfile.TemporaryDirectory(prefix="dfmnist-motion-") as folder:
             made = Path(folder) / kept.name
-            save_motion(made, frames, motion_model(config), landmarks=True)
+            save_motion(made, frames, motion_model(config), faces=True)
             motion = load_motion(made)
             if not motion.is_finite:
                 what = f"finds keypoints in {driving.name} that are no numbers"
                 raise InputError.of(config.weights or SHIPPED, what, "a working motion model")
             if config.cache:
                 _keep(made, kept)
+    if config.motion == "guided" and (motion.faces is None or not has_face(motion.faces).any()):
+        raise InputError.of(driving, NO_MESH, "a face for --motion guided")
     missing = int((~motion.shows_face).sum())
     if missing:
         shown = f"{driving}: {missing} of {len(motion.shows_face)} frames show no face"

@@ -25,6 +25,7 @@ from dfmnist.core.files import atomic_folder, check_writable, refuse_taken, sha2
 from dfmnist.dataset.provenance import moved_as, provenance
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.paste import PasteBack
+from dfmnist.fomm.guide import NO_MESH, has_face
 from dfmnist.fomm.inference.animate import as_frames
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
 from dfmnist.media.folders import find_media, media_kind
@@ -176,19 +177,23 @@ def _animated(
     """The animated frames, one at a time: crops of the face, or full pictures to paste back."""
     model, motion = motion_model(config), driver.motion.held()
     first = model.encode(source.face)
+    if config.motion == "guided" and not has_face(first.face):
+        raise InputError.of(source.path, NO_MESH, "a face for --motion guided")
     paste = None
     if config.paste_back:
         assert source.box_xyxy is not None
         paste = PasteBack(source.box_xyxy, source.picture.shape[1::-1])
         paste.correct(as_frames(source.face, "source", 1, model.size)[0], model.unmoved(first))
     if source.indices is None:
-        made = model.stream(first, motion, config.motion, reference)
+        made = model.stream(first, motion.keypoints, config.motion, reference, motion.faces)
         under: Iterator[Frames] = repeat(source.picture)
     else:
         pictures = source.pictures()
         if paste:
             pictures, under = tee(pictures)  # one picture apart
-        made = model.follow(map(source.crop, pictures), motion, config.motion, reference)
+        made = model.follow(
+            map(source.crop, pictures), motion.keypoints, config.motion, reference, motion.faces
+        )
     for frame in made:
         yield paste(next(under), frame) if paste else frame
 
@@ -207,11 +212,9 @@ def _kept(frames: Iterator[Frames], folder: Path, label: str) -> Iterator[Frames
 
 
 def _best(source: Source, motion: DrivingMotion) -> int:
-    assert motion.landmarks is not None
     mesh = face_mesh()(source.face, with_eyes=False)
     if mesh is None:
-        what = "no face found by the face mesh"
-        raise InputError.of(source.path, what, "a face for --best-frame")
+        raise InputError.of(source.path, NO_MESH, "a face for --best-frame")
     return best_frame(landmarks_68(mesh), motion.landmarks)
 
 

@@ -180,7 +180,7 @@ class DriverJob(BuildJob):
             write_video(self.driver_file(self.footage), frames, c.fps, crf=DRIVER_CRF)
             if c.animator is None:
                 motion = self.motion_file(self.footage)
-                save_motion(motion, frames, animator(c.weights), landmarks=True)
+                save_motion(motion, frames, animator(c.weights), faces=True)
         write_record(path, choice)
         return choice.reason
 

@@ -1,7 +1,11 @@
-"""Animation of a source frame by a driving clip, by relative (the paper's) or absolute motion."""
+"""Animation of a source frame by a driving clip.
+
+The motion is relative (the paper's), absolute, or relative and guided by the face mesh.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
@@ -11,15 +15,19 @@ import torch
 from PIL import Image
 from scipy.spatial import ConvexHull, QhullError
 
-from dfmnist.core.arrays import Frames, RgbImage
+from dfmnist.core.arrays import Floats32, Frames, RgbImage
 from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
-from dfmnist.fomm.checkpoint import load_networks
+from dfmnist.fomm.checkpoint import load_networks, taught_points
+from dfmnist.fomm.guide import NO_MESH, FaceGuide, Faces, FaceTracker, has_face
 from dfmnist.fomm.inference.backends import choose_backend
 from dfmnist.fomm.networks.keypoints import Keypoints, inverse_2x2
 
 BATCH = 8
 """Frames in one pass of the keypoint detector."""
+NO_FRAMES = "driving frames are none; expected uint8 frames (n, h, w, 3), n ≥ 1"
+SCALED = ("relative_scaled", "guided")
+"""Kinds of motion whose size follows that of the source's face."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +36,13 @@ class EncodedSource:
 
     code: Any
     keypoints: Keypoints
+    picture: RgbImage
+    """The source (size, size, 3) that the model sees."""
+
+    @cached_property
+    def face(self) -> Floats32:
+        """Face points (`guide.NUM_POINTS`, 3) of the source, found when first asked for."""
+        return FaceTracker()(self.picture)
 
 
 def transfer(
@@ -41,9 +56,9 @@ def transfer(
 
     Relative motion gives `kp_s + scale (kp_d - kp_d0)` and `J_d J_d0^-1 J_s` (Siarohin et al.,
     2019, equation 12), where d0 is the driving frame `reference`. The scale is 1, or for
-    `relative_scaled` the ratio of the linear sizes of the keypoints' hulls; `sized_as` are then
-    the keypoints (1, k, …) whose size is that of the source, by default its own. Shapes: source
-    (1, k, …), driving (n, k, …). Raises `InputError` for an unknown `motion`.
+    `relative_scaled` and `guided` the ratio of the linear sizes of the keypoints' hulls; `sized_as`
+    are then the keypoints (1, k, …) whose size is that of the source, by default its own. Shapes:
+    source (1, k, …), driving (n, k, …). Raises `InputError` for an unknown `motion`.
     """
     if motion not in get_args(Motion):
         raise InputError(
@@ -52,7 +67,7 @@ def transfer(
     if motion == "absolute":
         return driving
     first = driving.at(slice(reference, reference + 1))
-    scale = hull_scale(sized_as or source, first) if motion == "relative_scaled" else 1.0
+    scale = hull_scale(sized_as or source, first) if motion in SCALED else 1.0
     value = source.value + scale * (driving.value - first.value)
     jacobian = driving.jacobian @ inverse_2x2(first.jacobian) @ source.jacobian
     return Keypoints(value, jacobian)
@@ -84,6 +99,8 @@ class Animator:
         """
         networks = load_networks(weights)
         self.config = networks.config
+        self.points = taught_points(weights)
+        """Names of the face points that the keypoints were taught to be; () if they have none."""
         self._backend = choose_backend(networks, backend, precision)
 
     @property
@@ -102,7 +119,7 @@ class Animator:
         Raises `InputError` for anything that is no uint8 image.
         """
         image = as_frames(source_rgb_u8, "source", 1, self.size)
-        return EncodedSource(self._backend.encode(image), self._backend.detect(image))
+        return EncodedSource(self._backend.encode(image), self._backend.detect(image), image[0])
 
     def keypoints(self, driving_rgb_u8: Frames | Iterable[RgbImage]) -> Keypoints:
         """Keypoints of driving frames (n, h, w, 3), or of a stream of (h, w, 3) ones.
@@ -117,8 +134,53 @@ class Animator:
             # copies, because a backend's result may be a view that keeps its whole memory alive
             parts.append([value.clone() for value in found])
         if not parts:
-            raise InputError("driving frames are none; expected uint8 frames (n, h, w, 3), n ≥ 1")
+            raise InputError(NO_FRAMES)
         return Keypoints(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+    def faces(self, driving_rgb_u8: Frames | Iterable[RgbImage]) -> Floats32:
+        """Face points (n, `guide.NUM_POINTS`, 3) of driving frames, for guided motion.
+
+        Takes frames (n, h, w, 3) or a stream of (h, w, 3) ones; they are NaN without a face. They
+        serve any number of sources. Raises `InputError` if there is no frame.
+        """
+        tracker = FaceTracker()
+        found = [tracker(frame) for frame in driving_rgb_u8]
+        if not found:
+            raise InputError(NO_FRAMES)
+        return np.stack(found)
+
+    def may_guide(self, motion: Motion) -> bool:
+        """Whether `motion` needs the driver's face points (`faces`) with this model."""
+        return motion == "guided" or (motion == "auto" and bool(self.points))
+
+    def motion_for(
+        self, motion: Motion, source: EncodedSource, faces: Faces | None, reference: int = 0
+    ) -> Motion:
+        """The motion to use where `motion` is asked for: what `auto` means for this source.
+
+        `auto` is `guided` with a model that was taught named points, as the shipped one, where the
+        face mesh finds the face of the source and of the driver; else it is `relative`. Raises
+        `InputError` if guided motion is asked for and a face is missing.
+        """
+        if not self.may_guide(motion):
+            return "relative" if motion == "auto" else motion
+        if faces is None or not has_face(faces)[reference]:
+            missing = f"{NO_MESH} in driving frame {reference}"
+        elif not has_face(source.face):
+            missing = f"{NO_MESH} in the source"
+        else:
+            return "guided"
+        if motion == "auto":
+            return "relative"
+        raise InputError(f"--motion guided: {missing}; expected a face, or --motion relative")
+
+    def move(
+        self, source_rgb_u8: RgbImage, driving_rgb_u8: Frames, motion: Motion = "auto"
+    ) -> Frames:
+        """The picture (h, w, 3) animated as the frames (n, h, w, 3): (n, size, size, 3)."""
+        faces = self.faces(driving_rgb_u8) if self.may_guide(motion) else None
+        source, keypoints = self.encode(source_rgb_u8), self.keypoints(driving_rgb_u8)
+        return self.animate(source, keypoints, motion, faces=faces)
 
     def animate(
         self,
@@ -126,9 +188,13 @@ class Animator:
         driving: Keypoints,
         motion: Motion = "relative",
         reference: int = 0,
+        faces: Faces | None = None,
     ) -> Frames:
-        """The source animated by the driving keypoints: uint8 RGB (n, size, size, 3)."""
-        return np.stack(list(self.stream(source, driving, motion, reference)))
+        """The source animated by the driving keypoints: uint8 RGB (n, size, size, 3).
+
+        `faces` are the driver's face points as of `Animator.faces`, for guided motion.
+        """
+        return np.stack(list(self.stream(source, driving, motion, reference, faces)))
 
     def stream(
         self,
@@ -136,13 +202,21 @@ class Animator:
         driving: Keypoints,
         motion: Motion = "relative",
         reference: int = 0,
+        faces: Faces | None = None,
     ) -> Iterator[RgbImage]:
         """The frames of `animate` one at a time, (size, size, 3) each, in constant memory."""
+        motion = self.motion_for(motion, source, faces, reference)
         target = transfer(source.keypoints, driving, motion, reference)
+        guide: FaceGuide | None = None
+        if motion == "guided":
+            assert faces is not None
+            guide = self._guide(source.face, faces[reference])
         step = self._backend.batch
         for i in range(0, len(target.value), step):
-            moved = target.at(slice(i, i + step))
-            yield from self._backend.decode(source.code, source.keypoints, moved)
+            moved, correction = target.at(slice(i, i + step)), None
+            if guide is not None and faces is not None:
+                moved, correction = guide.batch(moved, source.keypoints, faces[i : i + step])
+            yield from self._backend.decode(source.code, source.keypoints, moved, correction)
 
     def follow(
         self,
@@ -150,21 +224,31 @@ class Animator:
         driving: Keypoints,
         motion: Motion = "relative",
         reference: int = 0,
+        faces: Faces | None = None,
     ) -> Iterator[RgbImage]:
         """Animate a moving source: source frame i by driving frame i, until one of them ends.
 
         Relative motion is added to the source's own: `kp_s(i) + scale (kp_d(i) - kp_d0)` and
         `J_d(i) J_d0^-1 J_s(i)`, with the scale of the first source frame throughout. Absolute
-        motion replaces it. Takes frames (h, w, 3) and yields frames (size, size, 3), in constant
-        memory.
+        motion replaces it. Guided motion is not guided in frames whose face the mesh does not find.
+        Takes frames (h, w, 3) and yields frames (size, size, 3), in constant memory.
         """
         first: Keypoints | None = None
         for index, picture in zip(range(len(driving.value)), sources_rgb_u8, strict=False):
             source = self.encode(picture)
-            first = first or source.keypoints
+            if first is None:
+                first = source.keypoints
+                motion = self.motion_for(motion, source, faces, reference)
             pair = driving.at(torch.tensor([reference, index]))
             moved = transfer(source.keypoints, pair, motion, sized_as=first).at(slice(1, 2))
-            yield from self._backend.decode(source.code, source.keypoints, moved)
+            correction = None
+            if motion == "guided" and faces is not None and has_face(source.face):
+                guide = self._guide(source.face, faces[reference])
+                moved, correction = guide(moved, source.keypoints, faces[index])
+            yield from self._backend.decode(source.code, source.keypoints, moved, correction)
+
+    def _guide(self, source: Faces, first: Faces) -> FaceGuide:
+        return FaceGuide(source, first, self.config.motion_size_hw, self.points)
 
     def unmoved(self, source: EncodedSource) -> RgbImage:
         """What the model makes of the source without any motion: (size, size, 3)."""
@@ -177,7 +261,7 @@ def animate(
     driving_rgb_u8: Frames,
     *,
     weights: Path | str | None = None,
-    motion: Motion = "relative",
+    motion: Motion = "auto",
     backend: BackendName = "auto",
     precision: Precision = "auto",
 ) -> Frames:
@@ -190,7 +274,7 @@ def animate(
     """
     path = None if weights is None else Path(weights)
     model = Animator(path, backend=backend, precision=precision)
-    return model.animate(model.encode(source_rgb_u8), model.keypoints(driving_rgb_u8), motion)
+    return model.move(source_rgb_u8, driving_rgb_u8, motion)
 
 
 def as_frames(pixels: Frames, what: str, count: int | None, size: int) -> Frames:

@@ -15,8 +15,17 @@ from dfmnist.core.choices import BackendName, Precision
 from dfmnist.core.inference import Compiled, choose
 from dfmnist.fomm.checkpoint import Networks
 from dfmnist.fomm.config import FommConfig
+from dfmnist.fomm.guide import Guide, still_guide
 from dfmnist.fomm.inference.fuse import fuse
-from dfmnist.fomm.inference.stages import MOVES, SOURCE, Stage, StageChain, run_stage, stages_of
+from dfmnist.fomm.inference.stages import (
+    GUIDE,
+    MOVES,
+    SOURCE,
+    Stage,
+    StageChain,
+    run_stage,
+    stages_of,
+)
 from dfmnist.fomm.networks.generator import SourceCode
 from dfmnist.fomm.networks.keypoints import Keypoints
 
@@ -40,10 +49,13 @@ class MotionBackend(Protocol):
         """Features of a source (1, size, size, 3) for `decode`, in this backend's own form."""
         ...
 
-    def decode(self, code: Any, source: Keypoints, driving: Keypoints) -> Frames:
+    def decode(
+        self, code: Any, source: Keypoints, driving: Keypoints, guide: Guide | None = None
+    ) -> Frames:
         """Frames (n, size, size, 3) of the encoded source at the driving keypoints.
 
-        Shapes: keypoints of the source (1, k, …), driving keypoints (n, k, …).
+        Shapes: keypoints of the source (1, k, …), driving keypoints and guide (n, …). A `guide`
+        corrects the motion within the face.
         """
         ...
 
@@ -87,10 +99,13 @@ class TorchMotionBackend:
             self._detector = fuse(networks.kp_detector, tiles=tiles)
         self._generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._detector = self._detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        stages = stages_of(self._generator)
+        self._plain, self._guided = (self._stage_chain(with_guide) for with_guide in (False, True))
+
+    def _stage_chain(self, with_guide: bool) -> StageChain:
+        stages = stages_of(self._generator, with_guide=with_guide)
         for stage in stages:
-            stage.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._chain = StageChain(stages, self._context).requires_grad_(False)
+            stage.module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return StageChain(stages, self._context).requires_grad_(False)
 
     def _context(self, stage: Stage) -> torch.autocast:
         low = self.precision == "bf16" and not stage.positions
@@ -109,21 +124,28 @@ class TorchMotionBackend:
         return code
 
     @torch.inference_mode()
-    def decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
+    def decode(
+        self, code: SourceCode, source: Keypoints, driving: Keypoints, guide: Guide | None = None
+    ) -> Frames:
         """Frames as of `MotionBackend.decode`."""
-        size = self.batch
-        parts = [
-            self._decode(code, source, driving.at(slice(i, i + size)))
-            for i in range(0, len(driving.value), size)
-        ]
+        parts = []
+        for i in range(0, len(driving.value), self.batch):
+            now = slice(i, i + self.batch)
+            parts.append(self._decode(code, source, driving.at(now), guide and guide.at(now)))
         return np.concatenate(parts)
 
-    def _decode(self, code: SourceCode, source: Keypoints, driving: Keypoints) -> Frames:
+    def _decode(
+        self, code: SourceCode, source: Keypoints, driving: Keypoints, guide: Guide | None
+    ) -> Frames:
         n = len(driving.value)
         values = dict(zip(SOURCE, (t.expand(n, *t.shape[1:]) for t in code), strict=True))
         moves = (*(t.expand(n, *t.shape[1:]) for t in source), *driving)
         values |= {k: t.to(self.device) for k, t in zip(MOVES, moves, strict=True)}
-        made = self._chain(*(values[name] for name in self._chain.takes))
+        chain = self._plain
+        if guide is not None:
+            chain = self._guided
+            values |= {k: t.to(self.device) for k, t in zip(GUIDE, guide, strict=True)}
+        made = chain(*(values[name] for name in chain.takes))
         frames: Frames = made.cpu().numpy()
         return frames
 
@@ -138,29 +160,44 @@ class OpenVinoMotionBackend:
     batch = 1
 
     def __init__(self, networks: Networks, bfloat16: bool = False) -> None:
-        config, tiles = networks.config, not bfloat16 and _tiles(networks.config)
+        self._config, tiles = networks.config, not bfloat16 and _tiles(networks.config)
         self.precision = "bf16" if bfloat16 else "f32"
-        size, k = config.image_size, config.num_kp
-        picture = torch.zeros(1, config.num_channels, size, size)
-        generator = fuse(networks.generator, tiles=tiles)
-        self._detect = Compiled(fuse(networks.kp_detector, tiles=tiles), [picture], False)
-        self._encode = Compiled(_Encode(generator), [picture], False)
+        size = self._config.image_size
+        self._picture = torch.zeros(1, self._config.num_channels, size, size)
+        self._generator = fuse(networks.generator, tiles=tiles)
+        detector = fuse(networks.kp_detector, tiles=tiles)
+        self._detect = Compiled(detector, [self._picture], False)
+        self._encode = Compiled(_Encode(self._generator), [self._picture], False)
+        self._chains: dict[bool, list[tuple[Stage, Compiled]]] = {}
+
+    def _chain(self, with_guide: bool) -> list[tuple[Stage, Compiled]]:
+        """The compiled stages, made when they are first needed."""
+        if with_guide not in self._chains:
+            self._chains[with_guide] = self._compile(with_guide)
+        return self._chains[with_guide]
+
+    def _compile(self, with_guide: bool) -> list[tuple[Stage, Compiled]]:
+        config, bfloat16 = self._config, self.precision == "bf16"
         with torch.no_grad():
-            code = generator.encode(picture)
+            code = self._generator.encode(self._picture)
+        k = config.num_kp
         matrix = torch.eye(2).expand(1, k, 2, 2).contiguous()
         moves = (torch.zeros(1, k, 2), matrix, torch.zeros(1, k, 2), matrix)
         values = dict(zip((*SOURCE, *MOVES), (*code, *moves), strict=True))
-        stages = stages_of(generator)
+        if with_guide:
+            values |= dict(zip(GUIDE, still_guide(config.motion_size_hw), strict=True))
+        stages = stages_of(self._generator, with_guide=with_guide)
         if not bfloat16:
-            chain = StageChain(stages)
-            stages = [Stage(chain, chain.takes, ("frame",), True)]
-        self._chain: list[tuple[Stage, Compiled]] = []
+            whole = StageChain(stages)
+            stages = [Stage(whole, whole.takes, ("frame",), True)]
+        chain: list[tuple[Stage, Compiled]] = []
         with torch.no_grad():
             for stage in stages:
                 example = [values[name].contiguous() for name in stage.takes]
                 low = bfloat16 and not stage.positions
-                self._chain.append((stage, Compiled(stage.module, example, low)))
+                chain.append((stage, Compiled(stage.module, example, low)))
                 run_stage(stage, values)
+        return chain
 
     def detect(self, frames_rgb_u8: Frames) -> Keypoints:
         """Keypoints as of `MotionBackend.detect`, computed in float32."""
@@ -174,17 +211,22 @@ class OpenVinoMotionBackend:
         return (image, *self._encode([image]))
 
     def decode(
-        self, code: tuple[npt.NDArray[Any], ...], source: Keypoints, driving: Keypoints
+        self,
+        code: tuple[npt.NDArray[Any], ...],
+        source: Keypoints,
+        driving: Keypoints,
+        guide: Guide | None = None,
     ) -> Frames:
         """Frames as of `MotionBackend.decode`."""
         fixed = dict(zip(SOURCE, code, strict=True))
         fixed |= {name: t.numpy() for name, t in zip(MOVES[:2], source, strict=True)}
+        moving = dict(zip(MOVES[2:], driving, strict=True))
+        if guide is not None:
+            moving |= dict(zip(GUIDE, guide, strict=True))
         out = []
         for i in range(len(driving.value)):
-            values = fixed | {
-                name: t[i : i + 1].numpy() for name, t in zip(MOVES[2:], driving, strict=True)
-            }
-            for stage, compiled in self._chain:
+            values = fixed | {name: t[i : i + 1].numpy() for name, t in moving.items()}
+            for stage, compiled in self._chain(guide is not None):
                 made = compiled([values[name] for name in stage.takes])
                 values.update(zip(stage.gives, made, strict=True))
             out.append(values["frame"])

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dfmnist.fomm.guide import Guide, guided
 from dfmnist.fomm.networks.dense_motion import DenseMotion
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator, blended, full_warp
 from dfmnist.fomm.networks.keypoints import Keypoints
@@ -21,6 +22,8 @@ SOURCE = ("image", "reduced", "features")
 """Names of the tensors that are computed once for each source (`SourceCode`)."""
 MOVES = ("source_value", "source_jacobian", "driving_value", "driving_jacobian")
 """Names of the keypoint tensors of a frame."""
+GUIDE = tuple(f"guide_{name}" for name in Guide._fields)
+"""Names of the tensors that guide a frame's motion (`fomm.guide.Guide`)."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,12 @@ class Stage:
     """Whether the module computes with positions, and so always in float32."""
 
 
-def stages_of(generator: OcclusionAwareGenerator) -> list[Stage]:
-    """The stages of `generator.decode`; the last one gives `frame`, uint8 (b, h, w, 3)."""
+def stages_of(generator: OcclusionAwareGenerator, *, with_guide: bool = False) -> list[Stage]:
+    """The stages of `generator.decode`; the last one gives `frame`, uint8 (b, h, w, 3).
+
+    `with_guide`: the motion is corrected by the tensors `GUIDE`.
+    """
+    guide = GUIDE if with_guide else ()
     hinted = ("hinted",) if generator.hint is not None else ()
     extra = ("warped", "visibility") if generator.blend else ()
     image = ("image",) if generator.blend else ()
@@ -45,8 +52,8 @@ def stages_of(generator: OcclusionAwareGenerator) -> list[Stage]:
         Stage(_CandidateFlows(generator), ("reduced", *MOVES), ("inputs", "flows"), True),
         Stage(_PredictMasks(generator), ("inputs",), ("mask", "occlusion", *hinted), False),
         Stage(
-            _WarpFeatures(generator),
-            ("features", "mask", "occlusion", "flows", *hinted, *image),
+            _WarpFeatures(generator, with_guide),
+            ("features", "mask", "occlusion", "flows", *guide, *hinted, *image),
             ("warped_features", *extra),
             True,
         ),
@@ -71,7 +78,7 @@ class StageChain(nn.Module):
         self.steps = nn.ModuleList(stage.module for stage in stages)
         made = {name for stage in stages for name in stage.gives}
         needed = {name for stage in stages for name in stage.takes} - made
-        self.takes = tuple(name for name in (*SOURCE, *MOVES) if name in needed)
+        self.takes = tuple(name for name in (*SOURCE, *MOVES, *GUIDE) if name in needed)
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """The uint8 frame (b, h, w, 3) from the tensors of `takes`, in order."""
@@ -125,9 +132,10 @@ class _PredictMasks(nn.Module):
 
 
 class _WarpFeatures(nn.Module):
-    def __init__(self, generator: OcclusionAwareGenerator) -> None:
+    def __init__(self, generator: OcclusionAwareGenerator, with_guide: bool) -> None:
         super().__init__()
         self.blend, self.hinted = generator.blend, generator.hint is not None
+        self.with_guide = with_guide
         # bound methods, which do not register the generator's weights in this module
         self._combine = generator.dense_motion_network.combine
         self._warp_features = generator.warp_features
@@ -135,7 +143,11 @@ class _WarpFeatures(nn.Module):
     def forward(
         self, features: Tensor, mask: Tensor, occlusion: Tensor, flows: Tensor, *rest: Tensor
     ) -> Tensor | tuple[Tensor, ...]:
-        motion = DenseMotion(self._combine(mask, flows), occlusion, mask)
+        deformation = self._combine(mask, flows)
+        if self.with_guide:
+            guide, rest = Guide(*rest[: len(GUIDE)]), rest[len(GUIDE) :]
+            deformation = guided(deformation, guide)
+        motion = DenseMotion(deformation, occlusion, mask)
         warped = self._warp_features(features, motion, rest[0] if self.hinted else None)
         return (warped, *full_warp(rest[-1], motion)) if self.blend else warped
 

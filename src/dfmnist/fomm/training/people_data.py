@@ -30,6 +30,7 @@ from dfmnist.faces.follow import follow_face
 from dfmnist.faces.mesh import Mesh, face_mesh
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.faces.pose import measure
+from dfmnist.fomm.mesh_points import MEAN_FACE, MESH_NAMES, named_points
 from dfmnist.fomm.training.actors_data import (
     FACE_POINTS,
     REST_FRAMES,
@@ -40,7 +41,6 @@ from dfmnist.fomm.training.actors_data import (
     local_affines,
 )
 from dfmnist.fomm.training.clips import find_clips
-from dfmnist.fomm.training.mesh_points import MEAN_FACE, MESH_NAMES, named_points
 from dfmnist.media.sample import evenly
 from dfmnist.media.video import FrameTimes, frame_times, iter_frames_at
 

@@ -10,8 +10,8 @@ from dfmnist.core.errors import InputError
 from dfmnist.core.files import holds_folder, write_json
 from dfmnist.core.text import plural
 from dfmnist.fomm.checkpoint import weights_id
+from dfmnist.fomm.mesh_points import MEAN_FACE
 from dfmnist.fomm.training.actors_data import Draw, FaceClips, load_actor_clips
-from dfmnist.fomm.training.mesh_points import MEAN_FACE
 from dfmnist.fomm.training.people_data import prepare_people, summary
 from dfmnist.fomm.training.train_actors import ActorsTrainConfig, Phase, check_initial, fit
 from dfmnist.fomm.training.trainer import CONFIG, RUN_KIND, Machine, check_same
