@@ -650,7 +650,7 @@ def _cache(trials: Trials, good: Good, tmp_path: Path, monkeypatch: pytest.Monke
         "motion of other keypoints": other(value=tensors["value"][:, :1].clone()),
         "motion without Jacobians": other(jacobian=None),
         "motion of other names": other(more=torch.zeros(1)),
-        "motion of short faces": other(faces=tensors["faces"][:2].clone()),
+        "motion of short faces": other(points=tensors["points"][:2].clone()),
         "motion of half floats": other(**{k: v.half() for k, v in tensors.items()}),
     }  # fmt: skip
     for number, (name, content) in enumerate(motions.items()):

@@ -21,15 +21,16 @@ from dfmnist.fomm.guide import (
     MESH,
     NUM_POINTS,
     FaceGuide,
+    Faces,
     FaceTracker,
     Guide,
     face_points,
     guided,
-    has_face,
     still_guide,
 )
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.backends import OpenVinoMotionBackend, TorchMotionBackend
+from dfmnist.fomm.mouth import CHART_HW
 from dfmnist.fomm.networks.blocks import coordinate_grid
 from dfmnist.fomm.networks.dense_motion import DenseMotion
 from dfmnist.fomm.networks.generator import blended, full_warp
@@ -49,8 +50,8 @@ def portrait() -> np.ndarray:
 @pytest.fixture(scope="module")
 def face(portrait: np.ndarray) -> np.ndarray:
     found = FaceTracker()(portrait)
-    assert has_face(found)
-    return found
+    assert found.seen.tolist() == [True]
+    return np.asarray(found.points[0])
 
 
 def turned(face: np.ndarray, yaw_deg: float, scale: float = 1.0, shift: float = 0.0) -> np.ndarray:
@@ -66,6 +67,13 @@ def opened(face: np.ndarray, by: float = 0.12) -> np.ndarray:
     other = face.copy()
     other[LIPS_BELOW, 1] += by
     return other
+
+
+def faces_of(*points: np.ndarray) -> Faces:
+    """Faces whose mouths are green within, in the light of 100."""
+    mouths = np.zeros((len(points), *CHART_HW, 3), np.uint8)
+    mouths[..., 1] = 200
+    return Faces(np.stack(points), mouths, np.full(len(points), 100, np.float32))
 
 
 def test_the_correction_by_hand() -> None:
@@ -90,7 +98,7 @@ def test_points_of_a_picture_have_the_coordinates_of_keypoints(portrait: np.ndar
     corner = dataclasses.replace(mesh, points=np.full_like(mesh.points, 255.5))
     assert face_points(corner, 256, 256)[0, :2].tolist() == [1.0, 1.0]  # the last pixel's centre
     np.testing.assert_allclose(face_points(mesh, 511, 256)[:, 0] + 1, (found[:, 0] + 1) / 2, 1e-4)
-    assert not has_face(face_points(None, 256, 256))
+    assert np.isnan(face_points(None, 256, 256)).all()
     with pytest.raises(ValueError, match="without eyes"):
         face_points(dataclasses.replace(mesh, eyes=None), 256, 256)
 
@@ -100,7 +108,7 @@ def test_a_still_driver_moves_nothing(face: np.ndarray) -> None:
     guide = FaceGuide(face, other, (16, 16))
     np.testing.assert_allclose(guide.moved(other), face, atol=1e-4)
     keypoints = Keypoints(torch.zeros(1, 1, 2), torch.eye(2)[None, None])
-    found = guide(keypoints, keypoints, other)[1]
+    found = guide(keypoints, keypoints, other).guide
     torch.testing.assert_close(found.source, found.target, atol=1e-4, rtol=0)
     grid = coordinate_grid(16, 16)[None]
     torch.testing.assert_close(guided(grid, found), grid, atol=1e-3, rtol=0)
@@ -145,7 +153,7 @@ def test_the_motion_comes_from_where_the_mesh_says(face: np.ndarray) -> None:
     guide = FaceGuide(face, face, (64, 64))
     keypoints = Keypoints(torch.zeros(1, 1, 2), torch.eye(2)[None, None])
     driving = turned(face, 18, 1.05, 0.05)
-    found = guide(keypoints, keypoints, driving)[1]
+    found = guide(keypoints, keypoints, driving).guide
     flow = guided(coordinate_grid(64, 64)[None], found)
     at = torch.from_numpy(driving[None, None, :MESH, :2])
     seen = grid_sample(flow.permute(0, 3, 1, 2), at, align_corners=True)[0, :, 0].T.numpy()
@@ -166,7 +174,7 @@ def test_what_one_picture_hides_does_not_guide(face: np.ndarray) -> None:
     keypoints = Keypoints(torch.zeros(1, 1, 2), torch.eye(2)[None, None])
 
     def trusted(source: np.ndarray, driving: np.ndarray, point: int) -> float:
-        found = FaceGuide(source, face, (16, 16))(keypoints, keypoints, driving)[1]
+        found = FaceGuide(source, face, (16, 16))(keypoints, keypoints, driving).guide
         at = torch.from_numpy(FaceGuide(source, face, (16, 16)).moved(driving)[point, :2]).float()
         near = (found.target[0] - at).norm(dim=1) < 1e-5
         return float(found.trust[0, near].max()) if near.any() else 0.0
@@ -184,14 +192,14 @@ def test_keypoints_of_the_inner_face_move_as_the_mesh(face: np.ndarray) -> None:
     target = Keypoints(torch.full((1, 6, 2), 0.5), source.jacobian)
     target.value[0, 3] += 0.01  # the pupil, between its lids
     driving = opened(turned(face, 0, 1, 0.1))
-    moved = FaceGuide(face, face, (16, 16), NAMES)(target, source, driving)[0].value[0]
+    moved = FaceGuide(face, face, (16, 16), NAMES)(target, source, driving).keypoints.value[0]
     assert moved[0].tolist() == pytest.approx([0.1, 0], abs=0.02)
     assert moved[1].tolist() == pytest.approx([0.1, 0.12], abs=0.02)
     assert moved[2].tolist() == [0.5, 0.5]  # the jaw is the model's
     middle = (moved[4] + moved[5]) / 2
     assert (moved[3] - middle).tolist() == pytest.approx([0.01, 0.01])  # the gaze is the model's
     for names in ((), ("a", "b", "c", "d", "e", "f")):
-        kept = FaceGuide(face, face, (16, 16), names)(target, source, driving)[0]
+        kept = FaceGuide(face, face, (16, 16), names)(target, source, driving).keypoints
         assert kept is target
 
 
@@ -201,10 +209,12 @@ def test_without_a_face_nothing_is_corrected(face: np.ndarray) -> None:
     grid = coordinate_grid(8, 8)[None]
     for nothing in (np.full_like(face, np.nan), np.zeros_like(face), face * (1, 0, 1)):
         with np.errstate(all="ignore"):
-            target, found = guide(keypoints, keypoints, nothing.astype(np.float32))
-        assert torch.isfinite(target.value).all()
-        assert torch.isfinite(guided(grid, found)).all()
-    assert guide(keypoints, keypoints, np.full_like(face, np.nan))[0] is keypoints
+            found = guide(keypoints, keypoints, nothing.astype(np.float32))
+        assert torch.isfinite(found.keypoints.value).all()
+        assert torch.isfinite(guided(grid, found.guide)).all()
+    unseen = guide(keypoints, keypoints, np.full_like(face, np.nan))
+    assert unseen.keypoints is keypoints
+    assert np.isnan(unseen.points).all()
     torch.testing.assert_close(guided(grid, still_guide((8, 8))), grid)
 
 
@@ -221,7 +231,7 @@ def test_backends_guide_as_plain_torch_does(name: str, face: np.ndarray) -> None
     source, driving = found.at(slice(0, 1)), found.at(slice(1, None))
     guide = FaceGuide(face, face, net.config.motion_size_hw)
     each = np.stack([turned(face, 15, 1, 0.2), opened(face)])
-    driving, correction = guide.batch(driving, source, each)
+    driving, correction, _ = guide.batch(driving, source, each)
     code = backend.encode(images[:1])
     made = backend.decode(code, source, driving, correction)
     plain = backend.decode(code, source, driving)
@@ -251,7 +261,7 @@ def test_which_motion_is_meant(tmp_path: Path, portrait: np.ndarray, face: np.nd
     assert taught_points(path) == NAMES
     model = Animator(path, backend="torch")
     shown, black = model.encode(portrait), model.encode(np.zeros_like(portrait))
-    faces = np.stack([face, np.full_like(face, np.nan)])
+    faces = faces_of(face, np.full_like(face, np.nan))
     assert model.motion_for("auto", shown, faces) == "guided"
     assert model.motion_for("auto", shown, faces, 1) == "relative"
     assert model.motion_for("auto", black, faces) == "relative"
@@ -272,11 +282,14 @@ def test_which_motion_is_meant(tmp_path: Path, portrait: np.ndarray, face: np.nd
 
 
 def test_a_mouth_opens_because_the_drivers_does(portrait: np.ndarray, face: np.ndarray) -> None:
-    """The shipped model, whose keypoints stand still: the mesh alone opens the mouth."""
+    """The shipped model, whose keypoints stand still: the mesh alone opens the mouth.
+
+    Its inside is the driver's, which is green.
+    """
     model = Animator(backend="torch")
     source = model.encode(portrait)
     driving = source.keypoints.at(torch.tensor([0, 0]))
-    faces = np.stack([face, opened(face, 0.1)])
+    faces = faces_of(face, opened(face, 0.1))
     made = model.animate(source, driving, "guided", faces=faces)
     followed = list(model.follow([portrait] * 2, driving, "guided", faces=faces))
     np.testing.assert_array_equal(np.stack(followed), made)
@@ -284,3 +297,7 @@ def test_a_mouth_opens_because_the_drivers_does(portrait: np.ndarray, face: np.n
     assert shut is not None
     assert wide is not None
     assert measure(wide)["mouth_open"] - measure(shut)["mouth_open"] > 0.1
+    x, y = wide.points[[13, 14], :2].mean(axis=0).astype(int)
+    red, green, blue = made[1][y, x].astype(int)
+    assert green > red + 40
+    assert green > blue + 40

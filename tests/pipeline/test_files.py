@@ -27,7 +27,7 @@ from dfmnist.core.files import sha256_file
 from dfmnist.faces.crop import face_box_union, square_crop
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import save_networks
-from dfmnist.fomm.guide import NUM_POINTS
+from dfmnist.fomm.guide import NUM_POINTS, Faces
 from dfmnist.fomm.networks.generator import OcclusionAwareGenerator
 from dfmnist.fomm.networks.keypoints import Keypoints, KPDetector
 from dfmnist.media.image import write_image
@@ -115,7 +115,8 @@ def test_faces_are_found_on_the_way(weights: Path, tmp_path: Path) -> None:
     assert stream.most <= 18
     motion = load_motion(tmp_path / "m.safetensors")
     assert motion.faces is not None
-    assert motion.faces.shape == (43, NUM_POINTS, 3)
+    assert motion.faces.points.shape == (43, NUM_POINTS, 3)
+    assert motion.faces.mouths.shape == (43, 24, 48, 3)
     assert motion.landmarks.shape == (43, 68, 2)
     assert np.isnan(motion.landmarks).all()
 
@@ -147,13 +148,15 @@ def test_the_result_moves_when_its_driver_moves(weights: Path, tmp_path: Path) -
 def test_frames_without_a_face_hold_the_pose_before_them() -> None:
     value = torch.arange(6.0).reshape(6, 1, 1).repeat(1, 10, 2)
     keypoints = Keypoints(value, torch.eye(2).repeat(6, 10, 1, 1))
-    faces = np.arange(6, dtype=np.float16).repeat(NUM_POINTS * 3).reshape(6, NUM_POINTS, 3)
-    faces[[0, 1, 3]] = np.nan
+    points = np.arange(6, dtype=np.float16).repeat(NUM_POINTS * 3).reshape(6, NUM_POINTS, 3)
+    points[[0, 1, 3]] = np.nan
+    faces = Faces(points, np.zeros((6, 1, 1, 3), np.uint8), np.arange(6, dtype=np.float32))
     held = DrivingMotion(keypoints, faces).held()
     assert held.keypoints.value[:, 0, 0].tolist() == [2, 2, 2, 2, 4, 5]
     assert held.faces is not None
-    assert held.faces[:, 5, 1].tolist() == [2, 2, 2, 2, 4, 5]
-    for unknown in (None, np.full_like(faces, np.nan)):
+    assert held.faces.points[:, 5, 1].tolist() == [2, 2, 2, 2, 4, 5]
+    assert held.faces.light.tolist() == [2, 2, 2, 2, 4, 5]
+    for unknown in (None, faces._replace(points=np.full_like(points, np.nan))):
         assert DrivingMotion(keypoints, unknown).held().keypoints is keypoints
 
 
@@ -285,7 +288,7 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_does_not_stop_the_work(
     for changes in (
         {"value": nan},
         {"value": tensors["value"][:, :1].clone()},
-        {"faces": tensors["faces"][:1].clone()},
+        {"points": tensors["points"][:1].clone()},
         {name: tensor[:1].clone() for name, tensor in tensors.items()},
         {name: tensor.half() for name, tensor in tensors.items()},
         {"more": torch.zeros(1)},

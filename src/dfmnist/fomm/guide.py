@@ -5,7 +5,8 @@ little. The face mesh (`faces.mesh`), which was trained on real people, measures
 and expression. The source's mesh takes the driver's change of pose and of shape in three
 dimensions, and tells for each pixel of the face from where in the source it comes. The model's own
 motion is corrected to that at the mesh points that both pictures show; around the face the
-correction fades to nothing, so that hair, neck and background move as the model says.
+correction fades to nothing, so that hair, neck and background move as the model says. The inside
+of a mouth that opens is the driver's (`fomm.mouth`).
 """
 
 from collections.abc import Sequence
@@ -20,10 +21,19 @@ from scipy.spatial import Delaunay
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from dfmnist.core.arrays import Floats, Floats32, RgbImage
+from dfmnist.core.arrays import Floats, Floats32, Frames, RgbImage
 from dfmnist.faces.mesh import EyePoints, Mesh, face_mesh
 from dfmnist.faces.pose import align
 from dfmnist.fomm.mesh_points import MESH_NAMES, named_points
+from dfmnist.fomm.mouth import (
+    CHART_HW,
+    Chart,
+    Points,
+    chart_of,
+    draw_mouth,
+    light_of,
+    opening,
+)
 from dfmnist.fomm.networks.keypoints import Keypoints
 
 NO_MESH = "no face found by the face mesh"
@@ -35,8 +45,6 @@ _CONTOUR = (*range(16), 50)
 LID = len(_CONTOUR)
 NUM_POINTS = MESH + 2 * (LID + IRIS)
 """Number of points of a guiding face: mesh, right and left lids, right and left iris."""
-Faces = npt.NDArray[np.floating[Any]]
-"""Face points of frames: (n, `NUM_POINTS`, 3), float32, or float16 where they are kept."""
 _LIDS = (slice(MESH, MESH + LID), slice(MESH + LID, MESH + 2 * LID))
 _IRISES = (
     slice(NUM_POINTS - 2 * IRIS, NUM_POINTS - IRIS),
@@ -67,6 +75,26 @@ GUIDED_PARTS = ("eye_", "mouth_", "lip_", "brow_", "nose_")
 which the mesh places less well, keep the movement that the model found."""
 _LARGEST_EYES = 2.5
 """Largest ratio between the eyes of source and driver by which a movement of lids is enlarged."""
+
+
+class Faces(NamedTuple):
+    """What guides the motion of n frames: the faces in them."""
+
+    points: Points
+    """Face points (n, `NUM_POINTS`, 3) as of `face_points`; NaN in a frame without a face."""
+    mouths: Chart
+    """Charts (n, h, w, 3) of the insides of the mouths (`mouth.chart_of`)."""
+    light: Floats32
+    """Brightness (n,) of the skin around the mouths."""
+
+    def at(self, index: slice | npt.NDArray[np.intp]) -> "Faces":
+        """The faces of the frames at `index`."""
+        return Faces(self.points[index], self.mouths[index], self.light[index])
+
+    @property
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """True for each of the frames (n,) that shows a face."""
+        return np.asarray(np.isfinite(self.points).all(axis=(-2, -1)), np.bool_)
 
 
 class Guide(NamedTuple):
@@ -132,16 +160,20 @@ class FaceTracker:
         self._finder = face_mesh()
         self._last: Mesh | None = None
 
-    def __call__(self, frame_rgb_u8: RgbImage) -> Floats32:
-        """Face points (`NUM_POINTS`, 3) in the frame (h, w, 3); NaN without a face."""
+    def __call__(self, frame_rgb_u8: RgbImage) -> Faces:
+        """The face in the frame (h, w, 3); n is 1."""
         self._last = self._finder.follow(frame_rgb_u8, self._last)
         mesh = self._last and self._finder.find_eyes(frame_rgb_u8, self._last)
-        return face_points(mesh, frame_rgb_u8.shape[1], frame_rgb_u8.shape[0])
+        points = face_points(mesh, frame_rgb_u8.shape[1], frame_rgb_u8.shape[0])
+        chart, light = np.zeros((*CHART_HW, 3), np.uint8), 0.0
+        if mesh is not None:
+            chart, light = chart_of(frame_rgb_u8, points), light_of(frame_rgb_u8, points)
+        return Faces(points[None], chart[None], np.array([light], np.float32))
 
 
-def has_face(faces: Faces) -> npt.NDArray[np.bool_]:
-    """True for each of the faces (n, `NUM_POINTS`, 3) that was found."""
-    return np.asarray(np.isfinite(faces).all(axis=(-2, -1)), np.bool_)
+def join_faces(faces: Sequence[Faces]) -> Faces:
+    """The faces of all, one after the other; at least one."""
+    return Faces(*(np.concatenate(values) for values in zip(*faces, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -163,6 +195,16 @@ class _Posed:
         return shape @ self.rotation.T * self.scale + self.centre
 
 
+class Guided(NamedTuple):
+    """The guided motion of n frames."""
+
+    keypoints: Keypoints
+    """Driving keypoints (n, k, …)."""
+    guide: Guide
+    points: Floats
+    """Face points (n, `NUM_POINTS`, 3) of the frames to make, NaN where nothing is guided."""
+
+
 class FaceGuide:
     """Guidance of the motion of one source by one driver: from face points to a `Guide`.
 
@@ -172,11 +214,12 @@ class FaceGuide:
     """
 
     def __init__(
-        self, source: Faces, first: Faces, size_hw: tuple[int, int], names: Sequence[str] = ()
+        self, source: Points, first: Points, size_hw: tuple[int, int], names: Sequence[str] = ()
     ) -> None:
         """`names`: the face point that each keypoint was taught to be, or () if there are none."""
         self._points = source.astype(np.float64)
         self._source, self._first = _Posed.of(source), _Posed.of(first)
+        self._closed = opening(source)
         self._triangles = Delaunay(self._source.shape[:MESH, :2]).simplices
         self._seen = self._facing(self._points, self._source.shape)
         self._size_hw = height, width = size_hw
@@ -185,40 +228,51 @@ class FaceGuide:
         self._names = tuple(names) if set(names) <= set(MESH_NAMES) else ()
         self._named = _named(self._points) if self._names else None
 
-    def moved(self, driving: Faces) -> Floats:
+    def moved(self, driving: Points) -> Floats:
         """Face points of the source that has moved as the driver has: (`NUM_POINTS`, 3)."""
         moved = self._move(driving)
         return moved.place(moved.shape)
 
-    def __call__(
-        self, target: Keypoints, source: Keypoints, driving: Faces
-    ) -> tuple[Keypoints, Guide]:
-        """Driving keypoints and guidance (batch 1) towards the driver's face points `driving`.
+    def __call__(self, target: Keypoints, source: Keypoints, driving: Points) -> "Guided":
+        """The guided motion (n = 1) towards the driver's face points `driving`.
 
         `target` are the keypoints (1, k, …) that the model would move to, `source` those of the
         source. Where the mesh sees best, the keypoints' movement is replaced by the mesh's, if the
         model was taught which points its keypoints are. Without a face nothing is changed.
         """
-        if has_face(driving):
+        if np.isfinite(driving).all():
             moved = self._move(driving)
             points = moved.place(moved.shape)
             if np.isfinite(points).all():  # points of no face may lie on one line
                 guide = self._guide(points, moved.shape)
-                return self._keypoints(target, source, points), guide
-        return target, still_guide(self._size_hw)
+                return Guided(self._keypoints(target, source, points), guide, points[None])
+        nowhere = np.full((1, NUM_POINTS, 3), np.nan)
+        return Guided(target, still_guide(self._size_hw), nowhere)
 
-    def batch(
-        self, target: Keypoints, source: Keypoints, driving: Faces
-    ) -> tuple[Keypoints, Guide]:
+    def batch(self, target: Keypoints, source: Keypoints, driving: Points) -> "Guided":
         """The same for n frames: target (n, k, …), driving (n, `NUM_POINTS`, 3)."""
         each = [self(target.at(slice(i, i + 1)), source, face) for i, face in enumerate(driving)]
-        keypoints, guides = zip(*each, strict=True)
-        return (
+        keypoints, guides, points = zip(*each, strict=True)
+        return Guided(
             Keypoints(*(torch.cat(values) for values in zip(*keypoints, strict=True))),
             Guide(*(torch.cat(values) for values in zip(*guides, strict=True))),
+            np.concatenate(points),
         )
 
-    def _move(self, driving: Faces) -> "_Posed":
+    def with_mouths(self, frames: Frames, points: Floats, driving: Faces) -> Frames:
+        """The frames (n, h, w, 3), whose face points are `points`, with the driver's mouths.
+
+        The inside of a mouth is drawn as far as it is wider open than in the source.
+        """
+        out = []
+        for frame, own, chart, light in zip(
+            frames, points, driving.mouths, driving.light, strict=True
+        ):
+            seen = np.isfinite(own).all()
+            out.append(draw_mouth(frame, own, chart, light, self._closed) if seen else frame)
+        return np.stack(out)
+
+    def _move(self, driving: Points) -> "_Posed":
         source, first, now = self._source, self._first, _Posed.of(driving)
         shape = source.shape + (now.shape - first.shape)
         for lids, iris in zip(_LIDS, _IRISES, strict=True):

@@ -16,9 +16,10 @@ from dfmnist.core.arrays import Floats32, Frames
 from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.core.files import atomic_path
-from dfmnist.fomm.guide import NUM_POINTS, Faces, FaceTracker, has_face
+from dfmnist.fomm.guide import NUM_POINTS, Faces, FaceTracker
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.best_frame import LANDMARKS_68
+from dfmnist.fomm.mouth import CHART_HW
 from dfmnist.fomm.networks.keypoints import Keypoints
 
 CHUNK = 32
@@ -31,8 +32,7 @@ class DrivingMotion:
 
     keypoints: Keypoints
     faces: Faces | None
-    """Face points (n, `guide.NUM_POINTS`, 3) of the driver, float16, NaN without a face; None if
-    they were not made."""
+    """The driver's faces, their points in float16; None if they were not made."""
 
     @property
     def shows_face(self) -> npt.NDArray[np.bool_]:
@@ -41,14 +41,14 @@ class DrivingMotion:
         The latter is a driver that is known to be a face, but not by the face mesh: a painting.
         """
         count = len(self.keypoints.value)
-        shown = np.zeros(count, np.bool_) if self.faces is None else has_face(self.faces)
+        shown = np.zeros(count, np.bool_) if self.faces is None else self.faces.seen
         return shown if shown.any() else np.ones(count, np.bool_)
 
     @property
     def landmarks(self) -> Floats32:
         """The 68 landmarks (n, 68, 2) of the driver's face, in [-1, 1], NaN without a face."""
         assert self.faces is not None
-        return self.faces[:, list(LANDMARKS_68), :2].astype(np.float32)
+        return self.faces.points[:, list(LANDMARKS_68), :2].astype(np.float32)
 
     @property
     def is_finite(self) -> bool:
@@ -66,7 +66,7 @@ class DrivingMotion:
             return self
         first = int(np.argmax(shown))
         last = np.maximum.accumulate(np.where(shown, np.arange(len(shown)), first))
-        faces = None if self.faces is None else self.faces[last]
+        faces = self.faces and self.faces.at(last)
         return DrivingMotion(self.keypoints.at(torch.from_numpy(last)), faces)
 
 
@@ -91,10 +91,10 @@ def save_motion(
     `faces`: the points of the face are found too, which guide the motion, and say in which frames
     there is one.
     """
-    points, value, jacobian = _Table(np.float16), _Table(), _Table()
+    value, jacobian, found_faces = _Table(), _Table(), _FacesTable()
     frames = iter(driving_rgb_u8)
     if faces:
-        frames = _with_faces(frames, points)
+        frames = _with_faces(frames, found_faces)
     for first in frames:
         found = model.keypoints(chain([first], islice(frames, CHUNK - 1)))
         value.extend(found.value.numpy())
@@ -104,7 +104,7 @@ def save_motion(
         raise InputError.of(path, "no driving frames", "one frame or more")
     tensors = {"value": value.tensor(), "jacobian": jacobian.tensor()}
     if faces:
-        tensors["faces"] = points.tensor()
+        tensors |= found_faces.tensors()
     with atomic_path(path) as temporary:
         save_file(tensors, temporary)
 
@@ -117,12 +117,18 @@ def load_motion(path: Path) -> DrivingMotion:
         "value": (count, num_kp, 2, torch.float32),
         "jacobian": (count, num_kp, 2, 2, torch.float32),
     }
-    if "faces" in tensors:
-        expected["faces"] = (count, NUM_POINTS, 3, torch.float16)
+    if tensors.keys() & Faces._fields:
+        expected |= {
+            "points": (count, NUM_POINTS, 3, torch.float16),
+            "mouths": (count, *CHART_HW, 3, torch.uint8),
+            "light": (count, torch.float32),
+        }
     if {name: (*t.shape, t.dtype) for name, t in tensors.items()} != expected:
         raise InputError.of(path, "holds other tensors", "the motion of a driving clip")
-    faces = tensors.pop("faces", None)
-    return DrivingMotion(Keypoints(**tensors), None if faces is None else faces.numpy())
+    keypoints = Keypoints(tensors["value"], tensors["jacobian"])
+    if len(tensors) == len(keypoints):
+        return DrivingMotion(keypoints, None)
+    return DrivingMotion(keypoints, Faces(*(tensors[name].numpy() for name in Faces._fields)))
 
 
 class _Table:
@@ -136,7 +142,7 @@ class _Table:
         self.count, self._dtype = 0, dtype
         self._rows: npt.NDArray[Any] | None = None
 
-    def extend(self, rows: Floats32) -> None:
+    def extend(self, rows: npt.NDArray[Any]) -> None:
         end = self.count + len(rows)
         if self._rows is None or end > len(self._rows):
             larger = np.empty((max(1024, 2 * end), *rows.shape[1:]), self._dtype)
@@ -151,11 +157,26 @@ class _Table:
         return torch.from_numpy(self._rows[: self.count].copy())
 
 
-def _with_faces(frames: Iterator[Frames], into: _Table) -> Iterator[Frames]:
-    """Yield the same frames, and append the face points of each to `into`."""
+class _FacesTable:
+    """The faces of any number of frames."""
+
+    def __init__(self) -> None:
+        self._tables = (_Table(np.float16), _Table(np.uint8), _Table())
+
+    def extend(self, faces: Faces) -> None:
+        for table, rows in zip(self._tables, faces, strict=True):
+            table.extend(rows)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        tables = zip(Faces._fields, self._tables, strict=True)
+        return {name: table.tensor() for name, table in tables}
+
+
+def _with_faces(frames: Iterator[Frames], into: _FacesTable) -> Iterator[Frames]:
+    """Yield the same frames, and append the face of each to `into`."""
     tracker = FaceTracker()
     for frame in frames:
-        into.extend(tracker(frame)[None])
+        into.extend(tracker(frame))
         yield frame
 
 

@@ -22,7 +22,7 @@ from dfmnist.core.files import atomic_path, cache_dir, sha256_file
 from dfmnist.faces.crop import face_box_union, square_crop, squared
 from dfmnist.faces.mtcnn import mtcnn
 from dfmnist.fomm.checkpoint import SHIPPED, weights_id
-from dfmnist.fomm.guide import NO_MESH, has_face
+from dfmnist.fomm.guide import NO_MESH
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.media.opening import FrameTimes
 from dfmnist.media.sound import Sound, has_sound
@@ -121,7 +121,7 @@ def look_at(driving: Path, config: AnimateConfig, bar: Progress) -> Driver:
                 raise InputError.of(config.weights or SHIPPED, what, "a working motion model")
             if config.cache:
                 _keep(made, kept)
-    if config.motion == "guided" and (motion.faces is None or not has_face(motion.faces).any()):
+    if config.motion == "guided" and (motion.faces is None or not motion.faces.seen.any()):
         raise InputError.of(driving, NO_MESH, "a face for --motion guided")
     missing = int((~motion.shows_face).sum())
     if missing:

@@ -25,7 +25,7 @@ from dfmnist.core.files import atomic_folder, check_writable, refuse_taken, sha2
 from dfmnist.dataset.provenance import moved_as, provenance
 from dfmnist.faces.mesh import face_mesh
 from dfmnist.faces.paste import PasteBack
-from dfmnist.fomm.guide import NO_MESH, has_face
+from dfmnist.fomm.guide import NO_MESH
 from dfmnist.fomm.inference.animate import as_frames
 from dfmnist.fomm.inference.best_frame import best_frame, landmarks_68
 from dfmnist.media.folders import find_media, media_kind
@@ -177,7 +177,7 @@ def _animated(
     """The animated frames, one at a time: crops of the face, or full pictures to paste back."""
     model, motion = motion_model(config), driver.motion.held()
     first = model.encode(source.face)
-    if config.motion == "guided" and not has_face(first.face):
+    if config.motion == "guided" and not first.face.seen[0]:
         raise InputError.of(source.path, NO_MESH, "a face for --motion guided")
     paste = None
     if config.paste_back:

@@ -15,12 +15,13 @@ import torch
 from PIL import Image
 from scipy.spatial import ConvexHull, QhullError
 
-from dfmnist.core.arrays import Floats32, Frames, RgbImage
+from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import load_networks, taught_points
-from dfmnist.fomm.guide import NO_MESH, FaceGuide, Faces, FaceTracker, has_face
+from dfmnist.fomm.guide import NO_MESH, FaceGuide, Faces, FaceTracker, join_faces
 from dfmnist.fomm.inference.backends import choose_backend
+from dfmnist.fomm.mouth import Points
 from dfmnist.fomm.networks.keypoints import Keypoints, inverse_2x2
 
 BATCH = 8
@@ -40,8 +41,8 @@ class EncodedSource:
     """The source (size, size, 3) that the model sees."""
 
     @cached_property
-    def face(self) -> Floats32:
-        """Face points (`guide.NUM_POINTS`, 3) of the source, found when first asked for."""
+    def face(self) -> Faces:
+        """The face in the source (n = 1), found when first asked for."""
         return FaceTracker()(self.picture)
 
 
@@ -137,20 +138,19 @@ class Animator:
             raise InputError(NO_FRAMES)
         return Keypoints(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
-    def faces(self, driving_rgb_u8: Frames | Iterable[RgbImage]) -> Floats32:
-        """Face points (n, `guide.NUM_POINTS`, 3) of driving frames, for guided motion.
+    def faces(self, driving_rgb_u8: Frames | Iterable[RgbImage]) -> Faces:
+        """The faces in driving frames (n, h, w, 3), or in a stream of them, for guided motion.
 
-        Takes frames (n, h, w, 3) or a stream of (h, w, 3) ones; they are NaN without a face. They
-        serve any number of sources. Raises `InputError` if there is no frame.
+        They serve any number of sources. Raises `InputError` if there is no frame.
         """
         tracker = FaceTracker()
-        found = [tracker(frame) for frame in driving_rgb_u8]
+        found = [tracker(as_frames(f[None], "driving", None)[0]) for f in driving_rgb_u8]
         if not found:
             raise InputError(NO_FRAMES)
-        return np.stack(found)
+        return join_faces(found)
 
     def may_guide(self, motion: Motion) -> bool:
-        """Whether `motion` needs the driver's face points (`faces`) with this model."""
+        """Whether `motion` needs the driver's faces (`Animator.faces`) with this model."""
         return motion == "guided" or (motion == "auto" and bool(self.points))
 
     def motion_for(
@@ -164,9 +164,9 @@ class Animator:
         """
         if not self.may_guide(motion):
             return "relative" if motion == "auto" else motion
-        if faces is None or not has_face(faces)[reference]:
+        if faces is None or not faces.seen[reference]:
             missing = f"{NO_MESH} in driving frame {reference}"
-        elif not has_face(source.face):
+        elif not source.face.seen[0]:
             missing = f"{NO_MESH} in the source"
         else:
             return "guided"
@@ -192,7 +192,7 @@ class Animator:
     ) -> Frames:
         """The source animated by the driving keypoints: uint8 RGB (n, size, size, 3).
 
-        `faces` are the driver's face points as of `Animator.faces`, for guided motion.
+        `faces` are the driver's as of `Animator.faces`, for guided motion.
         """
         return np.stack(list(self.stream(source, driving, motion, reference, faces)))
 
@@ -207,16 +207,15 @@ class Animator:
         """The frames of `animate` one at a time, (size, size, 3) each, in constant memory."""
         motion = self.motion_for(motion, source, faces, reference)
         target = transfer(source.keypoints, driving, motion, reference)
-        guide: FaceGuide | None = None
-        if motion == "guided":
-            assert faces is not None
-            guide = self._guide(source.face, faces[reference])
-        step = self._backend.batch
+        step, guide = self._backend.batch, None
+        if motion == "guided" and faces is not None:
+            guide = self._guide(source, faces.points[reference])
         for i in range(0, len(target.value), step):
-            moved, correction = target.at(slice(i, i + step)), None
-            if guide is not None and faces is not None:
-                moved, correction = guide.batch(moved, source.keypoints, faces[i : i + step])
-            yield from self._backend.decode(source.code, source.keypoints, moved, correction)
+            now = slice(i, i + step)
+            if guide is None or faces is None:
+                yield from self._backend.decode(source.code, source.keypoints, target.at(now))
+            else:
+                yield from self._guided(source, guide, target.at(now), faces.at(now))
 
     def follow(
         self,
@@ -241,14 +240,23 @@ class Animator:
                 motion = self.motion_for(motion, source, faces, reference)
             pair = driving.at(torch.tensor([reference, index]))
             moved = transfer(source.keypoints, pair, motion, sized_as=first).at(slice(1, 2))
-            correction = None
-            if motion == "guided" and faces is not None and has_face(source.face):
-                guide = self._guide(source.face, faces[reference])
-                moved, correction = guide(moved, source.keypoints, faces[index])
-            yield from self._backend.decode(source.code, source.keypoints, moved, correction)
+            if motion == "guided" and faces is not None and source.face.seen[0]:
+                guide = self._guide(source, faces.points[reference])
+                yield from self._guided(source, guide, moved, faces.at(slice(index, index + 1)))
+            else:
+                yield from self._backend.decode(source.code, source.keypoints, moved)
 
-    def _guide(self, source: Faces, first: Faces) -> FaceGuide:
-        return FaceGuide(source, first, self.config.motion_size_hw, self.points)
+    def _guide(self, source: EncodedSource, first: Points) -> FaceGuide:
+        size_hw = self.config.motion_size_hw
+        return FaceGuide(source.face.points[0], first, size_hw, self.points)
+
+    def _guided(
+        self, source: EncodedSource, guide: FaceGuide, target: Keypoints, faces: Faces
+    ) -> Frames:
+        """Guided frames (n, size, size, 3) towards `target` and the driver's `faces`."""
+        moved = guide.batch(target, source.keypoints, faces.points)
+        made = self._backend.decode(source.code, source.keypoints, moved.keypoints, moved.guide)
+        return guide.with_mouths(made, moved.points, faces)
 
     def unmoved(self, source: EncodedSource) -> RgbImage:
         """What the model makes of the source without any motion: (size, size, 3)."""
@@ -277,8 +285,8 @@ def animate(
     return model.move(source_rgb_u8, driving_rgb_u8, motion)
 
 
-def as_frames(pixels: Frames, what: str, count: int | None, size: int) -> Frames:
-    """The frames `pixels` as RGB of the given size: (n, size, size, 3).
+def as_frames(pixels: Frames, what: str, count: int | None, size: int | None = None) -> Frames:
+    """The frames `pixels` as RGB of the given size: (n, size, size, 3); None keeps their size.
 
     Grey becomes three channels, a transparent image is laid on white, other sizes are resized.
     With `count` 1 `pixels` is a single image. `what` names the input in the error. Raises
@@ -304,13 +312,13 @@ def as_frames(pixels: Frames, what: str, count: int | None, size: int) -> Frames
     return np.stack([_picture(frame, size) for frame in pixels])
 
 
-def _picture(frame: RgbImage, size: int) -> RgbImage:
+def _picture(frame: RgbImage, size: int | None) -> RgbImage:
     if frame.shape[-1] == 1:
         frame = np.repeat(frame, 3, axis=-1)
     image = Image.fromarray(frame)
     if frame.shape[-1] == 4:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image).convert("RGB")
-    if image.size != (size, size):
+    if size is not None and image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(image)
