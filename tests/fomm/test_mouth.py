@@ -4,9 +4,25 @@ import numpy as np
 import pytest
 
 from dfmnist.fomm.guide import NUM_POINTS
-from dfmnist.fomm.mouth import CHART_HW, LOWER, SKIN, UPPER, chart_of, draw_mouth, light_of, opening
+from dfmnist.fomm.mouth import (
+    CHART_HW,
+    LOWER,
+    SKIN,
+    UPPER,
+    Mouth,
+    chart_of,
+    draw_mouth,
+    light_of,
+    opening,
+)
 
 SIZE = 64
+GREEN = Mouth(np.full((*CHART_HW, 3), (0, 90, 0), np.uint8), 120)
+"""The source's own mouth."""
+
+
+def plain(level: int, light: float = 120) -> Mouth:
+    return Mouth(np.full((*CHART_HW, 3), level, np.uint8), light)
 
 
 def face(gap: float, turn_deg: float = 0.0, at: tuple[float, float] = (0.0, 0.2)) -> np.ndarray:
@@ -59,7 +75,7 @@ def test_the_mouth_is_drawn_between_the_lips(turn_deg: float) -> None:
     points = face(0.5, turn_deg, at=(0.1, 0.0))
     frame = np.full((SIZE, SIZE, 3), 120, np.uint8)
     kept = frame.copy()
-    made = draw_mouth(frame, points, chart, light=120, closed=0.0)
+    made = draw_mouth(frame, points, Mouth(chart, 120), GREEN, 0.0)
     np.testing.assert_array_equal(frame, kept)
 
     def pixel(along: float, down: float) -> list[int]:
@@ -76,30 +92,49 @@ def test_the_mouth_is_drawn_between_the_lips(turn_deg: float) -> None:
     assert len(changed) < 16 * 9  # the mouth alone: 16 pixels wide, 8 high
 
 
-def test_only_what_is_wider_open_than_in_the_source_is_drawn() -> None:
+def middle(made: np.ndarray) -> list[int]:
+    return [int(v) for v in made[128, 128]]
+
+
+FRAME = np.full((256, 256, 3), 120, np.uint8)
+
+
+def test_only_what_is_wider_open_than_in_the_source_is_the_drivers() -> None:
     """Nothing below 0.03 beyond the source's gap, half at 0.065, all from 0.1."""
-    chart = np.full((*CHART_HW, 3), 240, np.uint8)
-    frame = np.full((256, 256, 3), 120, np.uint8)
-
-    def middle(gap: float, closed: float) -> int:
-        made = draw_mouth(frame, face(gap, at=(0, 0)), chart, 120, closed)
-        return int(made[127:129, 128, 0].max())
-
     assert opening(face(0.3)) == pytest.approx(0.3, abs=1e-3)
     assert opening(face(-0.3)) == 0
-    assert middle(0.32, 0.3) == 120
-    assert draw_mouth(frame, face(0.32), chart, 120, 0.3) is frame
-    assert middle(0.365, 0.3) == pytest.approx(180, abs=2)
-    assert middle(0.41, 0.3) == 240
+
+    def drawn(gap: float, source_gap: float = 0.0) -> list[int]:
+        return middle(draw_mouth(FRAME, face(gap, at=(0, 0)), plain(240), GREEN, source_gap))
+
+    assert drawn(0.04, 0.02) == [120] * 3
+    assert draw_mouth(FRAME, face(0.025), plain(240), GREEN, 0.0) is FRAME
+    assert drawn(0.085, 0.02)[0] == pytest.approx(180, abs=3)
+    assert drawn(0.13, 0.02) == [240] * 3
     beyond = face(0.5, at=(3.0, 0.0))  # beside the picture
-    np.testing.assert_array_equal(draw_mouth(frame, beyond, chart, 120, 0.0), frame)
+    np.testing.assert_array_equal(draw_mouth(FRAME, beyond, plain(240), GREEN, 0.0), FRAME)
+
+
+def test_an_open_mouth_of_the_source_stays_its_own() -> None:
+    """From a gap of 0.05 on, fully from 0.12; the driver's comes over it where it opens wider."""
+
+    def drawn(gap: float, source_gap: float) -> list[int]:
+        return middle(draw_mouth(FRAME, face(gap, at=(0, 0)), plain(240), GREEN, source_gap))
+
+    assert drawn(0.3, 0.3) == [0, 90, 0]
+    assert drawn(0.2, 0.3) == [0, 90, 0]
+    assert drawn(0.085, 0.085) == pytest.approx([60, 105, 60], abs=2)
+    assert drawn(0.365, 0.3) == pytest.approx([120, 165, 120], abs=3)
+    assert drawn(0.41, 0.3) == [240] * 3
+    closed = face(-0.1, at=(0, 0))
+    assert draw_mouth(FRAME, closed, plain(240), GREEN, 0.3) is FRAME
 
 
 def test_the_mouth_takes_the_light_of_the_face() -> None:
-    chart = np.full((*CHART_HW, 3), 100, np.uint8)
     points = face(0.5, at=(0, 0))
-    frame = np.full((256, 256, 3), 120, np.uint8)
-    assert light_of(frame, points) == 120
-    assert draw_mouth(frame, points, chart, 150, 0.0)[128, 128].tolist() == [80, 80, 80]
-    assert draw_mouth(frame, points, chart, 100, 0.0)[128, 128].tolist() == [120, 120, 120]
-    assert draw_mouth(frame, points, chart, 20, 0.0)[128, 128].tolist() == [150, 150, 150]  # most
+    assert light_of(FRAME, points) == 120
+    for light, level in ((150, 80), (100, 120), (20, 150)):  # the last: 1.5 times at most
+        made = draw_mouth(FRAME, points, plain(100, light), GREEN, 0.0)
+        assert middle(made) == [level] * 3
+    darker = Mouth(GREEN.chart, 90.0)
+    assert middle(draw_mouth(FRAME, points, plain(1), darker, 0.5)) == [0, 120, 0]

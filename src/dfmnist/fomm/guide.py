@@ -28,6 +28,7 @@ from dfmnist.fomm.mesh_points import MESH_NAMES, named_points
 from dfmnist.fomm.mouth import (
     CHART_HW,
     Chart,
+    Mouth,
     Points,
     chart_of,
     draw_mouth,
@@ -73,6 +74,9 @@ not guide, above the second one it guides fully."""
 GUIDED_PARTS = ("eye_", "mouth_", "lip_", "brow_", "nose_")
 """Beginnings of the names of keypoints whose movement is the mesh's. Chin, jaw, ears and forehead,
 which the mesh places less well, keep the movement that the model found."""
+SHUT, NARROW = 0.3, 0.6
+"""Gap between the lids as the iris model sees it, as a share of the driver's first gap: with eyes
+that are shut, and where they are narrow. Below the latter lids close further than it sees."""
 _LARGEST_EYES = 2.5
 """Largest ratio between the eyes of source and driver by which a movement of lids is enlarged."""
 
@@ -90,6 +94,10 @@ class Faces(NamedTuple):
     def at(self, index: slice | npt.NDArray[np.intp]) -> "Faces":
         """The faces of the frames at `index`."""
         return Faces(self.points[index], self.mouths[index], self.light[index])
+
+    def mouth(self, index: int) -> Mouth:
+        """The mouth of the frame at `index`."""
+        return Mouth(self.mouths[index], float(self.light[index]))
 
     @property
     def seen(self) -> npt.NDArray[np.bool_]:
@@ -208,18 +216,18 @@ class Guided(NamedTuple):
 class FaceGuide:
     """Guidance of the motion of one source by one driver: from face points to a `Guide`.
 
-    `source` and `first` are the face points (`NUM_POINTS`, 3) of the source and of the driver's
-    frame from which the motion is measured. `size_hw` is the size of the motion. Motion is
+    `source` is the face in the source (n = 1), `first` the face points (`NUM_POINTS`, 3) of the
+    driver's frame from which the motion is measured. `size_hw` is the size of the motion. Motion is
     relative: the driver's change since `first`, in the scale of the source's face.
     """
 
     def __init__(
-        self, source: Points, first: Points, size_hw: tuple[int, int], names: Sequence[str] = ()
+        self, source: Faces, first: Points, size_hw: tuple[int, int], names: Sequence[str] = ()
     ) -> None:
         """`names`: the face point that each keypoint was taught to be, or () if there are none."""
-        self._points = source.astype(np.float64)
-        self._source, self._first = _Posed.of(source), _Posed.of(first)
-        self._closed = opening(source)
+        self._points = source.points[0].astype(np.float64)
+        self._source, self._first = _Posed.of(self._points), _Posed.of(first)
+        self._gap, self._mouth = opening(source.points[0]), source.mouth(0)
         self._triangles = Delaunay(self._source.shape[:MESH, :2]).simplices
         self._seen = self._facing(self._points, self._source.shape)
         self._size_hw = height, width = size_hw
@@ -260,16 +268,16 @@ class FaceGuide:
         )
 
     def with_mouths(self, frames: Frames, points: Floats, driving: Faces) -> Frames:
-        """The frames (n, h, w, 3), whose face points are `points`, with the driver's mouths.
+        """The frames (n, h, w, 3), whose face points are `points`, with mouths drawn into them.
 
-        The inside of a mouth is drawn as far as it is wider open than in the source.
+        `mouth.draw_mouth` says whose: the driver's or the source's own.
         """
         out = []
-        for frame, own, chart, light in zip(
-            frames, points, driving.mouths, driving.light, strict=True
-        ):
-            seen = np.isfinite(own).all()
-            out.append(draw_mouth(frame, own, chart, light, self._closed) if seen else frame)
+        for index, (frame, own) in enumerate(zip(frames, points, strict=True)):
+            if np.isfinite(own).all():
+                mouth = driving.mouth(index)
+                frame = draw_mouth(frame, own, mouth, self._mouth, self._gap)
+            out.append(frame)
         return np.stack(out)
 
     def _move(self, driving: Points) -> "_Posed":
@@ -282,7 +290,7 @@ class FaceGuide:
             larger = float(np.clip(larger, 1 / _LARGEST_EYES, _LARGEST_EYES))
             change = became - _middle(became) - (was - _middle(was))
             moved = _middle(became) - _middle(was)
-            change[:-1] *= larger  # not the brow
+            change[:-1] *= larger * _closing(_opening(became) / max(_opening(was), 1e-6))
             shape[lids] = own + moved + change
             shape[iris] = source.shape[iris] + moved
         return _Posed(
@@ -381,6 +389,14 @@ def _named(points: Floats) -> Floats32:
 
 def _opening(lids: Floats) -> float:
     return float(abs(lids[_UPPER, 1] - lids[_LOWER, 1]))
+
+
+def _closing(share: float) -> float:
+    """Factor of the lids' movement if their gap is `share` of what it was."""
+    if share >= NARROW:
+        return 1.0
+    true = max(0.0, (share - SHUT) / (NARROW - SHUT) * NARROW)
+    return (1 - true) / (1 - share)
 
 
 def _middle(lids: Floats) -> Floats:

@@ -4,8 +4,10 @@ Averbuch-Elor et al., "Bringing Portraits to Life", 2017, do the same, because t
 another person convince more than what a network guesses. The inside of the driver's mouth is kept
 as a small chart: its columns go from corner to corner, its rows from the upper to the lower lip. It
 is drawn between the lips of an animated frame, as far as they are wider open than in the source.
+Otherwise a source with an open mouth keeps its own.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,10 @@ SKIN = (50, 280, 205, 425, 187, 411, 57, 287, 212, 432, 18, 200)
 OPENS = (0.03, 0.10)
 """Gap between the lips beyond that of the source, in widths of the mouth, from which the driver's
 mouth begins to be drawn, and at which it is drawn fully."""
+SHOWS = (0.05, 0.12)
+"""Gap between the lips of the source, in widths of the mouth, from which its own mouth begins to be
+drawn where it is not wider open, and at which it is drawn fully. The motion model paints over teeth
+that it was hardly taught."""
 FEATHER_PX = 1.2
 """Distance in pixels from the lips over which the drawn mouth fades."""
 _MOST_LIGHT = 1.5
@@ -93,18 +99,28 @@ def light_of(frame_rgb_u8: RgbImage, points: Points) -> float:
     return float(np.median(frame_rgb_u8[y, x].mean(axis=-1)))
 
 
-def draw_mouth(
-    frame_rgb_u8: RgbImage, points: Points, chart: Chart, light: float, closed: float
-) -> RgbImage:
-    """The frame (h, w, 3) with the mouth of `chart` between the lips of its face points.
+@dataclass(frozen=True, eq=False)
+class Mouth:
+    """The inside of a mouth in one frame, and the light it is seen in."""
 
-    `light` is that of the chart's frame, `closed` the gap between the lips of the source. The
-    frame is not changed; where the mouth is no wider open than in the source, it is returned.
+    chart: Chart
+    light: float
+    """Brightness of the skin around it, as of `light_of`."""
+
+
+def draw_mouth(
+    frame_rgb_u8: RgbImage, points: Points, driver: Mouth, source: Mouth, source_gap: float
+) -> RgbImage:
+    """The frame (h, w, 3) with a mouth between the lips of its face points.
+
+    It is the driver's as far as the mouth is wider open than in the source, and else the source's
+    own, as far as that is open by `source_gap` widths of the mouth. The frame is not changed; it is
+    returned where there is nothing to draw.
     """
     pixels = _in_pixels(points, frame_rgb_u8)
     lips = _Lips(pixels)
-    share = float(np.clip((lips.gap - closed - OPENS[0]) / (OPENS[1] - OPENS[0]), 0, 1))
-    if not share:
+    borrowed, own = _rise(lips.gap - source_gap, OPENS), _rise(source_gap, SHOWS)
+    if not lips.gap or not max(borrowed, own):
         return frame_rgb_u8
     around, most = pixels[[*UPPER, *LOWER]], frame_rgb_u8.shape[1::-1]
     low = np.clip(np.floor(around.min(axis=0)).astype(int) - 1, 0, most)
@@ -115,17 +131,24 @@ def draw_mouth(
         return frame_rgb_u8
     here = (np.stack([x, y], axis=-1) - lips.start) @ lips.turn
     top, bottom = lips.edges(here[..., 0])
-    inside = np.minimum(here[..., 1] - top, bottom - here[..., 1])
-    ends = np.minimum(here[..., 0], lips.width - here[..., 0])
-    alpha = share * np.clip(np.minimum(inside, ends) / FEATHER_PX, 0, 1)[..., None]
     row = (here[..., 1] - top) / np.maximum(bottom - top, 1e-6) * CHART_HW[0] - 0.5
     column = here[..., 0] / lips.width * CHART_HW[1] - 0.5
-    mouth = _sample(chart, np.stack([column, row], axis=-1)).astype(np.float64)
-    gain = light_of(frame_rgb_u8, points) / max(light, 1.0)
-    mouth *= np.clip(gain, 1 / _MOST_LIGHT, _MOST_LIGHT)
+    places, light = np.stack([column, row], axis=-1), light_of(frame_rgb_u8, points)
     out = frame_rgb_u8.copy()
+    mouth = out[window].astype(np.float64)
+    for taken, share in ((source, own), (driver, borrowed)):
+        if share:
+            gain = np.clip(light / max(taken.light, 1.0), 1 / _MOST_LIGHT, _MOST_LIGHT)
+            mouth += share * (gain * _sample(taken.chart, places) - mouth)
+    inside = np.minimum(here[..., 1] - top, bottom - here[..., 1])
+    ends = np.minimum(here[..., 0], lips.width - here[..., 0])
+    alpha = np.clip(np.minimum(inside, ends) / FEATHER_PX, 0, 1)[..., None]
     out[window] = np.clip(out[window] * (1 - alpha) + mouth * alpha + 0.5, 0, 255).astype(np.uint8)
     return out
+
+
+def _rise(value: float, limits: tuple[float, float]) -> float:
+    return float(np.clip((value - limits[0]) / (limits[1] - limits[0]), 0, 1))
 
 
 def _sample(picture: RgbImage, places: Floats) -> RgbImage:

@@ -164,7 +164,8 @@ class _FacesTable:
         self._tables = (_Table(np.float16), _Table(np.uint8), _Table())
 
     def extend(self, faces: Faces) -> None:
-        for table, rows in zip(self._tables, faces, strict=True):
+        arrays: tuple[npt.NDArray[Any], ...] = (faces.points, faces.mouths, faces.light)
+        for table, rows in zip(self._tables, arrays, strict=True):
             table.extend(rows)
 
     def tensors(self) -> dict[str, torch.Tensor]:

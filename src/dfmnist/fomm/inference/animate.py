@@ -248,7 +248,7 @@ class Animator:
 
     def _guide(self, source: EncodedSource, first: Points) -> FaceGuide:
         size_hw = self.config.motion_size_hw
-        return FaceGuide(source.face.points[0], first, size_hw, self.points)
+        return FaceGuide(source.face, first, size_hw, self.points)
 
     def _guided(
         self, source: EncodedSource, guide: FaceGuide, target: Keypoints, faces: Faces
