@@ -108,6 +108,32 @@ def test_motions_differ(capsys: pytest.CaptureFixture[str], tmp_path: Path, weig
     assert len(list((tmp_path / ".cache" / "motion").iterdir())) == 1
 
 
+def test_guided_motion_needs_faces(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, portrait: np.ndarray
+) -> None:
+    """With the shipped model: asked for, it is refused without a face; by default it is said."""
+    photo, blank = tmp_path / "photo.png", tmp_path / "blank.png"
+    face = np.asarray(Image.fromarray(portrait[50:430, 90:470]).resize((128, 128)))
+    write_image(photo, face)
+    write_image(blank, np.full((128, 128, 3), 90, np.uint8))
+    driver, empty = tmp_path / "driver.mp4", tmp_path / "empty.mp4"
+    write_video(driver, [np.roll(face, 3 * i, axis=1) for i in range(2)], Fraction(25), crf=10)
+    write_video(empty, [np.full((128, 128, 3), 90, np.uint8)] * 2, Fraction(25), crf=10)
+    rest = ("--no-crop", "--no-cache", "--backend", "torch")
+    for source, driving, named in ((blank, driver, "blank.png"), (photo, empty, "empty.mp4")):
+        words = ("animate", source, driving, tmp_path / "no.mp4", *rest)
+        said = refused_at_last(capsys, *words, "--motion", "guided")
+        assert f"{named}: no face found by the face mesh; expected a face for --motion" in said
+        assert not (tmp_path / "no.mp4").exists()
+        out = tmp_path / f"{named}.out.mp4"
+        said = called(capsys, "animate", source, driving, out, *rest)[2]
+        assert f"{named}: no face found by the face mesh; the motion is relative" in said
+        assert probe(out).num_frames == 2
+    code, _, said = called(capsys, "animate", photo, driver, tmp_path / "a.mp4", *rest)
+    assert code == 0
+    assert "motion is relative" not in said
+
+
 def test_a_frame_of_a_video_as_source(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, weights: Path
 ) -> None:

@@ -8,13 +8,14 @@ import pytest
 import torch
 from matplotlib import cbook
 from PIL import Image
+from scipy.spatial import ConvexHull
 from tests.fomm.test_backends import frames, networks
 from tests.fomm.test_networks import tiny
 from torch.nn.functional import grid_sample
 
 from dfmnist.core.errors import InputError
 from dfmnist.faces.mesh import Mesh, face_mesh
-from dfmnist.faces.pose import measure
+from dfmnist.faces.pose import frontal, measure
 from dfmnist.fomm import guide as guides
 from dfmnist.fomm.checkpoint import save_networks, taught_points
 from dfmnist.fomm.guide import (
@@ -30,7 +31,7 @@ from dfmnist.fomm.guide import (
 )
 from dfmnist.fomm.inference.animate import Animator
 from dfmnist.fomm.inference.backends import OpenVinoMotionBackend, TorchMotionBackend
-from dfmnist.fomm.mouth import CHART_HW
+from dfmnist.fomm.mouth import CHART_HW, LOWER, SKIN, UPPER
 from dfmnist.fomm.networks.blocks import coordinate_grid
 from dfmnist.fomm.networks.dense_motion import DenseMotion
 from dfmnist.fomm.networks.generator import blended, full_warp
@@ -151,6 +152,39 @@ def test_lids_close_as_far_in_smaller_eyes(face: np.ndarray) -> None:
     for seen, made in ((0.8, 0.8), (0.6, 0.6), (0.45, 0.3), (0.3, 0.0), (0.1, 0.0), (1.3, 1.3)):
         moved = guide_of(source, face).moved(lids(face, seen))
         assert gap(moved) / gap(source) == pytest.approx(made, abs=0.05), seen
+        for eye in guides._LIDS:
+            height = source[eye][:-1, 1] - source[eye][[0, 8], 1].mean()
+            now = moved[eye][:-1, 1] - moved[eye][[0, 8], 1].mean()
+            np.testing.assert_allclose(now, made * height, atol=0.004)
+            kept = moved[eye][-1, 1] - source[eye][-1, 1]  # the brow
+            assert kept == pytest.approx(
+                (seen - 1) * (face[eye][-1, 1] - face[eye][8, 1]), abs=0.03
+            )
+
+
+def test_eyes_move_with_the_face_around_them(face: np.ndarray) -> None:
+    """The driver's lids, irises and brows rise; the source's rise as far."""
+    raised = face.copy()
+    raised[MESH:, 1] -= 0.06
+    moved = guide_of(face, face).moved(raised)
+    np.testing.assert_allclose(moved[MESH:, 1] - face[MESH:, 1], -0.06, atol=0.003)
+    np.testing.assert_allclose(moved[:MESH], face[:MESH], atol=0.003)
+
+
+def test_the_named_parts_of_the_mesh_are_where_they_should_be(face: np.ndarray) -> None:
+    """On a frontal face with a closed mouth: outline around all, lips together, skin in pairs."""
+    shape = frontal(Mesh(face[:MESH], 1.0))[:, :2]
+    x, y = shape[list(guides.OUTLINE)].T
+    area = abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    assert area / ConvexHull(shape).volume > 0.995  # in the plane, its volume is the area
+    upper, lower = shape[list(UPPER)], shape[list(LOWER)]
+    assert (UPPER[0], UPPER[-1]) == (LOWER[0], LOWER[-1])
+    assert (np.diff(upper[:, 0]) > 0).all()
+    np.testing.assert_allclose(upper, lower, atol=0.02)
+    np.testing.assert_allclose(upper, upper[::-1] * (-1, 1), atol=0.02)
+    for right, left in zip(SKIN[:-2:2], SKIN[1:-2:2], strict=True):
+        assert shape[right][0] == pytest.approx(-shape[left][0], abs=0.02)
+        assert shape[right][1] == pytest.approx(shape[left][1], abs=0.02)
 
 
 def test_the_motion_comes_from_where_the_mesh_says(face: np.ndarray) -> None:

@@ -92,6 +92,19 @@ def test_the_mouth_is_drawn_between_the_lips(turn_deg: float) -> None:
     assert len(changed) < 16 * 9  # the mouth alone: 16 pixels wide, 8 high
 
 
+def test_the_mouth_ends_at_the_lips() -> None:
+    """64 pixels wide (0.5 of 128), 32 high in the middle, at 256 px."""
+    made = draw_mouth(FRAME, face(0.5, at=(0, 0)), plain(240), GREEN, 0.0)
+    rows, columns = np.nonzero(made[..., 0] > 180)
+    assert (rows.min(), rows.max()) == pytest.approx((127.5 - 15.4, 127.5 + 15.4), abs=1)
+    assert (columns.min(), columns.max()) == pytest.approx((127.5 - 31, 127.5 + 31), abs=1.5)
+    for x in (110, 127, 145):
+        height = 15.94 * (1 - ((x - 127.5) / 31.9) ** 2)
+        inside = np.flatnonzero(made[:, x, 0] > 180)
+        assert (inside[0], inside[-1]) == pytest.approx((127.5 - height, 127.5 + height), abs=2)
+        assert len(inside) == inside[-1] - inside[0] + 1
+
+
 def middle(made: np.ndarray) -> list[int]:
     return [int(v) for v in made[128, 128]]
 

@@ -179,20 +179,24 @@ def _animated(
     first = model.encode(source.face)
     if config.motion == "guided" and not first.face.seen[0]:
         raise InputError.of(source.path, NO_MESH, "a face for --motion guided")
+    used = model.motion_for(config.motion, first, motion.faces, reference)
+    if used == "relative" and model.may_guide(config.motion):
+        unseen = source.path if not first.face.seen[0] else driver.path
+        say(f"{unseen}: {NO_MESH}; the motion is relative, without guiding")
     paste = None
     if config.paste_back:
         assert source.box_xyxy is not None
         paste = PasteBack(source.box_xyxy, source.picture.shape[1::-1])
         paste.correct(as_frames(source.face, "source", 1, model.size)[0], model.unmoved(first))
     if source.indices is None:
-        made = model.stream(first, motion.keypoints, config.motion, reference, motion.faces)
+        made = model.stream(first, motion.keypoints, used, reference, motion.faces)
         under: Iterator[Frames] = repeat(source.picture)
     else:
         pictures = source.pictures()
         if paste:
             pictures, under = tee(pictures)  # one picture apart
         made = model.follow(
-            map(source.crop, pictures), motion.keypoints, config.motion, reference, motion.faces
+            map(source.crop, pictures), motion.keypoints, used, reference, motion.faces
         )
     for frame in made:
         yield paste(next(under), frame) if paste else frame
