@@ -330,6 +330,8 @@ def test_a_mouth_opens_because_the_drivers_does(portrait: np.ndarray, face: np.n
     driving = source.keypoints.at(torch.tensor([0, 0]))
     faces = faces_of(face, opened(face, 0.1))
     made = model.animate(source, driving, "guided", faces=faces)
+    still = [model.unmoved(source, guided=guided).astype(int) for guided in (False, True)]
+    assert np.abs(still[0] - still[1]).max() <= 1
     followed = list(model.follow([portrait] * 2, driving, "guided", faces=faces))
     np.testing.assert_array_equal(np.stack(followed), made)
     shut, wide = (face_mesh()(frame) for frame in made)

@@ -121,13 +121,9 @@ def test_parity_of_pictures(networks: Networks, reference: dict[str, np.ndarray]
         assert picture.std() > 0.05  # a picture, not a flat field
 
 
+@pytest.mark.soak  # test_backends.py compares them on small networks
 @pytest.mark.parametrize(
-    ("backend", "precision"),
-    [
-        ("torch", "f32"),
-        pytest.param("openvino", "f32", marks=pytest.mark.soak),  # test_backends.py: small networks
-        pytest.param("openvino", "bf16", marks=pytest.mark.soak),
-    ],
+    ("backend", "precision"), [("torch", "f32"), ("openvino", "f32"), ("openvino", "bf16")]
 )
 def test_parity_of_backends(
     converted: Path,

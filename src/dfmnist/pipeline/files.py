@@ -187,7 +187,8 @@ def _animated(
     if config.paste_back:
         assert source.box_xyxy is not None
         paste = PasteBack(source.box_xyxy, source.picture.shape[1::-1])
-        paste.correct(as_frames(source.face, "source", 1, model.size)[0], model.unmoved(first))
+        seen = as_frames(source.face, "source", 1, model.size)[0]
+        paste.correct(seen, model.unmoved(first, guided=used == "guided"))
     if source.indices is None:
         made = model.stream(first, motion.keypoints, used, reference, motion.faces)
         under: Iterator[Frames] = repeat(source.picture)

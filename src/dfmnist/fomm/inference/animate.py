@@ -19,7 +19,7 @@ from dfmnist.core.arrays import Frames, RgbImage
 from dfmnist.core.choices import BackendName, Motion, Precision
 from dfmnist.core.errors import InputError
 from dfmnist.fomm.checkpoint import load_networks, taught_points
-from dfmnist.fomm.guide import NO_MESH, FaceGuide, Faces, FaceTracker, join_faces
+from dfmnist.fomm.guide import NO_MESH, FaceGuide, Faces, FaceTracker, join_faces, still_guide
 from dfmnist.fomm.inference.backends import choose_backend
 from dfmnist.fomm.mouth import Points
 from dfmnist.fomm.networks.keypoints import Keypoints, inverse_2x2
@@ -258,10 +258,14 @@ class Animator:
         made = self._backend.decode(source.code, source.keypoints, moved.keypoints, moved.guide)
         return guide.with_mouths(made, moved.points, faces)
 
-    def unmoved(self, source: EncodedSource) -> RgbImage:
-        """What the model makes of the source without any motion: (size, size, 3)."""
+    def unmoved(self, source: EncodedSource, *, guided: bool = False) -> RgbImage:
+        """What the model makes of the source without any motion: (size, size, 3).
+
+        `guided` says that guided frames follow, so that no other network is compiled for this one.
+        """
         keypoints = source.keypoints
-        return np.asarray(self._backend.decode(source.code, keypoints, keypoints)[0])
+        guide = still_guide(self.config.motion_size_hw) if guided else None
+        return np.asarray(self._backend.decode(source.code, keypoints, keypoints, guide)[0])
 
 
 def animate(
