@@ -286,11 +286,11 @@ class FaceGuide:
         for lids, iris in zip(_LIDS, _IRISES, strict=True):
             # lids that close by half do so in small eyes too
             own, was, became = source.shape[lids], first.shape[lids], now.shape[lids]
-            larger = _opening(own) / max(_opening(was), 1e-6)
-            larger = float(np.clip(larger, 1 / _LARGEST_EYES, _LARGEST_EYES))
-            change = became - _middle(became) - (was - _middle(was))
+            gap = max(_opening(was), 1e-6)
+            larger = float(np.clip(_opening(own) / gap, 1 / _LARGEST_EYES, _LARGEST_EYES))
             moved = _middle(became) - _middle(was)
-            change[:-1] *= larger * _closing(_opening(became) / max(_opening(was), 1e-6))
+            change = became - was - moved
+            change[:-1] *= larger * _closing(_opening(became) / gap)
             shape[lids] = own + moved + change
             shape[iris] = source.shape[iris] + moved
         return _Posed(
